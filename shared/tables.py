@@ -28,8 +28,12 @@ GROUPS = {**CANDIDATES, "is_positive": pl.Boolean}  # a positive that was not re
 TAUGHT = {**GROUPS, "teacher_score": pl.Float32}
 RANKED = {**CANDIDATES, "rerank_score": pl.Float32}  # null below the depth that was reranked
 
-NULLABLE = {"misconception_id": "queries", "rank": "groups", "retrieval_score": "groups", "rerank_score": "ranked"}
 KEYS = {"query_id", "misconception_id"}
+NULLABLE = {  # the only columns that may be empty
+    "queries": {"misconception_id"},
+    "groups": {"rank", "retrieval_score"},
+    "ranked": {"rerank_score"},
+}
 
 
 def read_table(path: Path, schema: dict[str, type[pl.DataType]]) -> pl.DataFrame:
@@ -66,4 +70,4 @@ def check_table(table: pl.DataFrame, schema: dict[str, type[pl.DataType]], name:
 
 def _may_be_null(column: str, schema: dict[str, type[pl.DataType]]) -> bool:
     kind = "queries" if "question" in schema else "groups" if "is_positive" in schema else "ranked"
-    return NULLABLE.get(column) == kind
+    return column in NULLABLE[kind]

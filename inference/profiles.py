@@ -1,0 +1,35 @@
+"""Reads inference/profiles.toml: what each kind of machine can hold and compute. The code asks no machine what it is."""
+
+import tomllib
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+PROFILES = Path(__file__).with_name("profiles.toml")
+
+
+class Profile(BaseModel):
+    """One section of profiles.toml, where every value has its reason beside it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    device: Literal["cuda", "cpu"]
+    dtype: Literal["float32", "bfloat16", "float16"]
+    batch_tokens: Annotated[int, Field(ge=1)]  # tokens computed together, padding included
+    max_tokens: Annotated[int, Field(ge=1)]  # longest prompt
+    memory_share: Annotated[float, Field(gt=0, le=1)] = 0.9  # of each GPU, for weights and KV cache
+    cache_gib: Annotated[float, Field(gt=0)] = 1.0  # KV cache on the CPU
+    threads: Annotated[int, Field(ge=1)] = 1  # of the CPU engines
+
+
+def load_profile(name: str) -> Profile:
+    """The profile called `name`. Raises ValueError naming the profiles there are, or the bad key."""
+    profiles = tomllib.loads(PROFILES.read_text())
+    if name not in profiles:
+        raise ValueError(f"there is no profile {name!r} in {PROFILES.name}; there are: {', '.join(profiles)}")
+    try:
+        return Profile.model_validate(profiles[name])
+    except ValidationError as errors:
+        error = errors.errors()[0]
+        raise ValueError(f"{PROFILES.name}: {name}.{'.'.join(map(str, error['loc']))}: {error['msg']}") from None

@@ -1,0 +1,91 @@
+"""Makes every string that a model ever sees, for training and for serving; there is no other such place.
+
+A prompt is put together from token ids, part by part: only the query, never the frame around it, can be cut, the
+part in front of the query is the same ids for every query (so its computation can be shared), and text inside a
+query can never become a special token.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+TASK = "Given a mathematics question with its correct answer and one wrong answer, find the misconception behind the wrong answer."
+INSTRUCTION = (
+    "A is a mathematics question with its correct answer and one wrong answer, B is a misconception. "
+    'Does the misconception B lead to the wrong answer in A? Predict either "Yes" or "No".'
+)
+YES = "Yes"
+
+
+@dataclass(frozen=True)
+class Words:
+    """A tokenizer as a value: `encode` turns text into ids without special tokens; head and tail frame a sequence."""
+
+    encode: Callable[[str], list[int]]
+    head: tuple[int, ...]  # [CLS] or the beginning of a sequence, where the model has one
+    tail: tuple[int, ...]  # [SEP] or the end of a sequence
+
+
+@dataclass(frozen=True)
+class Example:
+    """One solved query, shown in front of another (in-context learning)."""
+
+    query: str
+    response: str
+
+
+@dataclass(frozen=True)
+class EmbedderPrompt:
+    """How an embedder's texts are put together; travels with the model. Lengths in tokens."""
+
+    task: str
+    query_tokens: int
+    passage_tokens: int
+    example_query_tokens: int
+    example_passage_tokens: int
+
+
+@dataclass(frozen=True)
+class RerankerPrompt:
+    """How a pair is put together for the reranker; travels with the model. Lengths in tokens."""
+
+    query_tokens: int
+    passage_tokens: int
+    instruction: str = INSTRUCTION
+
+
+def query_text(construct: str, subject: str, question: str, correct: str, wrong: str) -> str:
+    """What is asked: a question and the wrong answer whose misconception is wanted."""
+    return f"Subject: {subject}\nConstruct: {construct}\nQuestion: {question}\nCorrect answer: {correct}\nWrong answer: {wrong}"
+
+
+def embedder_query(words: Words, prompt: EmbedderPrompt, examples: Sequence[Example], query: str) -> list[int]:
+    """Ids of a query: plain without a task, else FlagEmbedding's in-context format, examples first."""
+    ids = words.encode(query)[: prompt.query_tokens]
+    if not prompt.task:
+        return [*words.head, *ids, *words.tail]
+    shown = [token for example in examples for token in _example(words, prompt, example)]
+    before = words.encode(f"<instruct>{prompt.task}\n<query>")
+    return [*words.head, *shown, *before, *ids, *words.encode("\n<response>"), *words.tail]
+
+
+def embedder_passage(words: Words, prompt: EmbedderPrompt, passage: str) -> list[int]:
+    """Ids of a misconception as the embedder reads it."""
+    return [*words.head, *words.encode(passage)[: prompt.passage_tokens], *words.tail]
+
+
+def reranker_query(words: Words, prompt: RerankerPrompt, query: str) -> list[int]:
+    """Ids in front of every candidate of a query."""
+    return [*words.head, *words.encode("A: "), *words.encode(query)[: prompt.query_tokens]]
+
+
+def reranker_passage(words: Words, prompt: RerankerPrompt, passage: str) -> list[int]:
+    """Ids of one candidate behind its query; the last one's logit of "Yes" is the score."""
+    cut = words.encode(passage)[: prompt.passage_tokens]
+    return [*words.encode("\nB: "), *cut, *words.encode(f"\n{prompt.instruction}")]
+
+
+def _example(words: Words, prompt: EmbedderPrompt, example: Example) -> list[int]:
+    query = words.encode(example.query)[: prompt.example_query_tokens]
+    response = words.encode(example.response)[: prompt.example_passage_tokens]
+    before = words.encode(f"<instruct>{prompt.task}\n<query>")
+    return [*before, *query, *words.encode("\n<response>"), *response, *words.encode("\n\n")]

@@ -1,0 +1,222 @@
+"""Turns an iteration's params.toml and the command line's overrides into one frozen Settings, or says what is wrong.
+
+A default stands here once, beside its reason; params.toml holds what an iteration changes. Section = stage.
+"""
+
+import json
+import tomllib
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+ITERATIONS = Path("training/iterations")
+RUNS = Path("runs")
+SPLITS = ("cv", "full")  # cv holds data out and ends in evaluate; full trains on everything
+
+Count = Annotated[int, Field(ge=1)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Precision = Literal["float32", "bfloat16", "float16"]
+Engine = Literal["hf", "vllm"]
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class Iteration(Section):
+    previous: str = ""  # iteration whose embedder mines and whose reranker teaches; "" in iteration 0
+
+
+class Machine(Section):
+    """Where training runs; nothing here changes a result beyond rounding, so nothing here makes a stage run again."""
+
+    device: Literal["cuda", "cpu"] = "cuda"
+    processes: Annotated[int, Field(ge=0)] = 0  # 0: one for each GPU
+    threads: Count = 1  # of each process on the CPU
+    profile: str = "h200"  # of the engines that mine, teach and evaluate: inference/profiles.toml
+
+
+class Embedder(Section):
+    base: str  # a Hugging Face id or a folder
+    pooling: Literal["last", "mean"] = "last"  # last token for decoders, mean of the tokens for encoders
+    dtype: Precision = "bfloat16"
+    task: str = ""  # instruction of the in-context prompt; "" sends the query as it is (encoders)
+    examples: Annotated[int, Field(ge=0, le=8)] = 0  # in-context examples when mining and serving
+    query_tokens: Count = 1024  # the seed's --query_max_len, of the query itself: examples are cut apart from it
+    passage_tokens: Count = 128
+    example_query_tokens: Count = 384  # the seed's fork: --example_query_max_len
+    example_passage_tokens: Count = 128
+
+
+class Reranker(Section):
+    base: str
+    dtype: Precision = "bfloat16"
+    query_tokens: Count = 384
+    passage_tokens: Count = 64
+
+
+class Lora(Section):
+    rank: Count = 32
+    alpha: Count = 64
+    dropout: Share = 0.0  # 0 keeps a shared prefix exact; the seed's fork had 0.1 and 0.05
+    targets: tuple[str, ...] = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
+
+
+class Prepare(Section):
+    competition: str = "data/eedi"  # folder with the competition's CSV files
+    held_out: Share = 0.25  # of the labelled misconceptions: gives 74 % unseen pairs, as the hidden test has
+    seed: str = "folds"
+
+
+class Mine(Section):
+    engine: Engine = "vllm"
+    lowest: Annotated[int, Field(ge=0)] = 2  # ranks [lowest, highest), counted from 0: the first are often unlabelled positives
+    highest: Count = 200
+    count: Count = 15  # negatives of a query, drawn without replacement
+    seed: str = "mine"
+
+
+class Teach(Section):
+    engine: Engine = "vllm"
+
+
+class Train(Section):
+    lora: Lora = Lora()
+    epochs: Count
+    batch: Count  # groups of one update, over all processes: the result does not depend on how many there are
+    group: Annotated[int, Field(ge=2)]  # one positive and group - 1 negatives
+    rate: Annotated[float, Field(gt=0)]  # peak learning rate; falls linearly to 0
+    warmup: Share
+    weight_decay: Share = 0.01
+    clip: Annotated[float, Field(gt=0)] = 1.0  # norm of the gradient
+    distill: Annotated[float, Field(ge=0)] = 0.0  # weight of the KL divergence from the teacher
+    micro_groups: Count = 1  # groups computed together; a matter of memory and speed
+    recompute: bool = True  # gradient checkpointing: 6 instead of 4 FLOPs per weight and token, far less memory
+    checkpoint_seconds: Annotated[float, Field(ge=0)] = 300.0
+    depth: Count = 25  # recall@depth of the embedder; candidates that the reranker orders when it is evaluated
+    seed: str = "train"
+
+
+class TrainEmbedder(Train):
+    epochs: Count = 3
+    batch: Count = 16  # the seed: 8 on each of 2 GPUs
+    group: Annotated[int, Field(ge=2)] = 8
+    rate: Annotated[float, Field(gt=0)] = 1e-4
+    warmup: Share = 0.1
+    temperature: Annotated[float, Field(gt=0)] = 0.02
+    max_examples: Annotated[int, Field(ge=0)] = 2  # a training query gets 0 to this many in-context examples
+
+
+class TrainReranker(Train):
+    epochs: Count = 4
+    batch: Count = 32  # the seed: 1 group, accumulated 8 times, on 4 GPUs
+    group: Annotated[int, Field(ge=2)] = 16
+    rate: Annotated[float, Field(gt=0)] = 2e-4
+    warmup: Share = 0.05
+    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0  # of the hard cross-entropy only
+
+
+class Merge(Section):
+    epoch: Count  # whose adapter is merged
+
+
+class Evaluate(Section):
+    engine: Engine = "vllm"
+    depth: Count = 25  # candidates that are reranked
+    bootstrap: Count = 1000  # resamples of the questions behind each interval
+
+
+class Settings(Section):
+    iteration: Iteration = Iteration()
+    machine: Machine = Machine()
+    miner: Embedder | None = None  # iteration 0 only: the model that mines before anything was trained
+    embedder: Embedder
+    reranker: Reranker
+    prepare: Prepare = Prepare()
+    mine_for_embedder: Mine = Mine()
+    teach_embedder: Teach = Teach()
+    train_embedder: TrainEmbedder = TrainEmbedder()
+    merge_embedder: Merge
+    mine_for_reranker: Mine = Mine(highest=100)
+    teach_reranker: Teach = Teach()
+    train_reranker: TrainReranker = TrainReranker()
+    merge_reranker: Merge
+    evaluate: Evaluate = Evaluate()
+
+
+def load_settings(iteration: str, overrides: list[str] = ()) -> Settings:
+    """Settings of `iteration`: defaults, then its params.toml, then `section.key=value`. ValueError names the bad key."""
+    path = ITERATIONS / iteration / "params.toml"
+    if not path.is_file():
+        known = ", ".join(sorted(folder.parent.name for folder in ITERATIONS.glob("*/params.toml")))
+        raise ValueError(f"there is no iteration {iteration!r}; there are: {known}")
+    try:
+        sections = tomllib.loads(path.read_text())
+    except tomllib.TOMLDecodeError as error:
+        raise ValueError(f"{path}: {error}") from None
+    for override in overrides:
+        _override(sections, override)
+    return _checked(sections, f"{path} and the command line" if overrides else str(path))
+
+
+def read_settings(run: Path) -> Settings:
+    """The settings a run folder was started with. Raises ValueError where there are none."""
+    path = run / "settings.json"
+    if not path.is_file():
+        raise ValueError(f"{path} does not exist: python -m training settings iter={run.parent.name} split={run.name}")
+    return _checked(json.loads(path.read_text()), str(path))
+
+
+def write_settings(settings: Settings, run: Path) -> None:
+    """Write the resolved settings as `run`/settings.json, unless that file says the same already."""
+    text = settings.model_dump_json(indent=1) + "\n"
+    path = run / "settings.json"
+    if path.is_file() and path.read_text() == text:
+        return
+    run.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(".partial")
+    partial.write_text(text)
+    partial.replace(path)
+
+
+def _override(sections: dict, override: str) -> None:
+    key, equals, text = override.partition("=")
+    names = key.split(".")
+    if not equals or len(names) < 2:
+        raise ValueError(f"{override!r} is no section.key=value, as in train_embedder.rate=2e-4")
+    for name in names[:-1]:
+        sections = sections.setdefault(name, {})
+        if not isinstance(sections, dict):
+            raise ValueError(f"{override!r}: {name} is a value, not a section")
+    try:
+        sections[names[-1]] = tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        sections[names[-1]] = text  # a bare word: prepare.competition=data/eedi
+
+
+def _checked(sections: dict, source: str) -> Settings:
+    try:
+        settings = Settings.model_validate_json(json.dumps(sections))
+    except ValidationError as errors:
+        error = errors.errors()[0]
+        key = ".".join(str(part) for part in error["loc"])
+        raise ValueError(f"{source}: {key}: {error['msg']}, got {str(error['input'])[:80]!r}") from None
+    _cross_check(settings, source)
+    return settings
+
+
+def _cross_check(settings: Settings, source: str) -> None:
+    if bool(settings.iteration.previous) == (settings.miner is not None):
+        raise ValueError(f"{source}: give either iteration.previous or a [miner], the model that mines when there is no previous")
+    for name in ("embedder", "reranker"):
+        train, merge = getattr(settings, f"train_{name}"), getattr(settings, f"merge_{name}")
+        mine = getattr(settings, f"mine_for_{name}")
+        if merge.epoch > train.epochs:
+            raise ValueError(f"{source}: merge_{name}.epoch: {merge.epoch} is never trained; train_{name}.epochs is {train.epochs}")
+        if mine.lowest >= mine.highest:
+            raise ValueError(f"{source}: mine_for_{name}.lowest: {mine.lowest} is not below highest, {mine.highest}")
+        if train.group - 1 > mine.count:
+            raise ValueError(f"{source}: train_{name}.group: {train.group} needs {train.group - 1} negatives; mine_for_{name}.count is {mine.count}")
+        if train.distill and not settings.iteration.previous:
+            raise ValueError(f"{source}: train_{name}.distill: {train.distill} needs a teacher, and iteration.previous is empty")

@@ -1,0 +1,56 @@
+"""Joins the processes that torchrun started; alone, every function here does nothing."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+
+import numpy as np
+import torch
+import torch.distributed as dist
+
+
+@contextmanager
+def joined_ranks(device: str) -> Iterator[torch.device]:
+    """Join the group that torchrun describes in the environment; yields this process's device."""
+    local = int(os.environ.get("LOCAL_RANK", "0"))
+    place = torch.device(device, local) if device == "cuda" else torch.device(device)
+    if device == "cuda":
+        torch.cuda.set_device(place)
+    if "WORLD_SIZE" in os.environ and not dist.is_initialized():
+        dist.init_process_group("nccl" if device == "cuda" else "gloo", timeout=timedelta(minutes=30))
+    try:
+        yield place
+    finally:
+        if dist.is_initialized():
+            dist.destroy_process_group()
+
+
+def rank() -> int:
+    """This process's number, 0 when alone."""
+    return dist.get_rank() if dist.is_initialized() else 0
+
+
+def world() -> int:
+    """How many processes there are."""
+    return dist.get_world_size() if dist.is_initialized() else 1
+
+
+def wait_for_all() -> None:
+    """Return once every process has come here."""
+    if world() > 1:
+        dist.barrier()
+
+
+def sum_over_ranks(tensor: torch.Tensor) -> torch.Tensor:
+    """Add `tensor` up over all processes, in place."""
+    if world() > 1:
+        dist.all_reduce(tensor)
+    return tensor
+
+
+def fill_from_ranks(values: np.ndarray, device: torch.device) -> np.ndarray:
+    """Put together an array of which each process computed some rows and left the others 0. Exact: x + 0 = x."""
+    if world() == 1:
+        return values
+    return sum_over_ranks(torch.from_numpy(values).to(device)).cpu().numpy()

@@ -1,0 +1,65 @@
+"""Orders the candidates of every query by the reranker's logit of "Yes"."""
+
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from inference.card import read_reranker_card
+from inference.engines import Scorer, open_scorer
+from inference.profiles import Profile
+from inference.retrieve import TEXTS
+from inference.tokens import load_tokenizer, reranker_words
+from shared.prompts import RerankerPrompt, Words, query_text, reranker_passage, reranker_query
+from shared.settings import Engine
+from shared.tables import RANKED
+
+
+def rerank(
+    queries: pl.DataFrame, misconceptions: pl.DataFrame, candidates: pl.DataFrame, folder: Path, *, engine: Engine, profile: Profile, depth: int
+) -> pl.DataFrame:
+    """Ranked: each query's first `depth` candidates in the order of the reranker in `folder`, then the others as they were."""
+    near = candidates.filter(pl.col("rank") <= depth)
+    scores = score_with(queries, misconceptions, near, folder, engine=engine, profile=profile)
+    return order_by_score(candidates, near.select("query_id", "misconception_id").with_columns(scores))
+
+
+def score_with(
+    queries: pl.DataFrame, misconceptions: pl.DataFrame, pairs: pl.DataFrame, folder: Path, *, engine: Engine, profile: Profile
+) -> pl.Series:
+    """`rerank_score` of every row of `pairs` (query_id, misconception_id) by the reranker in `folder`, freed afterwards."""
+    card, words = read_reranker_card(folder), reranker_words(load_tokenizer(folder))
+    with open_scorer(engine, folder, profile) as scorer:
+        return score_pairs(queries, misconceptions, pairs, scorer, words, card.prompt)
+
+
+def score_pairs(
+    queries: pl.DataFrame, misconceptions: pl.DataFrame, pairs: pl.DataFrame, scorer: Scorer, words: Words, prompt: RerankerPrompt
+) -> pl.Series:
+    """`rerank_score` of every row of `pairs` by a loaded scorer, in the order of the rows. A text is tokenised once."""
+    asked = {
+        row["query_id"]: reranker_query(words, prompt, query_text(**{name: row[name] for name in TEXTS}))
+        for row in queries.filter(pl.col("query_id").is_in(pairs["query_id"].unique().implode())).iter_rows(named=True)
+    }
+    known = {id_: reranker_passage(words, prompt, text) for id_, text in misconceptions.select("misconception_id", "text").iter_rows()}
+    groups = pairs.with_row_index("row").group_by("query_id", maintain_order=True).agg("row", "misconception_id")
+    prefixes = [asked[query_id] for query_id in groups["query_id"]]
+    suffixes = [[known[id_] for id_ in ids] for ids in groups["misconception_id"].to_list()]
+    scores = np.empty(len(pairs), np.float32)
+    scores[groups["row"].explode().to_numpy()] = scorer.score(prefixes, suffixes)
+    return pl.Series("rerank_score", scores)
+
+
+def order_by_score(candidates: pl.DataFrame, scored: pl.DataFrame) -> pl.DataFrame:
+    """Ranked from `candidates` and `scored` (query_id, misconception_id, rerank_score): scored ones first, best first.
+
+    Equal scores go to the lower id; what was not scored keeps its order behind them.
+    """
+    joined = candidates.join(scored, on=["query_id", "misconception_id"], how="left")
+    unscored = pl.col("rerank_score").is_null()
+    place = pl.when(unscored).then(pl.col("rank").cast(pl.Float64)).otherwise(-pl.col("rerank_score").cast(pl.Float64))
+    ordered = joined.with_columns(unscored.alias("unscored"), place.alias("place")).sort(
+        "query_id", "unscored", "place", "misconception_id", maintain_order=True
+    )
+    rank = pl.int_range(1, pl.len() + 1, dtype=pl.Int64).over("query_id")
+    return ordered.with_columns(rank.alias("rank")).select(RANKED)

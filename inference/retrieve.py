@@ -1,0 +1,66 @@
+"""Finds the candidates of every query: encodes queries and misconceptions, then searches exactly."""
+
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from inference.card import EmbedderCard, read_embedder_card
+from inference.engines import Encoder, open_encoder
+from inference.profiles import Profile
+from inference.search import search
+from inference.tokens import embedder_words, load_tokenizer
+from shared.prompts import Example, Words, embedder_passage, embedder_query, query_text
+from shared.settings import Engine
+from shared.tables import CANDIDATES
+
+TEXTS = ("construct", "subject", "question", "correct", "wrong")
+
+
+def retrieve(
+    queries: pl.DataFrame, misconceptions: pl.DataFrame, folder: Path, *, engine: Engine, profile: Profile, k: int
+) -> pl.DataFrame:
+    """Candidates (k of each query, best first) from the embedder in `folder`, which is out of memory afterwards."""
+    card, words = read_embedder_card(folder), embedder_words(load_tokenizer(folder))
+    with open_encoder(engine, folder, profile) as encoder:
+        return find_candidates(queries, misconceptions, encoder, words, card, k)
+
+
+def find_candidates(
+    queries: pl.DataFrame, misconceptions: pl.DataFrame, encoder: Encoder, words: Words, card: EmbedderCard, k: int
+) -> pl.DataFrame:
+    """Candidates (k of each query, best first) from a loaded encoder."""
+    asked = encoder.encode(query_prompts(queries, words, card))
+    known = encoder.encode([embedder_passage(words, card.prompt, text) for text in misconceptions["text"]])
+    found, scores = search(asked, known, misconceptions["misconception_id"].to_numpy(), k)
+    return _candidates(queries["query_id"], found, scores)
+
+
+def query_prompts(queries: pl.DataFrame, words: Words, card: EmbedderCard) -> list[list[int]]:
+    """Token ids of every query behind its in-context examples."""
+    prompts = []
+    for row in queries.iter_rows(named=True):
+        examples = choose_examples(card, row["question_id"], row["misconception_id"] if row["fold"] == "train" else None)
+        prompts.append(embedder_query(words, card.prompt, examples, query_text(**{name: row[name] for name in TEXTS})))
+    return prompts
+
+
+def choose_examples(card: EmbedderCard, question_id: int, misconception_id: int | None) -> list[Example]:
+    """The card's first `shown` examples that neither share the question nor carry the misconception.
+
+    All examples come from the training fold. A training query must not be shown its answer; the answer of any other
+    query is unknown when the model serves, so it may not steer the choice: pass None.
+    """
+    allowed = (example for question, answer, example in card.examples if question != question_id and answer != misconception_id)
+    return [example for _, example in zip(range(card.shown), allowed, strict=False)]
+
+
+def _candidates(query_ids: pl.Series, found: np.ndarray, scores: np.ndarray) -> pl.DataFrame:
+    k = found.shape[1]
+    columns = {
+        "query_id": np.repeat(query_ids.to_numpy(), k),
+        "misconception_id": found.ravel(),
+        "rank": np.tile(np.arange(1, k + 1), len(query_ids)),
+        "retrieval_score": scores.ravel(),
+    }
+    return pl.DataFrame(columns, schema=CANDIDATES)

@@ -1,0 +1,66 @@
+"""Writes submission.csv, checks one, and scores one against known answers."""
+
+import os
+from pathlib import Path
+
+import polars as pl
+
+from shared.metrics import K, average_precision, find_ranks
+
+COLUMNS = ("QuestionId_Answer", "MisconceptionId")
+
+
+def write_submission(ranked: pl.DataFrame, test: pl.DataFrame, path: Path) -> None:
+    """Write the first 25 of `ranked` for every query of `test`, so that `path` holds a whole valid file or does not change."""
+    best = ranked.filter(pl.col("rank") <= K).sort("query_id", "rank")
+    joined = best.group_by("query_id").agg(pl.col("misconception_id").cast(pl.String)).with_columns(pl.col("misconception_id").list.join(" "))
+    rows = test.select("query_id").join(joined, on="query_id", how="left", maintain_order="left")
+    if rows["misconception_id"].has_nulls():
+        query_id = rows.filter(pl.col("misconception_id").is_null())["query_id"][0]
+        raise ValueError(f"query {query_id} has no candidate: the ranked table does not belong to this test.csv")
+    partial = path.with_name(f".{path.name}.partial")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    rows.rename(dict(zip(("query_id", "misconception_id"), COLUMNS, strict=True))).write_csv(partial)
+    os.replace(partial, path)
+
+
+def read_submission(path: Path, test: pl.DataFrame, known: set[int]) -> pl.DataFrame:
+    """The ranked rows (query_id, misconception_id, rank) of a submission. Raises ValueError unless it is valid for `test`.
+
+    Valid: every query of `test` once and no other, 1 to 25 ids in each, all of them in `known`, none twice.
+    """
+    table = pl.read_csv(path, schema_overrides=dict.fromkeys(COLUMNS, pl.String))
+    if tuple(table.columns) != COLUMNS:
+        raise ValueError(f"{path} has columns {table.columns}, expected {list(COLUMNS)}")
+    wanted, given = set(test["query_id"]), table[COLUMNS[0]].to_list()
+    if wanted ^ set(given) or len(given) != len(wanted):
+        odd = sorted(map(str, wanted ^ set(given)))[:1] or "one twice"
+        raise ValueError(f"{path} has {len(given)} rows for {len(wanted)} wrong options of test.csv; missing, unknown or doubled: {odd}")
+    rows = [_read_row(path, *row, known) for row in table.iter_rows()]
+    return pl.DataFrame(
+        [(query_id, id_, place) for query_id, ids in rows for place, id_ in enumerate(ids, 1)],
+        schema={"query_id": pl.String, "misconception_id": pl.Int64, "rank": pl.Int64},
+        orient="row",
+    )
+
+
+def score_submission(submission: pl.DataFrame, labelled: pl.DataFrame) -> float:
+    """MAP@25 of a submission over the queries of `labelled`."""
+    return find_ranks(labelled, submission).select(average_precision(pl.col("rank")).mean()).item()
+
+
+def _read_row(path: Path, query_id: str, text: str | None, known: set[int]) -> tuple[str, list[int]]:
+    parts = (text or "").split()
+    ids = [int(part) for part in parts if part.isascii() and part.isdigit()]
+    if not 1 <= len(parts) <= K or len(ids) != len(parts) or len(set(ids)) != len(ids) or not known.issuperset(ids):
+        raise ValueError(f"{path}, row {query_id}: {text!r} is not 1 to {K} different known misconception ids separated by spaces")
+    return query_id, ids
+
+
+def read_labels(path: Path, test: pl.DataFrame) -> pl.DataFrame:
+    """`test` with the right ids from a CSV of the submission's columns, one id in each row; queries without one are left out."""
+    labels = pl.read_csv(path)
+    if tuple(labels.columns) != COLUMNS:
+        raise ValueError(f"{path} has columns {labels.columns}, expected {list(COLUMNS)}")
+    renamed = labels.select(pl.col(COLUMNS[0]).alias("query_id"), pl.col(COLUMNS[1]).cast(pl.Int64).alias("misconception_id"))
+    return test.drop("misconception_id").join(renamed, on="query_id", how="inner").select(test.columns)

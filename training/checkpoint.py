@@ -1,0 +1,90 @@
+"""Keeps the state of a training run on disk so that a kill at any moment loses at most the steps since the last save.
+
+A checkpoint is a folder that appears by one rename, holds safetensors and JSON only, and belongs to one fingerprint:
+the same settings and the same input files.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file, save_file
+
+from training.lora import Masters
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a run has come: `step` updates of `epoch` are done; `losses` sum up the epoch's losses so far."""
+
+    epoch: int
+    step: int
+    losses: float
+    history: tuple[dict, ...]  # metrics of each finished epoch
+
+
+def save_checkpoint(folder: Path, masters: Masters, optimizer: torch.optim.Optimizer, progress: Progress, fingerprint: str) -> None:
+    """Replace the checkpoint in `folder` by this state."""
+    partial, old = folder.with_suffix(".partial"), folder.with_suffix(".old")
+    for leftover in (partial, old):
+        shutil.rmtree(leftover, ignore_errors=True)
+    partial.mkdir(parents=True)
+    save_file(_tensors(masters, optimizer), partial / "state.safetensors")
+    digest = hashlib.sha256((partial / "state.safetensors").read_bytes()).hexdigest()
+    _write_json(partial / "progress.json", {"fingerprint": fingerprint, "sha256": digest, **asdict(progress)})
+    if folder.exists():
+        folder.rename(old)
+    partial.rename(folder)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def load_checkpoint(folder: Path, masters: Masters, optimizer: torch.optim.Optimizer, fingerprint: str) -> Progress | None:
+    """Restore the state saved in `folder`; None when there is no whole one of this fingerprint."""
+    for candidate in (folder, folder.with_suffix(".old")):  # a kill between the two renames leaves only .old
+        found = _read(candidate, fingerprint)
+        if found is not None:
+            _restore(load_file(candidate / "state.safetensors"), masters, optimizer)
+            return found
+    return None
+
+
+def _read(folder: Path, fingerprint: str) -> Progress | None:
+    path = folder / "progress.json"
+    if not path.is_file():
+        return None
+    saved = json.loads(path.read_text())
+    digest = hashlib.sha256((folder / "state.safetensors").read_bytes()).hexdigest()
+    if saved.pop("fingerprint") != fingerprint or saved.pop("sha256") != digest:
+        return None
+    return Progress(saved["epoch"], saved["step"], saved["losses"], tuple(saved["history"]))
+
+
+def _tensors(masters: Masters, optimizer: torch.optim.Optimizer) -> dict[str, torch.Tensor]:
+    tensors = {}
+    for name, copy in zip(masters.names, masters.copies, strict=True):
+        tensors[f"weight/{name}"] = copy.detach().cpu()
+        for key, value in optimizer.state.get(copy, {}).items():
+            tensors[f"{key}/{name}"] = value.detach().cpu()
+    return tensors
+
+
+def _restore(tensors: dict[str, torch.Tensor], masters: Masters, optimizer: torch.optim.Optimizer) -> None:
+    with torch.no_grad():
+        for name, copy in zip(masters.names, masters.copies, strict=True):
+            copy.copy_(tensors[f"weight/{name}"])
+            keys = [key for key in ("step", "exp_avg", "exp_avg_sq") if f"{key}/{name}" in tensors]
+            optimizer.state[copy] = {
+                key: tensors[f"{key}/{name}"].to(copy.device if key != "step" else "cpu") for key in keys
+            }
+    masters.publish()
+
+
+def _write_json(path: Path, value: dict) -> None:
+    with path.open("w") as file:
+        json.dump(value, file)
+        file.flush()
+        os.fsync(file.fileno())

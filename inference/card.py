@@ -5,11 +5,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from shared.prompts import EmbedderPrompt, Example, RerankerPrompt
+from shared.settings import Pooling
 
 
 @dataclass(frozen=True)
 class EmbedderCard:
-    pooling: str  # "last" or "mean"
+    pooling: Pooling
     prompt: EmbedderPrompt
     examples: tuple[tuple[int, int, Example], ...] = ()  # (question_id, misconception_id, example), in order of preference
     shown: int = 0  # examples in front of a query

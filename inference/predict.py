@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from inference.card import read_embedder_card
 from inference.profiles import load_profile
 from inference.rerank import rerank
 from inference.retrieve import retrieve
@@ -26,7 +27,7 @@ def predict(competition: Path, embedder: Path, reranker: Path, out: Path, *, pro
     candidates = _timed(
         "retrieve",
         seconds,
-        lambda: retrieve(data.test, data.misconceptions, embedder, engine=engine, profile=machine, k=max(K, depth)),
+        lambda: retrieve(data.test, data.misconceptions, embedder, read_embedder_card(embedder), engine=engine, profile=machine, k=max(K, depth)),
     )
     write_submission(candidates, data.test, out)
     ranked = _timed(

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from inference.card import EmbedderCard, read_embedder_card
+from inference.card import EmbedderCard
 from inference.engines import Encoder, open_encoder
 from inference.profiles import Profile
 from inference.search import search
@@ -18,11 +18,11 @@ TEXTS = ("construct", "subject", "question", "correct", "wrong")
 
 
 def retrieve(
-    queries: pl.DataFrame, misconceptions: pl.DataFrame, folder: Path, *, engine: Engine, profile: Profile, k: int
+    queries: pl.DataFrame, misconceptions: pl.DataFrame, folder: Path, card: EmbedderCard, *, engine: Engine, profile: Profile, k: int
 ) -> pl.DataFrame:
     """Candidates (k of each query, best first) from the embedder in `folder`, which is out of memory afterwards."""
-    card, words = read_embedder_card(folder), embedder_words(load_tokenizer(folder))
-    with open_encoder(engine, folder, profile) as encoder:
+    words = embedder_words(load_tokenizer(folder))
+    with open_encoder(engine, folder, card.pooling, profile) as encoder:
         return find_candidates(queries, misconceptions, encoder, words, card, k)
 
 
@@ -33,7 +33,7 @@ def find_candidates(
     asked = encoder.encode(query_prompts(queries, words, card))
     known = encoder.encode([embedder_passage(words, card.prompt, text) for text in misconceptions["text"]])
     found, scores = search(asked, known, misconceptions["misconception_id"].to_numpy(), k)
-    return _candidates(queries["query_id"], found, scores)
+    return candidate_table(queries["query_id"], found, scores)
 
 
 def query_prompts(queries: pl.DataFrame, words: Words, card: EmbedderCard) -> list[list[int]]:
@@ -55,7 +55,8 @@ def choose_examples(card: EmbedderCard, question_id: int, misconception_id: int 
     return [example for _, example in zip(range(card.shown), allowed, strict=False)]
 
 
-def _candidates(query_ids: pl.Series, found: np.ndarray, scores: np.ndarray) -> pl.DataFrame:
+def candidate_table(query_ids: pl.Series, found: np.ndarray, scores: np.ndarray) -> pl.DataFrame:
+    """Candidates from what `search` returned for these queries."""
     k = found.shape[1]
     columns = {
         "query_id": np.repeat(query_ids.to_numpy(), k),

@@ -18,6 +18,7 @@ Count = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Precision = Literal["float32", "bfloat16", "float16"]
 Engine = Literal["hf", "vllm"]
+Pooling = Literal["last", "mean"]
 
 
 class Section(BaseModel):
@@ -39,7 +40,7 @@ class Machine(Section):
 
 class Embedder(Section):
     base: str  # a Hugging Face id or a folder
-    pooling: Literal["last", "mean"] = "last"  # last token for decoders, mean of the tokens for encoders
+    pooling: Pooling = "last"  # last token for decoders, mean of the tokens for encoders
     dtype: Precision = "bfloat16"
     task: str = ""  # instruction of the in-context prompt; "" sends the query as it is (encoders)
     examples: Annotated[int, Field(ge=0, le=8)] = 0  # in-context examples when mining and serving

@@ -21,11 +21,11 @@ from training.lora import Masters, PeftModel, save_adapter
 
 
 class Objective(Protocol):
-    def accumulate(self, micros: Sequence[tuple[int, list[Group]]], groups: int, collect: Callable[[], None], seed: str) -> float:
-        """Add this process's share of the gradient of an update's mean loss; returns its share of that loss.
+    def accumulate(self, update: list[Group], mine: Sequence[slice], collect: Callable[[], None], seed: str) -> float:
+        """Add this process's share of the gradient of the update's mean loss; returns its share of that loss.
 
-        `micros` are this process's (number, groups) of an update with `groups` groups in all; `collect` moves
-        gradients out of the model after each backward; the number and the seed fix the dropout.
+        `mine` are the micro-batches of `update` that this process computes; `collect` moves the gradients out of the
+        model after each backward; the seed and a micro-batch's start fix its dropout.
         """
 
     def evaluate(self) -> dict:
@@ -83,8 +83,8 @@ def _train_epoch(model, objective, masters, optimizer, updates, settings, work, 
 
 def _update(objective, masters, optimizer, update, settings, seed, rate) -> float:
     size = settings.micro_groups
-    micros = [(start // size, update[start : start + size]) for start in range(0, len(update), size)]
-    loss = objective.accumulate(micros[rank() :: world()], len(update), masters.collect, seed)
+    micros = [slice(start, start + size) for start in range(0, len(update), size)]
+    loss = objective.accumulate(update, micros[rank() :: world()], masters.collect, seed)
     for gradient in masters.gradients():
         sum_over_ranks(gradient)
     norm = torch.nn.utils.clip_grad_norm_(masters.copies, settings.clip)
@@ -101,7 +101,7 @@ def _update(objective, masters, optimizer, update, settings, seed, rate) -> floa
 
 def _evaluate(model: PeftModel, objective: Objective) -> dict:
     model.eval()
-    with torch.inference_mode():
+    with torch.no_grad():
         return objective.evaluate()
 
 

@@ -11,7 +11,7 @@ from typing import Protocol
 import numpy as np
 
 from inference.profiles import Profile
-from shared.settings import Engine
+from shared.settings import Engine, Pooling
 
 
 class Encoder(Protocol):
@@ -25,18 +25,16 @@ class Scorer(Protocol):
 
 
 @contextmanager
-def open_encoder(engine: Engine, folder: Path, profile: Profile) -> Iterator[Encoder]:
-    """The model in `folder` (a card.json beside its weights) as an Encoder."""
-    module = _backend(engine)
-    with module.open_encoder(folder, profile) as encoder:
+def open_encoder(engine: Engine, folder: Path, pooling: Pooling, profile: Profile) -> Iterator[Encoder]:
+    """The model in `folder` as an Encoder."""
+    with _backend(engine).open_encoder(folder, pooling, profile) as encoder:
         yield encoder
 
 
 @contextmanager
 def open_scorer(engine: Engine, folder: Path, profile: Profile) -> Iterator[Scorer]:
-    """The model in `folder` (a card.json beside its weights) as a Scorer."""
-    module = _backend(engine)
-    with module.open_scorer(folder, profile) as scorer:
+    """The causal language model in `folder` as a Scorer."""
+    with _backend(engine).open_scorer(folder, profile) as scorer:
         yield scorer
 
 

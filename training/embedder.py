@@ -1,0 +1,111 @@
+"""Trains the embedder: contrastive loss over the whole update, distillation over each group.
+
+B queries of an update, G group, D width.
+"""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import polars as pl
+import torch
+from transformers import PreTrainedModel
+
+from inference.card import EmbedderCard
+from inference.engines.hf import HFEncoder, embed
+from inference.ranks import rank, sum_over_ranks
+from inference.retrieve import TEXTS, candidate_table, query_prompts
+from inference.search import search
+from shared.folds import seed_of, seen_ids
+from shared.metrics import find_ranks, summarise
+from shared.prompts import Words, embedder_passage, embedder_query, query_text
+from shared.settings import TrainEmbedder
+from training.batches import Group, choose_training_examples
+from training.losses import contrastive, distillation, group_scores
+
+
+class EmbedderObjective:
+    """The embedder's Objective. `model` is the model with its adapters in place, without peft's wrapper."""
+
+    def __init__(
+        self, model: PreTrainedModel, words: Words, card: EmbedderCard, tables: tuple[pl.DataFrame, pl.DataFrame], settings: TrainEmbedder, batch_tokens: int
+    ):
+        self.model, self.words, self.card, self.settings = model, words, card, settings
+        self.queries, self.misconceptions = tables
+        self.batch_tokens = batch_tokens
+        self.rows = {row["query_id"]: row for row in self.queries.iter_rows(named=True)}
+        self.passages = {id_: embedder_passage(words, card.prompt, text) for id_, text in self.misconceptions.iter_rows()}
+
+    def accumulate(self, update: list[Group], mine: Sequence[slice], collect: Callable[[], None], seed: str) -> float:
+        """See Objective. With one micro-batch its graph is kept; with more, each is encoded again for its backward (GradCache)."""
+        keep = len(mine) == 1
+        parts = []
+        for part in mine:
+            with torch.set_grad_enabled(keep):
+                parts.append(self._encode(update[part], f"{seed}/{part.start}"))
+        leaves_BGD = self._gather(update, mine, parts).requires_grad_()
+        loss = self._loss(leaves_BGD, update)
+        loss.backward()
+        for part, vectors in zip(mine, parts, strict=True):
+            if not keep:
+                vectors = self._encode(update[part], f"{seed}/{part.start}")
+            vectors.backward(leaves_BGD.grad[part])
+            collect()
+        return loss.item() if rank() == 0 else 0.0  # every process has computed all of it
+
+    def evaluate(self) -> dict:
+        """Loss against the whole catalogue, MAP@25 and recall@depth on all of the validation fold."""
+        valid = self.queries.filter(pl.col("fold") == "valid").drop_nulls("misconception_id")
+        if valid.is_empty():
+            return {}
+        encoder = HFEncoder(self.model, self.card.pooling, self.batch_tokens)
+        asked = encoder.encode(query_prompts(valid, self.words, self.card))
+        known = encoder.encode(list(self.passages.values()))
+        ids = np.fromiter(self.passages, np.int64)
+        candidates = candidate_table(valid["query_id"], *search(asked, known, ids, max(25, self.settings.depth)))
+        loss = _catalogue_loss(asked @ known.T / self.settings.temperature, ids, valid["misconception_id"].to_numpy())
+        return {"eval_loss": loss, **summarise(find_ranks(valid, candidates), seen_ids(self.queries), recall_at=self.settings.depth)}
+
+    def _encode(self, groups: list[Group], seed: str) -> torch.Tensor:
+        """[b, 1 + G, D]: each group's query, then its passages."""
+        torch.manual_seed(seed_of(seed, "dropout") % 2**63)
+        queries_bD = embed(self.model, [self._query(group, seed) for group in groups], self.card.pooling)
+        rows = [self.passages[id_] for group in groups for id_ in group.misconception_ids]
+        passages_bGD = embed(self.model, rows, self.card.pooling).view(len(groups), -1, queries_bD.shape[-1])
+        return torch.cat([queries_bD.unsqueeze(1), passages_bGD], 1)
+
+    def _query(self, group: Group, seed: str) -> list[int]:
+        row = self.rows[group.query_id]
+        text = query_text(**{name: row[name] for name in TEXTS})
+        if not self.card.prompt.task:
+            return embedder_query(self.words, self.card.prompt, (), text)
+        examples = choose_training_examples(
+            self.card.examples, row["question_id"], row["misconception_id"], most=self.settings.max_examples, seed=seed_of(seed, group.query_id)
+        )
+        return embedder_query(self.words, self.card.prompt, examples, text)
+
+    def _gather(self, update: list[Group], mine: Sequence[slice], parts: list[torch.Tensor]) -> torch.Tensor:
+        group = len(update[0].misconception_ids)
+        vectors_BGD = torch.zeros(len(update), 1 + group, self.model.config.hidden_size, device=self.model.device)
+        if parts:
+            vectors_BGD = vectors_BGD.to(parts[0].dtype)
+        for part, vectors in zip(mine, parts, strict=True):
+            vectors_BGD[part] = vectors.detach()
+        return sum_over_ranks(vectors_BGD)
+
+    def _loss(self, vectors_BGD: torch.Tensor, update: list[Group]) -> torch.Tensor:
+        queries_BD, passages_BGD = vectors_BGD[:, 0], vectors_BGD[:, 1:]
+        ids_BG = torch.tensor([group.misconception_ids for group in update], device=vectors_BGD.device)
+        loss_B = contrastive(queries_BD, passages_BGD, ids_BG, self.settings.temperature)
+        if self.settings.distill:
+            teacher_BG = torch.tensor([group.teacher for group in update], device=vectors_BGD.device)
+            scores_BG = group_scores(queries_BD, passages_BGD, self.settings.temperature)
+            loss_B = loss_B + self.settings.distill * distillation(scores_BG, teacher_BG)
+        return loss_B.mean()
+
+
+def _catalogue_loss(scores: np.ndarray, ids: np.ndarray, right: np.ndarray) -> float:
+    column = {id_: place for place, id_ in enumerate(ids.tolist())}
+    scores = scores.astype(np.float64)
+    top = scores.max(1)
+    total = top + np.log(np.exp(scores - top[:, None]).sum(1))
+    return float(np.mean(total - scores[np.arange(len(right)), [column[id_] for id_ in right.tolist()]]))

@@ -1,0 +1,88 @@
+"""Merges an adapter into its base, shard by shard, and proves that the merged model answers as the adapted one did."""
+
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+
+KEPT = ("*.safetensors", "*.bin", "*.gguf", "*.h5", "*.msgpack", "*.onnx", "onnx", "openvino", "manifest.json", "card.json")
+
+
+def merge(base: Path, adapter: Path, out: Path) -> int:
+    """Write to `out` the base model with W + alpha / rank * B A in place of each adapted W; returns how many there were.
+
+    Tensors keep the base's names, types and shards, so lm_head stays, tied or untied as it was; one shard at a time is
+    in memory. Raises ValueError when an adapted weight has no tensor, or not exactly one, in the base.
+    """
+    shards = sorted(base.glob("*.safetensors"))
+    if not shards:
+        raise ValueError(f"{base} holds no .safetensors file: convert the base model first; no other format is read")
+    shutil.copytree(base, out, dirs_exist_ok=True, ignore=shutil.ignore_patterns(*KEPT), copy_function=shutil.copyfile)
+    deltas = _read_deltas(adapter)
+    merged: set[str] = set()
+    for shard in shards:
+        tensors, metadata = _merge_shard(shard, deltas, merged)
+        save_file(tensors, out / shard.name, metadata=metadata)
+    if missing := sorted(deltas.keys() - merged):
+        raise ValueError(f"{adapter} adapts {missing[0]}, which {base} does not have: it was trained on another base")
+    return len(merged)
+
+
+def check_merged(probe: Callable[[], np.ndarray], merged: Callable[[], np.ndarray], tolerance: float) -> float:
+    """Largest difference between the probe's answers of the adapted and of the merged model. ValueError above `tolerance`."""
+    worst = float(np.abs(probe() - merged()).max())
+    if not worst <= tolerance:
+        raise ValueError(f"the merged model differs from base and adapter by {worst:.4f} on probe inputs, allowed is {tolerance}: nothing was written")
+    return worst
+
+
+def _read_deltas(adapter: Path) -> dict[str, tuple[torch.Tensor, torch.Tensor, float]]:
+    """Module path -> (A [rank, in], B [out, rank], scale)."""
+    config = json.loads((adapter / "adapter_config.json").read_text())
+    if config.get("use_dora") or config.get("use_rslora") or config.get("rank_pattern") or config.get("alpha_pattern"):
+        raise ValueError(f"{adapter} uses DoRA, rsLoRA or patterns of ranks, which merge does not know: train it with training/lora.py")
+    scale = config["lora_alpha"] / config["r"]
+    with safe_open(adapter / "adapter_model.safetensors", "pt") as file:
+        paths = sorted({name.rsplit(".lora_", 1)[0] for name in file.keys()})  # noqa: SIM118 (safe_open is no dict)
+        return {
+            path.removeprefix("base_model.model."): (
+                file.get_tensor(f"{path}.lora_A.weight"),
+                file.get_tensor(f"{path}.lora_B.weight"),
+                scale,
+            )
+            for path in paths
+        }
+
+
+def _merge_shard(shard: Path, deltas: dict, merged: set[str]) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
+    tensors = {}
+    with safe_open(shard, "pt") as file:
+        for name in file.keys():  # noqa: SIM118
+            tensor = file.get_tensor(name)
+            for path in _adapted(name, deltas):
+                if path in merged:
+                    raise ValueError(f"{shard}: {path} is adapted twice, the last time as {name}: the base is ambiguous")
+                A, B, scale = deltas[path]
+                tensor = (tensor.float() + scale * (B.float() @ A.float())).to(tensor.dtype)
+                merged.add(path)
+            tensors[name] = tensor
+        return tensors, file.metadata() or {"format": "pt"}
+
+
+def _adapted(name: str, deltas: dict) -> Iterator[str]:
+    """The module path of tensor `name`: the base may carry a prefix ("model.") that the module without head lacks."""
+    if not name.endswith(".weight"):
+        return
+    path = name.removesuffix(".weight")
+    while True:
+        if path in deltas:
+            yield path
+            return
+        _, dot, path = path.partition(".")
+        if not dot:
+            return

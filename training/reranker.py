@@ -1,0 +1,84 @@
+"""Trains the reranker: the logit of "Yes" for each pair, cross-entropy and distillation over each group.
+
+b groups of a micro-batch, G group.
+"""
+
+from collections.abc import Callable, Sequence
+
+import polars as pl
+import torch
+from transformers import PreTrainedModel
+
+from inference.engines.hf import HFScorer, yes_logits
+from inference.rerank import order_by_score, score_pairs
+from inference.retrieve import TEXTS
+from shared.folds import seed_of, seen_ids
+from shared.metrics import find_ranks, summarise
+from shared.prompts import RerankerPrompt, Words, query_text, reranker_passage, reranker_query
+from shared.settings import TrainReranker
+from training.batches import Group
+from training.losses import distillation, listwise
+
+
+class RerankerObjective:
+    """The reranker's Objective. `model` is the model with its adapters in place, without peft's wrapper."""
+
+    def __init__(
+        self,
+        model: PreTrainedModel,
+        yes: int,
+        words: Words,
+        prompt: RerankerPrompt,
+        tables: tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame],
+        settings: TrainReranker,
+        batch_tokens: int,
+    ):
+        self.model, self.yes, self.words, self.prompt, self.settings = model, yes, words, prompt, settings
+        self.queries, self.misconceptions, self.candidates = tables
+        self.batch_tokens = batch_tokens
+        self.asked = {
+            row["query_id"]: reranker_query(words, prompt, query_text(**{name: row[name] for name in TEXTS}))
+            for row in self.queries.filter(pl.col("fold") == "train").iter_rows(named=True)
+        }
+        self.known = {id_: reranker_passage(words, prompt, text) for id_, text in self.misconceptions.iter_rows()}
+
+    def accumulate(self, update: list[Group], mine: Sequence[slice], collect: Callable[[], None], seed: str) -> float:
+        """See Objective."""
+        share = 0.0
+        for part in mine:
+            torch.manual_seed(seed_of(seed, part.start, "dropout") % 2**63)
+            loss = self._loss(update[part]).sum() / len(update)
+            loss.backward()
+            collect()
+            share += loss.item()
+        return share
+
+    def evaluate(self) -> dict:
+        """MAP@25 of the validation fold's reranked candidates, and the loss where the right answer is among them."""
+        valid = self.queries.filter(pl.col("fold") == "valid").drop_nulls("misconception_id")
+        if valid.is_empty():
+            return {}
+        near = self.candidates.filter(pl.col("rank") <= self.settings.depth, pl.col("query_id").is_in(valid["query_id"].implode()))
+        scorer = HFScorer(self.model, self.yes, self.batch_tokens)
+        scores = score_pairs(valid, self.misconceptions, near, scorer, self.words, self.prompt)
+        scored = near.select("query_id", "misconception_id").with_columns(scores)
+        figures = summarise(find_ranks(valid, order_by_score(near, scored)), seen_ids(self.queries), recall_at=self.settings.depth)
+        return {"eval_loss": _mean_loss(scored, valid), **figures}
+
+    def _loss(self, groups: list[Group]) -> torch.Tensor:
+        rows = [[*self.asked[group.query_id], *self.known[id_]] for group in groups for id_ in group.misconception_ids]
+        scores_bG = yes_logits(self.model, rows, self.yes).view(len(groups), -1)
+        loss_b = listwise(scores_bG, self.settings.label_smoothing)
+        if self.settings.distill:
+            teacher_bG = torch.tensor([group.teacher for group in groups], device=scores_bG.device)
+            loss_b = loss_b + self.settings.distill * distillation(scores_bG, teacher_bG)
+        return loss_b
+
+
+def _mean_loss(scored: pl.DataFrame, valid: pl.DataFrame) -> float:
+    """Cross-entropy of the right answer within a query's candidates, averaged where it is one of them."""
+    score = pl.col("rerank_score").cast(pl.Float64)
+    total = (score - score.max()).exp().sum().log() + score.max()
+    totals = scored.group_by("query_id").agg(total.alias("total"))
+    right = valid.select("query_id", "misconception_id").join(scored, on=["query_id", "misconception_id"]).join(totals, on="query_id")
+    return right.select((pl.col("total") - pl.col("rerank_score")).mean()).item() or 0.0

@@ -62,4 +62,4 @@ def order_by_score(candidates: pl.DataFrame, scored: pl.DataFrame) -> pl.DataFra
         "query_id", "unscored", "place", "misconception_id", maintain_order=True
     )
     rank = pl.int_range(1, pl.len() + 1, dtype=pl.Int64).over("query_id")
-    return ordered.with_columns(rank.alias("rank")).select(RANKED)
+    return ordered.with_columns(rank.alias("rank")).select(*RANKED)

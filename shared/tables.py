@@ -47,7 +47,7 @@ def read_table(path: Path, schema: dict[str, type[pl.DataType]]) -> pl.DataFrame
 
 def write_table(table: pl.DataFrame, path: Path, schema: dict[str, type[pl.DataType]]) -> None:
     """Write `table` (columns in the schema's order) so that `path` holds all of it or does not change."""
-    table = table.select(schema)
+    table = table.select(*schema)
     check_table(table, schema, str(path))
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.partial")

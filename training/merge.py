@@ -1,5 +1,6 @@
 """Merges an adapter into its base, shard by shard, and proves that the merged model answers as the adapted one did."""
 
+import hashlib
 import json
 import shutil
 from collections.abc import Callable, Iterator
@@ -10,7 +11,7 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 
-KEPT = ("*.safetensors", "*.bin", "*.gguf", "*.h5", "*.msgpack", "*.onnx", "onnx", "openvino", "manifest.json", "card.json")
+LEFT_OUT = ("*.safetensors", "*.bin", "*.gguf", "*.h5", "*.msgpack", "*.onnx", "onnx", "openvino", "manifest.json", "card.json")
 
 
 def merge(base: Path, adapter: Path, out: Path) -> int:
@@ -22,7 +23,7 @@ def merge(base: Path, adapter: Path, out: Path) -> int:
     shards = sorted(base.glob("*.safetensors"))
     if not shards:
         raise ValueError(f"{base} holds no .safetensors file: convert the base model first; no other format is read")
-    shutil.copytree(base, out, dirs_exist_ok=True, ignore=shutil.ignore_patterns(*KEPT), copy_function=shutil.copyfile)
+    shutil.copytree(base, out, dirs_exist_ok=True, ignore=shutil.ignore_patterns(*LEFT_OUT), copy_function=shutil.copyfile)
     deltas = _read_deltas(adapter)
     merged: set[str] = set()
     for shard in shards:
@@ -39,6 +40,15 @@ def check_merged(probe: Callable[[], np.ndarray], merged: Callable[[], np.ndarra
     if not worst <= tolerance:
         raise ValueError(f"the merged model differs from base and adapter by {worst:.4f} on probe inputs, allowed is {tolerance}: nothing was written")
     return worst
+
+
+def weights_digest(folder: Path) -> str:
+    """SHA-256, in hex, over the .safetensors files in `folder`, in the order of their names."""
+    total = hashlib.sha256()
+    for path in sorted(folder.glob("*.safetensors")):
+        with path.open("rb") as file:
+            total.update(hashlib.file_digest(file, "sha256").digest())
+    return total.hexdigest()
 
 
 def _read_deltas(adapter: Path) -> dict[str, tuple[torch.Tensor, torch.Tensor, float]]:

@@ -24,7 +24,7 @@ def mine(queries: pl.DataFrame, candidates: pl.DataFrame, *, lowest: int, highes
         raise ValueError(f"{len(labelled) - len(drawn)} queries have no candidate in ranks {lowest} to {highest}: widen mine's lowest and highest")
     positives = labelled.join(candidates, on=["query_id", "misconception_id"], how="left")
     rows = pl.concat([positives.with_columns(is_positive=pl.lit(True)), pl.concat(drawn).with_columns(is_positive=pl.lit(False))], how="diagonal")
-    return rows.select(GROUPS).sort("query_id", pl.col("is_positive").not_(), "rank", "misconception_id")
+    return rows.select(*GROUPS).sort("query_id", pl.col("is_positive").not_(), "rank", "misconception_id")
 
 
 def _draw(part: pl.DataFrame, query_id: str, count: int, seed: str) -> pl.DataFrame:

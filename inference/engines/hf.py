@@ -13,6 +13,7 @@ import torch
 from torch.nn.functional import normalize
 from tqdm import tqdm
 from transformers import AutoModel, AutoModelForCausalLM, PreTrainedModel
+from transformers.utils import logging
 
 from inference.batching import cut_batches
 from inference.profiles import Profile
@@ -101,6 +102,7 @@ def yes_logits(model: PreTrainedModel, rows: Rows, yes: int) -> torch.Tensor:
 
 
 def _load(kind: type, folder: str | Path, dtype: str, device: torch.device) -> PreTrainedModel:
+    logging.disable_progress_bar()  # weights load in a moment; the bar would hide ours
     model = kind.from_pretrained(
         folder, dtype=getattr(torch, dtype), use_safetensors=True, trust_remote_code=False, attn_implementation="sdpa"
     )

@@ -1,0 +1,64 @@
+"""The command line of training: a whole iteration through DVC, or any one stage; torchrun is started from here.
+
+    python -m training train iter=1 [split=cv|full] [section.key=value ...]   bring iteration 1, and 0 before it, up to date
+    python -m training plan iter=1 [split=...] [section.key=value ...]        say what train would run, and why
+    python -m training settings iter=1 [split=...] [section.key=value ...]    only resolve and write the settings
+    python -m training report [iter=1] [split=...]                            print the figures of finished runs
+    python -m training STAGE RUN                                              one stage of a run folder, without DVC
+    python -m training all RUN                                                every stage of a run folder, without DVC
+
+STAGE is a stage's name with - or _, RUN a folder like runs/iter1/cv. iter takes a number or a folder of training/iterations.
+"""
+
+import sys
+from pathlib import Path
+
+from shared.settings import read_settings
+
+
+def main(arguments: list[str]) -> int:
+    """Run one command; 2 and one sentence on standard error for what a person got wrong."""
+    try:
+        return _run(arguments)
+    except ValueError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("stopped; repeat the command to go on where it was", file=sys.stderr)
+        return 130
+
+
+def _run(arguments: list[str]) -> int:
+    command, rest = (arguments[0].replace("-", "_"), arguments[1:]) if arguments else ("", [])
+    if command in ("train", "plan", "settings", "report"):
+        from training import pipeline
+
+        return getattr(pipeline, command)(rest)
+    from training.stages import STAGES, stages_of
+
+    if command == "worker":  # started by torchrun from training/run.py
+        from training.run import execute_here
+
+        execute_here(rest[0], Path(rest[1]), rest[2])
+        return 0
+    if command not in (*STAGES, "all") or len(rest) != 1:
+        print(__doc__, file=sys.stderr)
+        raise ValueError(f"{' '.join(arguments)!r} is no command; the stages are: {', '.join(STAGES)}")
+    from training.run import run_stage
+
+    run = _run_folder(rest[0])
+    previous = read_settings(run).iteration.previous
+    for name in [stage.name for stage in stages_of(run.name, previous)] if command == "all" else [command]:
+        run_stage(name, run)
+    return 0
+
+
+def _run_folder(text: str) -> Path:
+    path = Path(text)
+    if len(path.parts) != 3 or path.parts[0] != "runs":
+        raise ValueError(f"{text!r} is no run folder like runs/iter1/cv")
+    return path
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

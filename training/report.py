@@ -1,0 +1,65 @@
+"""Prints what finished runs cost and what they reached: stage, seconds, MAP@25, recall@25."""
+
+import json
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from shared.manifest import read_manifest
+from training.stages import STAGES
+
+
+def print_report(runs: list[Path]) -> None:
+    """Print a table of the stages of `runs` and one of their evaluations. ValueError when none has finished a stage."""
+    found = [run for run in runs if any((run / name / "manifest.json").is_file() for name in STAGES)]
+    if not found:
+        raise ValueError(f"no finished stage in {', '.join(map(str, runs))}: `just train iter=N` makes one")
+    console = Console()
+    console.print(_stages(found))
+    for run in found:
+        if (run / "evaluate" / "metrics.json").is_file():
+            console.print(_figures(run))
+
+
+def _stages(runs: list[Path]) -> Table:
+    table = Table("run", "stage", "seconds", "MAP@25", "recall@25", title="Stages (figures on the validation fold: all pairs)")
+    for column in table.columns[2:]:
+        column.justify = "right"
+    for run in runs:
+        for name in STAGES:
+            if (run / name / "manifest.json").is_file():
+                seconds = read_manifest(run / name)["lineage"]["seconds"]
+                figures = _reached(run, name)
+                table.add_row(f"{run.parent.name}/{run.name}", name, f"{seconds:.0f}", *figures)
+        table.add_section()
+    return table
+
+
+def _reached(run: Path, stage: str) -> tuple[str, str]:
+    """What the model that the stage made reaches: of a merge, the epoch it took; of evaluate, the final ranking."""
+    if stage == "evaluate":
+        figures = json.loads((run / stage / "metrics.json").read_text())["reranked"]
+    elif stage.startswith("merge_"):
+        lineage = read_manifest(run / stage)["lineage"]
+        trained, _, epoch = lineage["adapter"].partition("/epoch_")
+        figures = json.loads((run / trained / "metrics.json").read_text())[int(epoch)]
+    else:
+        return "", ""
+    if "all" not in figures:
+        return "", ""
+    return f"{figures['all']['map@25']:.3f}", f"{figures['all'].get('recall@25', float('nan')):.3f}"
+
+
+def _figures(run: Path) -> Table:
+    metrics = json.loads((run / "evaluate" / "metrics.json").read_text())
+    table = Table("ranking", *("MAP@25 all", "seen", "unseen", "weighted", "recall@25 weighted"), title=f"{run}: MAP@25 with 95 % intervals")
+    for name, parts in metrics.items():
+        cells = [_interval(parts.get(part)) for part in ("all", "seen", "unseen", "weighted")]
+        weighted = parts.get("weighted") or parts["all"]
+        table.add_row(name, *cells, f"{weighted.get('recall@25', float('nan')):.3f}")
+    return table
+
+
+def _interval(figures: dict | None) -> str:
+    return f"{figures['map@25']:.3f} ({figures['low']:.3f}-{figures['high']:.3f})" if figures else "-"

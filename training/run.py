@@ -1,0 +1,167 @@
+"""Runs a stage as a user sees it: skips what is done, resumes what was killed, starts torchrun, publishes by one rename."""
+
+import ctypes
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from shared.manifest import digest, read_manifest, write_manifest
+from shared.settings import Settings, read_settings
+from training.stages import STAGES, Job, Stage, inputs_of
+
+LOCK_SECONDS = 60  # an orphan of a killed run gets its signal at once and needs a moment to end
+
+
+def run_stage(name: str, run: Path) -> None:
+    """Bring runs/ITERATION/SPLIT/`name` up to date. ValueError when an input is missing or the stage fails."""
+    settings, stage = read_settings(run), STAGES[name]
+    _die_with_parent()
+    with _lock(run / f".{name}.lock") as lock:
+        fingerprint, inputs = _fingerprint(stage, run, settings)
+        out, work = run / name, run / f".{name}.partial"
+        if is_done(out, fingerprint):
+            print(f"{name}  up to date", flush=True)
+            return
+        if not stage.trains:  # training resumes in its work folder, everything else starts anew
+            shutil.rmtree(work, ignore_errors=True)
+        work.mkdir(parents=True, exist_ok=True)
+        print(f"{name}  {run}", flush=True)
+        _fetch_bases(stage, settings)
+        start = time.time()
+        lineage = _execute(stage, Job(settings, run, work, fingerprint), lock)
+        shutil.rmtree(work / "checkpoint", ignore_errors=True)
+        seconds = round(time.time() - start, 1)  # of this run; a resumed one does not know what was spent before
+        sections = {section: settings.model_dump(mode="json")[section] for section in stage.sections}
+        facts = {"stage": name, "iteration": run.parent.name, "split": run.name, "fingerprint": fingerprint, "seconds": seconds}
+        write_manifest(work, {**facts, "commit": _commit(), "inputs": inputs, "settings": sections, **lineage})
+        shutil.rmtree(out, ignore_errors=True)
+        work.rename(out)
+        print(f"{name}  {seconds:.0f} s", flush=True)
+
+
+def is_done(out: Path, fingerprint: str) -> bool:
+    """Whether `out` is a whole output of this fingerprint: a manifest is written last."""
+    return (out / "manifest.json").is_file() and read_manifest(out)["lineage"].get("fingerprint") == fingerprint
+
+
+def execute_here(name: str, run: Path, fingerprint: str) -> dict:
+    """Run the stage in this process, one of those that torchrun started if it did. Returns lineage to add."""
+    from inference.ranks import joined_ranks
+
+    settings = read_settings(run)
+    _die_with_parent()
+    with joined_ranks(settings.machine.device):
+        return STAGES[name].run(Job(settings, run, run / f".{name}.partial", fingerprint)) or {}
+
+
+def _execute(stage: Stage, job: Job, lock: int) -> dict:
+    processes = _processes(stage, job.settings)
+    if processes == 1:
+        _use_threads(job.settings)
+        return execute_here(stage.name, job.run, job.fingerprint)
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
+    command += ["-m", "training", "worker", stage.name, str(job.run), job.fingerprint]
+    environment = {**os.environ, "OMP_NUM_THREADS": str(job.settings.machine.threads), "TOKENIZERS_PARALLELISM": "false"}
+    # torchrun keeps the lock too: if this process is killed, the next one waits until torchrun has ended its workers
+    done = subprocess.run(command, env=environment, pass_fds=(lock,), preexec_fn=_die_with_parent)
+    if done.returncode:
+        raise ValueError(f"{stage.name} failed in a process of torchrun (its message stands above); repeat the command to go on")
+    return {}
+
+
+def _fetch_bases(stage: Stage, settings: Settings) -> None:
+    """Bring the base models here before several processes ask for them at once."""
+    from training.base_models import local_folder
+
+    for section in ("miner", "embedder", "reranker"):
+        model = getattr(settings, section) if section in stage.sections else None
+        if model is not None:
+            local_folder(model.base)
+
+
+def _processes(stage: Stage, settings: Settings) -> int:
+    """vLLM spreads over GPUs by itself and the other stages need one process; training and hf engines take them all."""
+    section = getattr(settings, stage.name, None)
+    if not (stage.trains or getattr(section, "engine", "") == "hf"):
+        return 1
+    if settings.machine.processes:
+        return settings.machine.processes
+    import torch
+
+    return max(torch.cuda.device_count(), 1) if settings.machine.device == "cuda" else 1
+
+
+def _use_threads(settings: Settings) -> None:
+    if settings.machine.device == "cpu":
+        import torch
+
+        torch.set_num_threads(settings.machine.threads * max(settings.machine.processes, 1))
+
+
+def _fingerprint(stage: Stage, run: Path, settings: Settings) -> tuple[str, dict[str, str]]:
+    values = settings.model_dump(mode="json")
+    sections = {section: _lasting(values[section]) for section in stage.sections}
+    inputs = {str(folder): _input_digest(folder) for folder in inputs_of(stage, run.parent.name, settings.iteration.previous, run.name)}
+    if stage.name == "prepare":
+        inputs["competition"] = competition_digest(settings)
+    text = json.dumps([stage.name, run.name, sections, inputs], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest(), inputs
+
+
+def _lasting(section: dict | None) -> dict | None:
+    """The section without what changes no result: how often to save, how much to compute at once."""
+    passing = {"checkpoint_seconds", "recompute", "competition"}
+    return section and {key: value for key, value in section.items() if key not in passing}
+
+
+def _input_digest(folder: Path) -> str:
+    if not (folder / "manifest.json").is_file():
+        raise ValueError(f"{folder} is not there yet: python -m training {folder.name} {folder.parent}, or `just train`, which runs all in order")
+    return digest(folder)
+
+
+def competition_digest(settings: Settings) -> str:
+    """SHA-256 over the competition's files. Raises ValueError where one is missing."""
+    folder, total = Path(settings.prepare.competition), hashlib.sha256()
+    for name in ("train.csv", "test.csv", "misconception_mapping.csv"):
+        if not (folder / name).is_file():
+            raise ValueError(f"{folder / name} does not exist: `just data` downloads the competition, prepare.competition=DIR names another folder")
+        total.update(hashlib.sha256((folder / name).read_bytes()).digest())
+    return total.hexdigest()
+
+
+def _commit() -> str:
+    done = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True)
+    return done.stdout.strip() if done.returncode == 0 else ""
+
+
+@contextmanager
+def _lock(path: Path) -> Iterator[int]:
+    """Hold `path` while a stage runs; the system lets go of it when this process dies, however it dies."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as file:
+        deadline = time.monotonic() + LOCK_SECONDS
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    raise ValueError(f"{path} is held: another process runs this stage; wait for it or stop it") from None
+                time.sleep(0.5)
+        yield file.fileno()
+
+
+def _die_with_parent() -> None:
+    """On Linux: get SIGTERM when the process that started this one dies, so that a killed run leaves no orphan."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # 1: PR_SET_PDEATHSIG

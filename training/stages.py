@@ -1,0 +1,219 @@
+"""Runs one stage of a run folder: reads what earlier stages wrote there, writes its own folder whole or not at all.
+
+Section of the settings = stage = function here = folder of its output.
+"""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from shared.settings import RUNS, Embedder, Settings
+from shared.tables import CANDIDATES, GROUPS, MISCONCEPTIONS, QUERIES, RANKED, TAUGHT, read_table, write_table
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a stage function gets: the settings, the run folder, the folder that it fills, and its fingerprint."""
+
+    settings: Settings
+    run: Path
+    out: Path
+    fingerprint: str
+
+    def read(self, stage: str, table: str, schema: dict) -> pl.DataFrame:
+        return read_table(self.run / stage / f"{table}.parquet", schema)
+
+    def write(self, frame: pl.DataFrame, table: str, schema: dict) -> None:
+        write_table(frame, self.out / f"{table}.parquet", schema)
+
+    def texts(self) -> tuple[pl.DataFrame, pl.DataFrame]:
+        return self.read("prepare", "queries", QUERIES), self.read("prepare", "misconceptions", MISCONCEPTIONS)
+
+    def previous(self, stage: str) -> Path:
+        return RUNS / self.settings.iteration.previous / self.run.name / stage
+
+
+def prepare(job: Job) -> None:
+    """Competition CSVs -> queries with their folds, misconceptions."""
+    from shared.competition import read_competition
+    from shared.folds import hold_out
+
+    data = read_competition(Path(job.settings.prepare.competition))
+    queries = data.train
+    if job.run.name == "cv":
+        queries = hold_out(queries, job.settings.prepare.held_out, job.settings.prepare.seed)
+    job.write(queries, "queries", QUERIES)
+    job.write(data.misconceptions, "misconceptions", MISCONCEPTIONS)
+    labelled = queries.drop_nulls("misconception_id")
+    print(", ".join(f"{count} {fold} pairs" for fold, count in labelled.group_by("fold").len().sort("fold").iter_rows()))
+
+
+def mine_for_embedder(job: Job) -> None:
+    """The first miner, or the previous iteration's embedder -> candidates of every labelled query, groups."""
+    from inference.card import read_embedder_card
+    from training.base_models import local_folder
+
+    if job.settings.miner is None:
+        folder = job.previous("merge_embedder")
+        _mine(job, job.settings.mine_for_embedder, folder, read_embedder_card(folder))
+    else:
+        _mine(job, job.settings.mine_for_embedder, local_folder(job.settings.miner.base), _new_card(job, job.settings.miner))
+
+
+def teach_embedder(job: Job) -> None:
+    """The previous iteration's reranker -> a teacher score for every row of the embedder's groups."""
+    _teach(job, "mine_for_embedder", job.settings.teach_embedder.engine)
+
+
+def train_embedder(job: Job) -> None:
+    """Groups, with teacher scores or without -> an adapter for every epoch, the card of the prompts, metrics."""
+    from training.train import train_embedder as run
+
+    run(job, _groups(job, "embedder"), _new_card(job, job.settings.embedder, all_examples=True))
+
+
+def merge_embedder(job: Job) -> dict:
+    """An epoch's adapter and the base -> the embedder that serves. Returns its lineage."""
+    from training.train import merge_embedder as run
+
+    return run(job, _new_card(job, job.settings.embedder))
+
+
+def mine_for_reranker(job: Job) -> None:
+    """This iteration's embedder -> candidates of every labelled query, groups."""
+    from inference.card import read_embedder_card
+
+    folder = job.run / "merge_embedder"
+    _mine(job, job.settings.mine_for_reranker, folder, read_embedder_card(folder))
+
+
+def teach_reranker(job: Job) -> None:
+    """The previous iteration's reranker -> a teacher score for every row of the reranker's groups."""
+    _teach(job, "mine_for_reranker", job.settings.teach_reranker.engine)
+
+
+def train_reranker(job: Job) -> None:
+    """Groups, with teacher scores or without -> an adapter for every epoch, the card of the prompts, metrics."""
+    from training.train import train_reranker as run
+
+    run(job, _groups(job, "reranker"), job.read("mine_for_reranker", "candidates", CANDIDATES))
+
+
+def merge_reranker(job: Job) -> dict:
+    """An epoch's adapter and the base -> the reranker that serves. Returns its lineage."""
+    from training.train import merge_reranker as run
+
+    return run(job)
+
+
+def evaluate(job: Job) -> None:
+    """Both merged models, as they serve, and the baselines -> ranked, metrics with intervals."""
+    from inference.ranks import rank
+    from training.evaluate import evaluate as run
+
+    ranked, metrics = run(job)
+    if rank() == 0:
+        job.write(ranked, "ranked", RANKED)
+        (job.out / "metrics.json").write_text(json.dumps(metrics, indent=1) + "\n")
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A stage: its function, the sections of the settings it reads, the folders it reads, and how it is run."""
+
+    run: Callable[[Job], dict | None]  # what it returns is added to the lineage in the output's manifest
+    sections: tuple[str, ...]
+    needs: tuple[str, ...]  # stages of this run; "previous/STAGE" of the previous iteration's; "|" takes the first there is
+    trains: bool = False  # always through torchrun
+    taught: bool = False  # only with a previous iteration
+
+    @property
+    def name(self) -> str:
+        return self.run.__name__
+
+
+STAGES = {
+    stage.name: stage
+    for stage in (
+        Stage(prepare, ("prepare",), ()),
+        Stage(mine_for_embedder, ("miner", "embedder", "mine_for_embedder"), ("prepare", "previous/merge_embedder")),
+        Stage(teach_embedder, ("teach_embedder",), ("prepare", "mine_for_embedder", "previous/merge_reranker"), taught=True),
+        Stage(train_embedder, ("embedder", "train_embedder"), ("prepare", "teach_embedder|mine_for_embedder"), trains=True),
+        Stage(merge_embedder, ("embedder", "merge_embedder"), ("prepare", "train_embedder")),
+        Stage(mine_for_reranker, ("mine_for_reranker",), ("prepare", "merge_embedder")),
+        Stage(teach_reranker, ("teach_reranker",), ("prepare", "mine_for_reranker", "previous/merge_reranker"), taught=True),
+        Stage(train_reranker, ("reranker", "train_reranker"), ("prepare", "mine_for_reranker", "teach_reranker|mine_for_reranker"), trains=True),
+        Stage(merge_reranker, ("reranker", "merge_reranker"), ("train_reranker",)),
+        Stage(evaluate, ("evaluate",), ("prepare", "mine_for_embedder", "train_embedder", "merge_embedder", "merge_reranker")),
+    )
+}
+
+
+def stages_of(split: str, previous: str) -> list[Stage]:
+    """The stages of a run, in their order: teaching needs a previous iteration, evaluating needs held-out data."""
+    return [stage for stage in STAGES.values() if (previous or not stage.taught) and (split == "cv" or stage.name != "evaluate")]
+
+
+def inputs_of(stage: Stage, iteration: str, previous: str, split: str) -> list[Path]:
+    """The folders that `stage` reads, as paths from the repository's root."""
+    folders = []
+    for need in stage.needs:
+        place, _, name = need.rpartition("/")
+        if place and not previous:
+            continue
+        first, _, second = name.partition("|")
+        name = second if second and not previous else first
+        folders.append(RUNS / (previous if place else iteration) / split / name)
+    return folders
+
+
+def _mine(job: Job, settings, folder: Path, card) -> None:
+    from inference.profiles import load_profile
+    from inference.ranks import rank
+    from inference.retrieve import retrieve
+    from training.mine import mine
+
+    queries, misconceptions = job.texts()
+    labelled = queries.drop_nulls("misconception_id")
+    profile = load_profile(job.settings.machine.profile)
+    candidates = retrieve(labelled, misconceptions, folder, card, engine=settings.engine, profile=profile, k=settings.highest)
+    if rank() == 0:
+        groups = mine(labelled, candidates, lowest=settings.lowest, highest=settings.highest, count=settings.count, seed=settings.seed)
+        job.write(candidates, "candidates", CANDIDATES)
+        job.write(groups, "groups", GROUPS)
+        print(f"{len(labelled)} queries, {len(groups)} rows in groups")
+
+
+def _teach(job: Job, mined: str, engine) -> None:
+    from inference.profiles import load_profile
+    from inference.ranks import rank
+    from training.teach import teach
+
+    queries, misconceptions = job.texts()
+    groups = job.read(mined, "groups", GROUPS)
+    profile = load_profile(job.settings.machine.profile)
+    taught = teach(queries, misconceptions, groups, job.previous("merge_reranker"), engine=engine, profile=profile)
+    if rank() == 0:
+        job.write(taught, "taught", TAUGHT)
+
+
+def _groups(job: Job, model: str) -> pl.DataFrame:
+    if job.settings.iteration.previous:
+        return job.read(f"teach_{model}", "taught", TAUGHT)
+    return job.read(f"mine_for_{model}", "groups", GROUPS)
+
+
+def _new_card(job: Job, model: Embedder, *, all_examples: bool = False):
+    from inference.card import EmbedderCard
+    from shared.prompts import EmbedderPrompt
+    from training.batches import draw_examples
+
+    prompt = EmbedderPrompt(model.task, model.query_tokens, model.passage_tokens, model.example_query_tokens, model.example_passage_tokens)
+    if not model.task:
+        return EmbedderCard(model.pooling, prompt)
+    examples = draw_examples(*job.texts(), job.settings.prepare.seed)
+    # 32: a query skips those of its own question and misconception, and never has to skip so many
+    return EmbedderCard(model.pooling, prompt, tuple(examples if all_examples else examples[:32]), model.examples)

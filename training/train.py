@@ -1,0 +1,122 @@
+"""The stages that hold a model: train an embedder or a reranker, merge one and prove it."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import torch
+from peft import PeftModel
+
+from inference.card import EmbedderCard, RerankerCard, write_card
+from inference.engines.hf import HFEncoder, HFScorer, device_of, load_backbone, load_causal
+from inference.profiles import Profile, load_profile
+from inference.ranks import rank
+from inference.tokens import embedder_words, load_tokenizer, reranker_words, yes_token
+from shared.prompts import RerankerPrompt, embedder_passage, reranker_passage, reranker_query
+from shared.settings import Train
+from training.base_models import local_folder
+from training.batches import draw_epoch, read_mined
+from training.embedder import EmbedderObjective
+from training.lora import add_lora
+from training.loop import Objective, train
+from training.merge import check_merged, merge, weights_digest
+from training.reranker import RerankerObjective
+from training.stages import Job
+
+PROBES = ("Adds the numerators and the denominators", "Works from left to right", "Ignores the sign", "7")
+TOLERANCE = {"float32": 1e-3, "float16": 0.05, "bfloat16": 0.25}  # of a logit; the rounding of W itself is most of it
+
+
+def train_embedder(job: Job, groups: pl.DataFrame, card: EmbedderCard) -> None:
+    """Fill job.out with epoch_N/ and metrics.json."""
+    settings, base = job.settings.train_embedder, local_folder(job.settings.embedder.base)
+    profile = load_profile(job.settings.machine.profile)
+    model = load_backbone(base, job.settings.embedder.dtype, device_of(profile))
+    words = embedder_words(load_tokenizer(base))
+    adapted = add_lora(model, settings.lora, seed=settings.seed, recompute=settings.recompute)
+    objective = EmbedderObjective(model, words, card, job.texts(), settings, profile.batch_tokens)
+    _train(job, adapted, objective, groups, settings)
+
+
+def train_reranker(job: Job, groups: pl.DataFrame, candidates: pl.DataFrame) -> None:
+    """Fill job.out with epoch_N/ and metrics.json."""
+    settings, base = job.settings.train_reranker, local_folder(job.settings.reranker.base)
+    profile, tokenizer = load_profile(job.settings.machine.profile), load_tokenizer(base)
+    model = load_causal(base, job.settings.reranker.dtype, device_of(profile))
+    adapted = add_lora(model, settings.lora, seed=settings.seed, recompute=settings.recompute)
+    tables = (*job.texts(), candidates)
+    objective = RerankerObjective(
+        model, yes_token(tokenizer), reranker_words(tokenizer), _reranker_prompt(job), tables, settings, profile.batch_tokens
+    )
+    _train(job, adapted, objective, groups, settings)
+
+
+def merge_embedder(job: Job, card: EmbedderCard) -> dict:
+    """Fill job.out with the merged embedder and its card; returns its lineage."""
+    section, profile = job.settings.embedder, load_profile(job.settings.machine.profile)
+    base, epoch = local_folder(section.base), job.settings.merge_embedder.epoch
+    words = embedder_words(load_tokenizer(base))
+    rows = [embedder_passage(words, card.prompt, text) for text in PROBES]
+
+    def answer(folder: Path, adapter: Path | None) -> np.ndarray:
+        model = _adapted(load_backbone(folder, section.dtype, device_of(profile)), adapter)
+        return HFEncoder(model, section.pooling, profile.batch_tokens).encode(rows)
+
+    # the difference of two unit vectors' coordinates is far below a logit's: the same bound, at a tenth
+    _merge(job, base, "train_embedder", epoch, answer, TOLERANCE[section.dtype] / 10)
+    write_card(card, job.out)
+    return _lineage(job, base, "train_embedder", epoch)
+
+
+def merge_reranker(job: Job) -> dict:
+    """Fill job.out with the merged reranker and its card; returns its lineage."""
+    section, profile = job.settings.reranker, load_profile(job.settings.machine.profile)
+    base, epoch, prompt = local_folder(section.base), job.settings.merge_reranker.epoch, _reranker_prompt(job)
+    tokenizer = load_tokenizer(base)
+    words, yes = reranker_words(tokenizer), yes_token(tokenizer)
+    prefixes = [reranker_query(words, prompt, text) for text in PROBES]
+    suffixes = [[reranker_passage(words, prompt, text) for text in PROBES]] * len(PROBES)
+
+    def answer(folder: Path, adapter: Path | None) -> np.ndarray:
+        model = _adapted(load_causal(folder, section.dtype, device_of(profile)), adapter)
+        return HFScorer(model, yes, profile.batch_tokens).score(prefixes, suffixes)
+
+    _merge(job, base, "train_reranker", epoch, answer, TOLERANCE[section.dtype])
+    write_card(RerankerCard(prompt), job.out)
+    return _lineage(job, base, "train_reranker", epoch)
+
+
+def _train(job: Job, adapted: PeftModel, objective: Objective, groups: pl.DataFrame, settings: Train) -> None:
+    mined = read_mined(groups)
+
+    def epochs(number: int):
+        return draw_epoch(mined, group=settings.group, batch=settings.batch, epoch=number, seed=settings.seed)
+
+    train(adapted, objective, epochs, settings, job.out, job.fingerprint)
+
+
+def _merge(job: Job, base: Path, trained: str, epoch: int, answer: Callable, tolerance: float) -> None:
+    adapter = job.run / trained / f"epoch_{epoch}"
+    count = merge(base, adapter, job.out)
+    worst = check_merged(lambda: answer(base, adapter), lambda: answer(job.out, None), tolerance)
+    if rank() == 0:
+        print(f"{count} weights merged; probe answers differ by {worst:.5f} at most")
+
+
+def _adapted(model, adapter: Path | None):
+    return model if adapter is None else PeftModel.from_pretrained(model, str(adapter), autocast_adapter_dtype=False).eval().get_base_model()
+
+
+def _reranker_prompt(job: Job) -> RerankerPrompt:
+    return RerankerPrompt(job.settings.reranker.query_tokens, job.settings.reranker.passage_tokens)
+
+
+def _lineage(job: Job, base: Path, trained: str, epoch: int) -> dict:
+    return {
+        "base": base.name,
+        "base_sha256": weights_digest(base),
+        "adapter": f"{trained}/epoch_{epoch}",
+        "adapter_sha256": weights_digest(job.run / trained / f"epoch_{epoch}"),
+        "all_settings": job.settings.model_dump(mode="json"),
+    }

@@ -1,0 +1,196 @@
+"""Runs a model folder with vLLM, on a GPU or on a CPU, inside this process; one prefix is computed once for a whole group.
+
+vLLM is imported where it is first opened: it reads its environment then, and the import takes 5 to 25 s.
+"""
+
+import gc
+import json
+import logging
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+
+from inference.profiles import Profile
+from inference.tokens import load_tokenizer, yes_token
+from shared.settings import Pooling
+
+Rows = Sequence[Sequence[int]]
+
+# What vLLM reads from the environment; a value that is already set there wins.
+ENVIRONMENT = {
+    "VLLM_ENABLE_V1_MULTIPROCESSING": "0",  # the engine in this process: starts in 4 to 15 s, not in 70 to 110, on a CPU
+    "VLLM_NO_USAGE_STATS": "1",
+    "VLLM_LOGGING_LEVEL": "ERROR",  # a start writes about 60 lines otherwise
+    "HF_HUB_OFFLINE": "1",  # the folder holds everything
+    "VLLM_ALLOW_LONG_MAX_MODEL_LEN": "1",  # a sentence-transformers folder names a shorter length than the model has
+}
+CPU_ENVIRONMENT = {"TORCHDYNAMO_DISABLE": "1"}  # compiling takes 144 s there and gains nothing
+CPU_BLOCK = 32  # tokens, the least there; with vLLM's 128 a query of 100 tokens shares nothing: 9.7 s for 4.0 s
+PROGRESS_FROM = 64  # prompts; fewer need no progress bar
+
+logger = logging.getLogger(__name__)
+
+
+class VLLMEncoder:
+    """An Encoder over a running engine."""
+
+    def __init__(self, engine: "_Engine"):
+        self.engine = engine
+
+    def encode(self, prompts: Rows) -> np.ndarray:
+        return self.engine.pool(prompts)
+
+
+class VLLMScorer:
+    """A Scorer over a running engine."""
+
+    def __init__(self, engine: "_Engine"):
+        self.engine = engine
+
+    def score(self, prefixes: Rows, suffixes: Sequence[Rows]) -> np.ndarray:
+        # A group's prompts lie beside each other: vLLM lists a block as soon as its prompt is scheduled, so
+        # even those of one step share it, and nothing is evicted before its group is through.
+        groups = zip(prefixes, suffixes, strict=True)
+        return self.engine.pool([[*prefix, *suffix] for prefix, group in groups for suffix in group])[:, 0]
+
+
+@contextmanager
+def open_encoder(folder: Path, pooling: Pooling, profile: Profile) -> Iterator[VLLMEncoder]:
+    """The embedder in `folder`, causal or bidirectional; the memory is given back at the end."""
+    _set_environment(profile)
+    from vllm.config import PoolerConfig
+
+    # use_activation is the normalization: a folder without sentence-transformers' modules.json has it, others may not
+    pooler = PoolerConfig(seq_pooling_type=pooling.upper(), use_activation=True)
+    with _run(folder, profile, "embed", {"convert": "embed", "pooler_config": pooler}) as engine:
+        yield VLLMEncoder(engine)
+
+
+@contextmanager
+def open_scorer(folder: Path, profile: Profile) -> Iterator[VLLMScorer]:
+    """The merged reranker in `folder`; the memory is given back at the end.
+
+    vLLM cuts the row of "Yes" out of the head (tied or not) when it loads, and no other logit is ever computed.
+    """
+    _set_environment(profile)
+    tokenizer = load_tokenizer(folder)
+    overrides = {
+        "architectures": [_classifier(folder)],
+        "classifier_from_token": [tokenizer.convert_ids_to_tokens(yes_token(tokenizer))],
+        "method": "no_post_processing",
+    }
+    with _run(folder, profile, "classify", {"hf_overrides": overrides, "enable_prefix_caching": True}) as engine:
+        yield VLLMScorer(engine)
+
+
+def _set_environment(profile: Profile) -> None:
+    for name, value in {**ENVIRONMENT, **(CPU_ENVIRONMENT if profile.device == "cpu" else {})}.items():
+        os.environ.setdefault(name, value)
+
+
+def _classifier(folder: Path) -> str:
+    """vLLM's name for the causal language model in `folder` with a classifier in place of its head."""
+    name = _read_config(folder)["architectures"][0]
+    if not name.endswith("ForCausalLM"):
+        raise ValueError(f"{folder} holds a {name}: a reranker has to be a ...ForCausalLM, take another base")
+    return name.removesuffix("ForCausalLM") + "ForSequenceClassification"
+
+
+def _read_config(folder: Path) -> dict:
+    return json.loads((folder / "config.json").read_text())
+
+
+@contextmanager
+def _run(folder: Path, profile: Profile, task: str, options: dict) -> Iterator["_Engine"]:
+    """An engine for one task; whoever keeps the object afterwards keeps no weights with it."""
+    import torch
+
+    with _threads(profile):
+        engine = _Engine(folder, profile, task, options)
+        try:
+            yield engine
+        finally:
+            engine.llm.llm_engine.engine_core.shutdown()  # also ends the process group and empties vLLM's caches
+            engine.llm = None
+            gc.collect()
+            if profile.device == "cuda":
+                torch.cuda.empty_cache()
+
+
+@contextmanager
+def _threads(profile: Profile) -> Iterator[None]:
+    """The profile's threads on a CPU. vLLM puts a function that does nothing over torch.set_num_threads: undone here."""
+    import torch
+
+    set_threads, before = torch.set_num_threads, torch.get_num_threads()
+    set_threads(profile.threads if profile.device == "cpu" else before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads = set_threads
+        set_threads(before)
+
+
+class _Engine:
+    """A running vLLM and the one task that it was started for."""
+
+    def __init__(self, folder: Path, profile: Profile, task: str, options: dict):
+        from vllm import LLM
+
+        # a model without a fixed length has no such entry
+        own = _read_config(folder).get("max_position_embeddings", profile.max_tokens)
+        self.task, self.max_tokens = task, min(profile.max_tokens, own)
+        self.why = f"the model's limit is {own}, max_tokens of the profile {profile.max_tokens}"
+        machine = {"gpu_memory_utilization": profile.memory_share}
+        if profile.device == "cpu":
+            cache = int(profile.cache_gib * 2**30)
+            machine = {"kv_cache_memory_bytes": cache, "block_size": CPU_BLOCK, "enforce_eager": True}
+        self.llm = LLM(
+            str(folder),
+            runner="pooling",
+            dtype=profile.dtype,
+            max_model_len=self.max_tokens,
+            max_num_batched_tokens=max(profile.batch_tokens, self.max_tokens),  # a mean is not computed in parts
+            trust_remote_code=False,
+            use_tqdm_on_load=False,
+            **machine,
+            **options,
+        )
+
+    def pool(self, prompts: Rows) -> np.ndarray:
+        """Results [N, D] float32 of N prompts, in their order; D is 1 for logits."""
+        from vllm import PoolingParams
+
+        self._check_lengths(prompts)
+        if not prompts:
+            return np.zeros((0, self.llm.model_config.get_hidden_size() if self.task == "embed" else 1), np.float32)
+        outputs = self.llm.encode(
+            [{"prompt_token_ids": list(prompt)} for prompt in prompts],
+            PoolingParams(use_activation=self.task == "embed"),  # unit vectors, but logits as they are
+            pooling_task=self.task,
+            use_tqdm=len(prompts) >= PROGRESS_FROM,
+        )
+        shared, total = sum(output.num_cached_tokens for output in outputs), sum(map(len, prompts))
+        logger.info("%d prompts of %d tokens, %d of them shared", len(prompts), total, shared)
+        values = np.stack([output.outputs.data.float().numpy() for output in outputs]).reshape(len(prompts), -1)
+        _check_finite(values)
+        return values
+
+    def _check_lengths(self, prompts: Rows) -> None:
+        for number, prompt in enumerate(prompts):
+            if len(prompt) > self.max_tokens:
+                raise ValueError(
+                    f"prompt {number} of {len(prompts)} has {len(prompt)} tokens, {self.max_tokens} fit ({self.why}): "
+                    "cut its query or its examples shorter, or take a profile with more"
+                )
+
+
+def _check_finite(values: np.ndarray) -> None:
+    bad = np.flatnonzero(~np.isfinite(values).all(1))
+    if len(bad):
+        raise ValueError(
+            f"prompt {bad[0]} of {len(values)} gave NaN or infinity: use dtype bfloat16 or float32 in the profile"
+        )

@@ -18,7 +18,7 @@ def write_manifest(folder: Path, lineage: dict) -> None:
     """
     folder = Path(folder)
     (folder / PARTIAL).unlink(missing_ok=True)  # of a write that was killed
-    files = {path: _facts(folder / path) for path in _paths(folder)}
+    files = {path: file_facts(folder / path) for path in _paths(folder)}
     if not files:
         raise ValueError(f"{folder} holds no files, so there is nothing to list in {NAME}")
     with open(folder / PARTIAL, "w") as partial:
@@ -43,7 +43,7 @@ def verify_manifest(folder: Path) -> None:
                 f"{folder / path} differs: {size} bytes, and {NAME} says {listed[path]['bytes']}; make or fetch it again"
             )
     for path in sorted(listed):  # sizes first: a truncated file is named without hashing the 30 GB before it
-        sha256 = _facts(folder / path)["sha256"]
+        sha256 = file_facts(folder / path)["sha256"]
         if sha256 != listed[path]["sha256"]:
             raise ValueError(
                 f"{folder / path} differs: SHA-256 {sha256}, and {NAME} says {listed[path]['sha256']}; make or fetch it again"
@@ -88,7 +88,8 @@ def _paths(folder: Path) -> list[str]:
     return sorted(path for path in paths if path != NAME)
 
 
-def _facts(path: Path) -> dict:
+def file_facts(path: Path) -> dict:
+    """{"sha256", "bytes"} of one file, as the manifest lists it."""
     sha256, size = hashlib.sha256(), 0
     with open(path, "rb") as file:
         while chunk := file.read(CHUNK):

@@ -114,6 +114,6 @@ def test_the_hash_does_not_depend_on_how_much_is_read_at_once(tmp_path_factory, 
     path.write_bytes(content)
     kept, manifest.CHUNK = manifest.CHUNK, chunk
     try:
-        assert manifest._facts(path) == {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
+        assert manifest.file_facts(path) == {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
     finally:
         manifest.CHUNK = kept

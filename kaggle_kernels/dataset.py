@@ -1,0 +1,176 @@
+"""Puts one staged folder into a Kaggle dataset: made or given a version, once, and true in every file when it says so."""
+
+import io
+import json
+import zipfile
+from collections.abc import Callable
+
+from kaggle_kernels.calls import Clock, Lost, Refused
+from kaggle_kernels.client import Kaggle, RemoteDataset
+from kaggle_kernels.progress import UploadProgress
+from kaggle_kernels.record import Pending, alone, lock_of, write_lock
+from kaggle_kernels.staging import Stage
+from kaggle_kernels.upload import upload
+from shared import manifest
+
+ARRIVES = 600.0  # seconds after which a write without an answer is taken for not carried out, if nothing shows
+LINGERS = 300.0  # seconds that an older version's FAILED may still be shown after a new one was taken
+LISTINGS = 5  # times the list of files is read before it is believed to be wrong
+ENDS = ("FAILED", "DELETED")
+
+
+def push_dataset(kaggle: Kaggle, clock: Clock, stage: Stage, public: bool, wait: float) -> str:
+    """Bring `stage` to Kaggle, unless it is there, and wait until it can be mounted; a sentence that says what was done.
+
+    Whatever was under way when an earlier run ended is taken up. `wait`: seconds until Refused says that it is not ready yet.
+    """
+    with alone(stage.slug) as folder:
+        pending, deadline = Pending(folder / "push.json", stage.digest), clock.now() + wait
+        if not pending.sent:
+            before = _wait_for(kaggle, clock, stage.slug, _is_settled, deadline)
+            check_visibility(stage.slug, before, public)
+            if before and before.status == "READY" and not _difference(kaggle, stage, before):
+                pending.forget()
+                return _locked(kaggle, clock, stage, before, "is already there")
+            _send(kaggle, clock, stage, pending, before, public)
+        remote = _arrived(kaggle, clock, stage.slug, pending, deadline)
+        _check_content(kaggle, clock, stage, remote, pending, public)
+        pending.forget()
+        return _locked(kaggle, clock, stage, remote, "is there")
+
+
+def check_visibility(slug: str, remote: RemoteDataset | None, public: bool) -> None:
+    """Raise Refused where pushing would make weights public, or where the dataset is beyond use."""
+    if remote and remote.status == "DELETED":
+        raise Refused(
+            f"dataset {slug} was deleted, and Kaggle does not take its name again: choose a new slug in datasets_meta"
+        )
+    if remote and remote.version and remote.private == public:
+        now, wish = ("public", "private") if public is False else ("private", "public")
+        raise Refused(
+            f"dataset {slug} is {now} and this push is {wish}: change that on the dataset's settings page first"
+        )
+
+
+def _send(
+    kaggle: Kaggle, clock: Clock, stage: Stage, pending: Pending, before: RemoteDataset | None, public: bool
+) -> None:
+    with UploadProgress({name: facts["bytes"] for name, facts in stage.files.items()}) as moved:
+        tokens = upload(kaggle, clock, stage.folder, stage.files, pending, moved)
+    previous = before.version if before else 0
+    pending.sending(previous, clock.now(), answered=False)
+    try:
+        if before is None:
+            kaggle.create_dataset(stage.slug, stage.metadata, tokens, public)
+        else:
+            kaggle.create_version(stage.slug, stage.metadata, tokens, f"{stage.label}, manifest {stage.digest}")
+    except Refused as no:
+        pending.not_sent()
+        if any(word in str(no).lower() for word in ("token", "blob", "upload", "expired")):
+            pending.forget()  # it is the uploads that it does not want
+        raise
+    except Lost:
+        return  # _arrived finds out
+    pending.sending(previous, pending.sent["time"], answered=True)
+
+
+def _arrived(kaggle: Kaggle, clock: Clock, slug: str, pending: Pending, deadline: float) -> RemoteDataset:
+    """The version that was sent, READY. Raises Refused when it failed, did not arrive, or is not ready in time."""
+    previous, sent = pending.sent["previous"], pending.sent["time"]
+
+    def is_over(remote: RemoteDataset | None) -> bool:
+        newer, age = bool(remote and remote.version > previous), clock.now() - sent
+        if remote and remote.status in ENDS:
+            return newer or age > LINGERS
+        if not pending.sent["answered"] and age > ARRIVES and (remote is None or (_is_settled(remote) and not newer)):
+            return True
+        return newer and remote.status == "READY"
+
+    remote = _wait_for(kaggle, clock, slug, is_over, deadline)
+    if remote and remote.version > previous and remote.status == "READY":
+        return remote
+    if remote and remote.status in ENDS and (pending.sent["answered"] or remote.version > previous):
+        pending.forget()
+        raise Refused(
+            f"Kaggle took {slug} and then could not process it ({remote.status}): is the quota of 200 GB full? Running again sends it anew"
+        )
+    pending.not_sent()
+    raise Refused(
+        f"Kaggle gave no answer when {slug} was sent, and shows no new version {ARRIVES / 60:.0f} minutes later: run the command again"
+    )
+
+
+def _check_content(
+    kaggle: Kaggle, clock: Clock, stage: Stage, remote: RemoteDataset, pending: Pending, public: bool
+) -> None:
+    for _ in range(LISTINGS):
+        difference = _difference(kaggle, stage, remote)
+        if not difference:
+            break
+        clock.sleep(15.0)
+    else:
+        pending.forget()
+        raise Refused(
+            f"version {remote.version} of {stage.slug} is not what was sent: {difference}; running again sends it anew"
+        )
+    if remote.private == public:
+        raise Refused(
+            f"dataset {stage.slug} is {'private' if public else 'PUBLIC'} at Kaggle, and was sent as the opposite: change it on its settings page"
+        )
+
+
+def _difference(kaggle: Kaggle, stage: Stage, remote: RemoteDataset) -> str:
+    """What distinguishes a version from `stage` by the names and sizes of its files and by its manifest; "" if nothing."""
+    there = kaggle.dataset_files(stage.slug, remote.version)
+    here = {name: facts["bytes"] for name, facts in stage.files.items()}
+    for name in sorted(here.keys() | there.keys()):
+        if name not in there or name not in here:
+            return f"{name} is {'missing' if name in here else 'extra'} there"
+        if name != manifest.NAME and here[name] != there[name]:
+            return f"{name} has {there[name]} bytes there and {here[name]} here"
+    lock = lock_of(stage.slug, kaggle.owner)
+    if (lock.get("version"), lock.get("digest")) == (remote.version, stage.digest):
+        return ""  # we read its manifest when we wrote the lock
+    content = kaggle.dataset_file(stage.slug, remote.version, manifest.NAME) or b""
+    same = _listed(content) == {name: facts for name, facts in stage.files.items() if name != manifest.NAME}
+    return "" if same else f"{manifest.NAME} lists other files there"
+
+
+def _listed(content: bytes) -> dict:
+    try:
+        if content.startswith(b"PK"):  # Kaggle zips some single files
+            with zipfile.ZipFile(io.BytesIO(content)) as archive:
+                content = archive.read(manifest.NAME)
+        return json.loads(content)["files"]
+    except (ValueError, KeyError, TypeError, zipfile.BadZipFile):
+        return {}
+
+
+def _wait_for(kaggle: Kaggle, clock: Clock, slug: str, is_over: Callable, deadline: float) -> RemoteDataset | None:
+    pause = 5.0
+    while not is_over(remote := kaggle.find_dataset(slug)):
+        if clock.now() >= deadline:
+            status = remote.status if remote else "not there"
+            raise Refused(f"dataset {slug} is not ready yet ({status}): run the same command again to go on waiting")
+        clock.sleep(pause)
+        pause = min(1.5 * pause, 60.0)
+    return remote
+
+
+def _is_settled(remote: RemoteDataset | None) -> bool:
+    return remote is None or remote.status in ENDS or (remote.status == "READY" and remote.version > 0)
+
+
+def _locked(kaggle: Kaggle, clock: Clock, stage: Stage, remote: RemoteDataset, words: str) -> str:
+    lock = lock_of(stage.slug, kaggle.owner)
+    if (lock.get("version"), lock.get("digest")) != (remote.version, stage.digest):
+        files = {name: facts["bytes"] for name, facts in stage.files.items()}
+        facts = {
+            "owner": kaggle.owner,
+            "version": remote.version,
+            "digest": stage.digest,
+            "files": files,
+            "time": clock.now(),
+        }
+        write_lock(stage.slug, facts)
+    return f"{kaggle.owner}/{stage.slug} version {remote.version} {words}, manifest {stage.digest[:12]}"

@@ -1,0 +1,136 @@
+"""Reads a kernel's folder and makes the one request that pushes it, with every field written and every source known.
+
+In kernel-metadata.json an id or a source without "/" gets the owner in front, and {tag} stands for the iteration (iter1).
+A code file with a line that starts with `SOURCES = ` gets there {slug: {version, digest}} of the datasets it will mount.
+"""
+
+import hashlib
+import json
+import re
+from pathlib import Path
+
+from kaggle_kernels.credentials import find_credential
+from kaggle_kernels.staging import slugify
+
+SHAPES = (
+    "NvidiaTeslaT4",
+    "NvidiaL4",
+    "NvidiaL4X1",
+    "NvidiaTeslaA100",
+    "NvidiaH100",
+    "NvidiaRtxPro6000",
+    "None",
+)  # None: CPU
+IMAGE = re.compile(r"gcr\.io/(?:kaggle-private-byod|kaggle-gpu-images|kaggle-images)/python@sha256:[0-9a-f]{64}")
+FIELDS = {  # in the file: (in the request, its type); Kaggle's own defaults turn the internet on and let the image change
+    "id": ("slug", str),
+    "title": ("newTitle", str),
+    "language": ("language", str),
+    "kernel_type": ("kernelType", str),
+    "is_private": ("isPrivate", bool),
+    "enable_gpu": ("enableGpu", bool),
+    "enable_tpu": ("enableTpu", bool),
+    "enable_internet": ("enableInternet", bool),
+    "machine_shape": ("machineShape", str),
+    "docker_image": ("dockerImage", str),
+    "docker_image_pinning_type": ("dockerImagePinningType", str),
+    "dataset_sources": ("datasetDataSources", list),
+    "competition_sources": ("competitionDataSources", list),
+    "kernel_sources": ("kernelDataSources", list),
+    "model_sources": ("modelDataSources", list),
+}
+LARGEST = 1_000_000  # bytes of code: Kaggle takes about a megabyte
+
+
+def kernel_request(folder: Path, owner: str, tag: str, internet: bool, public: bool) -> dict:
+    """The SaveKernel request for `folder`. Raises ValueError for a field that is missing, of another type or not fit."""
+    path = folder / "kernel-metadata.json"
+    if not path.is_file():
+        raise ValueError(f"{path} does not exist, so there is no kernel to push")
+    try:
+        metadata = json.loads(path.read_text().replace("{tag}", tag))
+    except ValueError as error:
+        raise ValueError(f"{path} is not JSON: {error}") from None
+    for name, (_, kind) in FIELDS.items():
+        if type(metadata.get(name)) is not kind:
+            raise ValueError(f"{path}: {name} must be written, and be a {kind.__name__}; it is {metadata.get(name)!r}")
+    request = {there: metadata[here] for here, (there, _) in FIELDS.items()}
+    for name in ("datasetDataSources", "kernelDataSources"):
+        request[name] = [_owned(source, owner) for source in request[name]]
+    request["slug"] = _owned(metadata["id"].removeprefix("OWNER/"), owner)
+    request["isPrivate"] = not public
+    request["text"] = _code(folder / metadata.get("code_file", "kernel.ipynb"), metadata["kernel_type"])
+    _check(request, metadata, path, internet)
+    return request
+
+
+def fill_sources(text: str, kernel_type: str, sources: dict[str, dict]) -> str:
+    """`text` with `sources` in its `SOURCES = ` line. Raises ValueError unless there is exactly one."""
+    line = f"SOURCES = {json.dumps(sources, sort_keys=True)}"
+    if kernel_type != "notebook":
+        filled, count = re.subn(r"(?m)^SOURCES = .*$", lambda _: line, text)
+    else:
+        notebook, count = json.loads(text), 0
+        for cell in notebook["cells"]:
+            if cell["cell_type"] == "code":
+                cell["source"], more = re.subn(r"(?m)^SOURCES = .*$", lambda _: line, cell["source"])
+                count += more
+        filled = json.dumps(notebook)
+    if count != 1:
+        raise ValueError(
+            f"the kernel's code has {count} lines that start with `SOURCES = `; it needs one, to check what it mounts"
+        )
+    return filled
+
+
+def request_digest(request: dict) -> str:
+    return hashlib.sha256(json.dumps(request, sort_keys=True).encode()).hexdigest()
+
+
+def _owned(source: str, owner: str) -> str:
+    return source if "/" in source else f"{owner}/{source}"
+
+
+def _code(path: Path, kernel_type: str) -> str:
+    """The code file as Kaggle wants it: a notebook without outputs, each cell's source one string."""
+    if not path.is_file():
+        raise ValueError(f"{path} does not exist: kernel-metadata.json names it as code_file")
+    content = path.read_bytes()
+    if found := find_credential(content):
+        raise ValueError(f"{path}, line {found[0]}: {found[1]}: remove it, and revoke it if it was ever sent anywhere")
+    if len(content) > LARGEST:
+        raise ValueError(f"{path} has {len(content):,} bytes; Kaggle takes {LARGEST:,}")
+    if kernel_type != "notebook":
+        return content.decode()
+    try:
+        notebook = json.loads(content)
+        for cell in notebook["cells"]:
+            cell["source"] = "".join(cell["source"])
+            if cell["cell_type"] == "code":
+                cell["outputs"] = []
+        return json.dumps(notebook)
+    except (ValueError, KeyError, TypeError):
+        raise ValueError(f"{path} is no notebook: make it again from kernel.py") from None
+
+
+def _check(request: dict, metadata: dict, path: Path, internet: bool) -> None:
+    slug, title = request["slug"].rpartition("/")[2], request["newTitle"]
+    pinned = request["dockerImagePinningType"] == "original" and IMAGE.fullmatch(request["dockerImage"])
+    wrong = {
+        f"title {title!r} gives the slug {slugify(title)!r}, not {slug!r}": slugify(title) != slug,
+        f"title {title!r} must have 5 to 50 characters": not 5 <= len(title) <= 50,
+        f"language {request['language']!r} must be python": request["language"] != "python",
+        f"kernel_type {request['kernelType']!r} is neither notebook nor script": request["kernelType"]
+        not in ("notebook", "script"),
+        "is_private must be true in the file; --public is said on the command line": metadata["is_private"] is not True,
+        f"enable_internet must be {str(internet).lower()} for this kernel": request["enableInternet"] is not internet,
+        f"machine_shape {request['machineShape']!r} is none of {', '.join(SHAPES)}": request["machineShape"]
+        not in SHAPES,
+        "enable_gpu and machine_shape disagree": request["enableGpu"] is (request["machineShape"] == "None"),
+        f"docker_image {request['dockerImage']!r} must be pinned by its digest, with docker_image_pinning_type original": not pinned,
+    }
+    for sentence, holds in wrong.items():
+        if holds:
+            raise ValueError(f"{path}: {sentence}")
+    if request["machineShape"] == "None":
+        request["machineShape"] = ""

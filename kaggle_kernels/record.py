@@ -1,0 +1,89 @@
+"""Keeps what was sent to Kaggle: small JSON files that are whole or absent, and a lock against two runs at once.
+
+datasets_meta/<slug>.lock.json says what is there and is committed; .cache/kaggle/<slug>/push.json says what is under way.
+"""
+
+import contextlib
+import fcntl
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+LOCKS = Path("datasets_meta")
+CACHE = Path(".cache/kaggle")  # git-ignored; holds upload addresses, which are secrets for a week
+
+
+def read_record(path: Path) -> dict:
+    """The object in `path`; {} where there is none, or where a kill left half of one."""
+    try:
+        record = json.loads(path.read_text())
+    except (FileNotFoundError, ValueError):
+        return {}
+    return record if isinstance(record, dict) else {}
+
+
+def write_record(path: Path, record: dict, mode: int = 0o600) -> None:
+    """Write `record`; the file is the old or the new one at every moment."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.partial")
+    partial.unlink(missing_ok=True)
+    with open(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "w") as file:
+        file.write(json.dumps(record, indent=1) + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(partial, path)
+
+
+def lock_of(slug: str, owner: str) -> dict:
+    """The committed lock of what `owner` has at Kaggle under `slug`; {} where there is none."""
+    lock = read_record(LOCKS / f"{slug}.lock.json")
+    return lock if lock.get("owner") == owner else {}
+
+
+def write_lock(slug: str, lock: dict) -> None:
+    write_record(LOCKS / f"{slug}.lock.json", lock, mode=0o644)
+
+
+class Pending:
+    """What is under way with one content, `digest`, saved after each change; of another content only the files still serve."""
+
+    def __init__(self, path: Path, digest: str) -> None:
+        record = read_record(path)
+        same = record.get("digest") == digest
+        self._path, self._digest = path, digest
+        self.sent: dict | None = record.get("sent") if same else None  # {previous: version before, time, answered}
+        self.blobs: dict[str, dict] = {} if record.get("sent") and not same else record.get("blobs", {})
+
+    def keep(self, key: str, blob: dict) -> None:
+        self.blobs[key] = blob
+        self._save()
+
+    def sending(self, previous: int, time: float, answered: bool) -> None:
+        """To be called before a write goes out (answered: False), and when its answer is there."""
+        self.sent = {"previous": previous, "time": time, "answered": answered}
+        self._save()
+
+    def not_sent(self) -> None:
+        self.sent = None
+        self._save()
+
+    def forget(self) -> None:
+        self.sent, self.blobs = None, {}
+        self._path.unlink(missing_ok=True)
+
+    def _save(self) -> None:
+        write_record(self._path, {"digest": self._digest, "sent": self.sent, "blobs": self.blobs})
+
+
+@contextlib.contextmanager
+def alone(slug: str) -> Iterator[Path]:
+    """The folder for what is under way with `slug`, for this process only. Raises ValueError while another one has it."""
+    folder = CACHE / slug
+    folder.mkdir(parents=True, exist_ok=True)
+    with open(folder / "alone", "w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ValueError(f"another command is at work on {slug}: wait for it, or stop it") from None
+        yield folder

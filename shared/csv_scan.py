@@ -1,0 +1,150 @@
+"""Reads one CSV file strictly; a defect becomes one sentence that says where it is and what to do."""
+
+import csv
+import difflib
+import io
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+MAX_FIELD = 100_000  # characters; the longest real field has 1,253, so a longer one is a quote that nobody closed
+SHOWN = 40  # characters of a value that a message repeats
+WHOLE = re.compile("0|[1-9][0-9]{0,17}")  # 18 digits fit Int64; int() would also take " 12", "1_0", "-0" and "１２"
+
+
+class CompetitionError(ValueError):
+    """A file is not as the competition publishes it: one line with the file, the line, the column and the way out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One row of a CSV file: `line` (from 1) is where it starts in the file, for a field may hold line breaks."""
+
+    path: Path
+    line: int
+    fields: dict[str, str]
+
+    def text(self, column: str) -> str:
+        """The field without the white space around it. Raises CompetitionError when nothing is left."""
+        if text := self.fields[column].strip():
+            return text
+        raise self.defect(column, "the text is empty; fill it in or remove the row")
+
+    def id(self, column: str, *, point_zero: bool = False) -> int:
+        """The field as a number of 0 or more in plain digits, or 17.0 if `point_zero`. Raises CompetitionError."""
+        value = self.fields[column]
+        if WHOLE.fullmatch(digits := value.removesuffix(".0") if point_zero else value):
+            return int(digits)
+        raise self.defect(column, f"{shorten(value)} is not an id; write a whole number such as 17 in plain digits")
+
+    def defect(self, column: str, what: str) -> CompetitionError:
+        return defect(self.path, what, self.line, column)
+
+
+def read_records(path: Path, columns: tuple[str, ...]) -> list[Record]:
+    """Every row of the CSV at `path`, which must have exactly `columns` in any order. Blank lines are passed over.
+
+    Raises CompetitionError for a file that is missing, empty, not UTF-8, or not a table of those columns.
+    """
+    rows = _split(path, _read_text(path))
+    line, header = next(rows, (1, None))
+    if header is None:
+        raise defect(path, f"the file is empty; {_again(path)}")
+    _check_header(path, line, header, columns)
+    records = [Record(path, line, _name_fields(path, line, header, fields)) for line, fields in rows]
+    if not records:
+        raise defect(path, f"there is a header but no rows; {_again(path)}")
+    return records
+
+
+def defect(path: Path, what: str, line: int | None = None, column: str | None = None) -> CompetitionError:
+    """The error that says `what` is wrong at that place; `line` is where the record starts."""
+    place = f"{path}" + (f", record from line {line}" if line else "") + (f", column {column}" if column else "")
+    return CompetitionError(f"{place}: {what}")
+
+
+def shorten(value: str) -> str:
+    """`value` in quotes, on one line, cut to its first characters."""
+    return repr(value if len(value) <= SHOWN else value[: SHOWN - 1] + "…")
+
+
+def _read_text(path: Path) -> str:
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        raise defect(path, f"the file does not exist; {_again(path)}") from None
+    except OSError as error:
+        raise defect(path, f"the file cannot be read ({error.strerror}); {_again(path)}") from error
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        where = f"byte {data[error.start]:#04x} at offset {error.start:,} (line {_line(data[: error.start].decode())})"
+        raise defect(path, f"{where} is not UTF-8; save the file as UTF-8") from None
+    if (nul := text.find("\0")) >= 0:
+        raise defect(path, f"line {_line(text[:nul])} holds a NUL byte; {_again(path)}")
+    return text.removeprefix("\ufeff")  # the byte order mark that Excel puts before UTF-8
+
+
+def _again(path: Path) -> str:
+    return f"run `kaggle competitions download eedi-mining-misconceptions-in-mathematics` and unzip {path.name} there"
+
+
+def _line(before: str) -> int:
+    return len(re.findall("\r\n|\r|\n", before)) + 1
+
+
+def _split(path: Path, text: str) -> Iterator[tuple[int, list[str]]]:
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    while True:
+        line = reader.line_num + 1
+        try:
+            fields = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            raise defect(path, _explain(error), line) from None
+        if fields:
+            yield line, fields
+
+
+def _explain(error: csv.Error) -> str:
+    if "field limit" in str(error):  # csv's own bound, 131,072, which it meets before we can measure the field
+        return f"a field has more than {MAX_FIELD:,} characters; look for a quote that is never closed"
+    if "end of data" in str(error):
+        return "a quote opens here and is never closed; close it, and double every quote within a quoted field"
+    return f"the quotes do not match ({error}); double every quote within a quoted field"
+
+
+def _check_header(path: Path, line: int, header: list[str], columns: tuple[str, ...]) -> None:
+    seen = set()
+    for name in header:
+        if name in seen:
+            raise defect(path, f"column {shorten(name)} is there twice; remove one of them", line)
+        seen.add(name)
+    extra = [name for name in header if name not in columns]
+    for name in columns:
+        if name not in seen:
+            raise defect(path, f"column {name} is missing; {_advise(name, extra, header)}", line)
+    if extra:
+        raise defect(path, f"column {shorten(extra[0])} is not one of the competition's; remove it", line)
+
+
+def _advise(name: str, extra: list[str], header: list[str]) -> str:
+    if len(header) == 1:
+        return f"the header is the one field {shorten(header[0])}, so save the file with commas between fields"
+    bare = {re.sub("[^a-z0-9]", "", other.lower()): other for other in extra}
+    if close := difflib.get_close_matches(name.lower(), bare, n=1):
+        return f"rename {shorten(bare[close[0]])} to it"
+    return f"add it to the header, which begins with {shorten(', '.join(header))}"
+
+
+def _name_fields(path: Path, line: int, header: list[str], fields: list[str]) -> dict[str, str]:
+    if len(fields) != len(header):
+        what = f"{len(fields)} fields from {shorten(fields[0])} on, and the header has {len(header)}"
+        raise defect(path, f"{what}; put fields that hold commas or line breaks in quotes", line)
+    for name, field in zip(header, fields, strict=True):
+        if len(field) > MAX_FIELD:
+            what = f"{shorten(field)} has {len(field):,} characters and the limit is {MAX_FIELD:,}"
+            raise defect(path, f"{what}; shorten it, or look for a quote that is never closed", line, name)
+    return dict(zip(header, fields, strict=True))

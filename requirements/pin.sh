@@ -1,0 +1,18 @@
+#!/usr/bin/env bash
+# Writes cpu.txt and gpu.txt anew from the *.in files and shows where the two differ; pinned versions stay unless --upgrade is given.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+./just --version >/dev/null # puts uv into .tools
+export PATH="$PWD/.tools/bin:$PATH"
+
+pin() {
+    uv pip compile --quiet --python-version 3.11 --python-platform x86_64-manylinux_2_28 --constraints requirements/constraints.txt \
+        --excludes requirements/excludes.txt "$@"
+}
+
+pin --excludes requirements/cpu-excludes.txt --overrides requirements/cpu-overrides.txt requirements/cpu.in -o requirements/cpu.txt "$@"
+pin requirements/gpu.in -o requirements/gpu.txt "$@"
+
+versions() { grep -o '^[^ ;]*==[^ ;]*' "requirements/$1.txt" | LC_ALL=C sort -t= -k1,1; }
+LC_ALL=C join -t= -o '1.1 1.3 2.3' <(versions cpu) <(versions gpu) | awk -F= '$2 != $3 {print $1 ": cpu " $2 ", gpu " $3; bad = 1} END {exit bad}' ||
+    { echo "pin: name these in requirements/constraints.txt, so that what the tests ran on the CPU is what runs on the GPU" >&2; exit 1; }

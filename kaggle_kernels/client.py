@@ -1,12 +1,13 @@
-"""Talks to Kaggle, and is the only file that does: through the kaggle package's own client, reads tried again, writes never.
+"""Talks to Kaggle, and is the only file that does: through the kaggle package's client, reads again, writes once.
 
 Every call answers with plain values; `kaggle` is imported in `connect` only, because importing it signs in.
 """
 
 import contextlib
 import io
+import json
 import os
-from dataclasses import dataclass
+import zipfile
 
 import requests
 from kagglesdk.blobs.types import blob_api_service as blobs
@@ -15,33 +16,11 @@ from kagglesdk.datasets.types import dataset_api_service as datasets
 from kagglesdk.kernels.types import kernels_api_service as kernels
 
 from kaggle_kernels.calls import TIMEOUT, Clock, Lost, Refused, ask, call, order
+from kaggle_kernels.remote import RemoteDataset, RemoteKernel, Submission, filled, submission_of, tree
+from shared import manifest
 
 PAGE = 200  # files asked for at once
 SETTINGS = ("isPrivate", "enableInternet", "machineShape", "dockerImage", "datasetDataSources", "kernelDataSources")
-
-
-@dataclass(frozen=True)
-class RemoteDataset:
-    version: int  # 0 before the first one is there
-    status: str  # a name of DatabundleVersionStatus, or "UNKNOWN (...)" for one that this client cannot name
-    private: bool
-
-
-@dataclass(frozen=True)
-class RemoteKernel:
-    version: int
-    source: str
-    settings: dict  # what Kaggle says of SETTINGS; None where it says nothing
-
-
-@dataclass(frozen=True)
-class Submission:
-    ref: int
-    status: str
-    description: str
-    public_score: str
-    private_score: str
-    error: str
 
 
 def connect(clock: Clock) -> "Kaggle":
@@ -60,13 +39,10 @@ class Kaggle:
 
     def find_dataset(self, slug: str) -> RemoteDataset | None:
         """What Kaggle says of the newest version; None where there is no such dataset (it answers 403 or 404 then)."""
-        status = self._read(
-            f"the status of {slug}", lambda kaggle: _status_of_dataset(kaggle, self.owner, slug), absent="ABSENT"
-        )
-        request = _filled(datasets.ApiGetDatasetRequest(), owner_slug=self.owner, dataset_slug=slug)
-        details = self._read(
-            f"dataset {slug}", lambda kaggle: kaggle.datasets.dataset_api_client.get_dataset(request), absent=None
-        )
+        request = filled(datasets.ApiGetDatasetRequest(), owner_slug=self.owner, dataset_slug=slug)
+        # The details come first, so that the status is of their version or of a newer one.
+        details = self._read(f"dataset {slug}", lambda kaggle: _dataset(kaggle, request), absent=None)
+        status = self._read(f"the status of {slug}", lambda kaggle: _status(kaggle, self.owner, slug), absent="ABSENT")
         if details is None and status == "ABSENT":  # both: one stray 403 does not make a dataset absent
             return None
         if details is None:
@@ -75,30 +51,37 @@ class Kaggle:
 
     def dataset_files(self, slug: str, version: int) -> dict[str, int]:
         """{name: bytes} of a version."""
-        request = _filled(datasets.ApiListDatasetFilesRequest(), owner_slug=self.owner, dataset_slug=slug)
+        request = filled(datasets.ApiListDatasetFilesRequest(), owner_slug=self.owner, dataset_slug=slug)
         request.dataset_version_number = version
         pages = self._pages(
             f"the files of {slug}", request, lambda kaggle: kaggle.datasets.dataset_api_client.list_dataset_files
         )
-        if wrong := [page.error_message for page in pages if page.error_message]:
-            raise Refused(f"Kaggle does not list the files of {slug}: {wrong[0]}")
-        return {file.name: file.total_bytes for page in pages for file in page.dataset_files}
+        files = {file.name: file.total_bytes for page in pages for file in page.dataset_files}
+        if wrong := [page.error_message for page in pages if page.error_message] or (
+            [] if files else ["it lists none"]
+        ):
+            raise Refused(f"Kaggle does not list the files of {slug}: {wrong[0]}; run the command again")
+        return files
 
-    def dataset_file(self, slug: str, version: int, name: str) -> bytes | None:
-        """The content of one small file of a version; None where the version does not hold it."""
-        request = _filled(
-            datasets.ApiDownloadDatasetRequest(), owner_slug=self.owner, dataset_slug=slug, file_name=name
-        )
-        request.dataset_version_number = version
-        return self._read(
-            f"{name} of {slug}",
-            lambda kaggle: kaggle.datasets.dataset_api_client.download_dataset(request).content,
-            absent=None,
-        )
+    def dataset_manifest(self, slug: str, version: int) -> bytes:
+        """manifest.json of a version. A portal's page is no answer, and must not make 30 GB travel again."""
+        request = filled(datasets.ApiDownloadDatasetRequest(), owner_slug=self.owner, dataset_slug=slug)
+        request.file_name, request.dataset_version_number = manifest.NAME, version
+
+        def read(kaggle) -> bytes:
+            content = kaggle.datasets.dataset_api_client.download_dataset(request).content
+            if content.startswith(b"PK"):  # Kaggle zips some single files
+                with zipfile.ZipFile(io.BytesIO(content)) as archive:
+                    content = archive.read(archive.namelist()[0])
+            if "files" not in json.loads(content):
+                raise ValueError("what it sends is no manifest")
+            return content
+
+        return self._read(f"{manifest.NAME} of {slug}", read)
 
     def start_blob(self, name: str, size: int, modified: int) -> tuple[str, str]:
         """(token, address to PUT to) for a file. Asking twice is harmless: an address that is not used expires."""
-        request = _filled(
+        request = filled(
             blobs.ApiStartBlobUploadRequest(), type=blobs.ApiBlobType.DATASET, name=name, content_length=size
         )
         request.last_modified_epoch_seconds = modified
@@ -110,7 +93,7 @@ class Kaggle:
         return answer.token, answer.create_url
 
     def put(self, address: str, body, headers: dict) -> tuple[int, str]:
-        """PUT to an upload address: (HTTP status, its Range header). (0, "") when the connection broke, at whatever point."""
+        """PUT to an upload address: (HTTP status, its Range header), or (0, "") when the connection broke."""
         try:
             answer = requests.put(address, data=body, headers=headers, timeout=TIMEOUT, allow_redirects=False)
             return answer.status_code, answer.headers.get("Range", "")
@@ -119,11 +102,11 @@ class Kaggle:
 
     def create_dataset(self, slug: str, metadata: dict, tokens: dict[str, str], public: bool) -> None:
         """Make version 1 of a dataset. Refused is final; after Lost, look with find_dataset."""
-        request = _filled(datasets.ApiCreateDatasetRequest(), owner_slug=self.owner, slug=slug, title=metadata["title"])
+        request = filled(datasets.ApiCreateDatasetRequest(), owner_slug=self.owner, slug=slug, title=metadata["title"])
         request.license_name, request.is_private = metadata["licenses"][0]["name"], not public
         request.subtitle, request.description = metadata.get("subtitle"), metadata["description"]
         request.category_ids = metadata.get("keywords", [])
-        request.files, request.directories = _tree(tokens)
+        request.files, request.directories = tree(tokens)
         _accepted(
             self._write(f"dataset {slug}", lambda kaggle: kaggle.datasets.dataset_api_client.create_dataset(request)),
             slug,
@@ -131,14 +114,12 @@ class Kaggle:
 
     def create_version(self, slug: str, metadata: dict, tokens: dict[str, str], notes: str) -> None:
         """Add a version, which replaces the whole file set. Refused is final; after Lost, look with find_dataset."""
-        body = _filled(
+        body = filled(
             datasets.ApiCreateDatasetVersionRequestBody(), version_notes=notes, description=metadata["description"]
         )
         body.subtitle, body.category_ids = metadata.get("subtitle"), metadata.get("keywords", [])
-        body.files, body.directories = _tree(tokens)
-        request = _filled(
-            datasets.ApiCreateDatasetVersionRequest(), owner_slug=self.owner, dataset_slug=slug, body=body
-        )
+        body.files, body.directories = tree(tokens)
+        request = filled(datasets.ApiCreateDatasetVersionRequest(), owner_slug=self.owner, dataset_slug=slug, body=body)
         answer = self._write(
             f"a version of {slug}", lambda kaggle: kaggle.datasets.dataset_api_client.create_dataset_version(request)
         )
@@ -148,7 +129,7 @@ class Kaggle:
 
     def find_kernel(self, slug: str) -> RemoteKernel | None:
         """The newest version of a kernel of ours; None where there is none."""
-        request = _filled(kernels.ApiGetKernelRequest(), user_name=self.owner, kernel_slug=slug)
+        request = filled(kernels.ApiGetKernelRequest(), user_name=self.owner, kernel_slug=slug)
         what, read = f"kernel {slug}", lambda kaggle: kaggle.kernels.kernels_api_client.get_kernel(request)
         answer = self._read(what, read, absent=None) or self._read(
             what, read, absent=None
@@ -161,7 +142,7 @@ class Kaggle:
         )
 
     def save_kernel(self, fields: dict) -> tuple[int, list[str]]:
-        """Push a version, which also runs it: (version number, what Kaggle dropped as invalid). `fields` is the JSON request."""
+        """Push a version, which also runs it: (version number, sources that Kaggle dropped). `fields`: the JSON request."""
         request = kernels.ApiSaveKernelRequest.from_dict(fields)
         answer = self._write(
             f"kernel {fields['slug']}", lambda kaggle: kaggle.kernels.kernels_api_client.save_kernel(request)
@@ -175,7 +156,7 @@ class Kaggle:
 
     def kernel_status(self, slug: str, version: int) -> tuple[str, str]:
         """(a name of KernelWorkerStatus, the failure message) of one version's run."""
-        request = _filled(kernels.ApiGetKernelSessionStatusRequest(), user_name=self.owner, kernel_slug=slug)
+        request = filled(kernels.ApiGetKernelSessionStatusRequest(), user_name=self.owner, kernel_slug=slug)
         request.version_label = str(version)
 
         def read(kaggle) -> tuple[str, str]:
@@ -189,7 +170,7 @@ class Kaggle:
 
     def kernel_output(self, slug: str, version: int) -> list[str]:
         """Names of the files that one version's run left."""
-        request = _filled(kernels.ApiListKernelSessionOutputRequest(), user_name=self.owner, kernel_slug=slug)
+        request = filled(kernels.ApiListKernelSessionOutputRequest(), user_name=self.owner, kernel_slug=slug)
         request.version_label = str(version)
         what = f"the output of kernel {slug}"
         pages = self._pages(what, request, lambda kaggle: kaggle.kernels.kernels_api_client.list_kernel_session_output)
@@ -199,14 +180,14 @@ class Kaggle:
 
     def data_files(self, competition: str) -> dict[str, int]:
         """{name: bytes} of the competition's files. Refused until its rules are accepted."""
-        request = _filled(competitions.ApiListDataFilesRequest(), competition_name=competition)
+        request = filled(competitions.ApiListDataFilesRequest(), competition_name=competition)
         what = f"the files of {competition}"
         pages = self._pages(what, request, lambda kaggle: kaggle.competitions.competition_api_client.list_data_files)
         return {file.name: file.total_bytes for page in pages for file in page.files}
 
     def download_data(self, competition: str, path) -> None:
         """Write the competition's archive to `path`; a download that breaks off starts again."""
-        request = _filled(competitions.ApiDownloadDataFilesRequest(), competition_name=competition)
+        request = filled(competitions.ApiDownloadDataFilesRequest(), competition_name=competition)
 
         def read(kaggle) -> None:
             answer = kaggle.competitions.competition_api_client.download_data_files(request)
@@ -219,13 +200,12 @@ class Kaggle:
         self._read(f"the data of {competition}", read)
 
     def submissions_left(self, competition: str) -> int:
-        request = _filled(competitions.ApiGetSubmissionLimitsRequest(), competition_name=competition)
-        limits = lambda kaggle: kaggle.competitions.competition_api_client.get_submission_limits(request)
-        return self._read("the submission limits", limits).num_allowed_now
+        request = filled(competitions.ApiGetSubmissionLimitsRequest(), competition_name=competition)
+        return self._read("the submission limits", lambda kaggle: _limits(kaggle, request)).num_allowed_now
 
     def find_submission(self, competition: str, description: str) -> Submission | None:
         """The newest submission with exactly this description, among the newest 200."""
-        request = _filled(competitions.ApiListSubmissionsRequest(), competition_name=competition, page_size=PAGE)
+        request = filled(competitions.ApiListSubmissionsRequest(), competition_name=competition, page_size=PAGE)
 
         def read(kaggle) -> list:
             try:
@@ -234,11 +214,11 @@ class Kaggle:
                 raise Refused(f"Kaggle lists a submission of a status without a name here: {unknown.args[0]}") from None
 
         found = [one for one in self._read("the submissions", read) if one.description == description]
-        return _submission(max(found, key=lambda one: one.ref)) if found else None
+        return submission_of(max(found, key=lambda one: one.ref)) if found else None
 
     def submit(self, competition: str, kernel: str, version: int, description: str) -> int:
         """Enter one kernel version; its reference. Refused is final; after Lost, look with find_submission."""
-        request = _filled(competitions.ApiCreateCodeSubmissionRequest(), competition_name=competition)
+        request = filled(competitions.ApiCreateCodeSubmissionRequest(), competition_name=competition)
         request.kernel_owner, request.kernel_slug, request.kernel_version = self.owner, kernel, version
         request.file_name, request.submission_description = "submission.csv", description
         answer = self._write(
@@ -275,28 +255,16 @@ def _signed_in():
         raise Refused(f"no valid Kaggle credentials: {ways}") from None
 
 
-def _filled(request, **values):
-    for name, value in values.items():
-        setattr(request, name, value)
-    return request
+def _limits(kaggle, request):
+    return kaggle.competitions.competition_api_client.get_submission_limits(request)
 
 
-def _tree(tokens: dict[str, str]) -> tuple[list, list]:
-    """{path: token} as (files, directories) of a request; kagglehub sends folders like this, the kaggle command line drops them."""
-    files = [_filled(datasets.ApiDatasetNewFile(), token=token) for path, token in tokens.items() if "/" not in path]
-    inner: dict[str, dict] = {}
-    for path, token in tokens.items():
-        top, slash, rest = path.partition("/")
-        if slash:
-            inner.setdefault(top, {})[rest] = token
-    folders = [(name, *_tree(part)) for name, part in inner.items()]
-    return files, [
-        _filled(datasets.ApiUploadDirectoryInfo(), name=name, files=f, directories=d) for name, f, d in folders
-    ]
+def _dataset(kaggle, request):
+    return kaggle.datasets.dataset_api_client.get_dataset(request)
 
 
-def _status_of_dataset(kaggle, owner: str, slug: str) -> str:
-    request = _filled(datasets.ApiGetDatasetStatusRequest(), owner_slug=owner, dataset_slug=slug)
+def _status(kaggle, owner: str, slug: str) -> str:
+    request = filled(datasets.ApiGetDatasetStatusRequest(), owner_slug=owner, dataset_slug=slug)
     try:
         return kaggle.datasets.dataset_api_client.get_dataset_status(request).status.name
     except KeyError as unknown:
@@ -308,8 +276,3 @@ def _accepted(answer, slug: str) -> None:
         raise Refused(f"Kaggle refuses dataset {slug}: {answer.error}")
     if (answer.status or "").lower() != "ok":
         raise Lost(f"Kaggle's answer about dataset {slug} says neither yes nor no (status {answer.status!r})")
-
-
-def _submission(answer) -> Submission:
-    scores = answer.public_score or "", answer.private_score or ""
-    return Submission(answer.ref, answer.status.name, answer.description or "", *scores, answer.error_description or "")

@@ -1,14 +1,12 @@
 """Puts one staged folder into a Kaggle dataset: made or given a version, once, and true in every file when it says so."""
 
-import io
-import json
-import zipfile
 from collections.abc import Callable
 
 from kaggle_kernels.calls import Clock, Lost, Refused
-from kaggle_kernels.client import Kaggle, RemoteDataset
+from kaggle_kernels.client import Kaggle
 from kaggle_kernels.progress import UploadProgress
 from kaggle_kernels.record import Pending, alone, lock_of, write_lock
+from kaggle_kernels.remote import RemoteDataset
 from kaggle_kernels.staging import Stage
 from kaggle_kernels.upload import upload
 from shared import manifest
@@ -26,14 +24,19 @@ def push_dataset(kaggle: Kaggle, clock: Clock, stage: Stage, public: bool, wait:
     """
     with alone(stage.slug) as folder:
         pending, deadline = Pending(folder / "push.json", stage.digest), clock.now() + wait
-        if not pending.sent:
+        remote = _arrived(kaggle, clock, stage.slug, pending, deadline) if pending.sent else None
+        if remote is None:
             before = _wait_for(kaggle, clock, stage.slug, _is_settled, deadline)
             check_visibility(stage.slug, before, public)
             if before and before.status == "READY" and not _difference(kaggle, stage, before):
                 pending.forget()
                 return _locked(kaggle, clock, stage, before, "is already there")
             _send(kaggle, clock, stage, pending, before, public)
-        remote = _arrived(kaggle, clock, stage.slug, pending, deadline)
+            remote = _arrived(kaggle, clock, stage.slug, pending, deadline)
+        if remote is None:  # to be sent again only by somebody who knows that
+            raise Refused(
+                f"Kaggle gave no answer when {stage.slug} was sent, and shows no new version {ARRIVES / 60:.0f} minutes later: run the command again"
+            )
         _check_content(kaggle, clock, stage, remote, pending, public)
         pending.forget()
         return _locked(kaggle, clock, stage, remote, "is there")
@@ -74,8 +77,8 @@ def _send(
     pending.sending(previous, pending.sent["time"], answered=True)
 
 
-def _arrived(kaggle: Kaggle, clock: Clock, slug: str, pending: Pending, deadline: float) -> RemoteDataset:
-    """The version that was sent, READY. Raises Refused when it failed, did not arrive, or is not ready in time."""
+def _arrived(kaggle: Kaggle, clock: Clock, slug: str, pending: Pending, deadline: float) -> RemoteDataset | None:
+    """The version that was sent, READY; None when it did not arrive. Raises Refused when it failed or is not ready in time."""
     previous, sent = pending.sent["previous"], pending.sent["time"]
 
     def is_over(remote: RemoteDataset | None) -> bool:
@@ -95,9 +98,7 @@ def _arrived(kaggle: Kaggle, clock: Clock, slug: str, pending: Pending, deadline
             f"Kaggle took {slug} and then could not process it ({remote.status}): is the quota of 200 GB full? Running again sends it anew"
         )
     pending.not_sent()
-    raise Refused(
-        f"Kaggle gave no answer when {slug} was sent, and shows no new version {ARRIVES / 60:.0f} minutes later: run the command again"
-    )
+    return None
 
 
 def _check_content(
@@ -126,24 +127,13 @@ def _difference(kaggle: Kaggle, stage: Stage, remote: RemoteDataset) -> str:
     for name in sorted(here.keys() | there.keys()):
         if name not in there or name not in here:
             return f"{name} is {'missing' if name in here else 'extra'} there"
-        if name != manifest.NAME and here[name] != there[name]:
+        if here[name] != there[name]:
             return f"{name} has {there[name]} bytes there and {here[name]} here"
     lock = lock_of(stage.slug, kaggle.owner)
     if (lock.get("version"), lock.get("digest")) == (remote.version, stage.digest):
         return ""  # we read its manifest when we wrote the lock
-    content = kaggle.dataset_file(stage.slug, remote.version, manifest.NAME) or b""
-    same = _listed(content) == {name: facts for name, facts in stage.files.items() if name != manifest.NAME}
-    return "" if same else f"{manifest.NAME} lists other files there"
-
-
-def _listed(content: bytes) -> dict:
-    try:
-        if content.startswith(b"PK"):  # Kaggle zips some single files
-            with zipfile.ZipFile(io.BytesIO(content)) as archive:
-                content = archive.read(manifest.NAME)
-        return json.loads(content)["files"]
-    except (ValueError, KeyError, TypeError, zipfile.BadZipFile):
-        return {}
+    same = kaggle.dataset_manifest(stage.slug, remote.version) == (stage.folder / manifest.NAME).read_bytes()
+    return "" if same else f"{manifest.NAME} says something else there"
 
 
 def _wait_for(kaggle: Kaggle, clock: Clock, slug: str, is_over: Callable, deadline: float) -> RemoteDataset | None:

@@ -4,9 +4,10 @@ import json
 from collections.abc import Callable
 
 from kaggle_kernels.calls import Clock, Lost, Refused
-from kaggle_kernels.client import Kaggle, RemoteKernel
+from kaggle_kernels.client import Kaggle
 from kaggle_kernels.kernel_metadata import fill_sources, request_digest
 from kaggle_kernels.record import Pending, alone, lock_of, write_lock
+from kaggle_kernels.remote import RemoteKernel
 
 ARRIVES = 180.0  # seconds in which a push without an answer must show
 FAILED = ("ERROR", "CANCEL_REQUESTED", "CANCEL_ACKNOWLEDGED")

@@ -27,7 +27,7 @@ class UploadProgress:
         )
         self._bar = Progress(*columns, console=Console(file=sys.stderr), disable=not sys.stderr.isatty())
         self._task = self._bar.add_task("uploading", total=sum(sizes.values()))
-        self._sizes, self._there = sizes, dict.fromkeys(sizes, 0)
+        self._sizes, self._there, self._said = sizes, dict.fromkeys(sizes, 0), set()
 
     def __enter__(self) -> Self:
         self._bar.start()
@@ -37,8 +37,8 @@ class UploadProgress:
         self._bar.stop()
 
     def __call__(self, name: str, there: int) -> None:
-        new = there == self._sizes[name] and self._there[name] < there
         self._there[name] = there
         self._bar.update(self._task, description=name, completed=sum(self._there.values()))
-        if new and self._bar.disable:
+        if self._bar.disable and there == self._sizes[name] and name not in self._said:
+            self._said.add(name)
             print(f"  {name}: {there:,} bytes", file=sys.stderr)

@@ -3,9 +3,10 @@
 from pathlib import Path
 
 from kaggle_kernels.calls import Clock, Lost, Refused
-from kaggle_kernels.client import Kaggle, Submission
+from kaggle_kernels.client import Kaggle
 from kaggle_kernels.kernels import await_kernel
 from kaggle_kernels.record import Pending, alone, lock_of, write_record
+from kaggle_kernels.remote import Submission
 
 ARRIVES = 180.0  # seconds in which a submission without an answer must show
 OUTPUT = "submission.csv"

@@ -9,6 +9,8 @@ from shared.malrules.order_of_operations import ADDS_OUTSIDE
 from shared.malrules.show import show_maths, show_polynomial, show_text
 from shared.malrules.template import Template, draw_distinct
 
+SUBJECT = "Algebra expressions"
+
 FIRST_TERM_ONLY = "Multiplies only the first term in a bracket by what is outside"
 VALUE_AS_DIGIT = "Writes the value of a letter beside its coefficient instead of multiplying"
 
@@ -22,7 +24,7 @@ def draw_words(r) -> dict[str, object]:
 TEMPLATES = (
     Template(
         construct="Simplify an expression by collecting like terms",
-        subject="Simplifying Expressions by Collecting Like Terms",
+        subject=SUBJECT,
         texts=(r"Simplify \( $a x+$b+x \)", ("Write as simply as possible:\n" r"\( $a x+$b+x \)")),
         draw=draw_distinct("ab", range(2, 14)),
         right=lambda a, b: (b, a + 1),
@@ -35,7 +37,7 @@ TEMPLATES = (
     ),
     Template(
         construct="Substitute a number into a linear expression",
-        subject="Substitution into Expressions",
+        subject=SUBJECT,
         texts=(
             r"What is the value of \( $a x+$b \) when \( x=$v \) ?",
             r"If \( x=$v \), find \( $a x+$b \).",
@@ -51,7 +53,7 @@ TEMPLATES = (
     ),
     Template(
         construct="Substitute a number into a quadratic expression",
-        subject="Substitution into Expressions",
+        subject=SUBJECT,
         texts=(r"Find the value of \( $a y^{2} \) when \( y=$v \).", r"\( y=$v \). What is \( $a y^{2} \) ?"),
         draw=lambda r: {"a": r.randint(2, 9), "v": r.randint(3, 10)},
         right=lambda a, v: a * v * v,
@@ -64,7 +66,7 @@ TEMPLATES = (
     ),
     Template(
         construct="Expand a single bracket",
-        subject="Expanding Single Brackets",
+        subject=SUBJECT,
         texts=(r"Expand \( $a(x+$b) \)", ("Multiply out the brackets:\n" r"\( $a(x+$b) \)")),
         draw=draw_distinct("ab", range(2, 13)),
         right=lambda a, b: (a * b, a),
@@ -78,7 +80,7 @@ TEMPLATES = (
     ),
     Template(
         construct="Expand a bracket with a negative number in front",
-        subject="Expanding Single Brackets",
+        subject=SUBJECT,
         texts=(r"Expand \( -$a(p-$b) \)", r"$name expands \( -$a(p-$b) \). What is the right answer?"),
         draw=draw_distinct("ab", range(2, 13)),
         right=lambda a, b: (a * b, -a),
@@ -91,7 +93,7 @@ TEMPLATES = (
     ),
     Template(
         construct="Square a bracket",
-        subject="Expanding Double Brackets",
+        subject=SUBJECT,
         texts=(r"Expand \( (x+$a)^{2} \)", r"Which expression is the same as \( (x+$a)^{2} \) ?"),
         draw=lambda r: {"a": r.randint(3, 25)},
         right=lambda a: (a * a, 2 * a, 1),
@@ -104,7 +106,7 @@ TEMPLATES = (
     ),
     Template(
         construct="Expand two brackets",
-        subject="Expanding Double Brackets",
+        subject=SUBJECT,
         texts=(r"Expand and simplify \( (x+$a)(x+$b) \)", r"Multiply out, and simplify: \( (x+$a)(x+$b) \)"),
         draw=draw_distinct("ab", range(2, 13)),
         right=lambda a, b: (a * b, a + b, 1),
@@ -117,7 +119,7 @@ TEMPLATES = (
     ),
     Template(
         construct="Factorise a quadratic expression",
-        subject="Factorising into a Double Bracket",
+        subject=SUBJECT,
         texts=(
             r"Factorise \( x^{2}+$s x-$p \)",
             ("Write as a product of two brackets:\n" r"\( x^{2}+$s x-$p \)"),
@@ -134,7 +136,7 @@ TEMPLATES = (
     ),
     Template(
         construct="Write an equation for a relation in words",
-        subject="Writing Formulae",
+        subject=SUBJECT,
         texts=(
             "There are $k times as many $left as $right. There are $u $left and $v $right. Which equation says so?",
             (
@@ -156,7 +158,7 @@ TEMPLATES = (
     ),
     Template(
         construct="Interpret an expression in a context",
-        subject="Interpreting Expressions",
+        subject=SUBJECT,
         texts=(
             r"One $one costs \( x \) pence, one $two costs \( y \) pence. What does \( $a x+$b y \) stand for?",
             (

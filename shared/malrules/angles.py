@@ -8,6 +8,8 @@ from fractions import Fraction
 from shared.malrules.show import show_between
 from shared.malrules.template import Template, draw_distinct
 
+SUBJECT = "Angles"
+
 FULL_TURN = "Believes that the angles of a triangle or on a straight line add up to a full turn"
 ALL_EQUAL = "Believes that angles next to each other are equal"
 ONE_ANGLE_ONLY = "Takes only one of the given angles away from the total"
@@ -22,7 +24,7 @@ def show_bearing(value: int) -> str:
 TEMPLATES = (
     Template(
         construct="Find the third angle of a triangle",
-        subject="Angles in Triangles",
+        subject=SUBJECT,
         texts=(
             r"Two angles of a triangle are \( $a^{\circ} \) and \( $b^{\circ} \). What is the third?",
             "A triangle has angles of $a°, $b° and one more. How large is that one?",
@@ -38,7 +40,7 @@ TEMPLATES = (
     ),
     Template(
         construct="Find an angle on a straight line",
-        subject="Basic Angle Facts",
+        subject=SUBJECT,
         texts=(
             r"Two angles on a straight line are \( $a^{\circ} \) and \( x \). What is \( x \) ?",
             "A post leans at $a° to the flat ground on its left. What is the angle on its right?",
@@ -54,7 +56,7 @@ TEMPLATES = (
     ),
     Template(
         construct="Find a base angle of an isosceles triangle",
-        subject="Angles in Triangles",
+        subject=SUBJECT,
         texts=(
             "In an isosceles triangle the angle between the two equal sides is $a°. How large is each other angle?",
             r"\( A B=A C \), and angle \( A \) is \( $a^{\circ} \). What is angle \( B \) ?",
@@ -70,7 +72,7 @@ TEMPLATES = (
     ),
     Template(
         construct="Find a missing angle of a quadrilateral",
-        subject="Angles in Polygons",
+        subject=SUBJECT,
         texts=(
             "Three angles of a quadrilateral are $a°, $b° and $c°. How large is the fourth?",
             'A four-sided field has corners of "$a°, $b°, $c°" and one other. What is it?',
@@ -86,7 +88,7 @@ TEMPLATES = (
     ),
     Template(
         construct="Find the sum of the interior angles of a polygon",
-        subject="Angles in Polygons",
+        subject=SUBJECT,
         texts=(
             "What do the interior angles of a polygon with $n sides add up to?",
             "Find the angle sum of a polygon with $n corners.",
@@ -102,7 +104,7 @@ TEMPLATES = (
     ),
     Template(
         construct="Find an interior angle of a regular polygon",
-        subject="Angles in Polygons",
+        subject=SUBJECT,
         texts=(
             "How large is one interior angle of a regular polygon with $n sides?",
             "$name draws a regular polygon, with $n sides. What is each angle inside it?",
@@ -118,7 +120,7 @@ TEMPLATES = (
     ),
     Template(
         construct="Find a bearing back to the start",
-        subject="Bearings",
+        subject=SUBJECT,
         texts=(
             r"The bearing of \( B \) from \( A \) is $a°. What is the bearing of \( A \) from \( B \) ?",
             "A ship leaves a port on a bearing of $a°, in a straight line.\nOn which bearing does it sail back?",

@@ -6,6 +6,8 @@ Reading: Hart (ed.), CSMS (1981); De Bock, Verschaffel and Janssens (1998) on th
 from shared.malrules.show import show_between, show_unit
 from shared.malrules.template import Template, draw_distinct
 
+SUBJECT = "Area and perimeter"
+
 PERIMETER_FOR_AREA = "Finds the perimeter when asked for the area"
 LABELLED_SIDES = "Adds only the lengths that are written down"
 FORGETS_HALF = "Leaves out the half in a formula for area or volume"
@@ -15,7 +17,7 @@ CIRCLE_FORMULAS = "Mixes up the formulas for the area and the circumference of a
 TEMPLATES = (
     Template(
         construct="Find the area of a rectangle",
-        subject="Area of Simple Shapes",
+        subject=SUBJECT,
         texts=(
             "A rectangle is $a cm long and $b cm wide. What is its area?",
             r"A card measures \( $a \mathrm{~cm} \) by \( $b \mathrm{~cm} \). How large is the surface of one side?",
@@ -31,7 +33,7 @@ TEMPLATES = (
     ),
     Template(
         construct="Find the perimeter of a rectangle",
-        subject="Perimeter",
+        subject=SUBJECT,
         texts=(
             "A rectangle is $a m long and $b m wide. What is its perimeter?",
             "A field measures $a m by $b m. How much fence goes around it?",
@@ -47,7 +49,7 @@ TEMPLATES = (
     ),
     Template(
         construct="Find the area of a triangle",
-        subject="Area of Simple Shapes",
+        subject=SUBJECT,
         texts=(
             "A triangle has a base of $b cm and a height of $h cm. Another side is $s cm long. What is its area?",
             "Base: $b cm, height: $h cm, slanted side: $s cm.\nFind the area of the triangle.",
@@ -64,7 +66,7 @@ TEMPLATES = (
     ),
     Template(
         construct="Find the area of a trapezium",
-        subject="Area of Simple Shapes",
+        subject=SUBJECT,
         texts=(
             "The parallel sides of a trapezium are $a cm and $b cm long, and $h cm apart. What is its area?",
             'A trapezium: "top $a cm, bottom $b cm, height $h cm". Which is its area?',
@@ -80,7 +82,7 @@ TEMPLATES = (
     ),
     Template(
         construct="Find the area of a circle from its diameter",
-        subject="Area of Circles",
+        subject=SUBJECT,
         texts=(
             r"A circle has a diameter of $d cm. What is its area, in terms of \( \pi \) ?",
             r"A round plate is $d cm across. Give its area as a multiple of \( \pi \).",
@@ -96,7 +98,7 @@ TEMPLATES = (
     ),
     Template(
         construct="Find the circumference of a circle from its radius",
-        subject="Circumference of Circles",
+        subject=SUBJECT,
         texts=(
             r"A circle has a radius of $r cm. What is its circumference, in terms of \( \pi \) ?",
             r"The spokes of a wheel are $r cm long. How long is its rim, as a multiple of \( \pi \) ?",
@@ -112,7 +114,7 @@ TEMPLATES = (
     ),
     Template(
         construct="Find the area of a compound shape",
-        subject="Compound Area",
+        subject=SUBJECT,
         texts=(
             (
                 "A rectangle of $a cm by $b cm has a smaller rectangle of $c cm by $d cm cut out of one corner. "
@@ -132,7 +134,7 @@ TEMPLATES = (
     ),
     Template(
         construct="Find the area of an enlarged shape",
-        subject="Length, Area and Volume Scale Factors",
+        subject=SUBJECT,
         texts=(
             "A shape has an area of $n cm². All its lengths are made $k times as long. What is the new area?",
             "A logo covers $n cm². It is enlarged with scale factor $k. Which area does it cover now?",

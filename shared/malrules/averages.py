@@ -9,10 +9,11 @@ from itertools import pairwise
 from shared.malrules.show import show_text
 from shared.malrules.template import Template
 
+SUBJECT = "Averages"
+
 UNSORTED = "Takes the middle of a list without putting it in order"
 FORGETS_DIVISION = "Adds up the values and forgets to divide"
 MEAN_FOR_MEDIAN = "Finds the mean when asked for the median"
-SUBJECT = "Averages and Range from a List of Data"
 
 
 def draw_list(size: int):
@@ -96,7 +97,7 @@ TEMPLATES = (
     ),
     Template(
         construct="Find the mean from a frequency table",
-        subject="Averages from Frequency Tables",
+        subject=SUBJECT,
         texts=(
             "In 20 spins a spinner showed 1, 2, 3 and 4 this often, in that order: $listed. What was the mean score?",
             "Scores of 1, 2, 3 and 4 have the frequencies $listed, in that order.\nCalculate the mean score.",
@@ -113,7 +114,7 @@ TEMPLATES = (
     ),
     Template(
         construct="Combine the means of two groups",
-        subject="Averages from Grouped Data",
+        subject=SUBJECT,
         texts=(
             "$n boys have a mean mark of $x. $m girls have a mean mark of $y. What is the mean mark of all of them?",
             "The mean of $n numbers is $x. The mean of another $m numbers is $y. Find the mean of all the numbers.",

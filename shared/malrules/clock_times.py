@@ -8,6 +8,8 @@ from fractions import Fraction
 from shared.malrules.show import show_between, show_clock, show_duration
 from shared.malrules.template import Template, decimal
 
+SUBJECT = "Clock times"
+
 HUNDRED_MINUTES = "Calculates with times as if an hour had a hundred minutes"
 
 
@@ -33,7 +35,7 @@ def draw_two_speeds(r) -> dict[str, int]:
 TEMPLATES = (
     Template(
         construct="Find the time between two clock times",
-        subject="Time",
+        subject=SUBJECT,
         texts=(
             "A train leaves at $start and arrives at $end. How long is the journey?",
             '"Open from $start to $end", says a sign. For how long is the shop open?',
@@ -52,7 +54,7 @@ TEMPLATES = (
     ),
     Template(
         construct="Find the time after a number of minutes",
-        subject="Time",
+        subject=SUBJECT,
         texts=(
             "A film starts at $start and lasts $d minutes. When does it end?",
             "It is $start now. What will a clock show in $d minutes?",
@@ -69,7 +71,7 @@ TEMPLATES = (
     ),
     Template(
         construct="Find a distance from a speed and a time in hours and minutes",
-        subject="Speed, Distance, Time",
+        subject=SUBJECT,
         texts=(
             "A car drives for $h h $m min, at $s km/h. How far does it go?",
             "$name rides at a steady $s km/h. How far is that in $h h and $m min?",
@@ -85,7 +87,7 @@ TEMPLATES = (
     ),
     Template(
         construct="Find an average speed over two equal distances",
-        subject="Speed, Distance, Time",
+        subject=SUBJECT,
         texts=(
             "A van drives $d km at $s km/h and the same way back at $t km/h. What is its average speed?",
             "$name goes $d km at $s km/h, then another $d km at $t km/h. Find the average speed for the whole way.",

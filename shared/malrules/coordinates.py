@@ -8,6 +8,8 @@ from fractions import Fraction
 from shared.malrules.show import show_fraction, show_maths, show_pair
 from shared.malrules.template import Template, draw_distinct
 
+SUBJECT = "Coordinates"
+
 SWAPS = "Writes the vertical coordinate before the horizontal one"
 UPSIDE_DOWN = "Divides the horizontal change by the vertical change to find a gradient"
 CONSTANT = "Takes the constant of a line as its gradient"
@@ -22,7 +24,7 @@ def draw_even_points(r) -> dict[str, int]:
 TEMPLATES = (
     Template(
         construct="Describe the position of a point in four quadrants",
-        subject="Naming Co-ordinates in 4 Quadrants",
+        subject=SUBJECT,
         texts=(
             "From the origin, go $a to the left and $b up. What are the coordinates of this point?",
             "A point lies $a units left of the vertical axis, and $b units above the horizontal axis. Which is it?",
@@ -38,7 +40,7 @@ TEMPLATES = (
     ),
     Template(
         construct="Find the midpoint of two points",
-        subject="Midpoint Between Two Co-ordinates",
+        subject=SUBJECT,
         texts=(
             r"What is the midpoint of \( ($a, $b) \) and \( ($c, $d) \) ?",
             "A is ($a, $b) and B is ($c, $d). Find the point halfway between A and B.",
@@ -57,7 +59,7 @@ TEMPLATES = (
     ),
     Template(
         construct="Reflect a point in an axis",
-        subject="Reflection",
+        subject=SUBJECT,
         texts=(
             r"\( ($a, $b) \) is reflected in the \( x \)-axis. Where is its image?",
             "The horizontal axis is a mirror. Which point is the mirror image of ($a, $b)?",
@@ -73,7 +75,7 @@ TEMPLATES = (
     ),
     Template(
         construct="Translate a point by a vector",
-        subject="Translation and Vectors",
+        subject=SUBJECT,
         texts=(
             (
                 r"The point \( ($a, $b) \) is translated by \( \left(\begin{array}{l}$c \\ $d\end{array}\right) \). "
@@ -92,7 +94,7 @@ TEMPLATES = (
     ),
     Template(
         construct="Find the gradient of the line through two points",
-        subject="Finding the Gradient of a Line",
+        subject=SUBJECT,
         texts=(
             r"A line goes through \( ($a, $b) \) and \( ($c, $d) \). What is its gradient?",
             "How steep is the line from ($a, $b) to ($c, $d)? Give its gradient.",
@@ -110,7 +112,7 @@ TEMPLATES = (
     ),
     Template(
         construct="Read the gradient from the equation of a line",
-        subject="Equation of a Line",
+        subject=SUBJECT,
         texts=(
             r"What is the gradient of the line \( $c y=$a x+$b \) ?",
             ("Find the gradient of the line with this equation:\n" r"\( $c y=$a x+$b \)"),
@@ -126,7 +128,7 @@ TEMPLATES = (
     ),
     Template(
         construct="Read the gradient when the constant comes first",
-        subject="Equation of a Line",
+        subject=SUBJECT,
         texts=(
             r"A line has the equation \( y=$b-$a x \). What is its gradient?",
             r"\( y=$b-$a x \). Its gradient is ...",
@@ -142,7 +144,7 @@ TEMPLATES = (
     ),
     Template(
         construct="Find the gradient of a perpendicular line",
-        subject="Perpendicular Lines",
+        subject=SUBJECT,
         texts=(
             r"A line has gradient \( \frac{$a}{$b} \). What is the gradient of a line at right angles to it?",
             r"Two lines are perpendicular; one has gradient \( \frac{$a}{$b} \). Find the other gradient.",

@@ -11,6 +11,8 @@ from shared.malrules.indices import SHIFTS_WRONG_WAY
 from shared.malrules.show import show_list, show_text
 from shared.malrules.template import Template, decimal
 
+SUBJECT = "Decimal numbers"
+
 IGNORES_POINT = "Ignores the decimal point and calculates with whole numbers"
 
 
@@ -27,7 +29,7 @@ def digits(text: str) -> str:
 TEMPLATES = (
     Template(
         construct="Put decimals with different numbers of places in order",
-        subject="Ordering Decimals",
+        subject=SUBJECT,
         texts=(
             "Put these decimals in order, smallest first: $listed",
             "Order the numbers from the smallest to the largest:\n$listed",
@@ -50,7 +52,7 @@ TEMPLATES = (
     ),
     Template(
         construct="Multiply a decimal by a power of ten",
-        subject="Multiplying and Dividing by Powers of Ten",
+        subject=SUBJECT,
         texts=(r"Work out \( $v \times $p \)", "What is $v multiplied by $p?"),
         draw=lambda r: {
             "v": Fraction(r.choice([k for k in range(111, 999) if k % 10]), 100),
@@ -69,7 +71,7 @@ TEMPLATES = (
     ),
     Template(
         construct="Add decimals with different numbers of places",
-        subject="Adding and Subtracting with Decimals",
+        subject=SUBJECT,
         texts=(
             r"Work out \( $v+$w \)",
             "$name walks $v km, has a rest, and walks another $w km. How far does $name walk, in km?",
@@ -90,7 +92,7 @@ TEMPLATES = (
     ),
     Template(
         construct="Multiply decimals less than one",
-        subject="Multiplying and Dividing with Decimals",
+        subject=SUBJECT,
         texts=(r"Work out \( 0.$a \times 0.$b \)", r"What is 0.$a multiplied by 0.$b?"),
         draw=lambda r: {"a": r.randint(2, 9), "b": r.choice((2, 3, 4, 6, 7, 8, 9, 11, 12, 13, 14))},
         right=lambda a, b: Fraction(a, 10) * Fraction(f"0.{b}"),
@@ -105,7 +107,7 @@ TEMPLATES = (
     ),
     Template(
         construct="Divide a whole number by a decimal less than one",
-        subject="Multiplying and Dividing with Decimals",
+        subject=SUBJECT,
         texts=(
             r"Work out \( $n \div 0.$a \)",
             "How many glasses of 0.$a litres can be filled from $n litres of juice?",
@@ -121,7 +123,7 @@ TEMPLATES = (
     ),
     Template(
         construct="Write a fraction as a decimal",
-        subject="Converting between Fractions and Decimals",
+        subject=SUBJECT,
         texts=(r"Write \( \frac{$a}{$b} \) as a decimal.", r"Which decimal is equal to \( \frac{$a}{$b} \) ?"),
         draw=lambda r: {"b": (b := r.choice((4, 5, 8, 16, 25, 32))), "a": r.randint(1, b - 1)},
         right=lambda a, b: Fraction(a, b),

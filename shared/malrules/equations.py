@@ -9,6 +9,8 @@ from shared.malrules.order_of_operations import ADDS_EVERYTHING
 from shared.malrules.show import show_fraction, show_maths
 from shared.malrules.template import Template, draw_distinct, whole
 
+SUBJECT = "Equations"
+
 REPEATS = "Repeats an operation on the other side instead of undoing it"
 SUBTRACTS_COEFFICIENT = "Subtracts the coefficient instead of dividing by it"
 DIVIDES_ONE_TERM = "Divides only one of the terms on a side"
@@ -25,7 +27,7 @@ def draw_both_sides(r) -> dict[str, int]:
 TEMPLATES = (
     Template(
         construct="Solve a two-step linear equation",
-        subject="Linear Equations",
+        subject=SUBJECT,
         texts=(
             r"Solve \( $a x+$b=$c \)",
             r"$name thinks of a number, multiplies by $a, adds $b, and gets $c. Which number?",
@@ -42,7 +44,7 @@ TEMPLATES = (
     ),
     Template(
         construct="Solve an equation with the unknown in a fraction",
-        subject="Linear Equations",
+        subject=SUBJECT,
         texts=(r"Solve \( \frac{x}{$a}+$b=$c \)", ("Find the value of \\( x \\) :\n" r"\( \frac{x}{$a}+$b=$c \)")),
         draw=lambda r: {"a": r.randint(2, 9), "b": (b := r.randint(2, 12)), "c": b + r.randint(2, 12)},
         right=lambda a, b, c: a * (c - b),
@@ -56,7 +58,7 @@ TEMPLATES = (
     ),
     Template(
         construct="Solve an equation with the unknown on both sides",
-        subject="Linear Equations",
+        subject=SUBJECT,
         texts=(r"Solve \( $a x+$b=$c x+$d \)", r"For which \( x \) are \( $a x+$b \) and \( $c x+$d \) equal?"),
         draw=draw_both_sides,
         right=lambda a, b, c, d: Fraction(d - b, a - c),
@@ -69,7 +71,7 @@ TEMPLATES = (
     ),
     Template(
         construct="Find a missing number that makes two sides equal",
-        subject="Meaning of the Equals Sign",
+        subject=SUBJECT,
         texts=(r"What goes in the box? \( $a+$b=\square+$c \)", r"Make this true: \( $a+$b=\ldots+$c \)"),
         draw=lambda r: {"a": (a := r.randint(4, 30)), "b": (b := r.randint(4, 30)), "c": r.randint(2, a + b - 3)},
         right=lambda a, b, c: a + b - c,
@@ -82,7 +84,7 @@ TEMPLATES = (
     ),
     Template(
         construct="Solve an inequality with a negative coefficient",
-        subject="Solving Linear Inequalities",
+        subject=SUBJECT,
         texts=(r"Solve \( -$a x>$b \)", ("Which of these is the solution?\n" r"\( -$a x>$b \)")),
         draw=lambda r: {"a": (a := r.randint(2, 9)), "k": (k := r.randint(2, 12)), "b": a * k},
         right=lambda a, b, k: f"x<-{k}",
@@ -96,7 +98,7 @@ TEMPLATES = (
     ),
     Template(
         construct="Make another letter the subject of a formula",
-        subject="Rearranging Formulae",
+        subject=SUBJECT,
         texts=(r"Make \( x \) the subject of \( y=$a x+$b \)", r"Rearrange \( y=$a x+$b \) to give \( x \)."),
         draw=draw_distinct("ab", range(2, 15)),
         right=lambda a, b: rf"x=\frac{{y-{b}}}{{{a}}}",

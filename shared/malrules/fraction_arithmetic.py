@@ -8,9 +8,10 @@ from fractions import Fraction
 from shared.malrules.show import show_fraction
 from shared.malrules.template import Template
 
+SUBJECT = "Fraction arithmetic"
+
 SAME_NUMERATORS = "Changes to a common denominator but leaves the numerators as they were"
 LARGER_DENOMINATOR = "Keeps the larger of two denominators without changing the numerators"
-SUBJECT = "Adding and Subtracting Fractions"
 
 
 def draw_two(r) -> dict[str, int]:
@@ -69,7 +70,7 @@ TEMPLATES = (
     ),
     Template(
         construct="Multiply fractions",
-        subject="Multiplying Fractions",
+        subject=SUBJECT,
         texts=(
             r"Work out \( \frac{$a}{$b} \times \frac{$c}{$b} \)",
             r"What is \( \frac{$a}{$b} \) of \( \frac{$c}{$b} \), in its lowest terms?",
@@ -85,7 +86,7 @@ TEMPLATES = (
     ),
     Template(
         construct="Multiply a fraction by a whole number",
-        subject="Multiplying Fractions",
+        subject=SUBJECT,
         texts=(
             r"Work out \( $n \times \frac{$a}{$b} \)",
             r"A lap takes \( \frac{$a}{$b} \) of an hour. How many hours do $n laps take, as a single fraction?",
@@ -102,7 +103,7 @@ TEMPLATES = (
     ),
     Template(
         construct="Divide a fraction by a fraction",
-        subject="Dividing Fractions",
+        subject=SUBJECT,
         texts=(
             r"Work out \( \frac{$a}{$b} \div \frac{$c}{$d} \)",
             ("Calculate, giving the simplest form:\n" r"\( \frac{$a}{$b} \div \frac{$c}{$d} \)"),

@@ -9,6 +9,8 @@ from itertools import permutations
 from shared.malrules.show import show_fraction, show_list, show_text
 from shared.malrules.template import Template, draw_distinct, whole
 
+SUBJECT = "Fraction meaning"
+
 PART_TO_PART = "Compares a part with the other part instead of with the whole"
 OTHER_PART = "Gives the other part instead of the one asked for"
 PART_LEFT = "Gives what is left over instead of the part asked for"
@@ -36,7 +38,7 @@ def draw_four(r) -> dict[str, tuple[str, ...]]:
 TEMPLATES = (
     Template(
         construct="Write a shaded part as a fraction of a shape",
-        subject="Fractions of Shapes",
+        subject=SUBJECT,
         texts=(
             "A strip has $a shaded squares and $b unshaded squares, all of the same size. What fraction is shaded?",
             "In a pattern, $a tiles are blue and the other $b are white.\nWhat fraction of the tiles is blue?",
@@ -52,7 +54,7 @@ TEMPLATES = (
     ),
     Template(
         construct="Find a fraction of an amount",
-        subject="Fractions of an Amount",
+        subject=SUBJECT,
         texts=(
             r"Work out \( \frac{$a}{$b} \) of $n",
             r"$name has $n marbles, and \( \frac{$a}{$b} \) of them are red. How many red marbles are there?",
@@ -69,7 +71,7 @@ TEMPLATES = (
     ),
     Template(
         construct="Change a mixed number to an improper fraction",
-        subject="Converting Mixed Numbers and Improper Fractions",
+        subject=SUBJECT,
         texts=(
             r"Write \( $w \frac{$a}{$b} \) as an improper fraction.",
             r"Which fraction is equal to \( $w \frac{$a}{$b} \) ?",
@@ -87,7 +89,7 @@ TEMPLATES = (
     ),
     Template(
         construct="Find the missing numerator of an equivalent fraction",
-        subject="Equivalent Fractions",
+        subject=SUBJECT,
         texts=(
             r"What is missing? \( \frac{$a}{$b}=\frac{?}{$m} \)",
             r'"\( \frac{$a}{$b} \) is the same as how many $m-ths?" asks $name.',
@@ -105,7 +107,7 @@ TEMPLATES = (
     ),
     Template(
         construct="Put fractions in order of size",
-        subject="Ordering Fractions",
+        subject=SUBJECT,
         texts=(
             "Put these fractions in order, smallest first: $listed",
             "Order the fractions from the smallest to the largest.\n$listed",

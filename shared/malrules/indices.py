@@ -8,11 +8,12 @@ from fractions import Fraction
 from shared.malrules.show import show_fraction, show_maths, show_power, show_text
 from shared.malrules.template import Template
 
+SUBJECT = "Indices"
+
 TIMES_INDEX = "Multiplies the base by the index instead of raising it to that power"
 POWER_OF_PRODUCT = "Applies an index to everything on its left, not only to the base it is written on"
 DROPS_INDEX = "Ignores an index and works with the base alone"
 SHIFTS_WRONG_WAY = "Moves the digits the wrong way when multiplying by a power of ten"
-SUBJECT = "Laws of Indices"
 TRIPLES = ((3, 4, 5), (5, 12, 13), (8, 15, 17), (7, 24, 25), (20, 21, 29), (9, 40, 41), (12, 35, 37), (11, 60, 61))
 
 
@@ -73,7 +74,7 @@ TEMPLATES = (
     ),
     Template(
         construct="Evaluate a whole-number power",
-        subject="Squares, Cubes, etc",
+        subject=SUBJECT,
         texts=(
             r"What is the value of \( $a^{$n} \) ?",
             ('On the board is written "' r"\( $a^{$n} \)" '". Work it out, without a calculator.'),
@@ -117,7 +118,7 @@ TEMPLATES = (
     ),
     Template(
         construct="Find the square root of a sum of squares",
-        subject="Square Roots, Cube Roots, etc",
+        subject=SUBJECT,
         texts=(r"Work out \( \sqrt{$a^{2}+$b^{2}} \)", ("Find the value of:\n" r"\( \sqrt{$a^{2}+$b^{2}} \)")),
         draw=draw_triple,
         right=lambda a, b, c: c,
@@ -130,7 +131,7 @@ TEMPLATES = (
     ),
     Template(
         construct="Write a number in standard form as an ordinary number",
-        subject="Standard Form",
+        subject=SUBJECT,
         texts=(
             r"Write \( $d \times 10^{$n} \) as an ordinary number.",
             r"A planet is \( $d \times 10^{$n} \) km away, says $name. What is this as an ordinary number?",

@@ -7,11 +7,12 @@ from shared.malrules.indices import DROPS_INDEX, TIMES_INDEX
 from shared.malrules.show import show_between, show_maths
 from shared.malrules.template import Template, draw_distinct
 
+SUBJECT = "Negative numbers"
+
 TWO_MINUSES = "Believes that two minus signs anywhere in a calculation make the answer positive"
 LARGER_LESS_SMALLER = "Takes the smaller number from the larger one and drops the sign"
 ALWAYS_NEGATIVE = "Adds the sizes and makes the answer negative because a minus sign is there"
 IGNORES_SIGN = "Ignores the minus sign in front of a number"
-SUBJECT = "Calculating with Negative Numbers"
 
 TEMPLATES = (
     Template(
@@ -74,7 +75,7 @@ TEMPLATES = (
     ),
     Template(
         construct="Find the difference between temperatures on either side of zero",
-        subject="Negative Numbers in Context",
+        subject=SUBJECT,
         texts=(
             r"The temperature rises from \( -$a^{\circ} \mathrm{C} \) to \( $b^{\circ} \mathrm{C} \). By how much?",
             r'At night it was \( -$a \) degrees, at noon \( $b \) degrees. "What is the difference?" asks $name.',

@@ -8,6 +8,8 @@ from math import gcd, lcm
 from shared.malrules.show import show_text
 from shared.malrules.template import Template
 
+SUBJECT = "Number properties"
+
 MIXES_HCF_LCM = "Mixes up the highest common factor and the lowest common multiple"
 
 
@@ -28,7 +30,7 @@ def first_common_factor(a: int, b: int) -> int:
 TEMPLATES = (
     Template(
         construct="Find the highest common factor",
-        subject="Factors and Highest Common Factor",
+        subject=SUBJECT,
         texts=("What is the highest common factor of $a and $b?", "Find the HCF of $a and $b."),
         draw=draw_common,
         right=lambda a, b: gcd(a, b),
@@ -41,7 +43,7 @@ TEMPLATES = (
     ),
     Template(
         construct="Find the lowest common multiple",
-        subject="Multiples and Lowest Common Multiple",
+        subject=SUBJECT,
         texts=(
             "What is the lowest common multiple of $a and $b?",
             (
@@ -60,7 +62,7 @@ TEMPLATES = (
     ),
     Template(
         construct="Recognise prime numbers",
-        subject="Prime Numbers and Prime Factors",
+        subject=SUBJECT,
         texts=("How many of these numbers are prime? $listed", "Count the primes in this list:\n$listed"),
         draw=lambda r: {"listed": tuple(sorted([1, 2, *r.sample(range(5, 60), 5)]))},
         right=lambda listed: sum(map(is_prime, listed)),

@@ -7,12 +7,13 @@ from shared.malrules.indices import DROPS_INDEX, POWER_OF_PRODUCT, TIMES_INDEX
 from shared.malrules.show import show_maths, show_text
 from shared.malrules.template import Template, draw_distinct
 
+SUBJECT = "Order of operations"
+
 LEFT_TO_RIGHT = "Works strictly from left to right, ignoring the order of operations"
 ADDS_EVERYTHING = "Adds every number in sight, whatever the signs say"
 MULTIPLIES_EVERYTHING = "Multiplies every number as soon as a calculation contains a multiplication"
 STOPS_EARLY = "Carries out the first step and leaves the rest of the calculation out"
 ADDS_OUTSIDE = "Adds the number in front of a bracket instead of multiplying by it"
-SUBJECT = "Order of Operations"
 
 TEMPLATES = (
     Template(

@@ -9,12 +9,13 @@ from shared.malrules.fraction_meaning import PART_LEFT
 from shared.malrules.show import show_between, show_money, show_text
 from shared.malrules.template import Template, decimal
 
+SUBJECT = "Percentages"
+
 TENTHS = "Turns a percentage into a decimal by dividing by ten"
 AS_AMOUNT = "Treats a percentage as an amount to add or take away"
 ONLY_CHANGE = "Gives the change instead of the amount after the change"
 ONLY_LAST = "Applies the second of two changes to the starting amount, forgetting the first"
 WRONG_DIRECTION = "Takes a percentage off when asked to put it on"
-SUBJECT = "Percentages of an Amount"
 
 TEMPLATES = (
     Template(
@@ -36,7 +37,7 @@ TEMPLATES = (
     ),
     Template(
         construct="Increase an amount by a percentage",
-        subject="Percentage Increase and Decrease",
+        subject=SUBJECT,
         texts=(
             r"Increase £$n by \( $p \% \)",
             'A notice says "All prices up by $p%". What is the new price of a coat that was £$n?',
@@ -53,7 +54,7 @@ TEMPLATES = (
     ),
     Template(
         construct="Combine two percentage increases",
-        subject="Percentage Increase and Decrease",
+        subject=SUBJECT,
         texts=(
             "£$n is put into a fund. It grows by $p% in the first year and by $q% in the second. How much is it then?",
             "A rent of £$n goes up by $p%, and a year later by another $q%.\nWhat is the rent now?",
@@ -69,7 +70,7 @@ TEMPLATES = (
     ),
     Template(
         construct="Follow a percentage rise by an equal percentage fall",
-        subject="Percentage Increase and Decrease",
+        subject=SUBJECT,
         texts=(
             "A price of £$n rises by $p%, then falls by $p%. What is the price in the end?",
             '"Up $p% on Monday, down $p% on Tuesday!" says $name. A share cost £$n before. What does it cost now?',
@@ -85,7 +86,7 @@ TEMPLATES = (
     ),
     Template(
         construct="Find the original amount before a percentage decrease",
-        subject="Reverse Percentages",
+        subject=SUBJECT,
         texts=(
             "In a sale everything is $p% off. A jacket now costs £$s. What did it cost before the sale?",
             "After a fall of $p%, a bike is worth £$s. What was it worth before, in pounds?",
@@ -105,7 +106,7 @@ TEMPLATES = (
     ),
     Template(
         construct="Write one number as a percentage of another",
-        subject="One Number as a Percentage of Another",
+        subject=SUBJECT,
         texts=(
             "$name scores $a out of $b in a test. What percentage is that?",
             "Of $b seeds, $a grew into plants. Write this as a percentage.",
@@ -121,7 +122,7 @@ TEMPLATES = (
     ),
     Template(
         construct="Write a decimal as a percentage",
-        subject="Converting between Decimals and Percentages",
+        subject=SUBJECT,
         texts=("Write $v as a percentage.", "Which percentage is equal to $v?"),
         draw=lambda r: {"v": Fraction(r.choice([k for k in range(101, 999) if k % 10]), 1000)},
         right=lambda v: v * 100,

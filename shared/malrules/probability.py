@@ -10,6 +10,8 @@ from shared.malrules.fraction_meaning import OTHER_PART, PART_TO_PART
 from shared.malrules.show import show_fraction, show_text
 from shared.malrules.template import Template, draw_distinct
 
+SUBJECT = "Probability"
+
 EQUALLY_LIKELY = "Believes that all outcomes are equally likely, however they come about"
 FIRST_ONLY = "Gives the probability of a single event when two events must happen"
 
@@ -22,7 +24,7 @@ def count_totals(sides: int, total: int) -> int:
 TEMPLATES = (
     Template(
         construct="Find the probability of a single event",
-        subject="Probability of Single Events",
+        subject=SUBJECT,
         texts=(
             "A bag holds $a red, $b blue and $c green counters. One is taken at random. How likely is it to be red?",
             (
@@ -42,7 +44,7 @@ TEMPLATES = (
     ),
     Template(
         construct="Find the probability that an event does not happen",
-        subject="Mutually Exclusive Events",
+        subject=SUBJECT,
         texts=(
             "The probability that it rains tomorrow is $p. What is the probability that it does not rain?",
             "A biased coin shows heads with probability $p. With which probability does it show tails?",
@@ -59,7 +61,7 @@ TEMPLATES = (
     ),
     Template(
         construct="Find the probability of two independent events",
-        subject="Combined Events",
+        subject=SUBJECT,
         texts=(
             (
                 "A bag holds $a red and $b white balls. One is taken and put back, then another one is taken. "
@@ -83,7 +85,7 @@ TEMPLATES = (
     ),
     Template(
         construct="Find the probability of two events without replacement",
-        subject="Combined Events",
+        subject=SUBJECT,
         texts=(
             (
                 "A box holds $a milk and $b dark chocolates. Two are eaten, one after the other, chosen at random. "
@@ -104,7 +106,7 @@ TEMPLATES = (
     ),
     Template(
         construct="Find the probability of a result after a run of results",
-        subject="Probability of Single Events",
+        subject=SUBJECT,
         texts=(
             (
                 "A fair spinner has $n equal sections, numbered from 1. It has just shown 1 in $k spins in a row. "
@@ -123,7 +125,7 @@ TEMPLATES = (
     ),
     Template(
         construct="Find the probability of a total on two dice",
-        subject="Combined Events",
+        subject=SUBJECT,
         texts=(
             "Two fair dice, each numbered from 1 to $n, are thrown. What is the probability of a total of $t?",
             "$name throws two fair $n-sided dice, and adds the scores. How likely is $t?",
@@ -143,7 +145,7 @@ TEMPLATES = (
     ),
     Template(
         construct="Count the outcomes of two choices",
-        subject="Systematic Listing",
+        subject=SUBJECT,
         texts=(
             "A cafe has $a soups and $b mains. How many different meals of one soup and one main are there?",
             "$name owns $a shirts and $b hats. In how many ways can one shirt be worn with one hat?",

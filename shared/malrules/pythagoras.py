@@ -9,12 +9,14 @@ from shared.malrules.indices import TIMES_INDEX, draw_triple
 from shared.malrules.show import show_unit
 from shared.malrules.template import Template
 
+SUBJECT = "Pythagoras"
+
 FORGETS_ROOT = "Forgets to take the square root at the end of Pythagoras' theorem"
 
 TEMPLATES = (
     Template(
         construct="Find the hypotenuse of a right-angled triangle",
-        subject="Right-angled Triangles (Pythagoras)",
+        subject=SUBJECT,
         texts=(
             "The two shorter sides of a right-angled triangle are $a cm and $b cm long. How long is the hypotenuse?",
             "On a map, $name walks $a cm east, then $b cm north.\nHow far is that from the start, in a straight line?",
@@ -30,7 +32,7 @@ TEMPLATES = (
     ),
     Template(
         construct="Find a shorter side of a right-angled triangle",
-        subject="Right-angled Triangles (Pythagoras)",
+        subject=SUBJECT,
         texts=(
             "A right-angled triangle has a hypotenuse of $c cm. One other side is $a cm. How long is the third side?",
             "A ladder of $c cm leans on a wall, with its foot $a cm from the wall. How high up does it reach?",

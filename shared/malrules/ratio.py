@@ -10,6 +10,8 @@ from shared.malrules.fraction_meaning import OTHER_PART, PART_TO_PART
 from shared.malrules.show import show_between, show_fraction, show_ratio, show_text
 from shared.malrules.template import Template, decimal, draw_distinct, whole
 
+SUBJECT = "Ratio"
+
 ADDITIVE = "Adds the same amount instead of scaling by the same factor"
 
 
@@ -26,7 +28,7 @@ def draw_share(r) -> dict[str, int]:
 TEMPLATES = (
     Template(
         construct="Share an amount in a given ratio",
-        subject="Dividing into a Given Ratio",
+        subject=SUBJECT,
         texts=(
             "£$n is shared between $name and Kim in the ratio $a : $b. How many pounds does $name get?",
             "A $n cm ribbon is cut into two pieces in the ratio $a : $b, in that order. How long is the first, in cm?",
@@ -43,7 +45,7 @@ TEMPLATES = (
     ),
     Template(
         construct="Scale a recipe up or down",
-        subject="Direct Proportion",
+        subject=SUBJECT,
         texts=(
             "A recipe for $a people needs $b g of flour. How much flour is needed for $c people?",
             "$a pens weigh $b g together. What do $c such pens weigh?",
@@ -63,7 +65,7 @@ TEMPLATES = (
     ),
     Template(
         construct="Write a part of a ratio as a fraction of the whole",
-        subject="Ratio and Fractions",
+        subject=SUBJECT,
         texts=(
             "The ratio of red to blue beads is $a : $b. What fraction of the beads is red?",
             'Paint is mixed "$a parts white, $b parts green". What fraction of the mixture is white?',
@@ -79,7 +81,7 @@ TEMPLATES = (
     ),
     Template(
         construct="Simplify a ratio of lengths in different units",
-        subject="Writing Ratios",
+        subject=SUBJECT,
         texts=(
             "Write the ratio $a m : $b cm in its simplest form.",
             "A wall is $a m long, a brick is $b cm long.\nWhat is the ratio of wall to brick, in its simplest form?",
@@ -95,7 +97,7 @@ TEMPLATES = (
     ),
     Template(
         construct="Solve a problem with inverse proportion",
-        subject="Inverse Proportion",
+        subject=SUBJECT,
         texts=(
             "It takes $a painters $b days to paint a bridge. How many days would $c painters take?",
             "Food lasts $a horses for $b days. For how many days would it last $c horses?",
@@ -111,7 +113,7 @@ TEMPLATES = (
     ),
     Template(
         construct="Use a map scale",
-        subject="Scale Drawings and Maps",
+        subject=SUBJECT,
         texts=(
             r"A map has a scale of \( 1: $n \). Two towns are $k cm apart on it. How far apart are they in km?",
             '"1 : $n" is printed on a map. A road on it is $k cm long. What is its real length, in km?',

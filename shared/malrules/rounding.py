@@ -8,6 +8,8 @@ from fractions import Fraction
 from shared.malrules.show import show_text, show_unit
 from shared.malrules.template import Template, round_to
 
+SUBJECT = "Rounding"
+
 CUTS_OFF = "Rounds by cutting digits off, never rounding up"
 DROPS_ZEROS = "Leaves out the zeros that hold the place after rounding"
 TENTH, HUNDREDTH, THOUSANDTH = Fraction(1, 10), Fraction(1, 100), Fraction(1, 1000)
@@ -22,7 +24,7 @@ def draw_four_places(r) -> dict[str, Fraction]:
 TEMPLATES = (
     Template(
         construct="Round a whole number to the nearest hundred",
-        subject="Rounding to the Nearest Whole, Ten, Hundred, etc",
+        subject=SUBJECT,
         texts=(
             r"Round \( $n \) to the nearest hundred.",
             'A reporter writes "$n people came". What is this number, to the nearest 100?',
@@ -40,7 +42,7 @@ TEMPLATES = (
     ),
     Template(
         construct="Round a number to two decimal places",
-        subject="Rounding to Decimal Places",
+        subject=SUBJECT,
         texts=("Round $v to 2 decimal places.", "What is $v correct to 2 d.p.?"),
         draw=draw_four_places,
         right=lambda v: round_to(v, HUNDREDTH),
@@ -56,7 +58,7 @@ TEMPLATES = (
     ),
     Template(
         construct="Round a small number to two significant figures",
-        subject="Rounding to Significant Figures",
+        subject=SUBJECT,
         texts=("Round $v to 2 significant figures.", 'A display shows "$v". Write this correct to 2 s.f.'),
         draw=lambda r: {"v": Fraction(r.randint(1111, 9888), 100000)},
         right=lambda v: round_to(v, THOUSANDTH),
@@ -69,7 +71,7 @@ TEMPLATES = (
     ),
     Template(
         construct="Find the upper bound of a rounded measurement",
-        subject="Upper and Lower Bounds",
+        subject=SUBJECT,
         texts=(
             "A rope is $n cm long, correct to the nearest centimetre. What is the upper bound of its length?",
             "$name measures a table: $n cm, to the nearest cm.\nWhich is the upper bound?",

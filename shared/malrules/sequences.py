@@ -8,6 +8,8 @@ from shared.malrules.indices import POWER_OF_PRODUCT, TIMES_INDEX
 from shared.malrules.show import show_maths, show_polynomial, show_text
 from shared.malrules.template import Template
 
+SUBJECT = "Sequences"
+
 
 def draw_linear(r) -> dict[str, object]:
     """First term a, difference d, and the first four terms."""
@@ -24,7 +26,7 @@ def draw_geometric(r) -> dict[str, object]:
 TEMPLATES = (
     Template(
         construct="Find the rule for the nth term of a linear sequence",
-        subject="Linear Sequences (nth term)",
+        subject=SUBJECT,
         texts=(
             r"What is the \( n \)th term of this sequence? $listed, ...",
             "A sequence begins\n$listed, ...\nWhich expression gives its nth term?",
@@ -41,7 +43,7 @@ TEMPLATES = (
     ),
     Template(
         construct="Find a later term of a linear sequence",
-        subject="Linear Sequences (nth term)",
+        subject=SUBJECT,
         texts=("Find the 10th term of: $listed, ...", 'A sequence goes "$listed, ...". What is its tenth term?'),
         draw=draw_linear,
         right=lambda a, d, listed: a + 9 * d,
@@ -55,7 +57,7 @@ TEMPLATES = (
     ),
     Template(
         construct="Continue a geometric sequence",
-        subject="Other Sequences",
+        subject=SUBJECT,
         texts=("What is the next term? $listed, ...", "Find the term that follows: $listed"),
         draw=draw_geometric,
         right=lambda a, q, listed: a * q**3,
@@ -68,7 +70,7 @@ TEMPLATES = (
     ),
     Template(
         construct="Find a term from a quadratic rule",
-        subject="Sequences from a Rule",
+        subject=SUBJECT,
         texts=(
             r"The \( n \)th term of a sequence is \( $a n^{2}+$b \). What is the \( $k \)th term?",
             ("Use the rule to find term number $k:\n" r"\( $a n^{2}+$b \)"),
@@ -84,7 +86,7 @@ TEMPLATES = (
     ),
     Template(
         construct="Find a rule for a pattern of matchsticks",
-        subject="Sequences in Patterns",
+        subject=SUBJECT,
         texts=(
             "Matches make a row of $n polygons with $k sides each, and neighbours share one side. How many matches?",
             (

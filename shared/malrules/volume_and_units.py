@@ -9,7 +9,8 @@ from shared.malrules.area_and_perimeter import FORGETS_HALF
 from shared.malrules.show import show_text, show_unit
 from shared.malrules.template import Template, draw_distinct
 
-SUBJECT = "Volume of Prisms"
+SUBJECT = "Volume and units"
+
 WRONG_OPERATION = "Divides when changing to a smaller unit"
 
 TEMPLATES = (
@@ -50,7 +51,7 @@ TEMPLATES = (
     ),
     Template(
         construct="Change square metres to square centimetres",
-        subject="Converting Units of Area",
+        subject=SUBJECT,
         texts=(r"How many \( \mathrm{cm}^{2} \) are there in \( $a \mathrm{~m}^{2} \) ?", "Change $a m² to cm²."),
         draw=lambda r: {"a": Fraction(r.randint(2, 99), r.choice((1, 10)))},
         right=lambda a: a * 10000,
@@ -63,7 +64,7 @@ TEMPLATES = (
     ),
     Template(
         construct="Change kilograms to grams",
-        subject="Converting Metric Units",
+        subject=SUBJECT,
         texts=("Write $a kg in grams.", 'A label says "$a kg". How many grams are in the packet?'),
         draw=lambda r: {"a": Fraction(r.choice([k for k in range(11, 990) if k % 10]), 10)},
         right=lambda a: a * 1000,

@@ -7,6 +7,8 @@ Computation, for addition and multiplication.
 from shared.malrules.show import show_text
 from shared.malrules.template import Template
 
+SUBJECT = "Written methods"
+
 
 def subtract_by_column(a: int, b: int, column) -> int:
     """Apply `column` to each pair of digits of two three-digit numbers, and read the results off as a number."""
@@ -31,7 +33,7 @@ def draw_addition(r) -> dict[str, int]:
 TEMPLATES = (
     Template(
         construct="Subtract three-digit numbers with exchanging",
-        subject="Mental and Written Subtraction",
+        subject=SUBJECT,
         texts=(
             r"Work out \( $a-$b \)",
             ("Use the column method to find\n" r"\( $a-$b \)"),
@@ -55,7 +57,7 @@ TEMPLATES = (
     ),
     Template(
         construct="Add two-digit numbers with carrying",
-        subject="Mental and Written Addition",
+        subject=SUBJECT,
         texts=(
             r"Work out \( $a+$b \)",
             "$name has $a stickers, and is given $b more. How many does $name have now?",
@@ -75,7 +77,7 @@ TEMPLATES = (
     ),
     Template(
         construct="Multiply a two-digit number by a one-digit number",
-        subject="Mental and Written Multiplication",
+        subject=SUBJECT,
         texts=(
             r"Work out \( $a \times $b \)",
             "There are $b boxes, each with $a pencils. How many pencils are there altogether?",

@@ -33,7 +33,9 @@ def _parser() -> argparse.ArgumentParser:
         predict.add_argument(f"--{name}", required=True, type=Path, help=what)
     predict.add_argument("--engine", choices=Engine.__args__, default="vllm")
     predict.add_argument("--depth", type=int, default=25, help="candidates that are reranked")
-    score = commands.add_parser("score", help="MAP@25 of a submission against a file of the same form with the right ids")
+    score = commands.add_parser(
+        "score", help="MAP@25 of a submission against a file of the same form with the right ids"
+    )
     score.set_defaults(run=_score)
     for name in ("competition", "submission", "labels"):
         score.add_argument(f"--{name}", required=True, type=Path)

@@ -12,7 +12,9 @@ from shared.settings import Pooling
 class EmbedderCard:
     pooling: Pooling
     prompt: EmbedderPrompt
-    examples: tuple[tuple[int, int, Example], ...] = ()  # (question_id, misconception_id, example), in order of preference
+    examples: tuple[
+        tuple[int, int, Example], ...
+    ] = ()  # (question_id, misconception_id, example), in order of preference
     shown: int = 0  # examples in front of a query
 
 

@@ -15,7 +15,16 @@ from shared.metrics import K
 from shared.settings import Engine
 
 
-def predict(competition: Path, embedder: Path, reranker: Path, out: Path, *, profile: str, engine: Engine = "vllm", depth: int = K) -> dict:
+def predict(
+    competition: Path,
+    embedder: Path,
+    reranker: Path,
+    out: Path,
+    *,
+    profile: str,
+    engine: Engine = "vllm",
+    depth: int = K,
+) -> dict:
     """Write `out` (submission.csv) and the seconds of each part beside it, as timings.json; returns the seconds.
 
     The file stands after retrieval already, in retrieval order, and is replaced when the reranker is done.
@@ -27,13 +36,23 @@ def predict(competition: Path, embedder: Path, reranker: Path, out: Path, *, pro
     candidates = _timed(
         "retrieve",
         seconds,
-        lambda: retrieve(data.test, data.misconceptions, embedder, read_embedder_card(embedder), engine=engine, profile=machine, k=max(K, depth)),
+        lambda: retrieve(
+            data.test,
+            data.misconceptions,
+            embedder,
+            read_embedder_card(embedder),
+            engine=engine,
+            profile=machine,
+            k=max(K, depth),
+        ),
     )
     write_submission(candidates, data.test, out)
     ranked = _timed(
         "rerank",
         seconds,
-        lambda: rerank(data.test, data.misconceptions, candidates, reranker, engine=engine, profile=machine, depth=depth),
+        lambda: rerank(
+            data.test, data.misconceptions, candidates, reranker, engine=engine, profile=machine, depth=depth
+        ),
     )
     write_submission(ranked, data.test, out)
     read_submission(out, data.test, known)

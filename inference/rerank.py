@@ -16,7 +16,14 @@ from shared.tables import RANKED
 
 
 def rerank(
-    queries: pl.DataFrame, misconceptions: pl.DataFrame, candidates: pl.DataFrame, folder: Path, *, engine: Engine, profile: Profile, depth: int
+    queries: pl.DataFrame,
+    misconceptions: pl.DataFrame,
+    candidates: pl.DataFrame,
+    folder: Path,
+    *,
+    engine: Engine,
+    profile: Profile,
+    depth: int,
 ) -> pl.DataFrame:
     """Ranked: each query's first `depth` candidates in the order of the reranker in `folder`, then the others as they were."""
     near = candidates.filter(pl.col("rank") <= depth)
@@ -25,7 +32,13 @@ def rerank(
 
 
 def score_with(
-    queries: pl.DataFrame, misconceptions: pl.DataFrame, pairs: pl.DataFrame, folder: Path, *, engine: Engine, profile: Profile
+    queries: pl.DataFrame,
+    misconceptions: pl.DataFrame,
+    pairs: pl.DataFrame,
+    folder: Path,
+    *,
+    engine: Engine,
+    profile: Profile,
 ) -> pl.Series:
     """`rerank_score` of every row of `pairs` (query_id, misconception_id) by the reranker in `folder`, freed afterwards."""
     card, words = read_reranker_card(folder), reranker_words(load_tokenizer(folder))
@@ -34,14 +47,22 @@ def score_with(
 
 
 def score_pairs(
-    queries: pl.DataFrame, misconceptions: pl.DataFrame, pairs: pl.DataFrame, scorer: Scorer, words: Words, prompt: RerankerPrompt
+    queries: pl.DataFrame,
+    misconceptions: pl.DataFrame,
+    pairs: pl.DataFrame,
+    scorer: Scorer,
+    words: Words,
+    prompt: RerankerPrompt,
 ) -> pl.Series:
     """`rerank_score` of every row of `pairs` by a loaded scorer, in the order of the rows. A text is tokenised once."""
     asked = {
         row["query_id"]: reranker_query(words, prompt, query_text(**{name: row[name] for name in TEXTS}))
         for row in queries.filter(pl.col("query_id").is_in(pairs["query_id"].unique().implode())).iter_rows(named=True)
     }
-    known = {id_: reranker_passage(words, prompt, text) for id_, text in misconceptions.select("misconception_id", "text").iter_rows()}
+    known = {
+        id_: reranker_passage(words, prompt, text)
+        for id_, text in misconceptions.select("misconception_id", "text").iter_rows()
+    }
     groups = pairs.with_row_index("row").group_by("query_id", maintain_order=True).agg("row", "misconception_id")
     prefixes = [asked[query_id] for query_id in groups["query_id"]]
     suffixes = [[known[id_] for id_ in ids] for ids in groups["misconception_id"].to_list()]

@@ -18,7 +18,14 @@ TEXTS = ("construct", "subject", "question", "correct", "wrong")
 
 
 def retrieve(
-    queries: pl.DataFrame, misconceptions: pl.DataFrame, folder: Path, card: EmbedderCard, *, engine: Engine, profile: Profile, k: int
+    queries: pl.DataFrame,
+    misconceptions: pl.DataFrame,
+    folder: Path,
+    card: EmbedderCard,
+    *,
+    engine: Engine,
+    profile: Profile,
+    k: int,
 ) -> pl.DataFrame:
     """Candidates (k of each query, best first) from the embedder in `folder`, which is out of memory afterwards."""
     words = embedder_words(load_tokenizer(folder))
@@ -40,7 +47,9 @@ def query_prompts(queries: pl.DataFrame, words: Words, card: EmbedderCard) -> li
     """Token ids of every query behind its in-context examples."""
     prompts = []
     for row in queries.iter_rows(named=True):
-        examples = choose_examples(card, row["question_id"], row["misconception_id"] if row["fold"] == "train" else None)
+        examples = choose_examples(
+            card, row["question_id"], row["misconception_id"] if row["fold"] == "train" else None
+        )
         prompts.append(embedder_query(words, card.prompt, examples, query_text(**{name: row[name] for name in TEXTS})))
     return prompts
 
@@ -51,7 +60,9 @@ def choose_examples(card: EmbedderCard, question_id: int, misconception_id: int 
     All examples come from the training fold. A training query must not be shown its answer; the answer of any other
     query is unknown when the model serves, so it may not steer the choice: pass None.
     """
-    allowed = (example for question, answer, example in card.examples if question != question_id and answer != misconception_id)
+    allowed = (
+        example for question, answer, example in card.examples if question != question_id and answer != misconception_id
+    )
     return [example for _, example in zip(range(card.shown), allowed, strict=False)]
 
 

@@ -13,7 +13,11 @@ COLUMNS = ("QuestionId_Answer", "MisconceptionId")
 def write_submission(ranked: pl.DataFrame, test: pl.DataFrame, path: Path) -> None:
     """Write the first 25 of `ranked` for every query of `test`, so that `path` holds a whole valid file or does not change."""
     best = ranked.filter(pl.col("rank") <= K).sort("query_id", "rank")
-    joined = best.group_by("query_id").agg(pl.col("misconception_id").cast(pl.String)).with_columns(pl.col("misconception_id").list.join(" "))
+    joined = (
+        best.group_by("query_id")
+        .agg(pl.col("misconception_id").cast(pl.String))
+        .with_columns(pl.col("misconception_id").list.join(" "))
+    )
     rows = test.select("query_id").join(joined, on="query_id", how="left", maintain_order="left")
     if rows["misconception_id"].has_nulls():
         query_id = rows.filter(pl.col("misconception_id").is_null())["query_id"][0]
@@ -35,7 +39,9 @@ def read_submission(path: Path, test: pl.DataFrame, known: set[int]) -> pl.DataF
     wanted, given = set(test["query_id"]), table[COLUMNS[0]].to_list()
     if wanted ^ set(given) or len(given) != len(wanted):
         odd = sorted(map(str, wanted ^ set(given)))[:1] or "one twice"
-        raise ValueError(f"{path} has {len(given)} rows for {len(wanted)} wrong options of test.csv; missing, unknown or doubled: {odd}")
+        raise ValueError(
+            f"{path} has {len(given)} rows for {len(wanted)} wrong options of test.csv; missing, unknown or doubled: {odd}"
+        )
     rows = [_read_row(path, *row, known) for row in table.iter_rows()]
     return pl.DataFrame(
         [(query_id, id_, place) for query_id, ids in rows for place, id_ in enumerate(ids, 1)],
@@ -53,7 +59,9 @@ def _read_row(path: Path, query_id: str, text: str | None, known: set[int]) -> t
     parts = (text or "").split()
     ids = [int(part) for part in parts if part.isascii() and part.isdigit()]
     if not 1 <= len(parts) <= K or len(ids) != len(parts) or len(set(ids)) != len(ids) or not known.issuperset(ids):
-        raise ValueError(f"{path}, row {query_id}: {text!r} is not 1 to {K} different known misconception ids separated by spaces")
+        raise ValueError(
+            f"{path}, row {query_id}: {text!r} is not 1 to {K} different known misconception ids separated by spaces"
+        )
     return query_id, ids
 
 
@@ -62,5 +70,7 @@ def read_labels(path: Path, test: pl.DataFrame) -> pl.DataFrame:
     labels = pl.read_csv(path)
     if tuple(labels.columns) != COLUMNS:
         raise ValueError(f"{path} has columns {labels.columns}, expected {list(COLUMNS)}")
-    renamed = labels.select(pl.col(COLUMNS[0]).alias("query_id"), pl.col(COLUMNS[1]).cast(pl.Int64).alias("misconception_id"))
+    renamed = labels.select(
+        pl.col(COLUMNS[0]).alias("query_id"), pl.col(COLUMNS[1]).cast(pl.Int64).alias("misconception_id")
+    )
     return test.drop("misconception_id").join(renamed, on="query_id", how="inner").select(test.columns)

@@ -30,7 +30,9 @@ def yes_token(tokenizer: PreTrainedTokenizerBase) -> int:
     """The id of "Yes". Raises ValueError for a vocabulary that needs several tokens for it."""
     ids = tokenizer.encode(YES, add_special_tokens=False)
     if len(ids) != 1:
-        raise ValueError(f"{tokenizer.name_or_path} writes {YES!r} with {len(ids)} tokens, a reranker needs 1: take another base")
+        raise ValueError(
+            f"{tokenizer.name_or_path} writes {YES!r} with {len(ids)} tokens, a reranker needs 1: take another base"
+        )
     return ids[0]
 
 

@@ -15,7 +15,9 @@ def find_ranks(queries: pl.DataFrame, ranked: pl.DataFrame) -> pl.DataFrame:
     `ranked` has query_id, misconception_id and rank, 1 the best.
     """
     labelled = queries.drop_nulls("misconception_id").select("query_id", "question_id", "misconception_id")
-    return labelled.join(ranked.select("query_id", "misconception_id", "rank"), on=["query_id", "misconception_id"], how="left")
+    return labelled.join(
+        ranked.select("query_id", "misconception_id", "rank"), on=["query_id", "misconception_id"], how="left"
+    )
 
 
 def average_precision(rank: pl.Expr) -> pl.Expr:
@@ -43,7 +45,9 @@ def summarise(ranks: pl.DataFrame, seen: set[int], *, recall_at: int = K, resamp
         if weight.any()
     }
     if "seen" in parts and "unseen" in parts:
-        parts["weighted"] = {key: SEEN * parts["seen"][key] + UNSEEN * parts["unseen"][key] for key in ("map", "recall", "draws")}
+        parts["weighted"] = {
+            key: SEEN * parts["seen"][key] + UNSEEN * parts["unseen"][key] for key in ("map", "recall", "draws")
+        }
         parts["weighted"]["pairs"] = len(rows)
     return {name: _figures(part, recall_at) for name, part in parts.items()}
 
@@ -60,7 +64,12 @@ def _part(ap: np.ndarray, recall: np.ndarray, weight: np.ndarray, draws: np.ndar
     drawn = draws * weight
     totals = drawn.sum(1)
     means = drawn @ ap / np.maximum(totals, 1)  # a resample without any row of a tiny part counts as 0
-    return {"map": np.average(ap, weights=weight), "recall": np.average(recall, weights=weight), "draws": means, "pairs": int(weight.sum())}
+    return {
+        "map": np.average(ap, weights=weight),
+        "recall": np.average(recall, weights=weight),
+        "draws": means,
+        "pairs": int(weight.sum()),
+    }
 
 
 def _figures(part: dict, recall_at: int) -> dict[str, float]:

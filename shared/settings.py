@@ -72,7 +72,9 @@ class Prepare(Section):
 
 class Mine(Section):
     engine: Engine = "vllm"
-    lowest: Annotated[int, Field(ge=0)] = 2  # ranks [lowest, highest), counted from 0: the first are often unlabelled positives
+    lowest: Annotated[int, Field(ge=0)] = (
+        2  # ranks [lowest, highest), counted from 0: the first are often unlabelled positives
+    )
     highest: Count = 200
     count: Count = 15  # negatives of a query, drawn without replacement
     seed: str = "mine"
@@ -209,15 +211,23 @@ def _checked(sections: dict, source: str) -> Settings:
 
 def _cross_check(settings: Settings, source: str) -> None:
     if bool(settings.iteration.previous) == (settings.miner is not None):
-        raise ValueError(f"{source}: give either iteration.previous or a [miner], the model that mines when there is no previous")
+        raise ValueError(
+            f"{source}: give either iteration.previous or a [miner], the model that mines when there is no previous"
+        )
     for name in ("embedder", "reranker"):
         train, merge = getattr(settings, f"train_{name}"), getattr(settings, f"merge_{name}")
         mine = getattr(settings, f"mine_for_{name}")
         if merge.epoch > train.epochs:
-            raise ValueError(f"{source}: merge_{name}.epoch: {merge.epoch} is never trained; train_{name}.epochs is {train.epochs}")
+            raise ValueError(
+                f"{source}: merge_{name}.epoch: {merge.epoch} is never trained; train_{name}.epochs is {train.epochs}"
+            )
         if mine.lowest >= mine.highest:
             raise ValueError(f"{source}: mine_for_{name}.lowest: {mine.lowest} is not below highest, {mine.highest}")
         if train.group - 1 > mine.count:
-            raise ValueError(f"{source}: train_{name}.group: {train.group} needs {train.group - 1} negatives; mine_for_{name}.count is {mine.count}")
+            raise ValueError(
+                f"{source}: train_{name}.group: {train.group} needs {train.group - 1} negatives; mine_for_{name}.count is {mine.count}"
+            )
         if train.distill and not settings.iteration.previous:
-            raise ValueError(f"{source}: train_{name}.distill: {train.distill} needs a teacher, and iteration.previous is empty")
+            raise ValueError(
+                f"{source}: train_{name}.distill: {train.distill} needs a teacher, and iteration.previous is empty"
+            )

@@ -58,7 +58,9 @@ def write_table(table: pl.DataFrame, path: Path, schema: dict[str, type[pl.DataT
 def check_table(table: pl.DataFrame, schema: dict[str, type[pl.DataType]], name: str) -> None:
     """Raise ValueError unless `table` has exactly the schema's columns and types, unique keys, and no stray null."""
     if dict(table.schema) != schema:
-        raise ValueError(f"{name} has columns {dict(table.schema)}, expected {schema}: delete it and run its stage again")
+        raise ValueError(
+            f"{name} has columns {dict(table.schema)}, expected {schema}: delete it and run its stage again"
+        )
     for column in schema:
         if table[column].has_nulls() and not _may_be_null(column, schema):
             row = table[column].is_null().arg_true()[0]

@@ -27,7 +27,9 @@ def local_folder(base: str) -> Path:
     try:
         return Path(snapshot_download(base, allow_patterns=["*.json", "*.safetensors", "*.model", "*.txt"]))
     except Exception as error:  # the hub's client raises a dozen kinds, all meaning the same to a user
-        raise ValueError(f"{base!r} is neither a folder nor to be had from the Hugging Face hub ({type(error).__name__}): {error}") from error
+        raise ValueError(
+            f"{base!r} is neither a folder nor to be had from the Hugging Face hub ({type(error).__name__}): {error}"
+        ) from error
 
 
 def _make_small(folder: Path) -> None:
@@ -42,7 +44,9 @@ def _make_small(folder: Path) -> None:
     elif layers.isdigit():
         _cut_layers(local_folder(str(MODELS / SMOLLM2)), int(layers), partial)
     else:
-        raise ValueError(f"{folder} does not exist, and only {SMOLLM2}, {SMOLLM2}-N (its first N layers) and {MINILM} can be made")
+        raise ValueError(
+            f"{folder} does not exist, and only {SMOLLM2}, {SMOLLM2}-N (its first N layers) and {MINILM} can be made"
+        )
     partial.rename(folder)
 
 

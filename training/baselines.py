@@ -8,7 +8,9 @@ from shared.prompts import query_text
 from shared.tables import CANDIDATES
 
 
-def rank_by_popularity(queries: pl.DataFrame, misconceptions: pl.DataFrame, asked: pl.DataFrame, k: int) -> pl.DataFrame:
+def rank_by_popularity(
+    queries: pl.DataFrame, misconceptions: pl.DataFrame, asked: pl.DataFrame, k: int
+) -> pl.DataFrame:
     """Candidates of `asked` by how often the training fold of `queries` carries a misconception; no text is read.
 
     Counted within the same construct first, then the same subject, then everywhere; ties go to the lower id.
@@ -16,7 +18,10 @@ def rank_by_popularity(queries: pl.DataFrame, misconceptions: pl.DataFrame, aske
     train = queries.filter(pl.col("fold") == "train").drop_nulls("misconception_id")
     ids = misconceptions["misconception_id"].sort()
     everywhere = _counts(train, ids)
-    within = {name: {value: _counts(part, ids) for (value,), part in train.group_by(name)} for name in ("construct", "subject")}
+    within = {
+        name: {value: _counts(part, ids) for (value,), part in train.group_by(name)}
+        for name in ("construct", "subject")
+    }
     none, scale = np.zeros(len(ids)), len(train) + 1  # a nearer count outweighs any farther one
     rows = []
     for query_id, construct, subject in asked.select("query_id", "construct", "subject").iter_rows():
@@ -34,13 +39,22 @@ def rank_by_bm25(misconceptions: pl.DataFrame, asked: pl.DataFrame, k: int) -> p
     index.index(bm25s.tokenize(table["text"].to_list(), show_progress=False), show_progress=False)
     texts = [query_text(**{name: row[name] for name in TEXTS}) for row in asked.iter_rows(named=True)]
     tokens = bm25s.tokenize(texts, return_ids=False, show_progress=False)
-    rows = [(query_id, index.get_scores(words) if words else np.zeros(len(table))) for query_id, words in zip(asked["query_id"], tokens, strict=True)]
+    rows = [
+        (query_id, index.get_scores(words) if words else np.zeros(len(table)))
+        for query_id, words in zip(asked["query_id"], tokens, strict=True)
+    ]
     return _best(rows, table["misconception_id"].to_numpy(), k)
 
 
 def _counts(train: pl.DataFrame, ids: pl.Series) -> np.ndarray:
     counted = train.group_by("misconception_id").len()
-    return ids.to_frame("misconception_id").join(counted, on="misconception_id", how="left", maintain_order="left")["len"].fill_null(0).to_numpy().astype(float)
+    return (
+        ids.to_frame("misconception_id")
+        .join(counted, on="misconception_id", how="left", maintain_order="left")["len"]
+        .fill_null(0)
+        .to_numpy()
+        .astype(float)
+    )
 
 
 def _best(rows: list[tuple[str, np.ndarray]], ids: np.ndarray, k: int) -> pl.DataFrame:

@@ -62,7 +62,11 @@ def draw_examples(queries: pl.DataFrame, misconceptions: pl.DataFrame, seed: str
     texts = dict(misconceptions.select("misconception_id", "text").iter_rows())
     order = np.random.default_rng(seed_of(seed, "examples")).permutation(len(labelled))
     return [
-        (row["question_id"], row["misconception_id"], Example(query_text(**{name: row[name] for name in TEXTS}), texts[row["misconception_id"]]))
+        (
+            row["question_id"],
+            row["misconception_id"],
+            Example(query_text(**{name: row[name] for name in TEXTS}), texts[row["misconception_id"]]),
+        )
         for row in labelled[order.tolist()].iter_rows(named=True)
     ]
 
@@ -85,7 +89,9 @@ def choose_training_examples(
 
 def _draw_group(mined: Mined, group: int, seed: int) -> Group:
     if len(mined.negatives) < group - 1:
-        raise ValueError(f"query {mined.query_id} has {len(mined.negatives)} mined negatives, a group of {group} needs {group - 1}: mine more")
+        raise ValueError(
+            f"query {mined.query_id} has {len(mined.negatives)} mined negatives, a group of {group} needs {group - 1}: mine more"
+        )
     drawn = np.random.default_rng(seed).choice(len(mined.negatives), group - 1, replace=False)
     ids = (mined.positive, *(mined.negatives[place] for place in drawn))
     return Group(mined.query_id, ids, tuple(mined.teacher[id_] for id_ in ids) if mined.teacher else ())

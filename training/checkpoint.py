@@ -27,7 +27,9 @@ class Progress:
     history: tuple[dict, ...]  # metrics of each finished epoch
 
 
-def save_checkpoint(folder: Path, masters: Masters, optimizer: torch.optim.Optimizer, progress: Progress, fingerprint: str) -> None:
+def save_checkpoint(
+    folder: Path, masters: Masters, optimizer: torch.optim.Optimizer, progress: Progress, fingerprint: str
+) -> None:
     """Replace the checkpoint in `folder` by this state."""
     partial, old = folder.with_suffix(".partial"), folder.with_suffix(".old")
     for leftover in (partial, old):
@@ -42,7 +44,9 @@ def save_checkpoint(folder: Path, masters: Masters, optimizer: torch.optim.Optim
     shutil.rmtree(old, ignore_errors=True)
 
 
-def load_checkpoint(folder: Path, masters: Masters, optimizer: torch.optim.Optimizer, fingerprint: str) -> Progress | None:
+def load_checkpoint(
+    folder: Path, masters: Masters, optimizer: torch.optim.Optimizer, fingerprint: str
+) -> Progress | None:
     """Restore the state saved in `folder`; None when there is no whole one of this fingerprint."""
     for candidate in (folder, folder.with_suffix(".old")):  # a kill between the two renames leaves only .old
         found = _read(candidate, fingerprint)

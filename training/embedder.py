@@ -27,13 +27,21 @@ class EmbedderObjective:
     """The embedder's Objective. `model` is the model with its adapters in place, without peft's wrapper."""
 
     def __init__(
-        self, model: PreTrainedModel, words: Words, card: EmbedderCard, tables: tuple[pl.DataFrame, pl.DataFrame], settings: TrainEmbedder, batch_tokens: int
+        self,
+        model: PreTrainedModel,
+        words: Words,
+        card: EmbedderCard,
+        tables: tuple[pl.DataFrame, pl.DataFrame],
+        settings: TrainEmbedder,
+        batch_tokens: int,
     ):
         self.model, self.words, self.card, self.settings = model, words, card, settings
         self.queries, self.misconceptions = tables
         self.batch_tokens = batch_tokens
         self.rows = {row["query_id"]: row for row in self.queries.iter_rows(named=True)}
-        self.passages = {id_: embedder_passage(words, card.prompt, text) for id_, text in self.misconceptions.iter_rows()}
+        self.passages = {
+            id_: embedder_passage(words, card.prompt, text) for id_, text in self.misconceptions.iter_rows()
+        }
 
     def accumulate(self, update: list[Group], mine: Sequence[slice], collect: Callable[[], None], seed: str) -> float:
         """See Objective. With one micro-batch its graph is kept; with more, each is encoded again for its backward (GradCache)."""
@@ -63,7 +71,10 @@ class EmbedderObjective:
         ids = np.fromiter(self.passages, np.int64)
         candidates = candidate_table(valid["query_id"], *search(asked, known, ids, max(25, self.settings.depth)))
         loss = _catalogue_loss(asked @ known.T / self.settings.temperature, ids, valid["misconception_id"].to_numpy())
-        return {"eval_loss": loss, **summarise(find_ranks(valid, candidates), seen_ids(self.queries), recall_at=self.settings.depth)}
+        return {
+            "eval_loss": loss,
+            **summarise(find_ranks(valid, candidates), seen_ids(self.queries), recall_at=self.settings.depth),
+        }
 
     def _encode(self, groups: list[Group], seed: str) -> torch.Tensor:
         """[b, 1 + G, D]: each group's query, then its passages."""
@@ -79,7 +90,11 @@ class EmbedderObjective:
         if not self.card.prompt.task:
             return embedder_query(self.words, self.card.prompt, (), text)
         examples = choose_training_examples(
-            self.card.examples, row["question_id"], row["misconception_id"], most=self.settings.max_examples, seed=seed_of(seed, group.query_id)
+            self.card.examples,
+            row["question_id"],
+            row["misconception_id"],
+            most=self.settings.max_examples,
+            seed=seed_of(seed, group.query_id),
         )
         return embedder_query(self.words, self.card.prompt, examples, text)
 

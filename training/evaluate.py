@@ -22,7 +22,9 @@ def evaluate(job: Job) -> tuple[pl.DataFrame, dict[str, dict]]:
     valid = queries.filter(pl.col("fold") == "valid").drop_nulls("misconception_id")
     embedder, reranker = job.run / "merge_embedder", job.run / "merge_reranker"
     engine, k = settings.engine, max(K, settings.depth)
-    candidates = retrieve(valid, misconceptions, embedder, read_embedder_card(embedder), engine=engine, profile=profile, k=k)
+    candidates = retrieve(
+        valid, misconceptions, embedder, read_embedder_card(embedder), engine=engine, profile=profile, k=k
+    )
     ranked = rerank(valid, misconceptions, candidates, reranker, engine=engine, profile=profile, depth=settings.depth)
     tables = {
         "popularity": rank_by_popularity(queries, misconceptions, valid, K),
@@ -32,7 +34,9 @@ def evaluate(job: Job) -> tuple[pl.DataFrame, dict[str, dict]]:
         "reranked": ranked,
     }
     seen = seen_ids(queries)
-    figures = {name: summarise(find_ranks(valid, table), seen, resamples=settings.bootstrap) for name, table in tables.items()}
+    figures = {
+        name: summarise(find_ranks(valid, table), seen, resamples=settings.bootstrap) for name, table in tables.items()
+    }
     return ranked, {"untrained": _untrained(job), **figures}
 
 

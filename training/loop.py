@@ -33,7 +33,12 @@ class Objective(Protocol):
 
 
 def train(
-    model: PeftModel, objective: Objective, epochs: Callable[[int], list[list[Group]]], settings: Train, work: Path, fingerprint: str
+    model: PeftModel,
+    objective: Objective,
+    epochs: Callable[[int], list[list[Group]]],
+    settings: Train,
+    work: Path,
+    fingerprint: str,
 ) -> list[dict]:
     """Train in `work` (adapters in epoch_1, epoch_2, ...; figures in metrics.json), going on where a killed run stopped.
 
@@ -54,7 +59,13 @@ def train(
             save_adapter(model, work / f"epoch_{epoch}")
             (work / "metrics.json").write_text(json.dumps(progress.history, indent=1) + "\n")
             save_checkpoint(work / "checkpoint", masters, optimizer, progress, fingerprint)
-            print(" ".join(f"{key} {value:.4f}" if isinstance(value, float) else f"{key} {value}" for key, value in _flat(figures)), flush=True)
+            print(
+                " ".join(
+                    f"{key} {value:.4f}" if isinstance(value, float) else f"{key} {value}"
+                    for key, value in _flat(figures)
+                ),
+                flush=True,
+            )
         wait_for_all()
     return list(progress.history)
 
@@ -69,14 +80,36 @@ def _train_epoch(model, objective, masters, optimizer, updates, settings, work, 
     steps, done, losses = settings.epochs * len(updates), progress.step, progress.losses
     saved = time.monotonic()
     model.train()
-    bar = tqdm(updates[done:], initial=done, total=len(updates), desc=f"epoch {progress.epoch}/{settings.epochs}", unit="update", disable=rank() > 0, mininterval=5)
+    bar = tqdm(
+        updates[done:],
+        initial=done,
+        total=len(updates),
+        desc=f"epoch {progress.epoch}/{settings.epochs}",
+        unit="update",
+        disable=rank() > 0,
+        mininterval=5,
+    )
     for step, update in enumerate(bar, done):
         number = (progress.epoch - 1) * len(updates) + step
-        loss = _update(objective, masters, optimizer, update, settings, f"{settings.seed}/{number}", settings.rate * rate_at(number, steps, settings.warmup))
+        loss = _update(
+            objective,
+            masters,
+            optimizer,
+            update,
+            settings,
+            f"{settings.seed}/{number}",
+            settings.rate * rate_at(number, steps, settings.warmup),
+        )
         losses += loss
         bar.set_postfix(loss=f"{losses / (step + 1):.4f}", refresh=False)
         if rank() == 0 and time.monotonic() - saved >= settings.checkpoint_seconds:
-            save_checkpoint(work / "checkpoint", masters, optimizer, Progress(progress.epoch, step + 1, losses, progress.history), fingerprint)
+            save_checkpoint(
+                work / "checkpoint",
+                masters,
+                optimizer,
+                Progress(progress.epoch, step + 1, losses, progress.history),
+                fingerprint,
+            )
             saved = time.monotonic()
     return Progress(progress.epoch, len(updates), losses, progress.history)
 
@@ -91,7 +124,9 @@ def _update(objective, masters, optimizer, update, settings, seed, rate) -> floa
     total = sum_over_ranks(torch.tensor(loss, dtype=torch.float64, device=norm.device)).item()
     if not (torch.isfinite(norm) and total == total):
         names = ", ".join(group.query_id for group in update[:3])
-        raise ValueError(f"the loss is {total}, the gradient's norm {norm.item()} at the update of queries {names}, ...: lower the rate")
+        raise ValueError(
+            f"the loss is {total}, the gradient's norm {norm.item()} at the update of queries {names}, ...: lower the rate"
+        )
     for parameters in optimizer.param_groups:
         parameters["lr"] = rate
     optimizer.step()

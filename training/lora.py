@@ -14,7 +14,9 @@ from shared.settings import Lora
 def add_lora(model: PreTrainedModel, settings: Lora, *, seed: str, recompute: bool) -> PeftModel:
     """`model` with new adapters of the model's dtype, the same on every process; everything else is frozen."""
     torch.manual_seed(seed_of(seed, "lora") % 2**63)
-    config = LoraConfig(r=settings.rank, lora_alpha=settings.alpha, lora_dropout=settings.dropout, target_modules=list(settings.targets))
+    config = LoraConfig(
+        r=settings.rank, lora_alpha=settings.alpha, lora_dropout=settings.dropout, target_modules=list(settings.targets)
+    )
     adapted = get_peft_model(model, config, autocast_adapter_dtype=False)
     if recompute:
         adapted.enable_input_require_grads()

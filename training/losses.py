@@ -8,7 +8,9 @@ import torch
 from torch.nn.functional import cross_entropy, kl_div, log_softmax
 
 
-def contrastive(queries_BD: torch.Tensor, passages_BGD: torch.Tensor, ids_BG: torch.Tensor, temperature: float) -> torch.Tensor:
+def contrastive(
+    queries_BD: torch.Tensor, passages_BGD: torch.Tensor, ids_BG: torch.Tensor, temperature: float
+) -> torch.Tensor:
     """InfoNCE [B] of each query's positive against every passage of the update, its own group and all others.
 
     A passage elsewhere in the update with the id of the query's positive is no negative and is masked.

@@ -11,7 +11,18 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 
-LEFT_OUT = ("*.safetensors", "*.bin", "*.gguf", "*.h5", "*.msgpack", "*.onnx", "onnx", "openvino", "manifest.json", "card.json")
+LEFT_OUT = (
+    "*.safetensors",
+    "*.bin",
+    "*.gguf",
+    "*.h5",
+    "*.msgpack",
+    "*.onnx",
+    "onnx",
+    "openvino",
+    "manifest.json",
+    "card.json",
+)
 
 
 def merge(base: Path, adapter: Path, out: Path) -> int:
@@ -23,7 +34,9 @@ def merge(base: Path, adapter: Path, out: Path) -> int:
     shards = sorted(base.glob("*.safetensors"))
     if not shards:
         raise ValueError(f"{base} holds no .safetensors file: convert the base model first; no other format is read")
-    shutil.copytree(base, out, dirs_exist_ok=True, ignore=shutil.ignore_patterns(*LEFT_OUT), copy_function=shutil.copyfile)
+    shutil.copytree(
+        base, out, dirs_exist_ok=True, ignore=shutil.ignore_patterns(*LEFT_OUT), copy_function=shutil.copyfile
+    )
     deltas = _read_deltas(adapter)
     merged: set[str] = set()
     for shard in shards:
@@ -38,7 +51,9 @@ def check_merged(probe: Callable[[], np.ndarray], merged: Callable[[], np.ndarra
     """Largest difference between the probe's answers of the adapted and of the merged model. ValueError above `tolerance`."""
     worst = float(np.abs(probe() - merged()).max())
     if not worst <= tolerance:
-        raise ValueError(f"the merged model differs from base and adapter by {worst:.4f} on probe inputs, allowed is {tolerance}: nothing was written")
+        raise ValueError(
+            f"the merged model differs from base and adapter by {worst:.4f} on probe inputs, allowed is {tolerance}: nothing was written"
+        )
     return worst
 
 
@@ -55,7 +70,9 @@ def _read_deltas(adapter: Path) -> dict[str, tuple[torch.Tensor, torch.Tensor, f
     """Module path -> (A [rank, in], B [out, rank], scale)."""
     config = json.loads((adapter / "adapter_config.json").read_text())
     if config.get("use_dora") or config.get("use_rslora") or config.get("rank_pattern") or config.get("alpha_pattern"):
-        raise ValueError(f"{adapter} uses DoRA, rsLoRA or patterns of ranks, which merge does not know: train it with training/lora.py")
+        raise ValueError(
+            f"{adapter} uses DoRA, rsLoRA or patterns of ranks, which merge does not know: train it with training/lora.py"
+        )
     scale = config["lora_alpha"] / config["r"]
     with safe_open(adapter / "adapter_model.safetensors", "pt") as file:
         paths = sorted({name.rsplit(".lora_", 1)[0] for name in file.keys()})  # noqa: SIM118 (safe_open is no dict)
@@ -76,7 +93,9 @@ def _merge_shard(shard: Path, deltas: dict, merged: set[str]) -> tuple[dict[str,
             tensor = file.get_tensor(name)
             for path in _adapted(name, deltas):
                 if path in merged:
-                    raise ValueError(f"{shard}: {path} is adapted twice, the last time as {name}: the base is ambiguous")
+                    raise ValueError(
+                        f"{shard}: {path} is adapted twice, the last time as {name}: the base is ambiguous"
+                    )
                 A, B, scale = deltas[path]
                 tensor = (tensor.float() + scale * (B.float() @ A.float())).to(tensor.dtype)
                 merged.add(path)

@@ -17,7 +17,9 @@ def train(arguments: list[str]) -> int:
     """Run what is not up to date of an iteration and of those before it. Returns DVC's exit status."""
     target, split, _ = _resolve(arguments)
     environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
-    return subprocess.run([sys.executable, "-m", "dvc", "repro", _dvc_target(target, split)], cwd=ROOT, env=environment).returncode
+    return subprocess.run(
+        [sys.executable, "-m", "dvc", "repro", _dvc_target(target, split)], cwd=ROOT, env=environment
+    ).returncode
 
 
 def plan(arguments: list[str]) -> int:
@@ -31,12 +33,18 @@ def plan(arguments: list[str]) -> int:
         for stage in stages_of(split, settings.iteration.previous):
             folder = RUNS / iteration / split / stage.name
             reasons = _reasons(status.get(_dvc_name(iteration, stage.name, split), []))
-            reasons += [f"{need} runs" for need in inputs_of(stage, iteration, settings.iteration.previous, split) if need in runs]
+            reasons += [
+                f"{need} runs"
+                for need in inputs_of(stage, iteration, settings.iteration.previous, split)
+                if need in runs
+            ]
             if reasons:
                 runs.add(folder)
             if (folder.with_name(f".{stage.name}.partial") / "checkpoint").exists():
                 reasons.append("goes on from its checkpoint")
-            print(f"{'run ' if folder in runs else 'done'}  {folder}{'  because ' if reasons else ''}{'; '.join(reasons)}")
+            print(
+                f"{'run ' if folder in runs else 'done'}  {folder}{'  because ' if reasons else ''}{'; '.join(reasons)}"
+            )
     return 0
 
 
@@ -52,7 +60,9 @@ def report(arguments: list[str]) -> int:
     from training.report import print_report
 
     options = _options(arguments)
-    names = [iteration for iteration, _ in _chain(_iteration(options.pop("iter", "1")), options.get("split", "cv"), None)]
+    names = [
+        iteration for iteration, _ in _chain(_iteration(options.pop("iter", "1")), options.get("split", "cv"), None)
+    ]
     print_report([RUNS / name / options.get("split", "cv") for name in names])
     return 0
 
@@ -61,7 +71,10 @@ def render_dvc(iteration: str) -> str:
     """The dvc.yaml of an iteration: STAGES in DVC's words. A test compares the committed file with it."""
     previous = load_settings(iteration).iteration.previous
     run = f"runs/{iteration}/${{item.split}}"
-    lines = ["# Made by: python -m training.pipeline (from training/stages.py). Paths are from the repository's root.", "stages:"]
+    lines = [
+        "# Made by: python -m training.pipeline (from training/stages.py). Paths are from the repository's root.",
+        "stages:",
+    ]
     for stage in STAGES.values():
         splits = [split for split in SPLITS if stage in stages_of(split, previous)]
         if not splits:
@@ -73,11 +86,14 @@ def render_dvc(iteration: str) -> str:
             f"    matrix: {{split: [{', '.join(splits)}]}}",
             "    wdir: ../../..",
             f"    cmd: python -m training {stage.name} {run}",
-            f"    params: [{{{run}/settings.json: [{', '.join(stage.sections)}]}}]",
+            "    params:",
+            f"    - {run}/settings.json: [{', '.join(stage.sections)}]",
             "    deps:",
             *(f"    - {dep}" for dep in deps),
             "    outs:",
-            f"    - {run}/{stage.name}/manifest.json: {{cache: false, persist: true}}",
+            f"    - {run}/{stage.name}/manifest.json:",
+            "        cache: false  # too large to keep twice",
+            "        persist: true  # the stage replaces it itself, when the new one is whole",
         ]
     return "\n".join(lines) + "\n"
 
@@ -116,7 +132,9 @@ def _chain(target: str, split: str, overrides: list[str] | None) -> list[tuple[s
 
 def _options(arguments: list[str]) -> dict[str, str]:
     options = dict(argument.split("=", 1) for argument in arguments if "=" in argument)
-    wrong = [argument for argument in arguments if argument.partition("=")[0] not in ("iter", "split") or "=" not in argument]
+    wrong = [
+        argument for argument in arguments if argument.partition("=")[0] not in ("iter", "split") or "=" not in argument
+    ]
     if wrong:
         raise ValueError(f"{wrong[0]!r} is none of iter=N, split=cv|full, section.key=value")
     return options
@@ -144,12 +162,16 @@ def _reasons(changes: list) -> list[str]:
         for files in change.values():
             for name, how in files.items():
                 details = how.items() if isinstance(how, dict) else [("", how)]
-                reasons += [f"{key} {state}".strip() if key else f"{name} is {state}" for key, state in _settled(details)]
+                reasons += [
+                    f"{key} {state}".strip() if key else f"{name} is {state}" for key, state in _settled(details)
+                ]
     return reasons
 
 
 def _settled(details) -> list[tuple[str, str]]:
-    return [(key, values) if isinstance(values, str) else (f"{key}: {', '.join(values)}", "") for key, values in details]
+    return [
+        (key, values) if isinstance(values, str) else (f"{key}: {', '.join(values)}", "") for key, values in details
+    ]
 
 
 def _write_if_changed(path: Path, text: str) -> None:

@@ -23,7 +23,9 @@ def print_report(runs: list[Path]) -> None:
 
 
 def _stages(runs: list[Path]) -> Table:
-    table = Table("run", "stage", "seconds", "MAP@25", "recall@25", title="Stages (figures on the validation fold: all pairs)")
+    table = Table(
+        "run", "stage", "seconds", "MAP@25", "recall@25", title="Stages (figures on the validation fold: all pairs)"
+    )
     for column in table.columns[2:]:
         column.justify = "right"
     for run in runs:
@@ -53,7 +55,11 @@ def _reached(run: Path, stage: str) -> tuple[str, str]:
 
 def _figures(run: Path) -> Table:
     metrics = json.loads((run / "evaluate" / "metrics.json").read_text())
-    table = Table("ranking", *("MAP@25 all", "seen", "unseen", "weighted", "recall@25 weighted"), title=f"{run}: MAP@25 with 95 % intervals")
+    table = Table(
+        "ranking",
+        *("MAP@25 all", "seen", "unseen", "weighted", "recall@25 weighted"),
+        title=f"{run}: MAP@25 with 95 % intervals",
+    )
     for name, parts in metrics.items():
         cells = [_interval(parts.get(part)) for part in ("all", "seen", "unseen", "weighted")]
         weighted = parts.get("weighted") or parts["all"]

@@ -58,11 +58,15 @@ class RerankerObjective:
         valid = self.queries.filter(pl.col("fold") == "valid").drop_nulls("misconception_id")
         if valid.is_empty():
             return {}
-        near = self.candidates.filter(pl.col("rank") <= self.settings.depth, pl.col("query_id").is_in(valid["query_id"].implode()))
+        near = self.candidates.filter(
+            pl.col("rank") <= self.settings.depth, pl.col("query_id").is_in(valid["query_id"].implode())
+        )
         scorer = HFScorer(self.model, self.yes, self.batch_tokens)
         scores = score_pairs(valid, self.misconceptions, near, scorer, self.words, self.prompt)
         scored = near.select("query_id", "misconception_id").with_columns(scores)
-        figures = summarise(find_ranks(valid, order_by_score(near, scored)), seen_ids(self.queries), recall_at=self.settings.depth)
+        figures = summarise(
+            find_ranks(valid, order_by_score(near, scored)), seen_ids(self.queries), recall_at=self.settings.depth
+        )
         return {"eval_loss": _mean_loss(scored, valid), **figures}
 
     def _loss(self, groups: list[Group]) -> torch.Tensor:
@@ -80,5 +84,9 @@ def _mean_loss(scored: pl.DataFrame, valid: pl.DataFrame) -> float:
     score = pl.col("rerank_score").cast(pl.Float64)
     total = (score - score.max()).exp().sum().log() + score.max()
     totals = scored.group_by("query_id").agg(total.alias("total"))
-    right = valid.select("query_id", "misconception_id").join(scored, on=["query_id", "misconception_id"]).join(totals, on="query_id")
+    right = (
+        valid.select("query_id", "misconception_id")
+        .join(scored, on=["query_id", "misconception_id"])
+        .join(totals, on="query_id")
+    )
     return right.select((pl.col("total") - pl.col("rerank_score")).mean()).item() or 0.0

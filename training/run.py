@@ -41,7 +41,13 @@ def run_stage(name: str, run: Path) -> None:
         shutil.rmtree(work / "checkpoint", ignore_errors=True)
         seconds = round(time.time() - start, 1)  # of this run; a resumed one does not know what was spent before
         sections = {section: settings.model_dump(mode="json")[section] for section in stage.sections}
-        facts = {"stage": name, "iteration": run.parent.name, "split": run.name, "fingerprint": fingerprint, "seconds": seconds}
+        facts = {
+            "stage": name,
+            "iteration": run.parent.name,
+            "split": run.name,
+            "fingerprint": fingerprint,
+            "seconds": seconds,
+        }
         write_manifest(work, {**facts, "commit": _commit(), "inputs": inputs, "settings": sections, **lineage})
         shutil.rmtree(out, ignore_errors=True)
         work.rename(out)
@@ -70,11 +76,17 @@ def _execute(stage: Stage, job: Job, lock: int) -> dict:
         return execute_here(stage.name, job.run, job.fingerprint)
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
     command += ["-m", "training", "worker", stage.name, str(job.run), job.fingerprint]
-    environment = {**os.environ, "OMP_NUM_THREADS": str(job.settings.machine.threads), "TOKENIZERS_PARALLELISM": "false"}
+    environment = {
+        **os.environ,
+        "OMP_NUM_THREADS": str(job.settings.machine.threads),
+        "TOKENIZERS_PARALLELISM": "false",
+    }
     # torchrun keeps the lock too: if this process is killed, the next one waits until torchrun has ended its workers
     done = subprocess.run(command, env=environment, pass_fds=(lock,), preexec_fn=_die_with_parent)
     if done.returncode:
-        raise ValueError(f"{stage.name} failed in a process of torchrun (its message stands above); repeat the command to go on")
+        raise ValueError(
+            f"{stage.name} failed in a process of torchrun (its message stands above); repeat the command to go on"
+        )
     return {}
 
 
@@ -110,7 +122,10 @@ def _use_threads(settings: Settings) -> None:
 def _fingerprint(stage: Stage, run: Path, settings: Settings) -> tuple[str, dict[str, str]]:
     values = settings.model_dump(mode="json")
     sections = {section: _lasting(values[section]) for section in stage.sections}
-    inputs = {str(folder): _input_digest(folder) for folder in inputs_of(stage, run.parent.name, settings.iteration.previous, run.name)}
+    inputs = {
+        str(folder): _input_digest(folder)
+        for folder in inputs_of(stage, run.parent.name, settings.iteration.previous, run.name)
+    }
     if stage.name == "prepare":
         inputs["competition"] = competition_digest(settings)
     text = json.dumps([stage.name, run.name, sections, inputs], sort_keys=True)
@@ -125,7 +140,9 @@ def _lasting(section: dict | None) -> dict | None:
 
 def _input_digest(folder: Path) -> str:
     if not (folder / "manifest.json").is_file():
-        raise ValueError(f"{folder} is not there yet: python -m training {folder.name} {folder.parent}, or `just train`, which runs all in order")
+        raise ValueError(
+            f"{folder} is not there yet: python -m training {folder.name} {folder.parent}, or `just train`, which runs all in order"
+        )
     return digest(folder)
 
 
@@ -134,7 +151,9 @@ def competition_digest(settings: Settings) -> str:
     folder, total = Path(settings.prepare.competition), hashlib.sha256()
     for name in ("train.csv", "test.csv", "misconception_mapping.csv"):
         if not (folder / name).is_file():
-            raise ValueError(f"{folder / name} does not exist: `just data` downloads the competition, prepare.competition=DIR names another folder")
+            raise ValueError(
+                f"{folder / name} does not exist: `just data` downloads the competition, prepare.competition=DIR names another folder"
+            )
         total.update(hashlib.sha256((folder / name).read_bytes()).digest())
     return total.hexdigest()
 
@@ -156,7 +175,9 @@ def _lock(path: Path) -> Iterator[int]:
                 break
             except BlockingIOError:
                 if time.monotonic() > deadline:
-                    raise ValueError(f"{path} is held: another process runs this stage; wait for it or stop it") from None
+                    raise ValueError(
+                        f"{path} is held: another process runs this stage; wait for it or stop it"
+                    ) from None
                 time.sleep(0.5)
         yield file.fileno()
 

@@ -48,7 +48,9 @@ def prepare(job: Job) -> None:
     job.write(queries, "queries", QUERIES)
     job.write(data.misconceptions, "misconceptions", MISCONCEPTIONS)
     labelled = queries.drop_nulls("misconception_id")
-    print(", ".join(f"{count} {fold} pairs" for fold, count in labelled.group_by("fold").len().sort("fold").iter_rows()))
+    print(
+        ", ".join(f"{count} {fold} pairs" for fold, count in labelled.group_by("fold").len().sort("fold").iter_rows())
+    )
 
 
 def mine_for_embedder(job: Job) -> None:
@@ -60,7 +62,12 @@ def mine_for_embedder(job: Job) -> None:
         folder = job.previous("merge_embedder")
         _mine(job, job.settings.mine_for_embedder, folder, read_embedder_card(folder))
     else:
-        _mine(job, job.settings.mine_for_embedder, local_folder(job.settings.miner.base), _new_card(job, job.settings.miner))
+        _mine(
+            job,
+            job.settings.mine_for_embedder,
+            local_folder(job.settings.miner.base),
+            _new_card(job, job.settings.miner),
+        )
 
 
 def teach_embedder(job: Job) -> None:
@@ -126,7 +133,9 @@ class Stage:
 
     run: Callable[[Job], dict | None]  # what it returns is added to the lineage in the output's manifest
     sections: tuple[str, ...]
-    needs: tuple[str, ...]  # stages of this run; "previous/STAGE" of the previous iteration's; "|" takes the first there is
+    needs: tuple[
+        str, ...
+    ]  # stages of this run; "previous/STAGE" of the previous iteration's; "|" takes the first there is
     trains: bool = False  # always through torchrun
     taught: bool = False  # only with a previous iteration
 
@@ -140,21 +149,46 @@ STAGES = {
     for stage in (
         Stage(prepare, ("prepare",), ()),
         Stage(mine_for_embedder, ("miner", "embedder", "mine_for_embedder"), ("prepare", "previous/merge_embedder")),
-        Stage(teach_embedder, ("teach_embedder",), ("prepare", "mine_for_embedder", "previous/merge_reranker"), taught=True),
-        Stage(train_embedder, ("embedder", "train_embedder"), ("prepare", "teach_embedder|mine_for_embedder"), trains=True),
+        Stage(
+            teach_embedder,
+            ("teach_embedder",),
+            ("prepare", "mine_for_embedder", "previous/merge_reranker"),
+            taught=True,
+        ),
+        Stage(
+            train_embedder, ("embedder", "train_embedder"), ("prepare", "teach_embedder|mine_for_embedder"), trains=True
+        ),
         Stage(merge_embedder, ("embedder", "merge_embedder"), ("prepare", "train_embedder")),
         Stage(mine_for_reranker, ("mine_for_reranker",), ("prepare", "merge_embedder")),
-        Stage(teach_reranker, ("teach_reranker",), ("prepare", "mine_for_reranker", "previous/merge_reranker"), taught=True),
-        Stage(train_reranker, ("reranker", "train_reranker"), ("prepare", "mine_for_reranker", "teach_reranker|mine_for_reranker"), trains=True),
+        Stage(
+            teach_reranker,
+            ("teach_reranker",),
+            ("prepare", "mine_for_reranker", "previous/merge_reranker"),
+            taught=True,
+        ),
+        Stage(
+            train_reranker,
+            ("reranker", "train_reranker"),
+            ("prepare", "mine_for_reranker", "teach_reranker|mine_for_reranker"),
+            trains=True,
+        ),
         Stage(merge_reranker, ("reranker", "merge_reranker"), ("train_reranker",)),
-        Stage(evaluate, ("evaluate",), ("prepare", "mine_for_embedder", "train_embedder", "merge_embedder", "merge_reranker")),
+        Stage(
+            evaluate,
+            ("evaluate",),
+            ("prepare", "mine_for_embedder", "train_embedder", "merge_embedder", "merge_reranker"),
+        ),
     )
 }
 
 
 def stages_of(split: str, previous: str) -> list[Stage]:
     """The stages of a run, in their order: teaching needs a previous iteration, evaluating needs held-out data."""
-    return [stage for stage in STAGES.values() if (previous or not stage.taught) and (split == "cv" or stage.name != "evaluate")]
+    return [
+        stage
+        for stage in STAGES.values()
+        if (previous or not stage.taught) and (split == "cv" or stage.name != "evaluate")
+    ]
 
 
 def inputs_of(stage: Stage, iteration: str, previous: str, split: str) -> list[Path]:
@@ -179,9 +213,18 @@ def _mine(job: Job, settings, folder: Path, card) -> None:
     queries, misconceptions = job.texts()
     labelled = queries.drop_nulls("misconception_id")
     profile = load_profile(job.settings.machine.profile)
-    candidates = retrieve(labelled, misconceptions, folder, card, engine=settings.engine, profile=profile, k=settings.highest)
+    candidates = retrieve(
+        labelled, misconceptions, folder, card, engine=settings.engine, profile=profile, k=settings.highest
+    )
     if rank() == 0:
-        groups = mine(labelled, candidates, lowest=settings.lowest, highest=settings.highest, count=settings.count, seed=settings.seed)
+        groups = mine(
+            labelled,
+            candidates,
+            lowest=settings.lowest,
+            highest=settings.highest,
+            count=settings.count,
+            seed=settings.seed,
+        )
         job.write(candidates, "candidates", CANDIDATES)
         job.write(groups, "groups", GROUPS)
         print(f"{len(labelled)} queries, {len(groups)} rows in groups")
@@ -211,7 +254,9 @@ def _new_card(job: Job, model: Embedder, *, all_examples: bool = False):
     from shared.prompts import EmbedderPrompt
     from training.batches import draw_examples
 
-    prompt = EmbedderPrompt(model.task, model.query_tokens, model.passage_tokens, model.example_query_tokens, model.example_passage_tokens)
+    prompt = EmbedderPrompt(
+        model.task, model.query_tokens, model.passage_tokens, model.example_query_tokens, model.example_passage_tokens
+    )
     if not model.task:
         return EmbedderCard(model.pooling, prompt)
     examples = draw_examples(*job.texts(), job.settings.prepare.seed)

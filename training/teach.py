@@ -10,7 +10,15 @@ from shared.settings import Engine
 from shared.tables import TAUGHT
 
 
-def teach(queries: pl.DataFrame, misconceptions: pl.DataFrame, groups: pl.DataFrame, teacher: Path, *, engine: Engine, profile: Profile) -> pl.DataFrame:
+def teach(
+    queries: pl.DataFrame,
+    misconceptions: pl.DataFrame,
+    groups: pl.DataFrame,
+    teacher: Path,
+    *,
+    engine: Engine,
+    profile: Profile,
+) -> pl.DataFrame:
     """Taught: `groups` with the logit of "Yes" of the merged reranker in `teacher` for every row."""
     scores = score_with(queries, misconceptions, groups, teacher, engine=engine, profile=profile)
     return groups.with_columns(scores.alias("teacher_score")).select(*TAUGHT)

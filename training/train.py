@@ -47,7 +47,13 @@ def train_reranker(job: Job, groups: pl.DataFrame, candidates: pl.DataFrame) -> 
     adapted = add_lora(model, settings.lora, seed=settings.seed, recompute=settings.recompute)
     tables = (*job.texts(), candidates)
     objective = RerankerObjective(
-        model, yes_token(tokenizer), reranker_words(tokenizer), _reranker_prompt(job), tables, settings, profile.batch_tokens
+        model,
+        yes_token(tokenizer),
+        reranker_words(tokenizer),
+        _reranker_prompt(job),
+        tables,
+        settings,
+        profile.batch_tokens,
     )
     _train(job, adapted, objective, groups, settings)
 
@@ -105,7 +111,11 @@ def _merge(job: Job, base: Path, trained: str, epoch: int, answer: Callable, tol
 
 
 def _adapted(model, adapter: Path | None):
-    return model if adapter is None else PeftModel.from_pretrained(model, str(adapter), autocast_adapter_dtype=False).eval().get_base_model()
+    return (
+        model
+        if adapter is None
+        else PeftModel.from_pretrained(model, str(adapter), autocast_adapter_dtype=False).eval().get_base_model()
+    )
 
 
 def _reranker_prompt(job: Job) -> RerankerPrompt:

@@ -32,7 +32,9 @@ class HFEncoder:
 
     def encode(self, prompts: Rows) -> np.ndarray:
         width = self.model.config.hidden_size
-        return _compute(prompts, lambda rows: embed(self.model, rows, self.pooling), self.batch_tokens, (width,), "encode")
+        return _compute(
+            prompts, lambda rows: embed(self.model, rows, self.pooling), self.batch_tokens, (width,), "encode"
+        )
 
 
 class HFScorer:
@@ -123,7 +125,9 @@ def _compute(
     values = fill_from_ranks(values, device if world() == 1 else _own_device())
     if not np.isfinite(values).all():
         bad = int(np.flatnonzero(~np.isfinite(values).reshape(len(rows), -1).all(1))[0])
-        raise ValueError(f"prompt {bad} of {len(rows)} gave NaN or infinity: use dtype bfloat16 or float32 in the profile")
+        raise ValueError(
+            f"prompt {bad} of {len(rows)} gave NaN or infinity: use dtype bfloat16 or float32 in the profile"
+        )
     return values
 
 

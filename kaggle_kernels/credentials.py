@@ -99,7 +99,7 @@ KINDS = {
     "assigned secret": ("", r"(?i)(?:" + SECRET + r")[a-z0-9_]{0,20}['\"]?\s*[:=]\s*['\"]" + RANDOM + r"['\"]"),
     "secret of a shell": (
         "=",
-        r"(?m)^(?:export )?[A-Z0-9_]*(?:KEY|TOKEN|SECRET|PASSWORD|PASSWD)[A-Z0-9_]*=" + RANDOM + r"$",
+        r"(?<![A-Za-z0-9_])[A-Z0-9_]*(?:KEY|TOKEN|SECRET|PASSWORD|PASSWD)[A-Z0-9_]*=" + RANDOM + r"(?=[\s'\"]|$)",
     ),
 }
 _COMPILED = {kind: (anchor, re.compile(pattern)) for kind, (anchor, pattern) in KINDS.items()}
@@ -118,7 +118,7 @@ def refuse_credentials(files: dict[str, Path]) -> None:
 
 def find_credential(content: bytes) -> tuple[int, str] | None:
     """(line, kind) of the first credential in `content`, be it text in UTF-8 or UTF-16, JSON, a notebook or binary."""
-    text = content.replace(b"\0", b"").decode("latin-1").replace("\\n", "  ").replace('\\"', ' "')
+    text = content.replace(b"\0", b"").decode("latin-1").replace("\\n", "  ").replace('\\"', '"')
     text = re.sub(r"\\u00([2-7][0-9a-fA-F])", lambda code: chr(int(code[1], 16)), text)
     lower = text.lower()
     found = [

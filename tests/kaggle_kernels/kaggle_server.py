@@ -245,7 +245,7 @@ class Server:
             blob.data += block
             self.sent_bytes += len(block)
             keep -= len(block)
-            if self.stall and len(blob.data) > blob.size // 2:
+            if self.stall and blob.size > 1_000_000 and len(blob.data) > blob.size // 2:
                 self.stall["reached"].set()
                 self.stall["go"].wait(20)
         if kind == "half":

@@ -15,7 +15,7 @@ from kaggle_server import OWNER, Fault, Version
 
 from shared.manifest import read_manifest
 
-RUNS = 24  # of one command; every script ends after fewer
+RUNS = 40  # of one command; every script ends after fewer
 CALL_FAULTS = (
     "429",
     "500",

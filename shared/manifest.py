@@ -1,4 +1,4 @@
-"""Writes a folder's manifest.json (the SHA-256 and size of every file, and where they came from), and checks a folder by it."""
+"""Writes a folder's manifest.json (SHA-256 and size of every file, and their lineage), and checks a folder by it."""
 
 import hashlib
 import json
@@ -29,7 +29,7 @@ def write_manifest(folder: Path, lineage: dict) -> None:
 
 
 def verify_manifest(folder: Path) -> None:
-    """Hash every file of `folder` again. Raises ValueError naming the first file that is missing, extra or different."""
+    """Hash every file of `folder` again. ValueError names the first file that is missing, extra or different."""
     folder = Path(folder)
     listed, found = read_manifest(folder)["files"], set(_paths(folder))
     for path in sorted(listed.keys() | found):
@@ -46,7 +46,7 @@ def verify_manifest(folder: Path) -> None:
         sha256 = file_facts(folder / path)["sha256"]
         if sha256 != listed[path]["sha256"]:
             raise ValueError(
-                f"{folder / path} differs: SHA-256 {sha256}, and {NAME} says {listed[path]['sha256']}; make or fetch it again"
+                f"{folder / path} differs: SHA-256 {sha256}, {NAME} says {listed[path]['sha256']}; fetch it again"
             )
 
 

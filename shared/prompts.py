@@ -50,7 +50,7 @@ class RerankerPrompt:
 
     query_tokens: int
     passage_tokens: int
-    instruction: str = INSTRUCTION
+    instruction: str
 
 
 def query_text(construct: str, subject: str, question: str, correct: str, wrong: str) -> str:

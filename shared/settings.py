@@ -10,6 +10,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from shared.prompts import INSTRUCTION
+
 ITERATIONS = Path("training/iterations")
 RUNS = Path("runs")
 SPLITS = ("cv", "full")  # cv holds data out and ends in evaluate; full trains on everything
@@ -55,6 +57,7 @@ class Reranker(Section):
     dtype: Precision = "bfloat16"
     query_tokens: Count = 384
     passage_tokens: Count = 64
+    instruction: str = INSTRUCTION  # stands behind the pair
 
 
 class Lora(Section):

@@ -59,13 +59,7 @@ def train(
             save_adapter(model, work / f"epoch_{epoch}")
             (work / "metrics.json").write_text(json.dumps(progress.history, indent=1) + "\n")
             save_checkpoint(work / "checkpoint", masters, optimizer, progress, fingerprint)
-            print(
-                " ".join(
-                    f"{key} {value:.4f}" if isinstance(value, float) else f"{key} {value}"
-                    for key, value in _flat(figures)
-                ),
-                flush=True,
-            )
+            print(_line(figures), flush=True)
         wait_for_all()
     return list(progress.history)
 
@@ -147,8 +141,8 @@ def _clear(work: Path) -> None:
     wait_for_all()
 
 
-def _flat(figures: dict, prefix: str = "") -> list[tuple[str, object]]:
-    rows = []
-    for key, value in figures.items():
-        rows += _flat(value, f"{prefix}{key} ") if isinstance(value, dict) else [(f"{prefix}{key}", value)]
-    return rows
+def _line(figures: dict) -> str:
+    """`epoch 1  loss 0.61  eval_loss 1.20  MAP@25 all 0.31 seen 0.40 unseen 0.28`"""
+    numbers = [f"{key} {figures[key]:.4f}" for key in ("loss", "eval_loss") if key in figures]
+    parts = [f"{part} {value['map@25']:.4f}" for part, value in figures.items() if isinstance(value, dict)]
+    return "  ".join([f"epoch {figures['epoch']}", *numbers, *(["MAP@25 " + " ".join(parts)] if parts else [])])

@@ -5,12 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
-import torch
 from peft import PeftModel
 
 from inference.card import EmbedderCard, RerankerCard, write_card
 from inference.engines.hf import HFEncoder, HFScorer, device_of, load_backbone, load_causal
-from inference.profiles import Profile, load_profile
+from inference.profiles import load_profile
 from inference.ranks import rank
 from inference.tokens import embedder_words, load_tokenizer, reranker_words, yes_token
 from shared.prompts import RerankerPrompt, embedder_passage, reranker_passage, reranker_query
@@ -18,8 +17,8 @@ from shared.settings import Train
 from training.base_models import local_folder
 from training.batches import draw_epoch, read_mined
 from training.embedder import EmbedderObjective
-from training.lora import add_lora
 from training.loop import Objective, train
+from training.lora import add_lora
 from training.merge import check_merged, merge, weights_digest
 from training.reranker import RerankerObjective
 from training.stages import Job
@@ -119,7 +118,8 @@ def _adapted(model, adapter: Path | None):
 
 
 def _reranker_prompt(job: Job) -> RerankerPrompt:
-    return RerankerPrompt(job.settings.reranker.query_tokens, job.settings.reranker.passage_tokens)
+    section = job.settings.reranker
+    return RerankerPrompt(section.query_tokens, section.passage_tokens, section.instruction)
 
 
 def _lineage(job: Job, base: Path, trained: str, epoch: int) -> dict:

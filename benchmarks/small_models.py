@@ -21,6 +21,7 @@ DECODER = [
     f'embedder.task="{TASK}"',
     "embedder.examples=1",
     "train_embedder.epochs=3",
+    "merge_embedder.epoch=3",
     "train_embedder.batch=32",
     "train_embedder.micro_groups=32",
     "train_embedder.rate=2e-4",

@@ -21,7 +21,7 @@ class Refused(Exception):
 
 
 class Lost(Exception):
-    """A write went out and no clear answer came back: it may have been carried out. Read back; never send it again blindly."""
+    """A write went out and no clear answer came back: it may have been carried out. Read back, never send blindly."""
 
 
 class Clock:
@@ -35,7 +35,7 @@ class Clock:
 
 
 def call(api, send):
-    """`send`(client), with a client of its own that gives up on a dead connection; kagglesdk itself would wait for ever."""
+    """`send`(client), with a client that gives up on a dead connection; kagglesdk alone would wait for ever."""
     with api.build_kaggle_client() as kaggle:
         session = kaggle.http_client()._session
         session.send = _timed(session.send)
@@ -43,7 +43,7 @@ def call(api, send):
 
 
 def ask(clock: Clock, what: str, question, absent=_RAISE):
-    """The answer of `question`(), asked again while the trouble may pass. `absent`: the answer when it is 403 or 404."""
+    """The answer of `question`(), asked again while the trouble may pass; `absent` when it is 403 or 404."""
     for attempt in range(READ_ATTEMPTS):
         try:
             return question()

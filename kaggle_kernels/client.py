@@ -142,7 +142,7 @@ class Kaggle:
         )
 
     def save_kernel(self, fields: dict) -> tuple[int, list[str]]:
-        """Push a version, which also runs it: (version number, sources that Kaggle dropped). `fields`: the JSON request."""
+        """Push a version, which also runs it: (its number, sources that Kaggle dropped). `fields`: the JSON request."""
         request = kernels.ApiSaveKernelRequest.from_dict(fields)
         answer = self._write(
             f"kernel {fields['slug']}", lambda kaggle: kaggle.kernels.kernels_api_client.save_kernel(request)

@@ -14,7 +14,7 @@ LARGEST = 20 * 10**9  # bytes that an archive may unpack to; Eedi's are 4 MB
 
 
 def fetch_data(kaggle: Kaggle, competition: str, folder: Path) -> str:
-    """Fill `folder` with the competition's files, unless it holds them; a sentence. Raises Refused until its rules are accepted."""
+    """Fill `folder` with the competition's files, unless it holds them. Refused until its rules are accepted."""
     if (folder / manifest.NAME).is_file():
         manifest.verify_manifest(folder)
         return f"{folder} is already there and whole"
@@ -70,5 +70,6 @@ def _compare(folder: Path, sizes: dict[str, int]) -> None:
             raise Refused(f"the competition's archive lacks {name}: run the command again")
         if path.stat().st_size != size:
             raise Refused(
-                f"{name} of the competition's archive has {path.stat().st_size} bytes, Kaggle lists {size}: run the command again"
+                f"{name} of the competition's archive has {path.stat().st_size} bytes, Kaggle lists {size}:"
+                " run the command again"
             )

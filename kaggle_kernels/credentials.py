@@ -1,4 +1,4 @@
-"""Searches what is about to be sent for credentials, and refuses with the file, the line and the kind, never the secret itself."""
+"""Searches what is about to be sent for credentials, and refuses with file, line and kind, never with the secret."""
 
 import json
 import os
@@ -52,9 +52,10 @@ NAMES = [
 ]
 
 WORD = r"['\"]?\s*[:=]\s*['\"]?"  # between a name and its value, in Python, JSON, YAML, TOML and a shell
-SECRET = r"(?:api|access|secret|auth|private|client|encryption)[_-]?(?:key|token|secret)|passw(?:or)?d|(?<![a-z])(?:token(?!i)|secret)"
+SECRET = r"(?:api|access|secret|auth|private|client|encryption)[_-]?(?:key|token|secret)|passw(?:or)?d"
+SECRET += r"|(?<![a-z])(?:token(?!i)|secret)"  # but not tokenizer
 RANDOM = r"(?=[^\s'\"]*\d)(?=[^\s'\"]*[A-Za-z])[A-Za-z0-9_+/=.!@#$%^&*~-]{16,}"  # letters and digits mixed, as if drawn
-# kind: (a word that must be there, in lower case; the pattern). The word is looked for first: it is a hundred times faster.
+# kind: (a word that must be there, in lower case; the pattern). Looking for the word first is a hundred times faster.
 KINDS = {
     "Kaggle key": ("key", r"(?i)\b(?:kaggle_)?key" + WORD + r"[0-9a-f]{32}\b"),
     "Kaggle token": ("kgat_", r"KGAT_[A-Za-z0-9]{16,}"),
@@ -141,7 +142,7 @@ def _own_secrets() -> dict[str, str]:
 
 
 def _searchable(path: Path) -> bytes:
-    """What of `path` could hide text: all of it, or a safetensors file's header once nothing stands behind its tensors."""
+    """What of `path` could hide text: all of it, or a safetensors file's header, if nothing follows its tensors."""
     size = path.stat().st_size
     with open(path, "rb") as file:
         if path.suffix == ".safetensors":
@@ -152,7 +153,7 @@ def _searchable(path: Path) -> bytes:
             return header
         if size > LARGEST:
             raise ValueError(
-                f"{path}, line 1: {size:,} bytes that cannot be searched for credentials: only safetensors may be that large"
+                f"{path}, line 1: {size:,} bytes cannot be searched for credentials: only safetensors may be so large"
             )
         return file.read()
 

@@ -1,4 +1,4 @@
-"""Puts one staged folder into a Kaggle dataset: made or given a version, once, and true in every file when it says so."""
+"""Puts one staged folder into a Kaggle dataset, made or given a version, once, and says so only when it is true."""
 
 from collections.abc import Callable
 
@@ -18,9 +18,9 @@ ENDS = ("FAILED", "DELETED")
 
 
 def push_dataset(kaggle: Kaggle, clock: Clock, stage: Stage, public: bool, wait: float) -> str:
-    """Bring `stage` to Kaggle, unless it is there, and wait until it can be mounted; a sentence that says what was done.
+    """Bring `stage` to Kaggle, unless it is there, and wait until it can be mounted; a sentence on what was done.
 
-    Whatever was under way when an earlier run ended is taken up. `wait`: seconds until Refused says that it is not ready yet.
+    What was under way when an earlier run ended is taken up. `wait`: seconds until Refused says that it is not ready.
     """
     with alone(stage.slug) as folder:
         pending, deadline = Pending(folder / "push.json", stage.digest), clock.now() + wait
@@ -35,7 +35,8 @@ def push_dataset(kaggle: Kaggle, clock: Clock, stage: Stage, public: bool, wait:
             remote = _arrived(kaggle, clock, stage.slug, pending, deadline)
         if remote is None:  # to be sent again only by somebody who knows that
             raise Refused(
-                f"Kaggle gave no answer when {stage.slug} was sent, and shows no new version {ARRIVES / 60:.0f} minutes later: run the command again"
+                f"Kaggle gave no answer when {stage.slug} was sent, and shows no new version"
+                f" {ARRIVES / 60:.0f} minutes later: run the command again"
             )
         _check_content(kaggle, clock, stage, remote, pending, public)
         pending.forget()
@@ -78,7 +79,7 @@ def _send(
 
 
 def _arrived(kaggle: Kaggle, clock: Clock, slug: str, pending: Pending, deadline: float) -> RemoteDataset | None:
-    """The version that was sent, READY; None when it did not arrive. Raises Refused when it failed or is not ready in time."""
+    """The version that was sent, READY; None when it did not arrive. Refused when it failed or is not ready in time."""
     previous, sent = pending.sent["previous"], pending.sent["time"]
 
     def is_over(remote: RemoteDataset | None) -> bool:
@@ -95,7 +96,8 @@ def _arrived(kaggle: Kaggle, clock: Clock, slug: str, pending: Pending, deadline
     if remote and remote.status in ENDS and (pending.sent["answered"] or remote.version > previous):
         pending.forget()
         raise Refused(
-            f"Kaggle took {slug} and then could not process it ({remote.status}): is the quota of 200 GB full? Running again sends it anew"
+            f"Kaggle took {slug} and then could not process it ({remote.status}): is the quota of 200 GB full?"
+            " Running again sends it anew"
         )
     pending.not_sent()
     return None
@@ -116,12 +118,13 @@ def _check_content(
         )
     if remote.private == public:
         raise Refused(
-            f"dataset {stage.slug} is {'private' if public else 'PUBLIC'} at Kaggle, and was sent as the opposite: change it on its settings page"
+            f"dataset {stage.slug} is {'private' if public else 'PUBLIC'} at Kaggle, and was sent as the opposite:"
+            " change it on its settings page"
         )
 
 
 def _difference(kaggle: Kaggle, stage: Stage, remote: RemoteDataset) -> str:
-    """What distinguishes a version from `stage` by the names and sizes of its files and by its manifest; "" if nothing."""
+    """What tells a version from `stage`, by the names and sizes of its files and by its manifest; "" if nothing."""
     there = kaggle.dataset_files(stage.slug, remote.version)
     here = {name: facts["bytes"] for name, facts in stage.files.items()}
     for name in sorted(here.keys() | there.keys()):

@@ -1,7 +1,7 @@
 """Reads a kernel's folder and makes the one request that pushes it, with every field written and every source known.
 
-In kernel-metadata.json an id or a source without "/" gets the owner in front, and {tag} stands for the iteration (iter1).
-A code file with a line that starts with `SOURCES = ` gets there {slug: {version, digest}} of the datasets it will mount.
+In kernel-metadata.json an id or a source without "/" gets the owner in front; {tag} stands for the iteration (iter1).
+The line of the code file that starts with `SOURCES = ` gets {slug: {version, digest}} of the datasets it will mount.
 """
 
 import hashlib
@@ -22,7 +22,8 @@ SHAPES = (
     "None",
 )  # None: CPU
 IMAGE = re.compile(r"gcr\.io/(?:kaggle-private-byod|kaggle-gpu-images|kaggle-images)/python@sha256:[0-9a-f]{64}")
-FIELDS = {  # in the file: (in the request, its type); Kaggle's own defaults turn the internet on and let the image change
+# In the file: (in the request, its type). Kaggle's own defaults turn the internet on and let the image change.
+FIELDS = {
     "id": ("slug", str),
     "title": ("newTitle", str),
     "language": ("language", str),
@@ -43,7 +44,7 @@ LARGEST = 1_000_000  # bytes of code: Kaggle takes about a megabyte
 
 
 def kernel_request(folder: Path, owner: str, tag: str, internet: bool, public: bool) -> dict:
-    """The SaveKernel request for `folder`. Raises ValueError for a field that is missing, of another type or not fit."""
+    """The SaveKernel request for `folder`. Raises ValueError for a field that is missing, of another type or unfit."""
     path = folder / "kernel-metadata.json"
     if not path.is_file():
         raise ValueError(f"{path} does not exist, so there is no kernel to push")
@@ -127,7 +128,7 @@ def _check(request: dict, metadata: dict, path: Path, internet: bool) -> None:
         f"machine_shape {request['machineShape']!r} is none of {', '.join(SHAPES)}": request["machineShape"]
         not in SHAPES,
         "enable_gpu and machine_shape disagree": request["enableGpu"] is (request["machineShape"] == "None"),
-        f"docker_image {request['dockerImage']!r} must be pinned by its digest, with docker_image_pinning_type original": not pinned,
+        f"docker_image {request['dockerImage']!r} must be pinned by its digest, as original": not pinned,
     }
     for sentence, holds in wrong.items():
         if holds:

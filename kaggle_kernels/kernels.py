@@ -39,7 +39,7 @@ def push_kernel(kaggle: Kaggle, clock: Clock, request: dict, facts: dict) -> str
 def with_sources(kaggle: Kaggle, request: dict) -> tuple[dict, dict]:
     """(`request` with versions and digests of the datasets it mounts in its code, those sources).
 
-    Raises ValueError for a dataset of ours that was not pushed from here; Refused when Kaggle has another version by now.
+    Raises ValueError for a dataset of ours that was not pushed from here; Refused when Kaggle has another version.
     """
     sources = {}
     for source in request["datasetDataSources"]:
@@ -59,7 +59,7 @@ def with_sources(kaggle: Kaggle, request: dict) -> tuple[dict, dict]:
 
 
 def await_kernel(kaggle: Kaggle, clock: Clock, slug: str, wait: float, say: Callable) -> int:
-    """The version in the lock, once its run is COMPLETE. Raises Refused when it failed or takes longer than `wait` seconds."""
+    """The version in the lock, once its run is COMPLETE. Refused when it failed or takes longer than `wait` seconds."""
     version, deadline, pause, shown = locked_version(slug, kaggle.owner), clock.now() + wait, 10.0, ""
     while True:
         status, reason = kaggle.kernel_status(slug, version)
@@ -67,7 +67,8 @@ def await_kernel(kaggle: Kaggle, clock: Clock, slug: str, wait: float, say: Call
             return version
         if status in FAILED:
             raise Refused(
-                f"the run of {slug} version {version} ended as {status}{': ' + reason if reason else ''}; its log is on its page"
+                f"the run of {slug} version {version} ended as {status}{': ' + reason if reason else ''};"
+                " its log is on its page"
             )
         if clock.now() >= deadline:
             raise Refused(
@@ -104,7 +105,8 @@ def _save(kaggle: Kaggle, clock: Clock, request: dict, pending: Pending, remote:
     if invalid:
         pending.forget()
         raise Refused(
-            f"Kaggle pushed {request['slug']} version {version} WITHOUT its sources {', '.join(invalid)}: stop that run, and push what is missing"
+            f"Kaggle pushed {request['slug']} version {version} WITHOUT its sources {', '.join(invalid)}:"
+            " stop that run, and push what is missing"
         )
     return version
 
@@ -129,11 +131,12 @@ def _same_code(there: str, here: str) -> bool:
 
 
 def _check_settings(kaggle: Kaggle, request: dict, version: int) -> None:
-    """Compare what Kaggle made of the push; it says nothing of some fields, and lists a dropped source nowhere else after a lost answer."""
+    """Compare what Kaggle made of the push: after a lost answer only this shows a dropped source."""
     remote = kaggle.find_kernel(request["slug"].rpartition("/")[2])
     for name, value in (remote.settings if remote else {}).items():
         same = sorted(value) == sorted(request[name]) if isinstance(value, list) else value == request[name]
         if value is not None and remote.version == version and not same:
             raise Refused(
-                f"{request['slug']} version {version} has {name} {value!r} at Kaggle, and {request[name]!r} was sent: stop that run"
+                f"{request['slug']} version {version} has {name} {value!r} at Kaggle, and {request[name]!r} was sent:"
+                " stop that run"
             )

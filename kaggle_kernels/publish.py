@@ -1,6 +1,7 @@
-"""Brings data from Kaggle and models, code and kernels to it: python -m kaggle_kernels.publish VERB key=value ... [--dry-run] [--public]
+"""Brings data from Kaggle, and models, code and kernels to it.
 
-Every verb can be run again after whatever stopped it, does nothing twice, and exits with 1 and one sentence when it cannot.
+python -m kaggle_kernels.publish VERB key=value ... [--dry-run] [--public]
+Every verb can be run again after whatever stopped it, does nothing twice, and exits with 1 and a sentence if it cannot.
 """
 
 import sys

@@ -1,6 +1,6 @@
 """Keeps what was sent to Kaggle: small JSON files that are whole or absent, and a lock against two runs at once.
 
-datasets_meta/<slug>.lock.json says what is there and is committed; .cache/kaggle/<slug>/push.json says what is under way.
+datasets_meta/<slug>.lock.json, committed, says what is there; .cache/kaggle/<slug>/push.json what is under way.
 """
 
 import contextlib
@@ -46,7 +46,7 @@ def write_lock(slug: str, lock: dict) -> None:
 
 
 class Pending:
-    """What is under way with one content, `digest`, saved after each change; of another content only the files still serve."""
+    """What is under way with one content, `digest`, saved after each change; of another one only the files serve."""
 
     def __init__(self, path: Path, digest: str) -> None:
         record = read_record(path)
@@ -78,7 +78,7 @@ class Pending:
 
 @contextlib.contextmanager
 def alone(slug: str) -> Iterator[Path]:
-    """The folder for what is under way with `slug`, for this process only. Raises ValueError while another one has it."""
+    """The folder for what is under way with `slug`, for this process only. ValueError while another one has it."""
     folder = CACHE / slug
     folder.mkdir(parents=True, exist_ok=True)
     with open(folder / "alone", "w") as file:

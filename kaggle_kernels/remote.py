@@ -36,7 +36,7 @@ def filled(request, **values):
 
 
 def tree(tokens: dict[str, str]) -> tuple[list, list]:
-    """{path: token} as (files, directories) of a request, as kagglehub sends folders; the kaggle command line drops them."""
+    """{path: token} as (files, directories) of a request; kagglehub sends folders so, `kaggle` drops them."""
     files = [filled(datasets.ApiDatasetNewFile(), token=token) for path, token in tokens.items() if "/" not in path]
     inner: dict[str, dict] = {}
     for path, token in tokens.items():

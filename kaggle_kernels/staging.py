@@ -1,6 +1,6 @@
-"""Lays out the one folder that is sent for a dataset: by hard links, from an allow-list, searched for credentials first.
+"""Lays out the folder that is sent for a dataset: by hard links, from an allow-list, searched for credentials first.
 
-The folder is stable (.cache/kaggle/<slug>/files), so that an upload can be gone on with. Sub-folders travel as such, not as archives.
+The folder is stable (.cache/kaggle/<slug>/files), so that an upload can be gone on with. Sub-folders travel as folders.
 """
 
 import contextlib
@@ -19,23 +19,14 @@ from shared import manifest
 
 META = Path("datasets_meta")
 MOST_ENTRIES, MOST_BYTES = 50, 200 * 10**9  # files and folders at the top of a Kaggle dataset; its size
-LICENCES = (
-    "apache-2.0",
-    "CC0-1.0",
-    "CC-BY-4.0",
-    "CC-BY-SA-4.0",
-    "CC-BY-NC-4.0",
-    "CC-BY-NC-SA-4.0",
-    "GPL-3.0",
-    "other",
-    "unknown",
-)
+LICENCES = "apache-2.0 CC0-1.0 CC-BY-4.0 CC-BY-SA-4.0 CC-BY-NC-4.0 CC-BY-NC-SA-4.0 GPL-3.0 other unknown".split()
 MODEL = (  # names, in whatever folder; what is not here does not travel
-    "*.safetensors *.safetensors.index.json config.json generation_config.json quantization_config.json quantize_config.json"
-    " tokenizer.json tokenizer_config.json tokenizer.model special_tokens_map.json added_tokens.json vocab.json vocab.txt merges.txt"
-    " spiece.model sentencepiece.bpe.model chat_template.jinja chat_template.json modules.json sentence_bert_config.json"
-    " config_sentence_transformers.json data_config.json card.json misconceptions.npy misconceptions.parquet vectors.npy"
-    " README.md LICENSE LICENSE.* NOTICE NOTICE.* .gitattributes manifest.json"
+    "*.safetensors *.safetensors.index.json config.json generation_config.json quantization_config.json"
+    " quantize_config.json tokenizer.json tokenizer_config.json tokenizer.model special_tokens_map.json"
+    " added_tokens.json vocab.json vocab.txt merges.txt spiece.model sentencepiece.bpe.model chat_template.jinja chat_template.json"
+    " modules.json sentence_bert_config.json config_sentence_transformers.json data_config.json card.json"
+    " misconceptions.npy misconceptions.parquet vectors.npy README.md LICENSE LICENSE.* NOTICE"
+    " NOTICE.* .gitattributes manifest.json"
 )
 CODE = {"shared": "*.py", "inference": "*.py *.toml"}  # folder: names that the kernel needs of it
 
@@ -91,7 +82,7 @@ def _refuse_quotes(source: Path) -> None:
     card = json.loads((source / "card.json").read_text()) if (source / "card.json").is_file() else {}
     if card.get("examples"):
         raise ValueError(
-            f"{source}/card.json quotes items of the competition, whose rules forbid it in public: push without --public"
+            f"{source}/card.json quotes items of the competition, whose rules forbid that: push without --public"
         )
 
 

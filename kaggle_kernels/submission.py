@@ -13,11 +13,11 @@ OUTPUT = "submission.csv"
 
 
 def submit(kaggle: Kaggle, clock: Clock, competition: str, slug: str, wait: float, say) -> str:
-    """Enter the version in the kernel's lock and wait for its score; a sentence. What was entered before is only waited for."""
+    """Enter the version in the kernel's lock and wait for its score; a sentence. What is entered is only waited for."""
     version = await_kernel(kaggle, clock, slug, wait, say)
     if OUTPUT not in (names := kaggle.kernel_output(slug, version)):
         raise Refused(
-            f"{slug} version {version} left no {OUTPUT} (it left {', '.join(names) or 'nothing'}), so Kaggle would refuse it"
+            f"{slug} version {version} left no {OUTPUT} (but {', '.join(names) or 'nothing'}): Kaggle would refuse it"
         )
     lock = lock_of(slug, kaggle.owner)
     description = f"malrule {lock.get('tag', '')}: {slug} version {version} {lock['digest'][:12]}"
@@ -27,9 +27,7 @@ def submit(kaggle: Kaggle, clock: Clock, competition: str, slug: str, wait: floa
         if not found:
             left = kaggle.submissions_left(competition)
             if left < 1:
-                raise Refused(
-                    f"{competition} takes no more submissions today (midnight UTC starts a new day): run just submit then"
-                )
+                raise Refused(f"{competition} takes no more submissions today: run just submit after midnight UTC")
             _enter(kaggle, clock, competition, slug, version, description, pending)
         done = _score(kaggle, clock, competition, description, wait, say)
         pending.forget()
@@ -42,7 +40,8 @@ def submit(kaggle: Kaggle, clock: Clock, competition: str, slug: str, wait: floa
     }
     record |= {"public_score": done.public_score, "private_score": done.private_score, "time": clock.now()}
     write_record(Path(lock.get("run", "runs/unknown")) / "submission.json", record, mode=0o644)
-    return f"submission {done.ref} of {slug} version {version}: public {done.public_score or '-'}, private {done.private_score or '-'}"
+    scores = f"public {done.public_score or '-'}, private {done.private_score or '-'}"
+    return f"submission {done.ref} of {slug} version {version}: {scores}"
 
 
 def _enter(

@@ -1,8 +1,8 @@
 """Moves files to Kaggle's storage and survives every break: what has arrived is asked for and never sent again.
 
 The protocol is Google's resumable upload: PUT the rest; after a break, PUT nothing with `Content-Range: bytes */size`
-and read from 308's Range how much is there. The kaggle package's own uploader follows it too, but has no time limit, swallows
-a failed file, and knows a file by its path and mtime instead of its SHA-256.
+and read from 308's Range how much is there. The kaggle package's own uploader follows it too, but has no time limit,
+swallows a failed file, and knows a file by its path and mtime instead of its SHA-256.
 """
 
 import re
@@ -23,7 +23,7 @@ BEGINNINGS = 3  # times one file may be begun in one run
 def upload(
     kaggle: Kaggle, clock: Clock, folder: Path, files: dict[str, dict], pending: Pending, moved: Callable
 ) -> dict[str, str]:
-    """{name: token} of `files` ({name: {sha256, bytes}} in `folder`); what an earlier run brought over is not sent again.
+    """{name: token} of `files` ({name: {sha256, bytes}} in `folder`); what an earlier run brought over is not resent.
 
     `moved`(name, bytes) hears how much of a file is there. Raises Refused naming the file that cannot be brought over.
     """
@@ -52,7 +52,7 @@ def upload(
 
 
 def _sent(kaggle: Kaggle, clock: Clock, path: Path, address: str, there: int | None, moved: Callable) -> bool:
-    """Whether all of `path` is at `address` now; False where the address is no longer known there. `there`: bytes, if known."""
+    """Whether all of `path` is at `address` now; False where that is forgotten. `there`: bytes there, if known."""
     size, reached, stalls = path.stat().st_size, 0, 0
     while stalls < STALLS:
         asking = there is None
@@ -69,7 +69,8 @@ def _sent(kaggle: Kaggle, clock: Clock, path: Path, address: str, there: int | N
         if known is None:
             clock.sleep(2.0 ** min(stalls - 1, 6))
     raise Refused(
-        f"{path.name} makes no headway ({status or 'the connection breaks'}); run the command again to go on where it stopped"
+        f"{path.name} makes no headway ({status or 'the connection breaks'});"
+        " run the command again to go on where it stopped"
     )
 
 

@@ -73,7 +73,8 @@ def _push_stage(order: Order, kaggle: Kaggle, clock: Clock, say: Callable, stage
     what = f"version {remote.version + 1} of" if remote else "the new dataset"
     who, total = "PUBLIC" if order.public else "private", sum(facts["bytes"] for facts in stage.files.values())
     say(
-        f"would send {what} {kaggle.owner}/{stage.slug}, {who}, {len(stage.files)} files, {total:,} bytes, manifest {stage.digest}:"
+        f"would send {what} {kaggle.owner}/{stage.slug}, {who}, {len(stage.files)} files, {total:,} bytes,"
+        f" manifest {stage.digest}:"
     )
     for name, facts in stage.files.items():
         say(f"  {name}  {facts['bytes']:,} bytes  {facts['sha256']}")
@@ -133,7 +134,8 @@ def _submit(order: Order, kaggle: Kaggle, clock: Clock, say: Callable) -> None:
     if order.dry:
         left = kaggle.submissions_left(order.competition)
         say(
-            f"would enter {kaggle.owner}/{slug} version {locked_version(slug, kaggle.owner)} into {order.competition}; {left} submissions are left today"
+            f"would enter {kaggle.owner}/{slug} version {locked_version(slug, kaggle.owner)} into {order.competition};"
+            f" {left} submissions are left today"
         )
         return
     say(submit(kaggle, clock, order.competition, slug, order.wait, say))

@@ -1,6 +1,6 @@
-"""A small Kaggle on loopback, for the real client: datasets, blobs, kernels, submissions, and whatever can go wrong with them.
+"""A small Kaggle on loopback for the real client: datasets, blobs, kernels, submissions, and all that can go wrong.
 
-It speaks as an HTTP proxy does (docs of the client: KAGGLE_API_ENVIRONMENT=LOCALHOST and HTTP_PROXY point the client here).
+It speaks as an HTTP proxy does: KAGGLE_API_ENVIRONMENT=LOCALHOST and HTTP_PROXY point the client here.
 What it keeps is the truth that tests compare with what the commands said.
 """
 

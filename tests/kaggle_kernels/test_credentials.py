@@ -1,4 +1,4 @@
-"""Guards that no credential travels: 40 kinds, planted in 1,000 generated trees, and none of the innocent trees refused.
+"""Guards that no credential travels: 48 kinds, planted in 1,000 generated trees, and no innocent tree is refused.
 
 The credentials are drawn at random in the form of the real ones; none of them ever opened anything.
 """
@@ -33,6 +33,7 @@ def _kinds(draw: random.Random) -> dict[str, str]:
     def upper(count: int) -> str:
         return text(count, string.ascii_uppercase + string.digits)
 
+    login = base64.b64encode(f"alice:{text(12)}".encode()).decode()
     jwt = ".".join("eyJ" + text(20) for _ in range(2)) + "." + text(30)
     return {
         "kaggle.json": json.dumps({"username": "alice", "key": text(32, HEX)}),
@@ -77,9 +78,9 @@ def _kinds(draw: random.Random) -> dict[str, str]:
         "DigitalOcean token": f"dop_v1_{text(64, HEX)}",
         "Replicate token": f"r8_{text(37)}",
         "Databricks token": f"dapi{text(32, HEX)}",
-        "Docker login": json.dumps({"auths": {"r.example": {"auth": base64.b64encode(f"alice:{text(12)}".encode()).decode()}}}),
+        "Docker login": json.dumps({"auths": {"r.example": {"auth": login}}}),
         "HTTP header": f"Authorization: Bearer {text(40)}",
-        "HTTP basic": '"authorization": "Basic ' + base64.b64encode(f"alice:{text(12)}".encode()).decode() + '"',
+        "HTTP basic": f'"authorization": "Basic {login}"',
         "password": f'password = "{text(18)}"',
         "client secret": f"client_secret: '{text(30)}'",
         "shell": f"export SERVICE_API_TOKEN={text(24)}",
@@ -96,12 +97,12 @@ HOSTS = {
 }
 MODEL_HOSTS = {
     "config.json": lambda secret: ('{\n "a": 1,\n "note": ' + json.dumps(secret) + "\n}\n").encode(),
-    "tokenizer_config.json": lambda secret: ('{\n "x": 1,\n "y": ' + json.dumps(secret).replace("k", "\\u006b") + "\n}\n").encode(),
+    "tokenizer_config.json": lambda secret: MODEL_HOSTS["config.json"](secret).replace(b"k", b"\\u006b"),
     "README.md": lambda secret: f"# Model\n\n{secret}\n".encode("utf-16"),
     "model.safetensors": lambda secret: safetensors(b"\0" * 64, {"note": "\n\n" + secret}),
     "vocab.txt": lambda secret: f"the\nof\n{secret}\n".encode(),
 }
-FORBIDDEN = ("kaggle.json", ".env", ".netrc", "id_rsa", "server.pem", ".git-credentials", ".npmrc", ".pypirc", "token", "access_token")
+FORBIDDEN = ("kaggle.json", ".env", ".netrc", "id_rsa", "server.pem", ".git-credentials", ".npmrc", ".pypirc", "token")
 
 
 def test_at_least_thirty_kinds_are_known_and_planted():
@@ -115,7 +116,7 @@ def test_no_credential_passes_in_a_thousand_trees_and_the_refusal_names_file_and
         kind = KIND_NAMES[number % len(KIND_NAMES)]
         secret = _kinds(draw)[kind]
         path, stage = (_plant_in_code if number % 2 else _plant_in_model)(draw, checkout, secret, number)
-        with pytest.raises(ValueError) as refusal:
+        with pytest.raises(ValueError, match=r"line \d") as refusal:
             stage()
         said = str(refusal.value)
         assert f"{path}, line " in said, f"tree {number}, {kind}: {said}"

@@ -15,7 +15,12 @@ from kaggle_server import Fault, Version, packed
 
 from shared.manifest import write_manifest
 
-COMPETITION = {"train.csv": b"a,b\n1,2\n", "test.csv": b"a\n1\n", "misconception_mapping.csv": b"id,name\n", "sub/x.csv": b""}
+COMPETITION = {
+    "train.csv": b"a,b\n1,2\n",
+    "test.csv": b"a\n1\n",
+    "misconception_mapping.csv": b"id,name\n",
+    "sub/x.csv": b"",
+}
 
 
 def _failure(outcome) -> str:
@@ -93,7 +98,9 @@ def test_a_dry_run_says_what_would_go_and_sends_nothing(server, publish):
         (["submit", "wait=soon"], "wait='soon' is no number of seconds"),
     ],
 )
-def test_a_command_that_cannot_be_carried_out_says_so_in_one_sentence_and_sends_nothing(arguments, words, publish, server):
+def test_a_command_that_cannot_be_carried_out_says_so_in_one_sentence_and_sends_nothing(
+    arguments, words, publish, server
+):
     outcome = publish(*arguments)
     assert words in _failure(outcome) and outcome.err.count("\n") == 1
     assert not server.blobs and not server.kernels
@@ -130,7 +137,11 @@ def test_more_than_fifty_entries_and_an_altered_model_are_refused_before_a_byte_
 
 
 def test_a_public_dataset_is_never_given_a_private_push_nor_the_other_way_round(publish, server, checkout):
-    server.datasets["malrule-code"] = {"private": False, "versions": [Version({"a": b""}, "", ["READY"], 0)], "created": {}}
+    server.datasets["malrule-code"] = {
+        "private": False,
+        "versions": [Version({"a": b""}, "", ["READY"], 0)],
+        "created": {},
+    }
     assert "malrule-code is public and this push is private" in _failure(publish("push-code"))
     server.datasets["malrule-code"]["private"] = True
     assert "malrule-code is private and this push is public" in _failure(publish("push-code", "--public"))
@@ -204,7 +215,12 @@ def test_a_source_that_kaggle_drops_is_a_failure_although_kaggle_says_success(pu
 def test_a_notebook_travels_without_outputs_and_with_its_sources(publish, server, checkout):
     folder = checkout / "kaggle_kernels/submit"
     _rewrite(folder / "kernel-metadata.json", kernel_type="notebook", code_file="kernel.ipynb")
-    cell = {"cell_type": "code", "source": ["x = 1\n", "SOURCES = {}\n"], "outputs": [{"text": "secret"}], "metadata": {}}
+    cell = {
+        "cell_type": "code",
+        "source": ["x = 1\n", "SOURCES = {}\n"],
+        "outputs": [{"text": "secret"}],
+        "metadata": {},
+    }
     (folder / "kernel.ipynb").write_text(json.dumps({"cells": [cell], "nbformat": 4}))
     assert all(publish(*command).code == 0 for command in (["push-code"], ["push-models", "iter=1"], ["push-wheels"]))
     assert publish("push-kernel", "iter=1").code == 0
@@ -212,7 +228,9 @@ def test_a_notebook_travels_without_outputs_and_with_its_sources(publish, server
     assert sent["outputs"] == [] and sent["source"].startswith('x = 1\nSOURCES = {"malrule-code": {"digest": "')
 
 
-@pytest.mark.parametrize(("status", "code"), [("QUEUED", 0), ("RUNNING", 0), ("COMPLETE", 0), ("ERROR", 1), ("CANCEL_ACKNOWLEDGED", 1)])
+@pytest.mark.parametrize(
+    ("status", "code"), [("QUEUED", 0), ("RUNNING", 0), ("COMPLETE", 0), ("ERROR", 1), ("CANCEL_ACKNOWLEDGED", 1)]
+)
 def test_kernel_status_tells_a_failed_run_by_its_exit_status(status, code, publish, server):
     assert publish("push-wheels").code == 0
     server.kernels["malrule-wheels"]["statuses"][1] = [status]
@@ -244,7 +262,10 @@ def test_the_data_appear_whole_or_not_at_all(publish, server, checkout):
     server.archive = packed({name: data for name, data in COMPETITION.items() if name != "test.csv"})
     assert "lacks test.csv" in _failure(publish("data"))
     assert not (checkout / "data/eedi").exists()
-    server.archive, server.faults = packed(COMPETITION), [Fault("DownloadDataFiles", 0, "cut"), Fault("DownloadDataFiles", 1, "500")]
+    server.archive, server.faults = (
+        packed(COMPETITION),
+        [Fault("DownloadDataFiles", 0, "cut"), Fault("DownloadDataFiles", 1, "500")],
+    )
     assert publish("data").code == 0
     assert {name: (checkout / "data/eedi" / name).read_bytes() for name in COMPETITION} == COMPETITION
     assert "already there" in publish("data").out
@@ -283,7 +304,9 @@ def _start(checkout, server, environment, *arguments):
     own = {**environment, "PATH": os.environ["PATH"], "PYTHONPATH": f"{_walled(checkout)}:{ROOT}"}
     own |= dict.fromkeys(("HTTP_PROXY", "http_proxy"), f"http://127.0.0.1:{server.port}")
     command = [sys.executable, "-m", "kaggle_kernels.publish", *arguments]
-    return subprocess.Popen(command, cwd=checkout, env={**own, "VERBOSE": "1"}, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    return subprocess.Popen(
+        command, cwd=checkout, env={**own, "VERBOSE": "1"}, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
 
 
 def _walled(checkout) -> Path:
@@ -325,11 +348,12 @@ def test_a_kill_9_in_the_middle_of_an_upload_costs_only_what_had_not_arrived(ser
     there = len(blob.data)
     assert size // 2 < there < blob.size and not blob.done
     process = _start(checkout, server, client_environment, "push-models", "iter=2")
-    out, err = (text.decode() for text in process.communicate(timeout=120))
+    _, err = (text.decode() for text in process.communicate(timeout=120))
     assert process.returncode == 0, err
-    assert server.newest("malrule-iter2-embedder").files["model.safetensors"] == (
-        checkout / "runs/iter2/full/merge_embedder/model.safetensors"
-    ).read_bytes()
+    assert (
+        server.newest("malrule-iter2-embedder").files["model.safetensors"]
+        == (checkout / "runs/iter2/full/merge_embedder/model.safetensors").read_bytes()
+    )
     small = sum(blob.size for blob in server.blobs.values() if blob.size < size)
     assert server.sent_bytes <= blob.size + small + 2_000_000  # what was on its way when it died travels again
     assert len(server.completed()) == len(set(server.completed()))

@@ -1,7 +1,7 @@
-"""Guards what a push promises, through 300 scripted runs of bad luck: nothing sent twice, nothing lost, no false success.
+"""Guards what a push promises, through 300 sequences of bad luck: nothing twice, nothing lost, no false success.
 
-Every sequence draws what is at Kaggle before, what breaks and when, and how long processing takes; then the same command is run
-until it succeeds, as a person would. After each run the server's truth is compared with what the command said.
+Every sequence draws what is at Kaggle before, what breaks and when, and how long processing takes; then one command is
+run until it succeeds, as a person would, and the server's truth is compared with what the command said.
 """
 
 import hashlib
@@ -142,7 +142,7 @@ def _draw_faults(draw: random.Random, server) -> None:
 
 
 def _check_dataset(server, checkout: Path, slug: str) -> None:
-    """What Kaggle has is READY, private, and the very bytes that were staged; the lock says so; and it was made once."""
+    """What Kaggle has is READY, private, and the very bytes that were staged, made once; the lock says so."""
     staged = checkout / ".cache/kaggle" / slug / "files"
     here = {path.relative_to(staged).as_posix(): path.read_bytes() for path in staged.rglob("*") if path.is_file()}
     newest = server.newest(slug)

@@ -163,7 +163,6 @@ def _locked(kaggle: Kaggle, clock: Clock, stage: Stage, remote: RemoteDataset, w
             "version": remote.version,
             "digest": stage.digest,
             "files": files,
-            "time": clock.now(),
         }
-        write_lock(stage.slug, facts)
+        write_lock(stage.slug, facts, clock.now())
     return f"{kaggle.owner}/{stage.slug} version {remote.version} {words}, manifest {stage.digest[:12]}"

@@ -115,7 +115,7 @@ def _code(path: Path, kernel_type: str) -> str:
 
 
 def _check(request: dict, metadata: dict, path: Path, internet: bool) -> None:
-    slug, title = request["slug"].rpartition("/")[2], request["newTitle"]
+    slug, title, gpu = request["slug"].rpartition("/")[2], request["newTitle"], request["enableGpu"]
     pinned = request["dockerImagePinningType"] == "original" and IMAGE.fullmatch(request["dockerImage"])
     wrong = {
         f"title {title!r} gives the slug {slugify(title)!r}, not {slug!r}": slugify(title) != slug,
@@ -127,7 +127,8 @@ def _check(request: dict, metadata: dict, path: Path, internet: bool) -> None:
         f"enable_internet must be {str(internet).lower()} for this kernel": request["enableInternet"] is not internet,
         f"machine_shape {request['machineShape']!r} is none of {', '.join(SHAPES)}": request["machineShape"]
         not in SHAPES,
-        "enable_gpu and machine_shape disagree": request["enableGpu"] is (request["machineShape"] == "None"),
+        "docker_image is the CPU image, which wins over the GPU": gpu and "/kaggle-images/" in request["dockerImage"],
+        "enable_gpu and machine_shape disagree": gpu is (request["machineShape"] == "None"),
         f"docker_image {request['dockerImage']!r} must be pinned by its digest, as original": not pinned,
     }
     for sentence, holds in wrong.items():

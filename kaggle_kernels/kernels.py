@@ -32,7 +32,7 @@ def push_kernel(kaggle: Kaggle, clock: Clock, request: dict, facts: dict) -> str
             version = _save(kaggle, clock, request, pending, remote)
         _check_settings(kaggle, request, version)
         pending.forget()
-        write_lock(slug, {"owner": kaggle.owner, "version": version, "digest": digest, **facts, "time": clock.now()})
+        write_lock(slug, {"owner": kaggle.owner, "version": version, "digest": digest, **facts}, clock.now())
         return f"{request['slug']} version {version} is there and runs"
 
 

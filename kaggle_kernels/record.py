@@ -4,6 +4,7 @@ datasets_meta/<slug>.lock.json, committed, says what is there; .cache/kaggle/<sl
 """
 
 import contextlib
+import datetime
 import fcntl
 import json
 import os
@@ -41,8 +42,12 @@ def lock_of(slug: str, owner: str) -> dict:
     return lock if lock.get("owner") == owner else {}
 
 
-def write_lock(slug: str, lock: dict) -> None:
-    write_record(LOCKS / f"{slug}.lock.json", lock, mode=0o644)
+def write_lock(slug: str, lock: dict, now: float) -> None:
+    write_record(LOCKS / f"{slug}.lock.json", {**lock, "time": iso(now)}, mode=0o644)
+
+
+def iso(now: float) -> str:
+    return datetime.datetime.fromtimestamp(now, datetime.UTC).isoformat(timespec="seconds")
 
 
 class Pending:

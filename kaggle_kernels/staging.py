@@ -19,12 +19,15 @@ from shared import manifest
 
 META = Path("datasets_meta")
 MOST_ENTRIES, MOST_BYTES = 50, 200 * 10**9  # files and folders at the top of a Kaggle dataset; its size
-LICENCES = "apache-2.0 CC0-1.0 CC-BY-4.0 CC-BY-SA-4.0 CC-BY-NC-4.0 CC-BY-NC-SA-4.0 GPL-3.0 other unknown".split()
+CREATIVE = ("CC0-1.0", "CC-BY-4.0", "CC-BY-SA-4.0", "CC-BY-NC-4.0", "CC-BY-NC-SA-4.0")
+LICENCES = ("apache-2.0", *CREATIVE, "GPL-3.0", "other", "unknown")  # Kaggle's names; others it knows may be added
+
+
 MODEL = (  # names, in whatever folder; what is not here does not travel
     "*.safetensors *.safetensors.index.json config.json generation_config.json quantization_config.json"
     " quantize_config.json tokenizer.json tokenizer_config.json tokenizer.model special_tokens_map.json"
-    " added_tokens.json vocab.json vocab.txt merges.txt spiece.model sentencepiece.bpe.model chat_template.jinja chat_template.json"
-    " modules.json sentence_bert_config.json config_sentence_transformers.json data_config.json card.json"
+    " added_tokens.json vocab.json vocab.txt merges.txt spiece.model sentencepiece.bpe.model chat_template.jinja"
+    " chat_template.json modules.json sentence_bert_config.json config_sentence_transformers.json data_config.json card.json"
     " misconceptions.npy misconceptions.parquet vectors.npy README.md LICENSE LICENSE.* NOTICE"
     " NOTICE.* .gitattributes manifest.json"
 )
@@ -54,7 +57,7 @@ def stage_model(role: str, run: Path, tag: str, public: bool) -> Stage:
                 f"{path} is not of the files that a model consists of (kaggle_kernels/staging.py): remove it"
             )
     if public:
-        _refuse_quotes(source)
+        _refuse_in_public(role, source)
     refuse_credentials(files)
     manifest.verify_manifest(source)
     slug, folder = _place(role, tag)
@@ -78,12 +81,15 @@ def _is_listed(path: Path, patterns: str) -> bool:
     return any(fnmatch(path.name, pattern) for pattern in patterns.split()) and not path.is_dir()
 
 
-def _refuse_quotes(source: Path) -> None:
+def _refuse_in_public(role: str, source: Path) -> None:
     card = json.loads((source / "card.json").read_text()) if (source / "card.json").is_file() else {}
     if card.get("examples"):
         raise ValueError(
             f"{source}/card.json quotes items of the competition, whose rules forbid that: push without --public"
         )
+    path = META / role / "dataset-metadata.json"
+    if _licence(json.loads(path.read_text())) in ("other", "unknown"):
+        raise ValueError(f"{path} must name the licence of the base model before its weights become public")
 
 
 def _place(role: str, tag: str) -> tuple[str, Path]:

@@ -5,7 +5,7 @@ from pathlib import Path
 from kaggle_kernels.calls import Clock, Lost, Refused
 from kaggle_kernels.client import Kaggle
 from kaggle_kernels.kernels import await_kernel
-from kaggle_kernels.record import Pending, alone, lock_of, write_record
+from kaggle_kernels.record import Pending, alone, iso, lock_of, write_record
 from kaggle_kernels.remote import Submission
 
 ARRIVES = 180.0  # seconds in which a submission without an answer must show
@@ -38,7 +38,7 @@ def submit(kaggle: Kaggle, clock: Clock, competition: str, slug: str, wait: floa
         "digest": lock["digest"],
         "sources": lock.get("sources", {}),
     }
-    record |= {"public_score": done.public_score, "private_score": done.private_score, "time": clock.now()}
+    record |= {"public_score": done.public_score, "private_score": done.private_score, "time": iso(clock.now())}
     write_record(Path(lock.get("run", "runs/unknown")) / "submission.json", record, mode=0o644)
     scores = f"public {done.public_score or '-'}, private {done.private_score or '-'}"
     return f"submission {done.ref} of {slug} version {version}: {scores}"

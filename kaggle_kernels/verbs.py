@@ -1,5 +1,6 @@
 """Says what each verb of publish.py does, and in which order a release does them."""
 
+import functools
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -16,7 +17,7 @@ from kaggle_kernels.kernels import (
     push_kernel,
     with_sources,
 )
-from kaggle_kernels.publish import ROLES, SUBMIT, WHEELS, Order
+from kaggle_kernels.order import ROLES, SUBMIT, WHEELS, Order
 from kaggle_kernels.record import lock_of
 from kaggle_kernels.staging import Stage, stage_code, stage_model
 from kaggle_kernels.submission import submit
@@ -36,28 +37,27 @@ def carry_out(order: Order, clock: Clock, say: Callable) -> None:
         "submit": _submit,
         "release": _release,
     }
-    kaggle = connect(clock)
-    verbs[order.verb](order, kaggle, clock, say)
+    # Signing in comes after what can be said without it: that a model was never trained, say.
+    verbs[order.verb](order, functools.cache(lambda: connect(clock)), clock, say)
 
 
-def _data(order: Order, kaggle: Kaggle, clock: Clock, say: Callable) -> None:
+def _data(order: Order, signed_in: Callable[[], Kaggle], clock: Clock, say: Callable) -> None:
     if order.dry:
-        files = kaggle.data_files(order.competition)
+        files = signed_in().data_files(order.competition)
         say(f"would download into {DATA}: " + ", ".join(f"{name} ({size:,} bytes)" for name, size in files.items()))
         return
-    say(fetch_data(kaggle, order.competition, DATA))
+    say(fetch_data(signed_in(), order.competition, DATA))
 
 
-def _push_models(order: Order, kaggle: Kaggle, clock: Clock, say: Callable) -> None:
-    stages = [
-        stage_model(role, order.run, order.tag, order.public) for role in ROLES
-    ]  # both are sound before a byte moves
-    for stage in stages:
-        _push_stage(order, kaggle, clock, say, stage)
+def _push_models(order: Order, signed_in: Callable[[], Kaggle], clock: Clock, say: Callable) -> None:
+    stages = [stage_model(role, order.run, order.tag, order.public) for role in ROLES]
+    for stage in stages:  # both are sound before a byte moves
+        _push_stage(order, signed_in(), clock, say, stage)
 
 
-def _push_code(order: Order, kaggle: Kaggle, clock: Clock, say: Callable) -> None:
-    _push_stage(order, kaggle, clock, say, stage_code())
+def _push_code(order: Order, signed_in: Callable[[], Kaggle], clock: Clock, say: Callable) -> None:
+    stage = stage_code()
+    _push_stage(order, signed_in(), clock, say, stage)
 
 
 def _push_stage(order: Order, kaggle: Kaggle, clock: Clock, say: Callable, stage: Stage) -> None:
@@ -80,7 +80,8 @@ def _push_stage(order: Order, kaggle: Kaggle, clock: Clock, say: Callable, stage
         say(f"  {name}  {facts['bytes']:,} bytes  {facts['sha256']}")
 
 
-def _push_wheels(order: Order, kaggle: Kaggle, clock: Clock, say: Callable) -> None:
+def _push_wheels(order: Order, signed_in: Callable[[], Kaggle], clock: Clock, say: Callable) -> None:
+    kaggle = signed_in()
     request = kernel_request(WHEELS, kaggle.owner, order.tag, internet=True, public=order.public)
     if order.dry:
         _say_request(request, say)
@@ -94,7 +95,8 @@ def _push_wheels(order: Order, kaggle: Kaggle, clock: Clock, say: Callable) -> N
     say(f"{slug} version {version} holds {len(wheels)} wheels")
 
 
-def _push_kernel(order: Order, kaggle: Kaggle, clock: Clock, say: Callable) -> None:
+def _push_kernel(order: Order, signed_in: Callable[[], Kaggle], clock: Clock, say: Callable) -> None:
+    kaggle = signed_in()
     request = kernel_request(SUBMIT, kaggle.owner, order.tag, internet=False, public=order.public)
     for source in request["kernelDataSources"]:
         if source.startswith(f"{kaggle.owner}/") and not order.dry:
@@ -117,7 +119,8 @@ def _say_request(request: dict, say: Callable) -> None:
     say(f"would push {request['slug']}, which starts a run: {json.dumps(shown, indent=1)}")
 
 
-def _kernel_status(order: Order, kaggle: Kaggle, clock: Clock, say: Callable) -> None:
+def _kernel_status(order: Order, signed_in: Callable[[], Kaggle], clock: Clock, say: Callable) -> None:
+    kaggle = signed_in()
     slug = _slug(SUBMIT if order.kernel == "submit" else WHEELS)
     if order.wait:
         await_kernel(kaggle, clock, slug, order.wait, say)
@@ -129,7 +132,8 @@ def _kernel_status(order: Order, kaggle: Kaggle, clock: Clock, say: Callable) ->
     say(sentence)
 
 
-def _submit(order: Order, kaggle: Kaggle, clock: Clock, say: Callable) -> None:
+def _submit(order: Order, signed_in: Callable[[], Kaggle], clock: Clock, say: Callable) -> None:
+    kaggle = signed_in()
     slug = _slug(SUBMIT)
     if order.dry:
         left = kaggle.submissions_left(order.competition)
@@ -148,10 +152,10 @@ def _slug(folder: Path) -> str:
     return json.loads(path.read_text())["id"].rpartition("/")[2]
 
 
-def _release(order: Order, kaggle: Kaggle, clock: Clock, say: Callable) -> None:
+def _release(order: Order, signed_in: Callable[[], Kaggle], clock: Clock, say: Callable) -> None:
     for step in (_push_code, _push_wheels, _push_models, _push_kernel):  # each skips what is done, so a release resumes
-        step(order, kaggle, clock, say)
+        step(order, signed_in, clock, say)
     if order.dry:
         say(f"would wait for that run, and enter it into {order.competition}")
         return
-    _submit(order, kaggle, clock, say)
+    _submit(order, signed_in, clock, say)

@@ -40,7 +40,7 @@ def verify_manifest(folder: Path) -> None:
         size = (folder / path).stat().st_size
         if size != listed[path]["bytes"]:
             raise ValueError(
-                f"{folder / path} differs: {size} bytes, and {NAME} says {listed[path]['bytes']}; make or fetch it again"
+                f"{folder / path} differs: {size} bytes, and {NAME} says {listed[path]['bytes']}; fetch it again"
             )
     for path in sorted(listed):  # sizes first: a truncated file is named without hashing the 30 GB before it
         sha256 = file_facts(folder / path)["sha256"]

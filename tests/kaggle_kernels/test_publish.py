@@ -151,6 +151,18 @@ def test_a_public_dataset_is_never_given_a_private_push_nor_the_other_way_round(
     assert server.datasets["malrule-code"]["private"] is False
 
 
+def test_weights_become_public_only_under_the_licence_of_their_base(publish, server, checkout):
+    for role in ("embedder", "reranker"):
+        folder = checkout / f"runs/iter1/full/merge_{role}"
+        (folder / "card.json").write_text("{}")
+        write_manifest(folder, {})
+    assert "must name the licence of the base model" in _failure(publish("push-models", "iter=1", "--public"))
+    for role in ("embedder", "reranker"):
+        _rewrite(checkout / f"datasets_meta/{role}/dataset-metadata.json", licenses=[{"name": "apache-2.0"}])
+    assert publish("push-models", "iter=1", "--public").code == 0
+    assert server.datasets["malrule-iter1-embedder"]["private"] is False
+
+
 def test_a_quota_breach_after_success_is_a_failure_and_running_again_sends_anew(publish, server):
     server.statuses = [["BLOBS_RECEIVED", "FAILED"]]
     assert "could not process it (FAILED)" in _failure(publish("push-code"))
@@ -182,7 +194,11 @@ def test_a_lock_of_another_owner_is_not_believed(publish, server, checkout):
         ({"enable_internet": None}, "enable_internet must be written, and be a bool"),
         ({"is_private": False}, "is_private must be true"),
         ({"machine_shape": "NvidiaTeslaP100"}, "machine_shape 'NvidiaTeslaP100' is none of"),
-        ({"docker_image": "gcr.io/kaggle-images/python:latest"}, "must be pinned by its digest"),
+        ({"docker_image": "gcr.io/kaggle-private-byod/python:latest"}, "must be pinned by its digest"),
+        (
+            {"docker_image": "gcr.io/kaggle-images/python@sha256:" + "1" * 64},
+            "is the CPU image, which wins over the GPU",
+        ),
         ({"docker_image_pinning_type": "latest"}, "must be pinned by its digest"),
         ({"title": "another title"}, "gives the slug 'another-title'"),
         ({"code_file": "absent.py"}, "absent.py does not exist"),

@@ -1,0 +1,110 @@
+"""Puts the tiny models and the made-up quiz together into objectives that can be trained in a second."""
+
+from pathlib import Path
+
+import polars as pl
+import torch
+from peft import PeftModel
+from safetensors.torch import load_file
+
+from inference.card import EmbedderCard
+from inference.engines.hf import load_backbone, load_causal
+from inference.tokens import embedder_words, load_tokenizer, reranker_words, yes_token
+from shared.prompts import EmbedderPrompt, RerankerPrompt
+from shared.settings import Lora, TrainEmbedder, TrainReranker
+from shared.tables import CANDIDATES
+from training.batches import Mined, draw_epoch
+from training.embedder import EmbedderObjective
+from training.lora import add_lora
+from training.reranker import RerankerObjective
+
+CPU = torch.device("cpu")
+DECODER = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
+BERT = ("query", "key", "value", "dense")
+RECIPE = {  # 8 labelled queries and the one twice labelled question make 3 updates of an epoch: 3, 3 and 2 groups
+    "epochs": 2,
+    "batch": 3,
+    "group": 4,
+    "rate": 1e-2,
+    "warmup": 0.2,
+    "distill": 1.0,
+    "micro_groups": 1,
+    "recompute": False,
+    "depth": 8,
+    "checkpoint_seconds": 0.0,
+}
+
+
+def embedder_settings(*, dropout: float = 0.0, targets: tuple[str, ...] = DECODER, **changes) -> TrainEmbedder:
+    lora = Lora(rank=4, alpha=8, dropout=dropout, targets=targets)
+    return TrainEmbedder(**{**RECIPE, "lora": lora, "temperature": 0.1, "max_examples": 0, **changes})
+
+
+def reranker_settings(*, dropout: float = 0.0, **changes) -> TrainReranker:
+    lora = Lora(rank=4, alpha=8, dropout=dropout, targets=DECODER)
+    return TrainReranker(**{**RECIPE, "lora": lora, "label_smoothing": 0.2, **changes})
+
+
+def make_embedder(
+    folder: Path, tables: tuple, settings: TrainEmbedder, *, dtype: str = "float64", card: EmbedderCard | None = None
+) -> tuple[PeftModel, EmbedderObjective]:
+    model, words = load_backbone(folder, dtype, CPU), embedder_words(load_tokenizer(folder))
+    card = card or EmbedderCard("last", EmbedderPrompt("Find it.", 60, 20, 20, 20))
+    adapted = add_lora(model, settings.lora, seed=settings.seed, recompute=settings.recompute)
+    return adapted, EmbedderObjective(model, words, card, tables, settings, batch_tokens=200)
+
+
+def make_reranker(
+    folder: Path, tables: tuple, settings: TrainReranker, *, dtype: str = "float64"
+) -> tuple[PeftModel, RerankerObjective]:
+    model, tokenizer = load_causal(folder, dtype, CPU), load_tokenizer(folder)
+    adapted = add_lora(model, settings.lora, seed=settings.seed, recompute=settings.recompute)
+    prompt = RerankerPrompt(query_tokens=60, passage_tokens=20, instruction="Yes or No?")
+    pairs = (*tables, all_candidates(*tables))
+    words = reranker_words(tokenizer)
+    return adapted, RerankerObjective(model, yes_token(tokenizer), words, prompt, pairs, settings, batch_tokens=200)
+
+
+def mined_from(queries: pl.DataFrame, misconceptions: pl.DataFrame) -> list[Mined]:
+    """Every labelled training query with all other misconceptions as negatives, and a teacher's scores."""
+    labelled = queries.filter(pl.col("fold") == "train").drop_nulls("misconception_id").sort("query_id")
+    ids = misconceptions["misconception_id"].to_list()
+    return [
+        Mined(
+            query_id,
+            answer,
+            tuple(id_ for id_ in ids if id_ != answer),
+            {id_: (place * 7 + id_ * 3) % 11 / 4 for id_ in ids},
+        )
+        for place, (query_id, answer) in enumerate(labelled.select("query_id", "misconception_id").iter_rows())
+    ]
+
+
+def updates_of(queries: pl.DataFrame, misconceptions: pl.DataFrame, settings, epoch: int = 1) -> list:
+    mined = mined_from(queries, misconceptions)
+    return draw_epoch(mined, group=settings.group, batch=settings.batch, epoch=epoch, seed=settings.seed)
+
+
+def all_candidates(queries: pl.DataFrame, misconceptions: pl.DataFrame) -> pl.DataFrame:
+    """Every misconception as a candidate of every query, in an order of the query's own."""
+    ids = misconceptions["misconception_id"].to_list()
+    rows = [
+        (query_id, ids[(rank * 5 + place) % len(ids)], rank + 1, -0.1 * rank)
+        for place, query_id in enumerate(queries["query_id"])
+        for rank in range(len(ids))
+    ]
+    return pl.DataFrame(rows, schema=CANDIDATES, orient="row")
+
+
+def randomise(model: PeftModel, seed: int = 3) -> PeftModel:
+    """Give the adapters values as if they were trained: at first B is 0, and so is every gradient of A."""
+    torch.manual_seed(seed)
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if "lora_B" in name:
+                parameter.normal_(std=0.1)
+    return model
+
+
+def adapter_of(folder: Path) -> dict[str, torch.Tensor]:
+    return load_file(folder / "adapter_model.safetensors")

@@ -1,0 +1,77 @@
+"""Run by test_ranks.py, alone and by torchrun: does the same work and writes what each process came to.
+
+python ranks_script.py TABLES EMBEDDER RERANKER OUT
+"""
+
+import json
+import sys
+from pathlib import Path
+
+import polars as pl
+import torch
+
+from inference.engines.hf import HFEncoder, HFScorer, load_backbone, load_causal
+from inference.ranks import joined_ranks, rank, sum_over_ranks, world
+from tests.training.tiny import (
+    CPU,
+    embedder_settings,
+    make_embedder,
+    make_reranker,
+    randomise,
+    reranker_settings,
+    updates_of,
+)
+from training.loop import train
+from training.lora import Masters
+
+ROWS = [[2, *range(10, 10 + (place * 7) % 23), 3] for place in range(41)]  # ragged, in no order
+
+
+def main(tables: Path, embedder: Path, reranker: Path, out: Path) -> None:
+    frames = (pl.read_parquet(tables / "queries.parquet"), pl.read_parquet(tables / "misconceptions.parquet"))
+    answers = {"world": world(), **_answers(embedder, reranker)}
+    for kind, make, settings_of, folder in (
+        ("embedder", make_embedder, embedder_settings, embedder),
+        ("reranker", make_reranker, reranker_settings, reranker),
+    ):
+        settings = settings_of(epochs=3, dropout=0.1)
+        model, objective = make(folder, frames, settings)
+        answers[f"{kind} figures"] = objective.evaluate() if not model.eval().training else None
+        update = updates_of(*frames, settings)[0]
+        for name, changes in {"both terms": {}, "hard term": {"distill": 0.0}}.items():
+            objective.settings = settings.model_copy(update=changes)
+            answers[f"{kind} gradient, {name}"] = _gradient(randomise(model).train(), objective, update)
+        answers[f"{kind} gradient, one group"] = _one_group(make, folder, frames, settings, update[:1])
+        model, objective = make(folder, frames, settings)
+        epochs = lambda epoch, settings=settings: updates_of(*frames, settings, epoch)  # noqa: E731
+        history = train(model, objective, epochs, settings, out / f"{kind} work", "mine")
+        answers[f"{kind} losses"] = [figures["loss"] for figures in history[1:]]
+    (out / f"answers_{rank()}.json").write_text(json.dumps(answers))
+
+
+def _answers(embedder: Path, reranker: Path) -> dict:
+    vectors = HFEncoder(load_backbone(embedder, "float32", CPU), "last", 64).encode(ROWS)
+    suffixes = [[row[1:] for row in ROWS[place : place + 3]] for place in range(len(ROWS))]
+    scores = HFScorer(load_causal(reranker, "float32", CPU), 101, 128).score(ROWS, suffixes)
+    return {"vectors": vectors.tolist(), "scores": scores.tolist()}
+
+
+def _one_group(make, folder, frames, settings, update) -> dict:
+    """An update with fewer micro-batches than there are processes."""
+    model, objective = make(folder, frames, settings, dtype="float32")
+    return _gradient(randomise(model).train(), objective, update)
+
+
+def _gradient(model, objective, update) -> dict:
+    """Loss and gradient of an update, shared out and summed up as training/loop.py does it."""
+    masters = Masters(model)
+    micros = [slice(start, start + 1) for start in range(len(update))]
+    loss = objective.accumulate(update, micros[rank() :: world()], masters.collect, "seed")
+    flat = torch.cat([sum_over_ranks(gradient).flatten() for gradient in masters.gradients()])
+    return {"loss": sum_over_ranks(torch.tensor(loss, dtype=torch.float64)).item(), "gradient": flat.tolist()}
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    with joined_ranks("cpu"):
+        main(*map(Path, sys.argv[1:]))

@@ -21,14 +21,12 @@ META = Path("datasets_meta")
 MOST_ENTRIES, MOST_BYTES = 50, 200 * 10**9  # files and folders at the top of a Kaggle dataset; its size
 CREATIVE = ("CC0-1.0", "CC-BY-4.0", "CC-BY-SA-4.0", "CC-BY-NC-4.0", "CC-BY-NC-SA-4.0")
 LICENCES = ("apache-2.0", *CREATIVE, "GPL-3.0", "other", "unknown")  # Kaggle's names; others it knows may be added
-
-
 MODEL = (  # names, in whatever folder; what is not here does not travel
     "*.safetensors *.safetensors.index.json config.json generation_config.json quantization_config.json"
     " quantize_config.json tokenizer.json tokenizer_config.json tokenizer.model special_tokens_map.json"
     " added_tokens.json vocab.json vocab.txt merges.txt spiece.model sentencepiece.bpe.model chat_template.jinja"
-    " chat_template.json modules.json sentence_bert_config.json config_sentence_transformers.json data_config.json card.json"
-    " misconceptions.npy misconceptions.parquet vectors.npy README.md LICENSE LICENSE.* NOTICE"
+    " chat_template.json modules.json sentence_bert_config.json config_sentence_transformers.json data_config.json"
+    " card.json misconceptions.npy misconceptions.parquet vectors.npy README.md LICENSE LICENSE.* NOTICE"
     " NOTICE.* .gitattributes manifest.json"
 )
 CODE = {"shared": "*.py", "inference": "*.py *.toml"}  # folder: names that the kernel needs of it
@@ -134,9 +132,8 @@ def _staged(role: str, slug: str, tag: str, folder: Path) -> Stage:
     files = dict(sorted({**table["files"], **own}.items()))
     metadata = json.loads((META / role / "dataset-metadata.json").read_text().replace("{tag}", tag))
     card = (META / role / "README.md").read_text()
-    lineage = "\n".join(
-        f"| {key} | {json.dumps(value, ensure_ascii=False)} |" for key, value in table["lineage"].items()
-    )
+    facts = {key: value for key, value in table["lineage"].items() if not isinstance(value, dict | list)}
+    lineage = "\n".join(f"| {key} | {json.dumps(value, ensure_ascii=False)} |" for key, value in facts.items())
     values = {"tag": tag, "licence": _licence(metadata), "digest": manifest.digest(folder), "lineage": lineage}
     for name, value in values.items():
         card = card.replace("{" + name + "}", value)

@@ -9,7 +9,7 @@ import random
 import string
 
 import pytest
-from conftest import safetensors
+from kaggle_checkout import safetensors
 
 from kaggle_kernels.credentials import KINDS, find_credential, refuse_credentials
 from kaggle_kernels.staging import stage_code, stage_model

@@ -10,7 +10,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from conftest import ROOT, make_model, safetensors
+from kaggle_checkout import ROOT, make_model, safetensors
 from kaggle_server import Fault, Version, packed
 
 from shared.manifest import write_manifest

@@ -1,0 +1,64 @@
+"""Makes what a trained checkout holds: models and kernel folders, small, with nothing real in them but their form."""
+
+import json
+import random
+from pathlib import Path
+
+from shared.manifest import write_manifest
+
+ROOT = Path(__file__).parents[2]
+
+
+def make_model(folder: Path, draw: random.Random, size: int = 3000) -> None:
+    """A merged model as merge writes it, of which nothing but the safetensors file's form is real."""
+    (folder / "1_Pooling").mkdir(parents=True)
+    (folder / "model.safetensors").write_bytes(safetensors(draw.randbytes(size)))
+    (folder / "config.json").write_text(json.dumps({"hidden_size": draw.randrange(1000)}))
+    (folder / "1_Pooling/config.json").write_text(json.dumps({"of": folder.name}))
+    empty = "vocab.txt" if "embedder" in folder.name else "merges.txt"  # an empty file must travel too
+    (folder / empty).write_text("")
+    (folder / "card.json").write_text(json.dumps({"examples": [[1, 2, {"query": folder.name, "answer": "a"}]]}))
+    write_manifest(folder, {"stage": folder.name, "base": "BAAI/bge-en-icl", "iteration": "iter1"})
+
+
+def safetensors(data: bytes, metadata: dict | None = None) -> bytes:
+    """A file with one tensor of bytes."""
+    header = {
+        "__metadata__": metadata or {},
+        "t": {"dtype": "U8", "shape": [len(data)], "data_offsets": [0, len(data)]},
+    }
+    text = json.dumps(header).encode()
+    return len(text).to_bytes(8, "little") + text + data
+
+
+def make_kernel(folder: Path, internet: bool) -> None:
+    """A kernel folder with every field written."""
+    folder.mkdir(parents=True)
+    name = "wheels" if internet else "submit"
+    metadata = {
+        "id": f"malrule-{name}",
+        "title": f"malrule {name}",
+        "code_file": "kernel.py",
+        "language": "python",
+        "kernel_type": "script",
+    }
+    metadata |= {
+        "is_private": True,
+        "enable_gpu": True,
+        "enable_tpu": False,
+        "enable_internet": internet,
+        "machine_shape": "NvidiaTeslaT4",
+    }
+    metadata |= {
+        "docker_image": "gcr.io/kaggle-private-byod/python@sha256:" + "1" * 64,
+        "docker_image_pinning_type": "original",
+    }
+    sources = [] if internet else ["malrule-code", "malrule-{tag}-embedder", "malrule-{tag}-reranker"]
+    metadata |= {
+        "dataset_sources": sources,
+        "kernel_sources": [] if internet else ["malrule-wheels"],
+        "model_sources": [],
+    }
+    metadata["competition_sources"] = [] if internet else ["eedi-mining-misconceptions-in-mathematics"]
+    (folder / "kernel-metadata.json").write_text(json.dumps(metadata))
+    (folder / "kernel.py").write_text("SOURCES = {}\nprint(SOURCES)\n")

@@ -1,12 +1,11 @@
-"""Runs both iterations with small models on the competition's data, without DVC, and prints what every stage cost and reached.
+"""Runs an iteration with small models on the competition's data, without DVC, and prints what its stages reached.
 
-    python -m benchmarks.small_models COMPETITION OUT [section.key=value ...]
+    python -m benchmarks.small_models small0|small1|decoder COMPETITION OUT [section.key=value ...]
 
-Then, as a check of the decoder path, trains SmolLM2-135M as the in-context embedder on the same folds. OUT gets the
-metrics and manifests, no text of the competition. Needs one GPU; the overrides go to every iteration.
+decoder trains SmolLM2-135M as the in-context embedder on small0's folds: a check of that path on real data. OUT gets
+metrics and manifests, no text of the competition. Needs one GPU.
 """
 
-import json
 import subprocess
 import sys
 from pathlib import Path
@@ -30,33 +29,29 @@ DECODER = [
 ]
 
 
-def main(competition: str, out: Path, overrides: list[str]) -> None:
-    """Run small0, small1 and the decoder's check; copy the figures to `out`."""
+def main(part: str, competition: str, out: Path, overrides: list[str]) -> None:
+    """Run one part, small0, small1 or decoder; copy its figures to `out`."""
     common = [f"prepare.competition={competition}", *overrides]
-    for iteration in ("small0", "small1"):
-        _training("settings", f"iter={iteration}", *common)
-        _training("all", f"runs/{iteration}/cv")
-        _keep(Path("runs", iteration, "cv"), out)
-    print_report([Path("runs/small0/cv"), Path("runs/small1/cv")])
-    _training("settings", "iter=small0", *common, *DECODER)
-    _training("train_embedder", "runs/small0/cv")
-    decoder = Path("runs/small0/cv/train_embedder")
-    (out / "decoder_metrics.json").write_text((decoder / "metrics.json").read_text())
-    for figures in json.loads((decoder / "metrics.json").read_text()):
-        parts = {part: round(value["map@25"], 4) for part, value in figures.items() if isinstance(value, dict)}
-        print("decoder embedder, epoch", figures["epoch"], parts)
+    if part == "decoder":
+        _training("settings", "iter=small0", *common, *DECODER)
+        _training("train_embedder", "runs/small0/cv")
+    else:
+        _training("settings", f"iter={part}", *common)
+        _training("all", f"runs/{part}/cv")
+        print_report([Path("runs", part, "cv")])
+    _keep(Path("runs", "small0" if part == "decoder" else part, "cv"), part, out)
 
 
 def _training(*arguments: str) -> None:
     subprocess.run([sys.executable, "-m", "training", *arguments], check=True)
 
 
-def _keep(run: Path, out: Path) -> None:
+def _keep(run: Path, part: str, out: Path) -> None:
     out.mkdir(parents=True, exist_ok=True)
     for name in ("metrics.json", "manifest.json"):
         for path in run.glob(f"*/{name}"):
-            (out / f"{run.parent.name}_{path.parent.name}_{name}").write_text(path.read_text())
+            (out / f"{part}_{path.parent.name}_{name}").write_text(path.read_text())
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], Path(sys.argv[2]), sys.argv[3:])
+    main(sys.argv[1], sys.argv[2], Path(sys.argv[3]), sys.argv[4:])

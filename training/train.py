@@ -10,7 +10,6 @@ from peft import PeftModel
 from inference.card import EmbedderCard, RerankerCard, write_card
 from inference.engines.hf import HFEncoder, HFScorer, device_of, load_backbone, load_causal
 from inference.profiles import load_profile
-from inference.ranks import rank
 from inference.tokens import embedder_words, load_tokenizer, reranker_words, yes_token
 from shared.prompts import RerankerPrompt, embedder_passage, reranker_passage, reranker_query
 from shared.settings import Train
@@ -24,7 +23,7 @@ from training.reranker import RerankerObjective
 from training.stages import Job
 
 PROBES = ("Adds the numerators and the denominators", "Works from left to right", "Ignores the sign", "7")
-TOLERANCE = {"float32": 1e-3, "float16": 0.05, "bfloat16": 0.25}  # of a logit; the rounding of W itself is most of it
+TOLERANCE = 1e-3  # of a coordinate or a logit: an adapter that has learnt nothing yet has no effect to compare with
 
 
 def train_embedder(job: Job, groups: pl.DataFrame, card: EmbedderCard) -> None:
@@ -68,8 +67,7 @@ def merge_embedder(job: Job, card: EmbedderCard) -> dict:
         model = _adapted(load_backbone(folder, section.dtype, device_of(profile)), adapter)
         return HFEncoder(model, section.pooling, profile.batch_tokens).encode(rows)
 
-    # the difference of two unit vectors' coordinates is far below a logit's: the same bound, at a tenth
-    _merge(job, base, "train_embedder", epoch, answer, TOLERANCE[section.dtype] / 10)
+    _merge(job, base, "train_embedder", epoch, answer)
     write_card(card, job.out)
     return _lineage(job, base, "train_embedder", epoch)
 
@@ -87,7 +85,7 @@ def merge_reranker(job: Job) -> dict:
         model = _adapted(load_causal(folder, section.dtype, device_of(profile)), adapter)
         return HFScorer(model, yes, profile.batch_tokens).score(prefixes, suffixes)
 
-    _merge(job, base, "train_reranker", epoch, answer, TOLERANCE[section.dtype])
+    _merge(job, base, "train_reranker", epoch, answer)
     write_card(RerankerCard(prompt), job.out)
     return _lineage(job, base, "train_reranker", epoch)
 
@@ -101,12 +99,11 @@ def _train(job: Job, adapted: PeftModel, objective: Objective, groups: pl.DataFr
     train(adapted, objective, epochs, settings, job.out, job.fingerprint)
 
 
-def _merge(job: Job, base: Path, trained: str, epoch: int, answer: Callable, tolerance: float) -> None:
+def _merge(job: Job, base: Path, trained: str, epoch: int, answer: Callable[[Path, Path | None], np.ndarray]) -> None:
     adapter = job.run / trained / f"epoch_{epoch}"
     count = merge(base, adapter, job.out)
-    worst = check_merged(lambda: answer(base, adapter), lambda: answer(job.out, None), tolerance)
-    if rank() == 0:
-        print(f"{count} weights merged; probe answers differ by {worst:.5f} at most")
+    missed = check_merged(answer(base, None), answer(base, adapter), answer(job.out, None), TOLERANCE)
+    print(f"{count} weights merged; on probe inputs the merged model misses {missed:.1%} of the adapter's effect")
 
 
 def _adapted(model, adapter: Path | None):

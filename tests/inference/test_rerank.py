@@ -71,7 +71,8 @@ def test_a_query_is_given_to_the_scorer_once_so_that_it_can_be_computed_once(que
     assert scorer.prefixes == pairs["query_id"].n_unique()
 
 
-def test_scored_candidates_come_first_by_score_then_by_id_and_the_others_keep_their_order():
+@pytest.mark.parametrize("seed", [None, 4, 5])
+def test_scored_candidates_come_first_by_score_then_by_id_and_the_others_keep_their_order(seed):
     rows = [("a", 7, 1), ("a", 5, 2), ("a", 6, 3), ("a", 9, 4), ("a", 1, 5), ("b", 3, 1), ("b", 2, 2)]
     candidates = pl.DataFrame([(*row, 0.5) for row in rows], schema=CANDIDATES, orient="row")
     scored = pl.DataFrame(
@@ -79,7 +80,9 @@ def test_scored_candidates_come_first_by_score_then_by_id_and_the_others_keep_th
         schema={"query_id": pl.String, "misconception_id": pl.Int64, "rerank_score": pl.Float32},
         orient="row",
     )
-    ranked = order_by_score(candidates.sample(fraction=1, shuffle=True, seed=4), scored)
+    if seed:
+        candidates = candidates.sample(fraction=1, shuffle=True, seed=seed)
+    ranked = order_by_score(candidates, scored)
     check_table(ranked, RANKED, "ranked")
     # 6 has the best score; 5 and 7 are equal, the lower id first; 9 and 1 were not scored
     assert ranked.filter(pl.col("query_id") == "a").sort("rank")["misconception_id"].to_list() == [6, 5, 7, 9, 1]

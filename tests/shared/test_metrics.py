@@ -79,3 +79,7 @@ def test_the_order_of_the_rows_does_not_matter():
     shuffled = summarise(ranks.sample(fraction=1, shuffle=True, seed=3), {0, 1, 2})
     for name, part in summarise(ranks, {0, 1, 2}).items():
         assert part == pytest.approx(shuffled[name], abs=1e-12)
+
+
+def test_without_any_pair_there_are_no_figures():
+    assert summarise(ranks_of(), {10}) == {}

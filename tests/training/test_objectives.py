@@ -162,6 +162,24 @@ def test_dropout_follows_from_the_seed_alone(kind, tables, request):
     assert loss != first
 
 
+@pytest.mark.parametrize("kind", ["embedder", "reranker"])
+@pytest.mark.parametrize("size", [2, 8])
+def test_the_gradient_is_the_slope_of_the_loss_with_dropout_too(kind, size, tables, request):
+    # with several micro-batches the embedder encodes twice: both times the same units have to be dropped
+    model, objective = request.getfixturevalue(kind)(dropout=0.3)
+    update = one_update(tables)
+    _, found = gradient(model, objective, update, size)
+    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    pieces = (found / found.norm()).split([parameter.numel() for parameter in trained])
+    losses = []
+    for step in (1e-3, -2e-3):  # to one side, then as far to the other
+        with torch.no_grad():
+            for parameter, piece in zip(trained, pieces, strict=True):
+                parameter += step * piece.view_as(parameter)
+        losses.append(gradient(model, objective, update, size)[0])
+    assert (losses[0] - losses[1]) / 2e-3 == pytest.approx(found.norm().item(), rel=1e-3)
+
+
 # seed: evaluation was cut to a 40 % sample, which overstated MAP by 0.05
 @pytest.mark.parametrize("kind", ["embedder", "reranker"])
 def test_evaluation_is_on_every_labelled_query_of_the_validation_fold(kind, tables, request):

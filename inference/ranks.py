@@ -49,8 +49,9 @@ def sum_over_ranks(tensor: torch.Tensor) -> torch.Tensor:
     return tensor
 
 
-def fill_from_ranks(values: np.ndarray, device: torch.device) -> np.ndarray:
+def fill_from_ranks(values: np.ndarray) -> np.ndarray:
     """Put together an array of which each process computed some rows and left the others 0. Exact: x + 0 = x."""
     if world() == 1:
         return values
-    return sum_over_ranks(torch.from_numpy(values).to(device)).cpu().numpy()
+    on_gpu = dist.get_backend() == "nccl"
+    return sum_over_ranks(torch.from_numpy(values).to("cuda" if on_gpu else "cpu")).cpu().numpy()

@@ -11,7 +11,8 @@ import torch
 from transformers import PreTrainedModel
 
 from inference.card import EmbedderCard
-from inference.engines.hf import HFEncoder, embed
+from inference.engines.forward import embed
+from inference.engines.hf import HFEncoder
 from inference.ranks import rank, sum_over_ranks
 from inference.retrieve import TEXTS, candidate_table, query_prompts
 from inference.search import search

@@ -9,7 +9,8 @@ import polars as pl
 import torch
 from transformers import PreTrainedModel
 
-from inference.engines.hf import HFScorer, yes_logits
+from inference.engines.forward import Tree, yes_logits
+from inference.engines.hf import HFScorer
 from inference.rerank import order_by_score, score_pairs
 from inference.retrieve import TEXTS
 from shared.folds import seed_of, seen_ids
@@ -70,8 +71,10 @@ class RerankerObjective:
         return {"eval_loss": _mean_loss(scored, valid), **figures}
 
     def _loss(self, groups: list[Group]) -> torch.Tensor:
-        rows = [[*self.asked[group.query_id], *self.known[id_]] for group in groups for id_ in group.misconception_ids]
-        scores_bG = yes_logits(self.model, rows, self.yes).view(len(groups), -1)
+        trees = [
+            Tree(self.asked[group.query_id], [self.known[id_] for id_ in group.misconception_ids]) for group in groups
+        ]
+        scores_bG = yes_logits(self.model, trees, self.yes).view(len(groups), -1)
         loss_b = listwise(scores_bG, self.settings.label_smoothing)
         if self.settings.distill:
             teacher_bG = torch.tensor([group.teacher for group in groups], device=scores_bG.device)

@@ -1,4 +1,4 @@
-"""What the transformers engine computes for a batch is what the raw model says of each row alone."""
+"""Guards inference/engines/hf.py and forward.py: a batch's numbers are what the raw model says of each row alone."""
 
 import numpy as np
 import pytest
@@ -6,24 +6,31 @@ import torch
 from torch.nn.functional import normalize
 from transformers import AutoModel, AutoModelForCausalLM
 
-from inference.engines.hf import (
-    HFEncoder,
-    HFScorer,
-    embed,
-    load_backbone,
-    load_causal,
-    open_encoder,
-    open_scorer,
-    yes_logits,
-)
+from inference.engines.forward import Tree, embed, yes_logits
+from inference.engines.hf import HFEncoder, HFScorer, load_backbone, load_causal, open_encoder, open_scorer
 from inference.profiles import Profile
 from inference.tokens import load_tokenizer, yes_token
 
 CPU = torch.device("cpu")
+PREFIXES = [[2, 30], [2, 31, 32, 33], [34, 35, 36]]
+SUFFIXES = [[[40], [41, 42, 43]], [[44, 45], [46], [47, 48, 49, 50]], [[51 + place, 52] for place in range(40)]]
 ROWS = [[2, 40, 41, 42, 43, 44, 45, 3], [2, 50, 3], [2, 60, 61, 62, 63, 3], [70], [2, 80, 81, 3]]  # ragged on purpose
 PROFILE = Profile(device="cpu", dtype="float32", batch_tokens=24, max_tokens=64)
 MODELS = pytest.mark.parametrize("name", ["tiny_causal", "tiny_qwen", "tiny_bert"])
 HEADS = pytest.mark.parametrize("name", ["tiny_causal", "tiny_qwen"])  # tied, untied
+
+
+def full_logits(folder):
+    """The whole model's logit of "Yes" at the last token of every pair, one pair at a time."""
+    raw, yes = (
+        AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float64).eval(),
+        yes_token(load_tokenizer(folder)),
+    )
+    pairs = [[*prefix, *suffix] for prefix, group in zip(PREFIXES, SUFFIXES, strict=True) for suffix in group]
+    with torch.no_grad():
+        logits = [raw(torch.tensor([pair])).logits[0, -1, yes].item() for pair in pairs]
+    assert np.std(logits) > 0.1  # else two could change places unseen
+    return logits
 
 
 @MODELS
@@ -39,12 +46,22 @@ def test_padding_does_not_change_a_vector(name, pooling, dtype, tolerance, reque
 
 @HEADS
 @pytest.mark.parametrize(("dtype", "tolerance"), [("float64", 1e-10), ("float32", 1e-5)])
-def test_padding_does_not_change_a_score(name, dtype, tolerance, request):
-    model = load_causal(request.getfixturevalue(name), dtype, CPU)
+def test_neither_padding_nor_the_other_candidates_change_the_full_models_logit_of_yes(name, dtype, tolerance, request):
+    folder = request.getfixturevalue(name)
+    model, yes = load_causal(folder, dtype, CPU), yes_token(load_tokenizer(folder))
+    trees = [Tree(prefix, group) for prefix, group in zip(PREFIXES, SUFFIXES, strict=True)]
     with torch.no_grad():
-        together = yes_logits(model, ROWS, 101)
-        alone = torch.cat([yes_logits(model, [row], 101) for row in ROWS])
-    torch.testing.assert_close(together, alone, atol=tolerance, rtol=0)
+        together, alone = yes_logits(model, trees, yes), [yes_logits(model, [tree], yes) for tree in trees]
+    np.testing.assert_allclose(together, full_logits(folder), atol=tolerance)
+    np.testing.assert_allclose(torch.cat(alone), full_logits(folder), atol=tolerance)
+
+
+@HEADS
+@pytest.mark.parametrize("batch_tokens", [1, 30, 1000])
+def test_scores_come_back_in_the_order_of_the_pairs(name, batch_tokens, request):
+    folder = request.getfixturevalue(name)
+    scorer = HFScorer(load_causal(folder, "float32", CPU), yes_token(load_tokenizer(folder)), batch_tokens)
+    np.testing.assert_allclose(scorer.score(PREFIXES, SUFFIXES), full_logits(folder), atol=1e-5)
 
 
 @MODELS
@@ -60,29 +77,12 @@ def test_a_vector_is_the_last_hidden_state_or_the_mean_of_all_with_length_one(na
     assert (last - mean).abs().max() > 0.01  # else the two poolings could be swapped
 
 
-@HEADS
-def test_the_yes_logit_is_the_full_models_logit_of_yes_at_the_last_token(name, request):
-    folder = request.getfixturevalue(name)
-    yes = yes_token(load_tokenizer(folder))
-    raw = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float64).eval()
-    with torch.no_grad():
-        scores = yes_logits(load_causal(folder, "float64", CPU), ROWS, yes)
-        expected = torch.stack([raw(torch.tensor([ids])).logits[0, -1, yes] for ids in ROWS])
-    torch.testing.assert_close(scores, expected, atol=1e-10, rtol=0)
-    assert expected.std() > 0.01
-
-
 @pytest.mark.parametrize("batch_tokens", [1, 10, 1000])
-def test_vectors_and_scores_come_back_in_the_order_of_the_prompts(tiny_causal, batch_tokens):
+def test_vectors_come_back_in_the_order_of_the_prompts(tiny_causal, batch_tokens):
     encoder = HFEncoder(load_backbone(tiny_causal, "float32", CPU), "last", batch_tokens)
-    scorer = HFScorer(load_causal(tiny_causal, "float32", CPU), 101, batch_tokens)
-    prefixes, suffixes = [[2, 30], [2, 31, 32, 33]], [[[40], [41, 42, 43]], [[44, 45], [46], [47]]]
-    pairs = [[2, 30, 40], [2, 30, 41, 42, 43], *([2, 31, 32, 33, *end] for end in ([44, 45], [46], [47]))]
     with torch.no_grad():
         vectors = [embed(encoder.model, [row], "last")[0].numpy() for row in ROWS]
-        scores = [yes_logits(scorer.model, [row], 101).item() for row in pairs]
     np.testing.assert_allclose(encoder.encode(ROWS), vectors, atol=1e-5)
-    np.testing.assert_allclose(scorer.score(prefixes, suffixes), scores, atol=1e-5)
 
 
 def test_nothing_asked_is_nothing_answered(tiny_causal):

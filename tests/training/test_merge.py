@@ -105,17 +105,31 @@ def _spoil_layer(tensors):
 def test_a_merged_model_that_answers_otherwise_is_refused(tiny_qwen, spoil, tmp_path):
     adapter, out = make_adapter(load_causal, tiny_qwen, DECODER, tmp_path / "adapter"), tmp_path / "out"
     merge(tiny_qwen, adapter, out)
-    assert check_merged(lambda: scores_of(tiny_qwen, adapter), lambda: scores_of(out), 1e-3) < 1e-5
+    plain, adapted = scores_of(tiny_qwen), scores_of(tiny_qwen, adapter)
+    assert check_merged(plain, adapted, scores_of(out), 1e-3) < 1e-4
     tensors = load_file(out / "model.safetensors")
     spoil(tensors)
     save_file(tensors, out / "model.safetensors", metadata={"format": "pt"})
     with pytest.raises(ValueError, match=r"differs from base and adapter by \d"):
-        check_merged(lambda: scores_of(tiny_qwen, adapter), lambda: scores_of(out), 1e-3)
+        check_merged(plain, adapted, scores_of(out), 1e-3)
+
+
+def test_a_base_that_was_not_merged_at_all_is_refused_and_an_adapter_without_effect_is_not():
+    plain, adapted = np.array([1.0, 2.0, 3.0]), np.array([1.0, 2.5, 3.0])
+    with pytest.raises(ValueError, match="100% of the adapter's effect"):
+        check_merged(plain, adapted, plain, 1e-3)
+    assert check_merged(plain, adapted, adapted, 1e-3) == 0
+    assert check_merged(plain, plain, plain, 1e-3) == 0
+    # of an effect of 0.5 at one answer, 0.04 is missed there: 8 %
+    assert check_merged(plain, adapted, np.array([1.0, 2.46, 3.0]), 1e-3) == pytest.approx(0.08)
+    with pytest.raises(ValueError, match="12% of the adapter's effect"):
+        check_merged(plain, adapted, np.array([1.0, 2.44, 3.0]), 1e-3)
 
 
 def test_an_answer_that_is_no_number_is_refused():
+    plain, adapted = np.array([1.0, 2.0]), np.array([1.0, 3.0])
     with pytest.raises(ValueError, match="differs from base and adapter by nan"):
-        check_merged(lambda: np.array([1.0, np.nan]), lambda: np.array([1.0, 2.0]), 1e-3)
+        check_merged(plain, adapted, np.array([1.0, np.nan]), 1e-3)
 
 
 def test_an_adapter_of_another_base_is_refused(tiny_causal, tiny_bert, tmp_path):

@@ -205,7 +205,7 @@ def test_the_rerankers_validation_loss_is_the_same_to_the_last_digit_every_time(
     valid = pl.DataFrame(
         [(f"{place}_A", place % 10) for place in range(60)], schema=["query_id", "misconception_id"], orient="row"
     )
-    # seed: every process has to come to the same figures; sums in another order differ in the last digit
+    # every process has to come to the same figures; sums in another order differ in the last digit
     assert len({_mean_loss(scored, valid) for _ in range(50)}) == 1
 
 

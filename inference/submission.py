@@ -33,9 +33,7 @@ def read_submission(path: Path, test: pl.DataFrame, known: set[int]) -> pl.DataF
 
     Valid: every query of `test` once and no other, 1 to 25 ids in each, all of them in `known`, none twice.
     """
-    table = pl.read_csv(path, schema_overrides=dict.fromkeys(COLUMNS, pl.String))
-    if tuple(table.columns) != COLUMNS:
-        raise ValueError(f"{path} has columns {table.columns}, expected {list(COLUMNS)}")
+    table = _read_columns(path)
     wanted, given = set(test["query_id"]), table[COLUMNS[0]].to_list()
     if wanted ^ set(given) or len(given) != len(wanted):
         odd = sorted(map(str, wanted ^ set(given)))[:1] or "one twice"
@@ -67,10 +65,17 @@ def _read_row(path: Path, query_id: str, text: str | None, known: set[int]) -> t
 
 def read_labels(path: Path, test: pl.DataFrame) -> pl.DataFrame:
     """`test` with the right ids from a CSV of the submission's columns, one id in each row; queries without one are left out."""
-    labels = pl.read_csv(path)
-    if tuple(labels.columns) != COLUMNS:
-        raise ValueError(f"{path} has columns {labels.columns}, expected {list(COLUMNS)}")
-    renamed = labels.select(
+    renamed = _read_columns(path).select(
         pl.col(COLUMNS[0]).alias("query_id"), pl.col(COLUMNS[1]).cast(pl.Int64).alias("misconception_id")
     )
     return test.drop("misconception_id").join(renamed, on="query_id", how="inner").select(test.columns)
+
+
+def _read_columns(path: Path) -> pl.DataFrame:
+    try:
+        table = pl.read_csv(path, infer_schema=False)
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise ValueError(f"{path} is no CSV file of a submission: {str(error).splitlines()[0]}") from None
+    if tuple(table.columns) != COLUMNS:
+        raise ValueError(f"{path} has columns {table.columns}, expected {list(COLUMNS)}")
+    return table

@@ -16,7 +16,10 @@ def find_ranks(queries: pl.DataFrame, ranked: pl.DataFrame) -> pl.DataFrame:
     """
     labelled = queries.drop_nulls("misconception_id").select("query_id", "question_id", "misconception_id")
     return labelled.join(
-        ranked.select("query_id", "misconception_id", "rank"), on=["query_id", "misconception_id"], how="left"
+        ranked.select("query_id", "misconception_id", "rank"),
+        on=["query_id", "misconception_id"],
+        how="left",
+        maintain_order="left",
     )
 
 
@@ -29,8 +32,10 @@ def summarise(ranks: pl.DataFrame, seen: set[int], *, recall_at: int = K, resamp
     """MAP@25 and recall of `ranks` (from find_ranks) for all, seen, unseen and the test-weighted mean of both.
 
     Each is {"map@25", "recall@k", "low", "high", "pairs"}; low and high hold 95 % of MAP@25 when whole questions are
-    drawn again. A part without pairs is left out.
+    drawn again. A part without pairs is left out; no pairs at all give {}.
     """
+    if ranks.is_empty():
+        return {}
     rows = ranks.with_columns(
         average_precision(pl.col("rank")).alias("ap"),
         (pl.col("rank") <= recall_at).fill_null(False).cast(pl.Float64).alias("recall"),

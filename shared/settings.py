@@ -83,6 +83,10 @@ class Mine(Section):
     seed: str = "mine"
 
 
+class MineForReranker(Mine):
+    highest: Count = 100
+
+
 class Teach(Section):
     engine: Engine = "vllm"
 
@@ -144,7 +148,7 @@ class Settings(Section):
     teach_embedder: Teach = Teach()
     train_embedder: TrainEmbedder = TrainEmbedder()
     merge_embedder: Merge
-    mine_for_reranker: Mine = Mine(highest=100)
+    mine_for_reranker: MineForReranker = MineForReranker()
     teach_reranker: Teach = Teach()
     train_reranker: TrainReranker = TrainReranker()
     merge_reranker: Merge
@@ -203,7 +207,9 @@ def _override(sections: dict, override: str) -> None:
 
 def _checked(sections: dict, source: str) -> Settings:
     try:
-        settings = Settings.model_validate_json(json.dumps(sections))
+        settings = Settings.model_validate_json(
+            json.dumps(sections, default=lambda value: {"": str(value)})
+        )  # a TOML date
     except ValidationError as errors:
         error = errors.errors()[0]
         key = ".".join(str(part) for part in error["loc"])

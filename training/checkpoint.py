@@ -32,13 +32,13 @@ def save_checkpoint(
 ) -> None:
     """Replace the checkpoint in `folder` by this state."""
     partial, old = folder.with_suffix(".partial"), folder.with_suffix(".old")
-    for leftover in (partial, old):
-        shutil.rmtree(leftover, ignore_errors=True)
+    shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
     save_file(_tensors(masters, optimizer), partial / "state.safetensors")
     digest = hashlib.sha256((partial / "state.safetensors").read_bytes()).hexdigest()
     _write_json(partial / "progress.json", {"fingerprint": fingerprint, "sha256": digest, **asdict(progress)})
-    if folder.exists():
+    if folder.exists():  # if not, .old is the only whole one: it stays until this one is in place
+        shutil.rmtree(old, ignore_errors=True)
         folder.rename(old)
     partial.rename(folder)
     shutil.rmtree(old, ignore_errors=True)
@@ -57,12 +57,12 @@ def load_checkpoint(
 
 
 def _read(folder: Path, fingerprint: str) -> Progress | None:
-    path = folder / "progress.json"
-    if not path.is_file():
+    try:
+        saved = json.loads((folder / "progress.json").read_text())
+        state = (folder / "state.safetensors").read_bytes()
+    except (FileNotFoundError, ValueError):  # never written, or torn
         return None
-    saved = json.loads(path.read_text())
-    digest = hashlib.sha256((folder / "state.safetensors").read_bytes()).hexdigest()
-    if saved.pop("fingerprint") != fingerprint or saved.pop("sha256") != digest:
+    if saved.pop("fingerprint") != fingerprint or saved.pop("sha256") != hashlib.sha256(state).hexdigest():
         return None
     return Progress(saved["epoch"], saved["step"], saved["losses"], tuple(saved["history"]))
 

@@ -50,13 +50,13 @@ class EmbedderObjective:
         parts = []
         for part in mine:
             with torch.set_grad_enabled(keep):
-                parts.append(self._encode(update[part], f"{seed}/{part.start}"))
+                parts.append(self._encode(update[part], seed, part.start))
         leaves_BGD = self._gather(update, mine, parts).requires_grad_()
         loss = self._loss(leaves_BGD, update)
         loss.backward()
         for part, vectors in zip(mine, parts, strict=True):
             if not keep:
-                vectors = self._encode(update[part], f"{seed}/{part.start}")
+                vectors = self._encode(update[part], seed, part.start)
             vectors.backward(leaves_BGD.grad[part])
             collect()
         return loss.item() if rank() == 0 else 0.0  # every process has computed all of it
@@ -77,9 +77,9 @@ class EmbedderObjective:
             **summarise(find_ranks(valid, candidates), seen_ids(self.queries), recall_at=self.settings.depth),
         }
 
-    def _encode(self, groups: list[Group], seed: str) -> torch.Tensor:
+    def _encode(self, groups: list[Group], seed: str, start: int) -> torch.Tensor:
         """[b, 1 + G, D]: each group's query, then its passages."""
-        torch.manual_seed(seed_of(seed, "dropout") % 2**63)
+        torch.manual_seed(seed_of(seed, start, "dropout") % 2**63)
         queries_bD = embed(self.model, [self._query(group, seed) for group in groups], self.card.pooling)
         rows = [self.passages[id_] for group in groups for id_ in group.misconception_ids]
         passages_bGD = embed(self.model, rows, self.card.pooling).view(len(groups), -1, queries_bD.shape[-1])
@@ -102,8 +102,8 @@ class EmbedderObjective:
     def _gather(self, update: list[Group], mine: Sequence[slice], parts: list[torch.Tensor]) -> torch.Tensor:
         group = len(update[0].misconception_ids)
         vectors_BGD = torch.zeros(len(update), 1 + group, self.model.config.hidden_size, device=self.model.device)
-        if parts:
-            vectors_BGD = vectors_BGD.to(parts[0].dtype)
+        if self.model.dtype == torch.float64:
+            vectors_BGD = vectors_BGD.double()
         for part, vectors in zip(mine, parts, strict=True):
             vectors_BGD[part] = vectors.detach()
         return sum_over_ranks(vectors_BGD)

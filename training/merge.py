@@ -11,7 +11,7 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 
-MISSED = 0.1  # SmolLM2-135M in bfloat16 misses about 2 % by rounding
+MISSED = 0.5  # rounding to bfloat16 alone made SmolLM2-135M miss 20 %; a lost head or a doubled scale misses 100 %
 LEFT_OUT = (
     "*.safetensors",
     "*.bin",

@@ -92,4 +92,5 @@ def _mean_loss(scored: pl.DataFrame, valid: pl.DataFrame) -> float:
         .join(scored, on=["query_id", "misconception_id"])
         .join(totals, on="query_id")
     )
-    return right.select((pl.col("total") - pl.col("rerank_score")).mean()).item() or 0.0
+    # sorted: polars joins in no fixed order, and the last digit of a sum depends on it
+    return right.sort("query_id").select((pl.col("total") - pl.col("rerank_score")).mean()).item() or 0.0

@@ -13,12 +13,11 @@ def load_tokenizer(folder: str | Path) -> PreTrainedTokenizerBase:
 
 
 def embedder_words(tokenizer: PreTrainedTokenizerBase) -> Words:
-    """Words of an embedder: a decoder's sequence ends with its end token, whose vector stands for the text."""
+    """Words of an embedder, with the end token of a decoder."""
     if tokenizer.cls_token_id is not None and tokenizer.sep_token_id is not None:
         return Words(_encoder(tokenizer), (tokenizer.cls_token_id,), (tokenizer.sep_token_id,))
-    if tokenizer.eos_token_id is None:
-        raise ValueError(f"{tokenizer.name_or_path} has no end token to pool at: give its tokenizer an eos_token")
-    return Words(_encoder(tokenizer), _beginning(tokenizer), (tokenizer.eos_token_id,))
+    end = () if tokenizer.eos_token_id is None else (tokenizer.eos_token_id,)
+    return Words(_encoder(tokenizer), _beginning(tokenizer), (), end)
 
 
 def reranker_words(tokenizer: PreTrainedTokenizerBase) -> Words:

@@ -18,11 +18,15 @@ YES = "Yes"
 
 @dataclass(frozen=True)
 class Words:
-    """A tokenizer as a value: `encode` turns text into ids without special tokens; head and tail frame a sequence."""
+    """A tokenizer as a value: `encode` turns text into ids without special tokens; head and tail frame a sequence.
+
+    `end` is a decoder's end token, which follows only where the embedder's prompt asks for it.
+    """
 
     encode: Callable[[str], list[int]]
     head: tuple[int, ...]  # [CLS] or the beginning of a sequence, where the model has one
-    tail: tuple[int, ...]  # [SEP] or the end of a sequence
+    tail: tuple[int, ...]  # [SEP], where the model has one
+    end: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -42,6 +46,7 @@ class EmbedderPrompt:
     passage_tokens: int
     example_query_tokens: int
     example_passage_tokens: int
+    end_token: bool = True
 
 
 @dataclass(frozen=True)
@@ -62,15 +67,15 @@ def embedder_query(words: Words, prompt: EmbedderPrompt, examples: Sequence[Exam
     """Ids of a query: plain without a task, else FlagEmbedding's in-context format, examples first."""
     ids = words.encode(query)[: prompt.query_tokens]
     if not prompt.task:
-        return [*words.head, *ids, *words.tail]
+        return [*words.head, *ids, *_tail(words, prompt)]
     shown = [token for example in examples for token in _example(words, prompt, example)]
     before = words.encode(f"<instruct>{prompt.task}\n<query>")
-    return [*words.head, *shown, *before, *ids, *words.encode("\n<response>"), *words.tail]
+    return [*words.head, *shown, *before, *ids, *words.encode("\n<response>"), *_tail(words, prompt)]
 
 
 def embedder_passage(words: Words, prompt: EmbedderPrompt, passage: str) -> list[int]:
     """Ids of a misconception as the embedder reads it."""
-    return [*words.head, *words.encode(passage)[: prompt.passage_tokens], *words.tail]
+    return [*words.head, *words.encode(passage)[: prompt.passage_tokens], *_tail(words, prompt)]
 
 
 def reranker_query(words: Words, prompt: RerankerPrompt, query: str) -> list[int]:
@@ -82,6 +87,10 @@ def reranker_passage(words: Words, prompt: RerankerPrompt, passage: str) -> list
     """Ids of one candidate behind its query; the last one's logit of "Yes" is the score."""
     cut = words.encode(passage)[: prompt.passage_tokens]
     return [*words.encode("\nB: "), *cut, *words.encode(f"\n{prompt.instruction}")]
+
+
+def _tail(words: Words, prompt: EmbedderPrompt) -> tuple[int, ...]:
+    return (*words.tail, *words.end) if prompt.end_token else words.tail
 
 
 def _example(words: Words, prompt: EmbedderPrompt, example: Example) -> list[int]:

@@ -46,6 +46,7 @@ class Embedder(Section):
     dtype: Precision = "bfloat16"
     task: str = ""  # instruction of the in-context prompt; "" sends the query as it is (encoders)
     examples: Annotated[int, Field(ge=0, le=8)] = 0  # in-context examples when mining and serving
+    end_token: bool = True  # behind a decoder's text: query and passage are then read at the same token (LOG.md)
     query_tokens: Count = 1024  # the seed's --query_max_len, of the query itself: examples are cut apart from it
     passage_tokens: Count = 128
     example_query_tokens: Count = 384  # the seed's fork: --example_query_max_len

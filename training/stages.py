@@ -255,7 +255,12 @@ def _new_card(job: Job, model: Embedder, *, all_examples: bool = False):
     from training.batches import draw_examples
 
     prompt = EmbedderPrompt(
-        model.task, model.query_tokens, model.passage_tokens, model.example_query_tokens, model.example_passage_tokens
+        model.task,
+        model.query_tokens,
+        model.passage_tokens,
+        model.example_query_tokens,
+        model.example_passage_tokens,
+        model.end_token,
     )
     if not model.task:
         return EmbedderCard(model.pooling, prompt)

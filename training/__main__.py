@@ -4,6 +4,9 @@
     python -m training plan iter=1 [split=...] [section.key=value ...]        say what train would run, and why
     python -m training settings iter=1 [split=...] [section.key=value ...]    only resolve and write the settings
     python -m training report [iter=1] [split=...]                            print the figures of finished runs
+    python -m training clean iter=1 [split=...] [stage=STAGE]                 delete a stage's output, or a whole run's
+    python -m training check-data path=DIR                                    check the competition's files in DIR
+    python -m training demo                                                   the whole job on generated questions
     python -m training STAGE RUN                                              one stage of a run folder, without DVC
     python -m training all RUN                                                every stage of a run folder, without DVC
 
@@ -30,10 +33,14 @@ def main(arguments: list[str]) -> int:
 
 def _run(arguments: list[str]) -> int:
     command, rest = (arguments[0].replace("-", "_"), arguments[1:]) if arguments else ("", [])
-    if command in ("train", "plan", "settings", "report"):
+    if command in ("train", "plan", "settings", "report", "clean", "check_data"):
         from training import pipeline
 
         return getattr(pipeline, command)(rest)
+    if command == "demo":
+        from training.demo import demo
+
+        return demo(rest)
     from training.stages import STAGES, stages_of
 
     if command == "worker":  # started by torchrun from training/run.py

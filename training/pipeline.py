@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -64,6 +65,32 @@ def report(arguments: list[str]) -> int:
         iteration for iteration, _ in _chain(_iteration(options.pop("iter", "1")), options.get("split", "cv"), None)
     ]
     print_report([RUNS / name / options.get("split", "cv") for name in names])
+    return 0
+
+
+def clean(arguments: list[str]) -> int:
+    """Delete the output of one stage of a run, or the whole run; what was trained is gone then."""
+    options = _options(arguments, ("iter", "split", "stage"))
+    if "iter" not in options or options.get("stage", "prepare") not in STAGES:
+        raise ValueError(f"say iter=N, and stage= one of {', '.join(STAGES)} to delete no more than that")
+    run = RUNS / _iteration(options["iter"]) / options.get("split", "cv")
+    names = [options["stage"]] if "stage" in options else sorted(path.name for path in run.glob("*"))
+    for path in [path for name in names for path in (run / name, run / f".{name}.partial")]:
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+    print(f"deleted {', '.join(names) or 'nothing'} of {run}")
+    return 0
+
+
+def check_data(arguments: list[str]) -> int:
+    """Check every file of the competition in path=DIR (default data/eedi) and print its number of rows."""
+    from shared.competition import check_competition
+
+    folder = Path(_options(arguments, ("path",)).get("path", "data/eedi"))
+    for name, rows in check_competition(folder):
+        print(f"{folder / name}  {rows:,} rows, nothing wrong")
     return 0
 
 

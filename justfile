@@ -1,0 +1,86 @@
+# The commands of malrule. `./just` works on a bare machine; each recipe sets up what it needs.
+
+python := ".venv/bin/python"
+
+# List the commands
+default:
+    @just --list --unsorted
+
+# Install the pinned packages into .venv: for a GPU where there is one, else for the CPU
+setup *hardware:
+    @requirements/setup.sh {{hardware}}
+
+# Run both iterations and Kaggle's kernel on generated questions, on two CPU cores, and print what it reached
+demo *arguments: setup
+    {{python}} -m training demo {{arguments}}
+
+# Lint and run every test
+test *arguments: lint
+    {{python}} -m pytest -q {{arguments}}
+
+# Check style and format
+lint: setup
+    {{python}} -m ruff check .
+    {{python}} -m ruff format --check .
+
+# Download the competition's files with your Kaggle account and check every one of them
+data: setup
+    {{python}} -m kaggle_kernels.publish data
+    {{python}} -m training check-data
+
+# Check the competition's files that are already in a folder: path=DIR
+check-data *arguments: setup
+    {{python}} -m training check-data {{arguments}}
+
+# Say what `train` would run, and why: iter=1 [split=cv|full] [section.key=value ...]
+plan *arguments: setup
+    @{{python}} -m training plan {{arguments}}
+
+# Bring an iteration, and those before it, up to date: iter=1 [split=cv|full] [section.key=value ...]
+train *arguments: setup
+    {{python}} -m training train {{arguments}}
+
+# Print what finished runs cost and reached: [iter=1] [split=cv|full]
+report *arguments: setup
+    @{{python}} -m training report {{arguments}}
+
+# Draw the stages of every iteration and what each needs
+dag: setup
+    {{python}} -m dvc dag
+
+# Write a submission.csv on this machine: --profile h200 --competition DIR --embedder DIR --reranker DIR --out FILE
+predict *arguments: setup
+    {{python}} -m inference predict {{arguments}}
+
+# Upload an iteration's merged models as private Kaggle datasets: iter=1 [split=full] [--dry-run]
+push-models *arguments: setup
+    {{python}} -m kaggle_kernels.publish push-models {{arguments}}
+
+# Upload what the kernel imports, shared/ and inference/, as a private Kaggle dataset
+push-code *arguments: setup
+    {{python}} -m kaggle_kernels.publish push-code {{arguments}}
+
+# Let Kaggle download the wheels on its own image, for the offline kernel
+push-wheels *arguments: setup
+    {{python}} -m kaggle_kernels.publish push-wheels {{arguments}}
+
+# Push the offline kernel with the datasets that were pushed, and run it: iter=1
+push-kernel *arguments: setup
+    {{python}} -m kaggle_kernels.notebook
+    {{python}} -m kaggle_kernels.publish push-kernel {{arguments}}
+
+# Say how the kernel's run stands: [kernel=submit|wheels] [wait=SECONDS]
+kernel-status *arguments: setup
+    {{python}} -m kaggle_kernels.publish kernel-status {{arguments}}
+
+# Submit the kernel's newest version to the competition and wait for its score
+submit *arguments: setup
+    {{python}} -m kaggle_kernels.publish submit {{arguments}}
+
+# Do all of the pushing in order, then submit; repeat it to go on: iter=1 [--dry-run]
+release *arguments: setup
+    {{python}} -m kaggle_kernels.publish release {{arguments}}
+
+# Delete the output of a stage, or of a whole run: iter=1 [split=cv|full] [stage=NAME]
+clean *arguments: setup
+    {{python}} -m training clean {{arguments}}

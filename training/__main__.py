@@ -1,6 +1,6 @@
 """The command line of training: a whole iteration through DVC, or any one stage; torchrun is started from here.
 
-    python -m training train iter=1 [split=cv|full] [section.key=value ...]   bring iteration 1, and 0 before it, up to date
+    python -m training train iter=1 [split=cv|full] [section.key=value ...]   bring 1, and 0 before it, up to date
     python -m training plan iter=1 [split=...] [section.key=value ...]        say what train would run, and why
     python -m training settings iter=1 [split=...] [section.key=value ...]    only resolve and write the settings
     python -m training report [iter=1] [split=...]                            print the figures of finished runs
@@ -10,7 +10,8 @@
     python -m training STAGE RUN                                              one stage of a run folder, without DVC
     python -m training all RUN                                                every stage of a run folder, without DVC
 
-STAGE is a stage's name with - or _, RUN a folder like runs/iter1/cv. iter takes a number or a folder of training/iterations.
+STAGE is a stage's name with - or _, RUN a folder like runs/iter1/cv.
+iter takes a number or a folder of training/iterations.
 """
 
 import sys

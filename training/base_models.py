@@ -33,7 +33,7 @@ def local_folder(base: str) -> Path:
 
 
 def _make_small(folder: Path) -> None:
-    name, _, layers = folder.name.partition("135m-") if folder.name.startswith(SMOLLM2) else (folder.name, "", "")
+    layers = folder.name.partition("135m-")[2] if folder.name.startswith(SMOLLM2) else ""
     partial = folder.with_name(f".{folder.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)

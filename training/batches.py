@@ -26,7 +26,7 @@ class Group:
 
 @dataclass(frozen=True)
 class Mined:
-    """What was mined for one query: the positive's id, the negatives' ids, and the teacher's score of each id, if any."""
+    """What was mined for one query: the positive's id, the negatives' ids, the teacher's score of each id, if any."""
 
     query_id: str
     positive: int
@@ -90,7 +90,8 @@ def choose_training_examples(
 def _draw_group(mined: Mined, group: int, seed: int) -> Group:
     if len(mined.negatives) < group - 1:
         raise ValueError(
-            f"query {mined.query_id} has {len(mined.negatives)} mined negatives, a group of {group} needs {group - 1}: mine more"
+            f"query {mined.query_id} has {len(mined.negatives)} mined negatives, "
+            f"a group of {group} needs {group - 1}: mine more"
         )
     drawn = np.random.default_rng(seed).choice(len(mined.negatives), group - 1, replace=False)
     ids = (mined.positive, *(mined.negatives[place] for place in drawn))

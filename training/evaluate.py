@@ -1,4 +1,4 @@
-"""Measures the two merged models as they serve, beside rankings by nobody (popularity, BM25) and by untrained models."""
+"""Measures the two merged models as they serve, beside rankings by nobody (popularity, BM25) and untrained models."""
 
 import json
 

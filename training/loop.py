@@ -40,7 +40,7 @@ def train(
     work: Path,
     fingerprint: str,
 ) -> list[dict]:
-    """Train in `work` (adapters in epoch_1, epoch_2, ...; figures in metrics.json), going on where a killed run stopped.
+    """Train in `work` (adapters in epoch_1, epoch_2, ...; figures in metrics.json), from where a killed run stopped.
 
     `epochs(n)` are the updates of epoch n, from 1 on. Returns the figures by epoch; epoch 0 is before training.
     """
@@ -119,7 +119,8 @@ def _update(objective, masters, optimizer, update, settings, seed, rate) -> floa
     if not (torch.isfinite(norm) and total == total):
         names = ", ".join(group.query_id for group in update[:3])
         raise ValueError(
-            f"the loss is {total}, the gradient's norm {norm.item()} at the update of queries {names}, ...: lower the rate"
+            f"the loss is {total}, the gradient's norm {norm.item()} at the update of queries {names}, ...: "
+            "lower the rate"
         )
     for parameters in optimizer.param_groups:
         parameters["lr"] = rate

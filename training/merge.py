@@ -27,7 +27,7 @@ LEFT_OUT = (
 
 
 def merge(base: Path, adapter: Path, out: Path) -> int:
-    """Write to `out` the base model with W + alpha / rank * B A in place of each adapted W; returns how many there were.
+    """Write to `out` the base model with W + alpha / rank * B A in place of each adapted W; returns how many.
 
     Tensors keep the base's names, types and shards, so lm_head stays, tied or untied as it was; one shard at a time is
     in memory. Raises ValueError when an adapted weight has no tensor, or not exactly one, in the base.
@@ -59,8 +59,8 @@ def check_merged(plain: np.ndarray, adapted: np.ndarray, merged: np.ndarray, tol
     missed = error / effect if effect else 0.0
     if not (missed <= MISSED or error <= tolerance):
         raise ValueError(
-            f"the merged model differs from base and adapter by {error:.4f} on probe inputs, {missed:.0%} of the adapter's "
-            f"effect, allowed are {MISSED:.0%} or {tolerance}: nothing was written"
+            f"the merged model differs from base and adapter by {error:.4f} on probe inputs, {missed:.0%} of the "
+            f"adapter's effect, allowed are {MISSED:.0%} or {tolerance}: nothing was written"
         )
     return missed
 
@@ -83,7 +83,8 @@ def _read_deltas(adapter: Path) -> dict[str, tuple[torch.Tensor, torch.Tensor, f
     config = json.loads((adapter / "adapter_config.json").read_text())
     if config.get("use_dora") or config.get("use_rslora") or config.get("rank_pattern") or config.get("alpha_pattern"):
         raise ValueError(
-            f"{adapter} uses DoRA, rsLoRA or patterns of ranks, which merge does not know: train it with training/lora.py"
+            f"{adapter} uses DoRA, rsLoRA or patterns of ranks, which merge does not know: "
+            "train it with training/lora.py"
         )
     scale = config["lora_alpha"] / config["r"]
     with safe_open(adapter / "adapter_model.safetensors", "pt") as file:

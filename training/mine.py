@@ -28,7 +28,8 @@ def mine(
     ]
     if len(drawn) < len(labelled):
         raise ValueError(
-            f"{len(labelled) - len(drawn)} queries have no candidate in ranks {lowest} to {highest}: widen mine's lowest and highest"
+            f"{len(labelled) - len(drawn)} queries have no candidate in ranks {lowest} to {highest}: "
+            "widen mine's lowest and highest"
         )
     positives = labelled.join(candidates, on=["query_id", "misconception_id"], how="left")
     rows = pl.concat(
@@ -41,7 +42,8 @@ def mine(
 def _draw(part: pl.DataFrame, query_id: str, count: int, seed: str) -> pl.DataFrame:
     if len(part) < count:
         raise ValueError(
-            f"query {query_id} has {len(part)} negatives between mine's lowest and highest, count asks for {count}: widen the window"
+            f"query {query_id} has {len(part)} negatives between mine's lowest and highest, "
+            f"count asks for {count}: widen the window"
         )
     rows = np.random.default_rng(seed_of(seed, query_id)).choice(len(part), count, replace=False)
     return part[sorted(rows.tolist())]

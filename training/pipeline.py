@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from shared.settings import ITERATIONS, RUNS, SPLITS, Settings, load_settings, write_settings
-from training.run import competition_digest
+from training.run import competition_digest, die_with_parent
 from training.stages import STAGES, inputs_of, stages_of
 
 ROOT = Path(__file__).parent.parent
@@ -18,9 +18,8 @@ def train(arguments: list[str]) -> int:
     """Run what is not up to date of an iteration and of those before it. Returns DVC's exit status."""
     target, split, _ = _resolve(arguments)
     environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
-    return subprocess.run(
-        [sys.executable, "-m", "dvc", "repro", _dvc_target(target, split)], cwd=ROOT, env=environment
-    ).returncode
+    repro = [sys.executable, "-m", "dvc", "repro", _dvc_target(target, split)]
+    return subprocess.run(repro, cwd=ROOT, env=environment, preexec_fn=die_with_parent).returncode
 
 
 def plan(arguments: list[str]) -> int:
@@ -51,7 +50,7 @@ def plan(arguments: list[str]) -> int:
 
 def settings(arguments: list[str]) -> int:
     """Write the settings of an iteration, and of those before it, into their run folders, and print where."""
-    target, split, chain = _resolve(arguments)
+    _, split, chain = _resolve(arguments)
     print("\n".join(str(RUNS / iteration / split / "settings.json") for iteration, _ in chain))
     return 0
 
@@ -146,7 +145,7 @@ def _resolve(arguments: list[str]) -> tuple[str, str, list[tuple[str, Settings]]
 
 
 def _chain(target: str, split: str, overrides: list[str] | None) -> list[tuple[str, Settings]]:
-    """(iteration, settings) from the first iteration to `target`; earlier ones keep the overrides they were run with."""
+    """(iteration, settings) from the first iteration to `target`; earlier ones keep the overrides of their runs."""
     chain, name = [], target
     while name:
         path = RUNS / name / split / "overrides.json"

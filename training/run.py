@@ -1,4 +1,4 @@
-"""Runs a stage as a user sees it: skips what is done, resumes what was killed, starts torchrun, publishes by one rename."""
+"""Runs a stage as a user sees it: skips what is done, resumes a killed run, starts torchrun, publishes by one rename."""
 
 import ctypes
 import fcntl
@@ -24,7 +24,7 @@ LOCK_SECONDS = 60  # an orphan of a killed run gets its signal at once and needs
 def run_stage(name: str, run: Path) -> None:
     """Bring runs/ITERATION/SPLIT/`name` up to date. ValueError when an input is missing or the stage fails."""
     settings, stage = read_settings(run), STAGES[name]
-    _die_with_parent()
+    die_with_parent()
     with _lock(run / f".{name}.lock") as lock:
         fingerprint, inputs = _fingerprint(stage, run, settings)
         out, work = run / name, run / f".{name}.partial"
@@ -64,7 +64,7 @@ def execute_here(name: str, run: Path, fingerprint: str) -> dict:
     from inference.ranks import joined_ranks
 
     settings = read_settings(run)
-    _die_with_parent()
+    die_with_parent()
     with joined_ranks(settings.machine.device):
         return STAGES[name].run(Job(settings, run, run / f".{name}.partial", fingerprint)) or {}
 
@@ -82,7 +82,7 @@ def _execute(stage: Stage, job: Job, lock: int) -> dict:
         "TOKENIZERS_PARALLELISM": "false",
     }
     # torchrun keeps the lock too: if this process is killed, the next one waits until torchrun has ended its workers
-    done = subprocess.run(command, env=environment, pass_fds=(lock,), preexec_fn=_die_with_parent)
+    done = subprocess.run(command, env=environment, pass_fds=(lock,), preexec_fn=die_with_parent)
     if done.returncode:
         raise ValueError(
             f"{stage.name} failed in a process of torchrun (its message stands above); repeat the command to go on"
@@ -141,7 +141,8 @@ def _lasting(section: dict | None) -> dict | None:
 def _input_digest(folder: Path) -> str:
     if not (folder / "manifest.json").is_file():
         raise ValueError(
-            f"{folder} is not there yet: python -m training {folder.name} {folder.parent}, or `just train`, which runs all in order"
+            f"{folder} is not there yet: python -m training {folder.name} {folder.parent}, "
+            "or `just train`, which runs all in order"
         )
     return digest(folder)
 
@@ -152,7 +153,8 @@ def competition_digest(settings: Settings) -> str:
     for name in ("train.csv", "test.csv", "misconception_mapping.csv"):
         if not (folder / name).is_file():
             raise ValueError(
-                f"{folder / name} does not exist: `just data` downloads the competition, prepare.competition=DIR names another folder"
+                f"{folder / name} does not exist: `just data` downloads the competition, "
+                "prepare.competition=DIR names another folder"
             )
         total.update(hashlib.sha256((folder / name).read_bytes()).digest())
     return total.hexdigest()
@@ -182,7 +184,7 @@ def _lock(path: Path) -> Iterator[int]:
         yield file.fileno()
 
 
-def _die_with_parent() -> None:
+def die_with_parent() -> None:
     """On Linux: get SIGTERM when the process that started this one dies, so that a killed run leaves no orphan."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # 1: PR_SET_PDEATHSIG

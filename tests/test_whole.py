@@ -1,0 +1,134 @@
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import nbformat
+import numpy as np
+import pytest
+from nbclient import NotebookClient
+
+from inference.submission import read_submission
+from shared.competition import read_competition
+from shared.manifest import digest, read_manifest, verify_manifest
+from tests.whole import ROOT, SMALLEST, copy_checkout, offline, run
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory) -> Path:
+    """A checkout in which the smallest demo has run."""
+    place = copy_checkout(tmp_path_factory.mktemp("whole"))
+    done = run(place, "training", "demo", "questions=40", *SMALLEST, env=offline(place / ".offline"))
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    (place / "demo.log").write_text(done.stdout)
+    return place
+
+
+def test_the_demo_ends_with_a_table_and_a_scored_submission(checkout):
+    log = (checkout / "demo.log").read_text()
+    assert "MAP@25" in log and "train_reranker" in log and "submission.csv is runs/demo/submission.csv" in log
+    assert re.search(r"MAP@25 0\.\d{4} over \d+ labelled rows", log)
+    data = read_competition(checkout / "data/demo", need_train=False)
+    rows = read_submission(checkout / "runs/demo/submission.csv", data.test, set(data.misconceptions["misconception_id"]))
+    assert rows["query_id"].n_unique() == len(data.test) == 30
+
+
+def test_every_output_is_whole_and_names_what_made_it(checkout):
+    folders = sorted(path.parent for path in (checkout / "runs").glob("demo?/cv/*/manifest.json"))
+    assert len(folders) == 8 + 10  # iteration 0 has no teacher
+    for folder in folders:
+        verify_manifest(folder)
+    lineage = read_manifest(checkout / "runs/demo1/cv/merge_reranker")["lineage"]
+    assert lineage["adapter"] == "train_reranker/epoch_1"
+    assert len(lineage["base_sha256"]) == len(lineage["adapter_sha256"]) == 64
+
+
+def test_a_second_run_does_nothing_and_a_changed_setting_redoes_what_follows(checkout):
+    again = run(checkout, "training", "train", "iter=demo1", *SMALLEST)
+    assert again.returncode == 0 and "Running stage" not in again.stdout
+    plan = run(checkout, "training", "plan", "iter=demo1", *SMALLEST, "evaluate.depth=4")
+    lines = dict(reversed(line.split()[:2]) for line in plan.stdout.splitlines())
+    assert [path for path, state in lines.items() if state == "run"] == ["runs/demo1/cv/evaluate"]
+    assert "evaluate" in plan.stdout.splitlines()[-1] and "depth" not in plan.stderr
+    plan = run(checkout, "training", "plan", "iter=demo1", *SMALLEST, "merge_embedder.epoch=1", "mine_for_reranker.count=6")
+    changed = [line.split()[1].rpartition("/")[2] for line in plan.stdout.splitlines() if line.startswith("run")]
+    assert changed == ["mine_for_reranker", "teach_reranker", "train_reranker", "merge_reranker", "evaluate"]
+    assert run(checkout, "training", "settings", "iter=demo1", *SMALLEST).returncode == 0
+
+
+def test_both_engines_give_the_same_ranking_and_scores_within_a_thousandth(checkout):
+    from inference.card import read_embedder_card
+    from inference.profiles import load_profile
+    from inference.rerank import rerank
+    from inference.retrieve import retrieve
+
+    data, folder = read_competition(checkout / "data/demo", need_train=False), checkout / "runs/demo1/cv"
+    profile, test = load_profile("cpu"), data.test.head(12)
+    found = {}
+    for engine in ("hf", "vllm"):
+        embedder, how = folder / "merge_embedder", {"engine": engine, "profile": profile}
+        candidates = retrieve(test, data.misconceptions, embedder, read_embedder_card(embedder), k=8, **how)
+        ranked = rerank(test, data.misconceptions, candidates, folder / "merge_reranker", depth=8, **how)
+        found[engine] = ranked.sort("query_id", "misconception_id")
+    hf, vllm = found["hf"], found["vllm"]
+    for key in ("query_id", "misconception_id", "rank"):
+        assert hf[key].to_list() == vllm[key].to_list()
+    for score in ("retrieval_score", "rerank_score"):
+        np.testing.assert_allclose(hf[score].to_numpy(), vllm[score].to_numpy(), atol=1e-3)
+
+
+def test_the_notebook_makes_the_same_submission_without_a_network(checkout, tmp_path, monkeypatch):
+    for name, value in offline(tmp_path / "offline").items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("MALRULE_INPUT", str(checkout / "runs/demo/input"))
+    monkeypatch.setenv("MALRULE_OUT", str(tmp_path / "submission.csv"))
+    monkeypatch.setenv("MALRULE_PROFILE", "cpu")
+    notebook = nbformat.read(ROOT / "kaggle_kernels/submit/kernel.ipynb", 4)
+    NotebookClient(notebook, timeout=600, resources={"metadata": {"path": str(tmp_path)}}).execute()
+    assert (tmp_path / "submission.csv").read_bytes() == (checkout / "runs/demo/submission.csv").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("damage", "sentence"),
+    [
+        ("stale", "is not what is mounted"),
+        ("torn", "differs"),
+        ("absent", "no model of merge_reranker"),
+    ],
+)
+def test_the_kernel_refuses_inputs_that_are_not_what_was_pushed(checkout, tmp_path, damage, sentence):
+    inputs = tmp_path / "input"
+    subprocess.run(["cp", "-rL", str(checkout / "runs/demo/input"), str(inputs)], check=True)
+    kernel = tmp_path / "kernel.py"
+    sources = {"malrule-x": {"version": 2, "digest": "0" * 64}} if damage == "stale" else {}
+    kernel.write_text((ROOT / "kaggle_kernels/submit/kernel.py").read_text().replace("SOURCES = {}", f"SOURCES = {sources}"))
+    if damage == "torn":
+        with (inputs / "merge_embedder/model.safetensors").open("r+b") as file:
+            file.truncate(1000)
+    if damage == "absent":
+        subprocess.run(["rm", "-r", str(inputs / "merge_reranker")], check=True)
+    paths = {"MALRULE_INPUT": str(inputs), "MALRULE_OUT": str(tmp_path / "submission.csv"), "MALRULE_PROFILE": "cpu"}
+    done = subprocess.run([sys.executable, "-I", str(kernel)], env={**os.environ, **paths}, capture_output=True, text=True)
+    assert done.returncode == 1 and sentence in done.stderr and "Traceback" not in done.stderr
+    assert not (tmp_path / "submission.csv").exists()
+
+
+def test_a_run_killed_again_and_again_ends_with_the_same_models(checkout, tmp_path):
+    place = copy_checkout(tmp_path / "killed")
+    command = [sys.executable, "-m", "training", "train", "iter=demo0", *SMALLEST]
+    (place / "data").mkdir()
+    subprocess.run(["cp", "-r", str(checkout / "data/demo"), str(place / "data/demo")], check=True)
+    for seconds in (9, 20, 14, 23, 17):  # in mining, in training, in merging, wherever they fall
+        process = subprocess.Popen(command, cwd=place, start_new_session=True, stdout=subprocess.DEVNULL)
+        time.sleep(seconds)
+        process.send_signal(signal.SIGKILL)  # this process alone: DVC, the stage and torchrun must see to themselves
+        process.wait()
+    done = run(place, *command[2:])
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    for stage in ("mine_for_embedder", "merge_embedder", "merge_reranker"):
+        there, here = (folder / "runs/demo0/cv" / stage for folder in (checkout, place))
+        assert digest(there) == digest(here), json.dumps([read_manifest(there), read_manifest(here)], indent=1)

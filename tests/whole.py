@@ -1,0 +1,61 @@
+"""Runs the whole demo once, on its smallest setting, through every real engine; the tests of tests/test_whole.py look at it."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+PARTS = ("shared", "inference", "training", "kaggle_kernels", ".dvc/config", ".dvcignore")
+SMALLEST = [  # two layers, one epoch, a decoder with an in-context example as embedder
+    "embedder.base=models/smollm2-135m-2",
+    "embedder.examples=1",
+    "reranker.base=models/smollm2-135m-2",
+    "mine_for_embedder.count=5",
+    "mine_for_reranker.count=5",
+    "train_embedder.epochs=1",
+    "train_embedder.max_examples=1",
+    "train_embedder.checkpoint_seconds=0",
+    "merge_embedder.epoch=1",
+    "train_reranker.epochs=1",
+    "train_reranker.depth=5",
+    "train_reranker.checkpoint_seconds=0",
+    "merge_reranker.epoch=1",
+    "evaluate.depth=5",
+]
+
+
+def copy_checkout(place: Path) -> Path:
+    """A checkout of its own: what runs, without what ran."""
+    for part in PARTS:
+        source, target = ROOT / part, place / part
+        if source.is_dir():
+            shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__", "dvc.lock"))
+        else:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(source, target)
+    if (ROOT / "models").is_dir():
+        (place / "models").symlink_to(ROOT / "models")
+    return place
+
+
+def offline(place: Path) -> dict[str, str]:
+    """An environment in which Python refuses every connection that leaves this machine."""
+    place.mkdir(parents=True, exist_ok=True)
+    (place / "sitecustomize.py").write_text(
+        "import socket\n"
+        "connect = socket.socket.connect\n"
+        "def only_here(self, address):\n"
+        "    if self.family != socket.AF_UNIX and address[0] not in ('127.0.0.1', '::1', 'localhost'):\n"
+        "        raise OSError(f'no network: {address}')\n"
+        "    return connect(self, address)\n"
+        "socket.socket.connect = only_here\n"
+    )
+    return {**os.environ, "PYTHONPATH": str(place)}
+
+
+def run(checkout: Path, *arguments: str, **options) -> subprocess.CompletedProcess:
+    """`python -m ARGUMENTS` in `checkout`; what it printed stands in the result."""
+    command = [sys.executable, "-m", *arguments]
+    return subprocess.run(command, cwd=checkout, capture_output=True, text=True, **options)

@@ -54,7 +54,8 @@ def verify(inputs: Path, sources: dict[str, dict], folders: list[Path]) -> None:
     for slug, source in sources.items():
         if source["digest"] not in mounted:
             raise ValueError(
-                f"{slug} version {source['version']} is not what is mounted: open the kernel's inputs, update the dataset"
+                f"{slug} version {source['version']} is not what is mounted: "
+                "open the kernel's inputs, update the dataset"
             )
     for folder in folders:
         verify_manifest(folder)
@@ -69,7 +70,8 @@ def install_wheels(inputs: Path) -> None:
     if misfit:
         version = ".".join(map(str, sys.version_info[:2]))
         raise ValueError(
-            f"{len(misfit)} wheels, {misfit[0]} first, do not fit this Python {version}: just push-wheels makes new ones"
+            f"{len(misfit)} wheels, {misfit[0]} first, do not fit this Python {version}: "
+            "just push-wheels makes new ones"
         )
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-index", f"--find-links={wheels[0].parent}"]
     if subprocess.run([*pip, *WHEELS]).returncode:

@@ -1,4 +1,4 @@
-"""Reads inference/profiles.toml: what each kind of machine can hold and compute. The code asks no machine what it is."""
+"""Reads inference/profiles.toml: what each kind of machine can hold and compute. No machine is asked what it is."""
 
 import tomllib
 from pathlib import Path

@@ -25,7 +25,7 @@ def rerank(
     profile: Profile,
     depth: int,
 ) -> pl.DataFrame:
-    """Ranked: each query's first `depth` candidates in the order of the reranker in `folder`, then the others as they were."""
+    """Ranked: a query's first `depth` candidates as the reranker in `folder` orders them, then the rest as before."""
     near = candidates.filter(pl.col("rank") <= depth)
     scores = score_with(queries, misconceptions, near, folder, engine=engine, profile=profile)
     return order_by_score(candidates, near.select("query_id", "misconception_id").with_columns(scores))
@@ -40,7 +40,7 @@ def score_with(
     engine: Engine,
     profile: Profile,
 ) -> pl.Series:
-    """`rerank_score` of every row of `pairs` (query_id, misconception_id) by the reranker in `folder`, freed afterwards."""
+    """`rerank_score` of each row of `pairs` (query_id, misconception_id) by the reranker in `folder`, freed after."""
     card, words = read_reranker_card(folder), reranker_words(load_tokenizer(folder))
     with open_scorer(engine, folder, profile) as scorer:
         return score_pairs(queries, misconceptions, pairs, scorer, words, card.prompt)

@@ -7,7 +7,7 @@ QUERIES_AT_ONCE = 4096
 
 
 def search(queries: np.ndarray, corpus: np.ndarray, ids: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
-    """Ids [Q, k] and inner products [Q, k] of the k best corpus rows for each query, best first; ties go to the lower id.
+    """Ids [Q, k] and inner products [Q, k] of each query's k best corpus rows, best first; ties go to the lower id.
 
     queries [Q, D] and corpus [N, D] are float32, ids [N] int64. k is cut to N. Exact, so the order of the corpus
     does not matter: a tie that crosses rank k is settled too.

@@ -11,7 +11,7 @@ COLUMNS = ("QuestionId_Answer", "MisconceptionId")
 
 
 def write_submission(ranked: pl.DataFrame, test: pl.DataFrame, path: Path) -> None:
-    """Write the first 25 of `ranked` for every query of `test`, so that `path` holds a whole valid file or does not change."""
+    """Write the first 25 of `ranked` for every query of `test`; `path` holds a whole valid file or does not change."""
     best = ranked.filter(pl.col("rank") <= K).sort("query_id", "rank")
     joined = (
         best.group_by("query_id")
@@ -29,7 +29,7 @@ def write_submission(ranked: pl.DataFrame, test: pl.DataFrame, path: Path) -> No
 
 
 def read_submission(path: Path, test: pl.DataFrame, known: set[int]) -> pl.DataFrame:
-    """The ranked rows (query_id, misconception_id, rank) of a submission. Raises ValueError unless it is valid for `test`.
+    """The rows (query_id, misconception_id, rank) of a submission. Raises ValueError unless it is valid for `test`.
 
     Valid: every query of `test` once and no other, 1 to 25 ids in each, all of them in `known`, none twice.
     """
@@ -38,7 +38,8 @@ def read_submission(path: Path, test: pl.DataFrame, known: set[int]) -> pl.DataF
     if wanted ^ set(given) or len(given) != len(wanted):
         odd = sorted(map(str, wanted ^ set(given)))[:1] or "one twice"
         raise ValueError(
-            f"{path} has {len(given)} rows for {len(wanted)} wrong options of test.csv; missing, unknown or doubled: {odd}"
+            f"{path} has {len(given)} rows for {len(wanted)} wrong options of test.csv; "
+            f"missing, unknown or doubled: {odd}"
         )
     rows = [_read_row(path, *row, known) for row in table.iter_rows()]
     return pl.DataFrame(
@@ -64,7 +65,7 @@ def _read_row(path: Path, query_id: str, text: str | None, known: set[int]) -> t
 
 
 def read_labels(path: Path, test: pl.DataFrame) -> pl.DataFrame:
-    """`test` with the right ids from a CSV of the submission's columns, one id in each row; queries without one are left out."""
+    """`test` with the right ids from a CSV of a submission's columns, one id a row; queries without one left out."""
     renamed = _read_columns(path).select(
         pl.col(COLUMNS[0]).alias("query_id"), pl.col(COLUMNS[1]).cast(pl.Int64).alias("misconception_id")
     )

@@ -10,7 +10,7 @@ SEEN, UNSEEN = 0.25, 0.75  # shares of the hidden test's pairs: 74 % carry a mis
 
 
 def find_ranks(queries: pl.DataFrame, ranked: pl.DataFrame) -> pl.DataFrame:
-    """Rank of the right misconception of every labelled query: query_id, question_id, misconception_id, rank (null: absent).
+    """Rank of every labelled query's right misconception: query_id, question_id, misconception_id, rank (null: absent).
 
     `ranked` has query_id, misconception_id and rank, 1 the best.
     """

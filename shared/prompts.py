@@ -8,7 +8,10 @@ query can never become a special token.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-TASK = "Given a mathematics question with its correct answer and one wrong answer, find the misconception behind the wrong answer."
+TASK = (
+    "Given a mathematics question with its correct answer and one wrong answer, "
+    "find the misconception behind the wrong answer."
+)
 INSTRUCTION = (
     "A is a mathematics question with its correct answer and one wrong answer, B is a misconception. "
     'Does the misconception B lead to the wrong answer in A? Predict either "Yes" or "No".'
@@ -60,7 +63,10 @@ class RerankerPrompt:
 
 def query_text(construct: str, subject: str, question: str, correct: str, wrong: str) -> str:
     """What is asked: a question and the wrong answer whose misconception is wanted."""
-    return f"Subject: {subject}\nConstruct: {construct}\nQuestion: {question}\nCorrect answer: {correct}\nWrong answer: {wrong}"
+    return (
+        f"Subject: {subject}\nConstruct: {construct}\nQuestion: {question}\n"
+        f"Correct answer: {correct}\nWrong answer: {wrong}"
+    )
 
 
 def embedder_query(words: Words, prompt: EmbedderPrompt, examples: Sequence[Example], query: str) -> list[int]:

@@ -157,7 +157,7 @@ class Settings(Section):
 
 
 def load_settings(iteration: str, overrides: list[str] = ()) -> Settings:
-    """Settings of `iteration`: defaults, then its params.toml, then `section.key=value`. ValueError names the bad key."""
+    """Settings of `iteration`: defaults, its params.toml, then `section.key=value`. ValueError names the bad key."""
     path = ITERATIONS / iteration / "params.toml"
     if not path.is_file():
         known = ", ".join(sorted(folder.parent.name for folder in ITERATIONS.glob("*/params.toml")))
@@ -235,7 +235,8 @@ def _cross_check(settings: Settings, source: str) -> None:
             raise ValueError(f"{source}: mine_for_{name}.lowest: {mine.lowest} is not below highest, {mine.highest}")
         if train.group - 1 > mine.count:
             raise ValueError(
-                f"{source}: train_{name}.group: {train.group} needs {train.group - 1} negatives; mine_for_{name}.count is {mine.count}"
+                f"{source}: train_{name}.group: {train.group} needs {train.group - 1} negatives; "
+                f"mine_for_{name}.count is {mine.count}"
             )
         if train.distill and not settings.iteration.previous:
             raise ValueError(

@@ -1,6 +1,6 @@
 """The command line of training: a whole iteration through DVC, or any one stage; torchrun is started from here.
 
-    python -m training train iter=1 [split=cv|full] [section.key=value ...]   bring 1, and 0 before it, up to date
+    python -m training train iter=1 [split=cv|full] [section.key=value ...]   bring iterations 0 and 1 up to date
     python -m training plan iter=1 [split=...] [section.key=value ...]        say what train would run, and why
     python -m training settings iter=1 [split=...] [section.key=value ...]    only resolve and write the settings
     python -m training report [iter=1] [split=...]                            print the figures of finished runs

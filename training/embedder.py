@@ -45,7 +45,7 @@ class EmbedderObjective:
         }
 
     def accumulate(self, update: list[Group], mine: Sequence[slice], collect: Callable[[], None], seed: str) -> float:
-        """See Objective. One micro-batch keeps its graph; of more, each is encoded again for its backward (GradCache)."""
+        """See Objective. One micro-batch keeps its graph; more are each encoded again for backward (GradCache)."""
         keep = len(mine) == 1
         parts = []
         for part in mine:

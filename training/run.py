@@ -1,4 +1,4 @@
-"""Runs a stage as a user sees it: skips what is done, resumes a killed run, starts torchrun, publishes by one rename."""
+"""Runs a stage as a user sees it: skips what is done, resumes what died, starts torchrun, publishes by one rename."""
 
 import ctypes
 import fcntl

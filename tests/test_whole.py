@@ -33,7 +33,8 @@ def test_the_demo_ends_with_a_table_and_a_scored_submission(checkout):
     assert "MAP@25" in log and "train_reranker" in log and "submission.csv is runs/demo/submission.csv" in log
     assert re.search(r"MAP@25 0\.\d{4} over \d+ labelled rows", log)
     data = read_competition(checkout / "data/demo", need_train=False)
-    rows = read_submission(checkout / "runs/demo/submission.csv", data.test, set(data.misconceptions["misconception_id"]))
+    known = set(data.misconceptions["misconception_id"])
+    rows = read_submission(checkout / "runs/demo/submission.csv", data.test, known)
     assert rows["query_id"].n_unique() == len(data.test) == 30
 
 
@@ -54,7 +55,9 @@ def test_a_second_run_does_nothing_and_a_changed_setting_redoes_what_follows(che
     lines = dict(reversed(line.split()[:2]) for line in plan.stdout.splitlines())
     assert [path for path, state in lines.items() if state == "run"] == ["runs/demo1/cv/evaluate"]
     assert "evaluate" in plan.stdout.splitlines()[-1] and "depth" not in plan.stderr
-    plan = run(checkout, "training", "plan", "iter=demo1", *SMALLEST, "merge_embedder.epoch=1", "mine_for_reranker.count=6")
+    plan = run(
+        checkout, "training", "plan", "iter=demo1", *SMALLEST, "merge_embedder.epoch=1", "mine_for_reranker.count=6"
+    )
     changed = [line.split()[1].rpartition("/")[2] for line in plan.stdout.splitlines() if line.startswith("run")]
     assert changed == ["mine_for_reranker", "teach_reranker", "train_reranker", "merge_reranker", "evaluate"]
     assert run(checkout, "training", "settings", "iter=demo1", *SMALLEST).returncode == 0
@@ -105,14 +108,18 @@ def test_the_kernel_refuses_inputs_that_are_not_what_was_pushed(checkout, tmp_pa
     subprocess.run(["cp", "-rL", str(checkout / "runs/demo/input"), str(inputs)], check=True)
     kernel = tmp_path / "kernel.py"
     sources = {"malrule-x": {"version": 2, "digest": "0" * 64}} if damage == "stale" else {}
-    kernel.write_text((ROOT / "kaggle_kernels/submit/kernel.py").read_text().replace("SOURCES = {}", f"SOURCES = {sources}"))
+    kernel.write_text(
+        (ROOT / "kaggle_kernels/submit/kernel.py").read_text().replace("SOURCES = {}", f"SOURCES = {sources}")
+    )
     if damage == "torn":
         with (inputs / "merge_embedder/model.safetensors").open("r+b") as file:
             file.truncate(1000)
     if damage == "absent":
         subprocess.run(["rm", "-r", str(inputs / "merge_reranker")], check=True)
     paths = {"MALRULE_INPUT": str(inputs), "MALRULE_OUT": str(tmp_path / "submission.csv"), "MALRULE_PROFILE": "cpu"}
-    done = subprocess.run([sys.executable, "-I", str(kernel)], env={**os.environ, **paths}, capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-I", str(kernel)], env={**os.environ, **paths}, capture_output=True, text=True
+    )
     assert done.returncode == 1 and sentence in done.stderr and "Traceback" not in done.stderr
     assert not (tmp_path / "submission.csv").exists()
 

@@ -1,4 +1,4 @@
-"""Runs the whole demo once, on its smallest setting, through every real engine; the tests of tests/test_whole.py look at it."""
+"""Runs the whole demo once, on its smallest setting, through every real engine; tests/test_whole.py looks at it."""
 
 import os
 import shutil

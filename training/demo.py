@@ -32,7 +32,7 @@ def demo(arguments: list[str]) -> int:
 
 
 def run_kernel(competition: Path, run: Path, out: Path) -> int:
-    """Run Kaggle's kernel as Kaggle does: a process of its own whose inputs are all in one folder. Returns its status."""
+    """Run the kernel as Kaggle does: in a process of its own, all its inputs in one folder. Returns its status."""
     shutil.rmtree(INPUTS, ignore_errors=True)
     hidden = shutil.ignore_patterns("__pycache__", "train.csv", "test_labels.csv")
     for source in (*map(Path, CODE), competition, run / "merge_embedder", run / "merge_reranker"):

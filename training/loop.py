@@ -4,6 +4,7 @@ What is trained is an Objective. Its gradients are summed over the processes, so
 """
 
 import json
+import math
 import shutil
 import time
 from collections.abc import Callable, Sequence
@@ -44,21 +45,17 @@ def train(
 
     `epochs(n)` are the updates of epoch n, from 1 on. Returns the figures by epoch; epoch 0 is before training.
     """
-    masters = Masters(model)
-    optimizer = torch.optim.AdamW(masters.copies, lr=settings.rate, weight_decay=settings.weight_decay)
-    progress = load_checkpoint(work / "checkpoint", masters, optimizer, fingerprint)
-    if progress is None:
-        progress = Progress(1, 0, 0.0, ({"epoch": 0, **_evaluate(model, objective)},))
-        _clear(work)
+    run = Run(model, objective, settings, work, fingerprint)
+    progress = run.start()
     for epoch in range(progress.epoch, settings.epochs + 1):
         updates = epochs(epoch)
-        progress = _train_epoch(model, objective, masters, optimizer, updates, settings, work, progress, fingerprint)
+        progress = run.train_epoch(updates, progress)
         figures = {"epoch": epoch, "loss": progress.losses / len(updates), **_evaluate(model, objective)}
         progress = Progress(epoch + 1, 0, 0.0, (*progress.history, figures))
         if rank() == 0:
             save_adapter(model, work / f"epoch_{epoch}")
             (work / "metrics.json").write_text(json.dumps(progress.history, indent=1) + "\n")
-            save_checkpoint(work / "checkpoint", masters, optimizer, progress, fingerprint)
+            run.save(progress)
             print(_line(figures), flush=True)
         wait_for_all()
     return list(progress.history)
@@ -70,63 +67,76 @@ def rate_at(step: int, steps: int, warmup: float) -> float:
     return (step + 1) / rising if step < rising else (steps - step) / max(steps - rising, 1)
 
 
-def _train_epoch(model, objective, masters, optimizer, updates, settings, work, progress, fingerprint) -> Progress:
-    steps, done, losses = settings.epochs * len(updates), progress.step, progress.losses
-    saved = time.monotonic()
-    model.train()
-    bar = tqdm(
-        updates[done:],
-        initial=done,
-        total=len(updates),
-        desc=f"epoch {progress.epoch}/{settings.epochs}",
-        unit="update",
-        disable=rank() > 0,
-        mininterval=5,
-    )
-    for step, update in enumerate(bar, done):
-        number = (progress.epoch - 1) * len(updates) + step
-        loss = _update(
-            objective,
-            masters,
-            optimizer,
-            update,
-            settings,
-            f"{settings.seed}/{number}",
-            settings.rate * rate_at(number, steps, settings.warmup),
+class Run:
+    """One training run: the model's masters, their optimiser, and the checkpoint that holds both."""
+
+    def __init__(self, model: PeftModel, objective: Objective, settings: Train, work: Path, fingerprint: str):
+        self.model, self.objective, self.settings, self.work = model, objective, settings, work
+        self.fingerprint = fingerprint
+        self.checkpoint = work.with_suffix(".state") / "checkpoint"  # beside the output, which is published without it
+        self.masters = Masters(model)
+        self.optimizer = torch.optim.AdamW(self.masters.copies, lr=settings.rate, weight_decay=settings.weight_decay)
+
+    def start(self) -> Progress:
+        """Where the checkpoint left off, or the beginning, with the figures of the untrained model."""
+        progress = load_checkpoint(self.checkpoint, self.masters, self.optimizer, self.fingerprint)
+        if progress is None:
+            progress = Progress(1, 0, 0.0, ({"epoch": 0, **_evaluate(self.model, self.objective)},))
+            _clear(self.work)
+        for epoch in range(1, progress.epoch):
+            if not (self.work / f"epoch_{epoch}").is_dir():
+                state = self.checkpoint.parent
+                raise ValueError(
+                    f"{self.work}/epoch_{epoch} is gone, and {state} goes on behind it: delete {state} too"
+                )
+        return progress
+
+    def train_epoch(self, updates: list[list[Group]], progress: Progress) -> Progress:
+        """The updates of `progress.epoch` that are still to do."""
+        losses, first = progress.losses, (progress.epoch - 1) * len(updates)
+        saved = time.monotonic()
+        self.model.train()
+        bar = tqdm(
+            updates[progress.step :],
+            initial=progress.step,
+            total=len(updates),
+            desc=f"epoch {progress.epoch}/{self.settings.epochs}",
+            unit="update",
+            disable=rank() > 0,
+            mininterval=5,
         )
-        losses += loss
-        bar.set_postfix(loss=f"{losses / (step + 1):.4f}", refresh=False)
-        if rank() == 0 and time.monotonic() - saved >= settings.checkpoint_seconds:
-            save_checkpoint(
-                work / "checkpoint",
-                masters,
-                optimizer,
-                Progress(progress.epoch, step + 1, losses, progress.history),
-                fingerprint,
+        for step, update in enumerate(bar, progress.step):
+            share = rate_at(first + step, self.settings.epochs * len(updates), self.settings.warmup)
+            losses += self.update(update, f"{self.settings.seed}/{first + step}", self.settings.rate * share)
+            bar.set_postfix(loss=f"{losses / (step + 1):.4f}", refresh=False)
+            if rank() == 0 and time.monotonic() - saved >= self.settings.checkpoint_seconds:
+                self.save(Progress(progress.epoch, step + 1, losses, progress.history))
+                saved = time.monotonic()
+        return Progress(progress.epoch, len(updates), losses, progress.history)
+
+    def update(self, groups: list[Group], seed: str, rate: float) -> float:
+        """One step on the mean loss of `groups`, which it returns; each process computes its micro-batches."""
+        size = self.settings.micro_groups
+        micros = [slice(start, start + size) for start in range(0, len(groups), size)]
+        loss = self.objective.accumulate(groups, micros[rank() :: world()], self.masters.collect, seed)
+        for gradient in self.masters.gradients():
+            sum_over_ranks(gradient)
+        norm = torch.nn.utils.clip_grad_norm_(self.masters.copies, self.settings.clip)
+        total = sum_over_ranks(torch.tensor(loss, dtype=torch.float64, device=norm.device)).item()
+        if not (math.isfinite(norm.item()) and math.isfinite(total)):
+            names = ", ".join(group.query_id for group in groups[:3])
+            raise ValueError(
+                f"the loss is {total}, the gradient's norm {norm.item()} at the update of queries {names}, ...: "
+                "lower the rate"
             )
-            saved = time.monotonic()
-    return Progress(progress.epoch, len(updates), losses, progress.history)
+        for parameters in self.optimizer.param_groups:
+            parameters["lr"] = rate
+        self.optimizer.step()
+        self.masters.publish()
+        return total
 
-
-def _update(objective, masters, optimizer, update, settings, seed, rate) -> float:
-    size = settings.micro_groups
-    micros = [slice(start, start + size) for start in range(0, len(update), size)]
-    loss = objective.accumulate(update, micros[rank() :: world()], masters.collect, seed)
-    for gradient in masters.gradients():
-        sum_over_ranks(gradient)
-    norm = torch.nn.utils.clip_grad_norm_(masters.copies, settings.clip)
-    total = sum_over_ranks(torch.tensor(loss, dtype=torch.float64, device=norm.device)).item()
-    if not (torch.isfinite(norm) and total == total):
-        names = ", ".join(group.query_id for group in update[:3])
-        raise ValueError(
-            f"the loss is {total}, the gradient's norm {norm.item()} at the update of queries {names}, ...: "
-            "lower the rate"
-        )
-    for parameters in optimizer.param_groups:
-        parameters["lr"] = rate
-    optimizer.step()
-    masters.publish()
-    return total
+    def save(self, progress: Progress) -> None:
+        save_checkpoint(self.checkpoint, self.masters, self.optimizer, progress, self.fingerprint)
 
 
 def _evaluate(model: PeftModel, objective: Objective) -> dict:

@@ -40,7 +40,7 @@ def plan(arguments: list[str]) -> int:
             ]
             if reasons:
                 runs.add(folder)
-            if (folder.with_name(f".{stage.name}.partial") / "checkpoint").exists():
+            if folder.with_name(f".{stage.name}.state").exists():
                 reasons.append("goes on from its checkpoint")
             print(
                 f"{'run ' if folder in runs else 'done'}  {folder}{'  because ' if reasons else ''}{'; '.join(reasons)}"
@@ -74,7 +74,7 @@ def clean(arguments: list[str]) -> int:
         raise ValueError(f"say iter=N, and stage= one of {', '.join(STAGES)} to delete no more than that")
     run = RUNS / _iteration(options["iter"]) / options.get("split", "cv")
     names = [options["stage"]] if "stage" in options else sorted(path.name for path in run.glob("*"))
-    for path in [path for name in names for path in (run / name, run / f".{name}.partial")]:
+    for path in [path for name in names for path in (run / name, run / f".{name}.partial", run / f".{name}.state")]:
         if path.is_dir():
             shutil.rmtree(path)
         else:

@@ -27,31 +27,17 @@ def run_stage(name: str, run: Path) -> None:
     die_with_parent()
     with _lock(run / f".{name}.lock") as lock:
         fingerprint, inputs = _fingerprint(stage, run, settings)
-        out, work = run / name, run / f".{name}.partial"
+        out, work, state = run / name, run / f".{name}.partial", run / f".{name}.state"
         if is_done(out, fingerprint):
             print(f"{name}  up to date", flush=True)
             return
-        if not stage.trains:  # training resumes in its work folder, everything else starts anew
-            shutil.rmtree(work, ignore_errors=True)
-        work.mkdir(parents=True, exist_ok=True)
-        print(f"{name}  {run}", flush=True)
-        _fetch_bases(stage, settings)
-        start = time.time()
-        lineage = _execute(stage, Job(settings, run, work, fingerprint), lock)
-        shutil.rmtree(work / "checkpoint", ignore_errors=True)
-        seconds = round(time.time() - start, 1)  # of this run; a resumed one does not know what was spent before
-        sections = {section: settings.model_dump(mode="json")[section] for section in stage.sections}
-        facts = {
-            "stage": name,
-            "iteration": run.parent.name,
-            "split": run.name,
-            "fingerprint": fingerprint,
-            "seconds": seconds,
-        }
-        write_manifest(work, {**facts, "commit": _commit(), "inputs": inputs, "settings": sections, **lineage})
+        if not is_done(work, fingerprint):  # a kill may have come between its manifest and the rename below
+            print(f"{name}  {run}", flush=True)
+            _fill(stage, Job(settings, run, work, fingerprint), inputs, lock)
         shutil.rmtree(out, ignore_errors=True)
         work.rename(out)
-        print(f"{name}  {seconds:.0f} s", flush=True)
+        shutil.rmtree(state, ignore_errors=True)
+        print(f"{name}  {read_manifest(out)['lineage']['seconds']:.0f} s", flush=True)
 
 
 def is_done(out: Path, fingerprint: str) -> bool:
@@ -67,6 +53,29 @@ def execute_here(name: str, run: Path, fingerprint: str) -> dict:
     die_with_parent()
     with joined_ranks(settings.machine.device):
         return STAGES[name].run(Job(settings, run, run / f".{name}.partial", fingerprint)) or {}
+
+
+def _fill(stage: Stage, job: Job, inputs: dict[str, str], lock: int) -> None:
+    """Make the stage's output in `job.out`, its manifest last."""
+    if not stage.trains:  # training resumes in its work folder, everything else starts anew
+        shutil.rmtree(job.out, ignore_errors=True)
+    job.out.mkdir(parents=True, exist_ok=True)
+    _fetch_bases(stage, job.settings)
+    start = time.time()
+    added = _execute(stage, job, lock)
+    values = job.settings.model_dump(mode="json")
+    lineage = {
+        "stage": stage.name,
+        "iteration": job.run.parent.name,
+        "split": job.run.name,
+        "fingerprint": job.fingerprint,
+        "seconds": round(time.time() - start, 1),  # of this run; a resumed one does not know what was spent before
+        "commit": _commit(),
+        "inputs": inputs,
+        "settings": {section: values[section] for section in stage.sections},
+        **added,
+    }
+    write_manifest(job.out, lineage)
 
 
 def _execute(stage: Stage, job: Job, lock: int) -> dict:

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 """Guards shared/prompts.py: the exact text that a model sees, read back from ids that stand for one character each."""
 
 import pytest
@@ -83,12 +85,19 @@ def test_the_name_of_a_special_token_in_a_text_stays_text(name, request):
         ("tiny_qwen", ("", "<|im_end|>"), ("", "")),  # its tokenizer puts nothing in front
     ],
 )
-def test_a_decoders_text_begins_as_its_tokenizer_begins_and_ends_only_for_an_embedder(
+def test_a_decoders_text_begins_as_its_tokenizer_begins_and_has_an_end_only_for_an_embedder(
     name, embedder, reranker, request
 ):
     tokenizer = load_tokenizer(request.getfixturevalue(name))
-    for words, (head, tail) in ((embedder_words(tokenizer), embedder), (reranker_words(tokenizer), reranker)):
-        assert (tokenizer.decode(words.head), tokenizer.decode(words.tail)) == (head, tail)
+    for words, (head, end) in ((embedder_words(tokenizer), embedder), (reranker_words(tokenizer), reranker)):
+        assert (tokenizer.decode(words.head), words.tail, tokenizer.decode(words.end)) == (head, (), end)
+
+
+def test_a_decoders_end_token_follows_only_where_the_prompt_asks_for_it(tiny_qwen):
+    words = embedder_words(load_tokenizer(tiny_qwen))
+    plain = words.encode("Adds 1")
+    assert embedder_passage(words, LONG, "Adds 1") == [*plain, *words.end]
+    assert embedder_passage(words, replace(LONG, end_token=False), "Adds 1") == plain
 
 
 def test_a_bert_is_framed_by_cls_and_sep(tiny_bert):

@@ -1,6 +1,7 @@
 """Writes and reads card.json, which travels with a merged model and says how its prompts are put together."""
 
 import json
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -29,22 +30,25 @@ def write_card(card: EmbedderCard | RerankerCard, folder: Path) -> None:
 
 
 def read_embedder_card(folder: Path) -> EmbedderCard:
-    """The card of the embedder in `folder`. Raises ValueError where there is none."""
-    card = _read(folder, "embedder", {"pooling", "prompt", "examples", "shown"})
-    examples = tuple((question, answer, Example(**example)) for question, answer, example in card["examples"])
-    return EmbedderCard(card["pooling"], EmbedderPrompt(**card["prompt"]), examples, card["shown"])
+    """The card of the embedder in `folder`. Raises ValueError where there is none, or another kind's."""
+
+    def build(card: dict) -> EmbedderCard:
+        examples = tuple((question, answer, Example(**example)) for question, answer, example in card.pop("examples"))
+        return EmbedderCard(prompt=EmbedderPrompt(**card.pop("prompt")), examples=examples, **card)
+
+    return _read(folder, "embedder", build)
 
 
 def read_reranker_card(folder: Path) -> RerankerCard:
-    """The card of the reranker in `folder`. Raises ValueError where there is none."""
-    return RerankerCard(RerankerPrompt(**_read(folder, "reranker", {"prompt"})["prompt"]))
+    """The card of the reranker in `folder`. Raises ValueError where there is none, or another kind's."""
+    return _read(folder, "reranker", lambda card: RerankerCard(prompt=RerankerPrompt(**card.pop("prompt")), **card))
 
 
-def _read(folder: Path, kind: str, keys: set[str]) -> dict:
+def _read(folder: Path, kind: str, build: Callable[[dict], EmbedderCard | RerankerCard]):
     path = folder / "card.json"
     if not path.is_file():
         raise ValueError(f"{path} does not exist: {folder} is no merged {kind}; `just train` writes one")
-    card = json.loads(path.read_text())
-    if set(card) != keys:
-        raise ValueError(f"{path} is no card of a {kind}: it has {sorted(card)}, expected {sorted(keys)}")
-    return card
+    try:
+        return build(json.loads(path.read_text()))
+    except (TypeError, KeyError, ValueError) as error:
+        raise ValueError(f"{path} is no card of a {kind} of this version: {error}") from None

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+MODULES = ("vllm", "polars", "pydantic", "faiss")
 WHEELS = ("vllm", "polars", "pydantic", "faiss-cpu")  # what predict needs beyond Kaggle's image
 
 
@@ -41,16 +42,24 @@ def find(inputs: Path, marker: str) -> Path:
 def find_model(inputs: Path, stage: str) -> Path:
     """The merged model that the packaging stage `stage` made."""
     for path in sorted(inputs.rglob("manifest.json")):
-        if json.loads(path.read_text()).get("lineage", {}).get("stage") == stage:
+        if _lineage(path).get("stage") == stage:
             return path.parent
     raise ValueError(f"no model of {stage} under {inputs}: add its dataset to the kernel's sources")
+
+
+def _lineage(manifest: Path) -> dict:
+    """{} for a manifest that is not ours: other tools name files so too."""
+    try:
+        return json.loads(manifest.read_text())["lineage"]
+    except (ValueError, KeyError, TypeError):
+        return {}
 
 
 def verify(inputs: Path, sources: dict[str, dict], folders: list[Path]) -> None:
     """Raise ValueError for a mounted dataset that is not the pushed version, or a model whose files are damaged."""
     from shared.manifest import digest, verify_manifest
 
-    mounted = {digest(path.parent) for path in inputs.rglob("manifest.json")}
+    mounted = {digest(path.parent) for path in inputs.rglob("manifest.json") if _lineage(path)}
     for slug, source in sources.items():
         if source["digest"] not in mounted:
             raise ValueError(
@@ -64,7 +73,7 @@ def verify(inputs: Path, sources: dict[str, dict], folders: list[Path]) -> None:
 def install_wheels(inputs: Path) -> None:
     """Install the wheels found under `inputs`, without any index. ValueError when they are for another interpreter."""
     wheels = sorted(inputs.rglob("vllm-*.whl"))
-    if not wheels or importlib.util.find_spec("vllm"):
+    if not wheels or all(map(importlib.util.find_spec, MODULES)):
         return
     misfit = [path.name for path in wheels[0].parent.glob("*.whl") if not _fits(path.name)]
     if misfit:

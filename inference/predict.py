@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from inference.card import read_embedder_card
+from inference.card import read_embedder_card, read_reranker_card
 from inference.profiles import load_profile
 from inference.rerank import rerank
 from inference.retrieve import retrieve
@@ -29,8 +29,11 @@ def predict(
 
     The file stands after retrieval already, in retrieval order, and is replaced when the reranker is done.
     """
+    if depth < 1:
+        raise ValueError(f"depth is {depth}: rerank at least 1 candidate")
     seconds: dict[str, float] = {}
-    machine = load_profile(profile)
+    machine, card = load_profile(profile), read_embedder_card(embedder)
+    read_reranker_card(reranker)  # a wrong folder is said now, not after retrieval
     data = _timed("read", seconds, lambda: read_competition(competition, need_train=False))
     known = set(data.misconceptions["misconception_id"])
     candidates = _timed(
@@ -40,7 +43,7 @@ def predict(
             data.test,
             data.misconceptions,
             embedder,
-            read_embedder_card(embedder),
+            card,
             engine=engine,
             profile=machine,
             k=max(K, depth),

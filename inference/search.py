@@ -1,9 +1,11 @@
-"""Finds the exact nearest misconceptions of every query with faiss, on a GPU where faiss has one."""
+"""Finds the exact nearest misconceptions of every query with faiss, on a GPU where the corpus is large enough."""
 
 import faiss
 import numpy as np
 
 QUERIES_AT_ONCE = 4096
+LARGE = 10**6  # corpus rows from which a GPU is worth its start and its memory, which an engine may hold
+GPU_MOST = 2048  # neighbours that faiss finds on a GPU
 
 
 def search(queries: np.ndarray, corpus: np.ndarray, ids: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
@@ -15,7 +17,7 @@ def search(queries: np.ndarray, corpus: np.ndarray, ids: np.ndarray, k: int) -> 
     k = min(k, len(corpus))
     order = np.argsort(ids, kind="stable")
     ids, corpus = ids[order], np.ascontiguousarray(corpus[order], np.float32)
-    index = _index(corpus)
+    index = _index(corpus, on_gpu=len(corpus) >= LARGE and 2 * k <= GPU_MOST)
     found, scores = np.empty((len(queries), k), np.int64), np.empty((len(queries), k), np.float32)
     for start in range(0, len(queries), QUERIES_AT_ONCE):
         part = slice(start, start + QUERIES_AT_ONCE)
@@ -23,9 +25,9 @@ def search(queries: np.ndarray, corpus: np.ndarray, ids: np.ndarray, k: int) -> 
     return found, scores
 
 
-def _index(corpus: np.ndarray) -> faiss.Index:
+def _index(corpus: np.ndarray, *, on_gpu: bool) -> faiss.Index:
     index = faiss.IndexFlatIP(corpus.shape[1])
-    if faiss.get_num_gpus() > 0:  # 0 with faiss-cpu
+    if on_gpu and faiss.get_num_gpus() > 0:  # 0 with faiss-cpu
         index = faiss.index_cpu_to_all_gpus(index)
     index.add(corpus)
     return index

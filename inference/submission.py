@@ -66,9 +66,14 @@ def _read_row(path: Path, query_id: str, text: str | None, known: set[int]) -> t
 
 def read_labels(path: Path, test: pl.DataFrame) -> pl.DataFrame:
     """`test` with the right ids from a CSV of a submission's columns, one id a row; queries without one left out."""
-    renamed = _read_columns(path).select(
-        pl.col(COLUMNS[0]).alias("query_id"), pl.col(COLUMNS[1]).cast(pl.Int64).alias("misconception_id")
-    )
+    labels = _read_columns(path)
+    ids = labels[COLUMNS[1]].cast(pl.Int64, strict=False)
+    if ids.has_nulls():
+        row = ids.is_null().arg_true()[0]
+        raise ValueError(
+            f"{path}, row {labels[COLUMNS[0]][row]}: {labels[COLUMNS[1]][row]!r} is not one misconception id"
+        )
+    renamed = pl.DataFrame({"query_id": labels[COLUMNS[0]], "misconception_id": ids})
     return test.drop("misconception_id").join(renamed, on="query_id", how="inner").select(test.columns)
 
 

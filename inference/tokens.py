@@ -15,14 +15,14 @@ def load_tokenizer(folder: str | Path) -> PreTrainedTokenizerBase:
 def embedder_words(tokenizer: PreTrainedTokenizerBase) -> Words:
     """Words of an embedder, with the end token of a decoder."""
     if tokenizer.cls_token_id is not None and tokenizer.sep_token_id is not None:
-        return Words(_encoder(tokenizer), (tokenizer.cls_token_id,), (tokenizer.sep_token_id,))
+        return Words(_encoder(tokenizer), _framer(tokenizer), (tokenizer.cls_token_id,), (tokenizer.sep_token_id,))
     end = () if tokenizer.eos_token_id is None else (tokenizer.eos_token_id,)
-    return Words(_encoder(tokenizer), _beginning(tokenizer), (), end)
+    return Words(_encoder(tokenizer), _framer(tokenizer), _beginning(tokenizer), (), end)
 
 
 def reranker_words(tokenizer: PreTrainedTokenizerBase) -> Words:
     """Words of a reranker: the prompt ends where the model is to say Yes."""
-    return Words(_encoder(tokenizer), _beginning(tokenizer), ())
+    return Words(_encoder(tokenizer), _framer(tokenizer), _beginning(tokenizer), ())
 
 
 def yes_token(tokenizer: PreTrainedTokenizerBase) -> int:
@@ -38,6 +38,10 @@ def yes_token(tokenizer: PreTrainedTokenizerBase) -> int:
 def _encoder(tokenizer: PreTrainedTokenizerBase):
     # split_special_tokens: a "<|im_end|>" inside a question is text, not the end of the sequence
     return lambda text: tokenizer.encode(text, add_special_tokens=False, split_special_tokens=True)
+
+
+def _framer(tokenizer: PreTrainedTokenizerBase):
+    return lambda text: tokenizer.encode(text, add_special_tokens=False)
 
 
 def _beginning(tokenizer: PreTrainedTokenizerBase) -> tuple[int, ...]:

@@ -21,12 +21,14 @@ YES = "Yes"
 
 @dataclass(frozen=True)
 class Words:
-    """A tokenizer as a value: `encode` turns text into ids without special tokens; head and tail frame a sequence.
+    """A tokenizer as a value: `encode` turns a user's text into ids, none of them special; head and tail frame them.
 
-    `end` is a decoder's end token, which follows only where the embedder's prompt asks for it.
+    `frame` turns our own words around a text into ids, special ones where the model has them (bge-en-icl has
+    <instruct>). `end` is a decoder's end token, which follows only where the embedder's prompt asks for it.
     """
 
     encode: Callable[[str], list[int]]
+    frame: Callable[[str], list[int]]
     head: tuple[int, ...]  # [CLS] or the beginning of a sequence, where the model has one
     tail: tuple[int, ...]  # [SEP], where the model has one
     end: tuple[int, ...] = ()
@@ -75,8 +77,8 @@ def embedder_query(words: Words, prompt: EmbedderPrompt, examples: Sequence[Exam
     if not prompt.task:
         return [*words.head, *ids, *_tail(words, prompt)]
     shown = [token for example in examples for token in _example(words, prompt, example)]
-    before = words.encode(f"<instruct>{prompt.task}\n<query>")
-    return [*words.head, *shown, *before, *ids, *words.encode("\n<response>"), *_tail(words, prompt)]
+    before = words.frame(f"<instruct>{prompt.task}\n<query>")
+    return [*words.head, *shown, *before, *ids, *words.frame("\n<response>"), *_tail(words, prompt)]
 
 
 def embedder_passage(words: Words, prompt: EmbedderPrompt, passage: str) -> list[int]:
@@ -86,13 +88,13 @@ def embedder_passage(words: Words, prompt: EmbedderPrompt, passage: str) -> list
 
 def reranker_query(words: Words, prompt: RerankerPrompt, query: str) -> list[int]:
     """Ids in front of every candidate of a query."""
-    return [*words.head, *words.encode("A: "), *words.encode(query)[: prompt.query_tokens]]
+    return [*words.head, *words.frame("A: "), *words.encode(query)[: prompt.query_tokens]]
 
 
 def reranker_passage(words: Words, prompt: RerankerPrompt, passage: str) -> list[int]:
     """Ids of one candidate behind its query; the last one's logit of "Yes" is the score."""
     cut = words.encode(passage)[: prompt.passage_tokens]
-    return [*words.encode("\nB: "), *cut, *words.encode(f"\n{prompt.instruction}")]
+    return [*words.frame("\nB: "), *cut, *words.frame(f"\n{prompt.instruction}")]
 
 
 def _tail(words: Words, prompt: EmbedderPrompt) -> tuple[int, ...]:
@@ -102,5 +104,5 @@ def _tail(words: Words, prompt: EmbedderPrompt) -> tuple[int, ...]:
 def _example(words: Words, prompt: EmbedderPrompt, example: Example) -> list[int]:
     query = words.encode(example.query)[: prompt.example_query_tokens]
     response = words.encode(example.response)[: prompt.example_passage_tokens]
-    before = words.encode(f"<instruct>{prompt.task}\n<query>")
-    return [*before, *query, *words.encode("\n<response>"), *response, *words.encode("\n\n")]
+    before = words.frame(f"<instruct>{prompt.task}\n<query>")
+    return [*before, *query, *words.frame("\n<response>"), *response, *words.frame("\n\n")]

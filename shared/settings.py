@@ -51,6 +51,7 @@ class Embedder(Section):
     passage_tokens: Count = 128
     example_query_tokens: Count = 384  # the seed's fork: --example_query_max_len
     example_passage_tokens: Count = 128
+    seed: str = "examples"  # of their order
 
 
 class Reranker(Section):
@@ -70,7 +71,8 @@ class Lora(Section):
 
 class Prepare(Section):
     competition: str = "data/eedi"  # folder with the competition's CSV files
-    held_out: Share = 0.25  # of the labelled misconceptions: gives 74 % unseen pairs, as the hidden test has
+    # of the labelled misconceptions: a quarter gives 74 % unseen pairs, as the hidden test has
+    held_out: Annotated[float, Field(gt=0, lt=1)] = 0.25
     seed: str = "folds"
 
 

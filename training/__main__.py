@@ -45,9 +45,9 @@ def _run(arguments: list[str]) -> int:
     from training.stages import STAGES, stages_of
 
     if command == "worker":  # started by torchrun from training/run.py
-        from training.run import execute_here
+        from training.run import work
 
-        execute_here(rest[0], Path(rest[1]), rest[2])
+        work(rest[0], Path(rest[1]), rest[2])
         return 0
     if command not in (*STAGES, "all") or len(rest) != 1:
         print(__doc__, file=sys.stderr)

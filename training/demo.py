@@ -18,8 +18,10 @@ def demo(arguments: list[str]) -> int:
     """Run the demo; `questions=N` makes less data, `section.key=value` goes to both iterations."""
     questions = [argument for argument in arguments if argument.startswith("questions=")]
     overrides = [argument for argument in arguments if argument not in questions]
-    count = int(questions[0].partition("=")[2]) if questions else 240
-    write_competition(DATA, questions=count, test_questions=count // 4)
+    count = questions[0].partition("=")[2] if questions else "240"
+    if not count.isdecimal() or int(count) < 40:
+        raise ValueError(f"questions={count}: say a number, at least 40")
+    write_competition(DATA, questions=int(count), test_questions=int(count) // 4)
     for iteration in ("demo0", "demo1"):
         if status := pipeline.train([f"iter={iteration}", *overrides]):
             return status
@@ -37,7 +39,7 @@ def run_kernel(competition: Path, run: Path, out: Path) -> int:
     hidden = shutil.ignore_patterns("__pycache__", "train.csv", "test_labels.csv")
     for source in (*map(Path, CODE), competition, run / "merge_embedder", run / "merge_reranker"):
         place = INPUTS / ("code" if str(source) in CODE else "") / source.name
-        shutil.copytree(source, place, ignore=hidden, copy_function=os.link)
+        shutil.copytree(source, place, ignore=hidden)
     paths = {"MALRULE_INPUT": str(INPUTS.resolve()), "MALRULE_OUT": str(out.resolve()), "MALRULE_PROFILE": "cpu"}
     # -I: the checkout is not on the kernel's path, only what it finds among its inputs
     return subprocess.run([sys.executable, "-I", str(KERNEL)], env={**os.environ, **paths}).returncode

@@ -8,49 +8,34 @@ import sys
 from pathlib import Path
 
 from shared.settings import ITERATIONS, RUNS, SPLITS, Settings, load_settings, write_settings
-from training.run import competition_digest, die_with_parent
+from training.plan import print_plan
+from training.run import TIED, competition_digest, die_with_parent
 from training.stages import STAGES, inputs_of, stages_of
 
 ROOT = Path(__file__).parent.parent
 
 
 def train(arguments: list[str]) -> int:
-    """Run what is not up to date of an iteration and of those before it. Returns DVC's exit status."""
-    target, split, _ = _resolve(arguments)
-    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    """Run what is not up to date of an iteration and of those before it. 2 when a stage fails."""
+    target, split, chain, overrides = _resolve(arguments)
+    _write(target, split, chain, overrides)
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     repro = [sys.executable, "-m", "dvc", "repro", _dvc_target(target, split)]
-    return subprocess.run(repro, cwd=ROOT, env=environment, preexec_fn=die_with_parent).returncode
+    done = subprocess.run(repro, cwd=ROOT, env={**os.environ, "PATH": path, TIED: "1"}, preexec_fn=die_with_parent)
+    return 2 if done.returncode else 0
 
 
 def plan(arguments: list[str]) -> int:
     """Print, stage by stage, what `train` would run and why."""
-    from dvc.repo import Repo
-
-    target, split, chain = _resolve(arguments)
-    status = Repo(ROOT).status(targets=[_dvc_target(target, split)], with_deps=True)
-    runs: set[Path] = set()
-    for iteration, settings in chain:
-        for stage in stages_of(split, settings.iteration.previous):
-            folder = RUNS / iteration / split / stage.name
-            reasons = _reasons(status.get(_dvc_name(iteration, stage.name, split), []))
-            reasons += [
-                f"{need} runs"
-                for need in inputs_of(stage, iteration, settings.iteration.previous, split)
-                if need in runs
-            ]
-            if reasons:
-                runs.add(folder)
-            if folder.with_name(f".{stage.name}.state").exists():
-                reasons.append("goes on from its checkpoint")
-            print(
-                f"{'run ' if folder in runs else 'done'}  {folder}{'  because ' if reasons else ''}{'; '.join(reasons)}"
-            )
+    _, split, chain, _ = _resolve(arguments)
+    print_plan(chain, split)
     return 0
 
 
 def settings(arguments: list[str]) -> int:
     """Write the settings of an iteration, and of those before it, into their run folders, and print where."""
-    _, split, chain = _resolve(arguments)
+    target, split, chain, overrides = _resolve(arguments)
+    _write(target, split, chain, overrides)
     print("\n".join(str(RUNS / iteration / split / "settings.json") for iteration, _ in chain))
     return 0
 
@@ -59,27 +44,24 @@ def report(arguments: list[str]) -> int:
     """Print the stages and figures of an iteration's run, and of those before it."""
     from training.report import print_report
 
-    options = _options(arguments)
-    names = [
-        iteration for iteration, _ in _chain(_iteration(options.pop("iter", "1")), options.get("split", "cv"), None)
-    ]
-    print_report([RUNS / name / options.get("split", "cv") for name in names])
+    target, split = _target({"iter": "1", **_options(arguments)})
+    print_report([RUNS / name / split for name, _ in _chain(target, split, None)])
     return 0
 
 
 def clean(arguments: list[str]) -> int:
     """Delete the output of one stage of a run, or the whole run; what was trained is gone then."""
     options = _options(arguments, ("iter", "split", "stage"))
-    if "iter" not in options or options.get("stage", "prepare") not in STAGES:
-        raise ValueError(f"say iter=N, and stage= one of {', '.join(STAGES)} to delete no more than that")
-    run = RUNS / _iteration(options["iter"]) / options.get("split", "cv")
-    names = [options["stage"]] if "stage" in options else sorted(path.name for path in run.glob("*"))
-    for path in [path for name in names for path in (run / name, run / f".{name}.partial", run / f".{name}.state")]:
-        if path.is_dir():
-            shutil.rmtree(path)
-        else:
-            path.unlink(missing_ok=True)
-    print(f"deleted {', '.join(names) or 'nothing'} of {run}")
+    stage = options.pop("stage", None)
+    if stage is not None and stage not in STAGES:
+        raise ValueError(f"stage={stage}: there are {', '.join(STAGES)}")
+    run = Path(RUNS, *_target(options))
+    names = [stage, f".{stage}.partial", f".{stage}.state"] if stage else sorted(path.name for path in run.glob("*"))
+    for path in (run / name for name in names):
+        shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+    if stage is None:
+        shutil.rmtree(run, ignore_errors=True)
+    print(f"deleted {run / stage if stage else run}")
     return 0
 
 
@@ -124,50 +106,67 @@ def render_dvc(iteration: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _resolve(arguments: list[str]) -> tuple[str, str, list[tuple[str, Settings]]]:
-    """Check the arguments and write the settings that they lead to: of the iteration, and of those before it."""
+def _resolve(arguments: list[str]) -> tuple[str, str, list[tuple[str, Settings]], list[str]]:
+    """(iteration, split, the settings of it and of those before it, overrides) that the arguments ask for."""
     overrides = [argument for argument in arguments if "." in argument.partition("=")[0]]
-    options = _options([argument for argument in arguments if argument not in overrides])
-    split = options.pop("split", "cv")
+    if wrong := [override for override in overrides if override.startswith("iteration.")]:
+        raise ValueError(f"{wrong[0]!r}: an iteration's place stands in its params.toml; make a new folder for another")
+    target, split = _target(_options([argument for argument in arguments if argument not in overrides]))
+    return target, split, _chain(target, split, overrides), overrides
+
+
+def _target(options: dict[str, str]) -> tuple[str, str]:
+    split = options.get("split", "cv")
     if split not in SPLITS:
         raise ValueError(f"split={split}: there are {' and '.join(SPLITS)}")
     if "iter" not in options:
         raise ValueError("say which iteration: iter=1, or iter=small1 for a folder of training/iterations")
-    target = _iteration(options.pop("iter"))
-    chain = _chain(target, split, overrides)
-    for iteration, resolved in chain:
-        run = RUNS / iteration / split
-        digest = competition_digest(resolved)
-        write_settings(resolved, run)
-        _write_if_changed(run / "competition.sha256", f"{digest}\n")
+    name = f"iter{options['iter']}" if options["iter"].isdecimal() else options["iter"]
+    known = sorted(path.parent.name for path in ITERATIONS.glob("*/params.toml"))
+    if name not in known:
+        raise ValueError(f"there is no iteration {name!r}; there are: {', '.join(known)}")
+    return name, split
+
+
+def _write(target: str, split: str, chain: list[tuple[str, Settings]], overrides: list[str]) -> None:
+    """Give every run folder its settings, and the digest of the competition's files, for DVC to compare."""
+    digests = [competition_digest(resolved) for _, resolved in chain]
+    for (iteration, resolved), digest in zip(chain, digests, strict=True):
+        write_settings(resolved, RUNS / iteration / split)
+        _write_if_changed(RUNS / iteration / split / "competition.sha256", f"{digest}\n")
     _write_if_changed(RUNS / target / split / "overrides.json", json.dumps(overrides) + "\n")
-    return target, split, chain
 
 
 def _chain(target: str, split: str, overrides: list[str] | None) -> list[tuple[str, Settings]]:
-    """(iteration, settings) from the first iteration to `target`; earlier ones keep the overrides of their runs."""
+    """(iteration, settings) from the first iteration to `target`; earlier ones keep the overrides of their runs.
+
+    What is said of the data and the machine goes for all of them. Raises ValueError when two of them hold out
+    different data: a teacher would have seen what the pupil is tested on.
+    """
     chain, name = [], target
     while name:
         path = RUNS / name / split / "overrides.json"
         kept = json.loads(path.read_text()) if path.is_file() else []
-        resolved = load_settings(name, overrides if name == target and overrides is not None else kept)
+        if overrides is not None:
+            own = overrides if name == target else kept
+            kept = [*(item for item in own if not _is_common(item)), *filter(_is_common, overrides)]
+        resolved = load_settings(name, kept)
+        if chain and resolved.prepare != chain[0][1].prepare:
+            raise ValueError(f"[prepare] of {name} and {chain[0][0]} differ: give both the same values")
         chain.insert(0, (name, resolved))
         name = resolved.iteration.previous
     return chain
 
 
-def _options(arguments: list[str]) -> dict[str, str]:
-    options = dict(argument.split("=", 1) for argument in arguments if "=" in argument)
-    wrong = [
-        argument for argument in arguments if argument.partition("=")[0] not in ("iter", "split") or "=" not in argument
-    ]
-    if wrong:
-        raise ValueError(f"{wrong[0]!r} is none of iter=N, split=cv|full, section.key=value")
-    return options
+def _is_common(override: str) -> bool:
+    return override.startswith(("prepare.", "machine."))
 
 
-def _iteration(text: str) -> str:
-    return f"iter{text}" if text.isdecimal() else text
+def _options(arguments: list[str], known: tuple[str, ...] = ("iter", "split")) -> dict[str, str]:
+    for argument in arguments:
+        if argument.partition("=")[0] not in known or "=" not in argument:
+            raise ValueError(f"{argument!r} is none of {', '.join(f'{name}=...' for name in known)}, section.key=value")
+    return dict(argument.split("=", 1) for argument in arguments)
 
 
 def _dvc_name(iteration: str, stage: str, split: str) -> str:
@@ -176,28 +175,6 @@ def _dvc_name(iteration: str, stage: str, split: str) -> str:
 
 def _dvc_target(iteration: str, split: str) -> str:
     return _dvc_name(iteration, "evaluate" if split == "cv" else "merge_reranker", split)
-
-
-def _reasons(changes: list) -> list[str]:
-    """DVC's changes in words: [{"changed deps": {file: {"modified": ...}}}] or ["changed command"]."""
-    reasons = []
-    for change in changes:
-        if isinstance(change, str):
-            reasons.append(change)
-            continue
-        for files in change.values():
-            for name, how in files.items():
-                details = how.items() if isinstance(how, dict) else [("", how)]
-                reasons += [
-                    f"{key} {state}".strip() if key else f"{name} is {state}" for key, state in _settled(details)
-                ]
-    return reasons
-
-
-def _settled(details) -> list[tuple[str, str]]:
-    return [
-        (key, values) if isinstance(values, str) else (f"{key}: {', '.join(values)}", "") for key, values in details
-    ]
 
 
 def _write_if_changed(path: Path, text: str) -> None:

@@ -18,17 +18,20 @@ from shared.manifest import digest, read_manifest, write_manifest
 from shared.settings import Settings, read_settings
 from training.stages import STAGES, Job, Stage, inputs_of
 
+TIED = "MALRULE_TIED"
 LOCK_SECONDS = 60  # an orphan of a killed run gets its signal at once and needs a moment to end
 
 
 def run_stage(name: str, run: Path) -> None:
     """Bring runs/ITERATION/SPLIT/`name` up to date. ValueError when an input is missing or the stage fails."""
     settings, stage = read_settings(run), STAGES[name]
-    die_with_parent()
+    if TIED in os.environ:  # started by `train`; a stage that a person started may outlive the shell
+        die_with_parent()
     with _lock(run / f".{name}.lock") as lock:
         fingerprint, inputs = _fingerprint(stage, run, settings)
         out, work, state = run / name, run / f".{name}.partial", run / f".{name}.state"
         if is_done(out, fingerprint):
+            shutil.rmtree(state, ignore_errors=True)
             print(f"{name}  up to date", flush=True)
             return
         if not is_done(work, fingerprint):  # a kill may have come between its manifest and the rename below
@@ -40,19 +43,23 @@ def run_stage(name: str, run: Path) -> None:
         print(f"{name}  {read_manifest(out)['lineage']['seconds']:.0f} s", flush=True)
 
 
+def is_whole(out: Path) -> bool:
+    """Whether `out` is a whole output: a manifest is written last."""
+    return (out / "manifest.json").is_file()
+
+
 def is_done(out: Path, fingerprint: str) -> bool:
-    """Whether `out` is a whole output of this fingerprint: a manifest is written last."""
-    return (out / "manifest.json").is_file() and read_manifest(out)["lineage"].get("fingerprint") == fingerprint
+    """Whether `out` is a whole output of this fingerprint."""
+    return is_whole(out) and read_manifest(out)["lineage"].get("fingerprint") == fingerprint
 
 
-def execute_here(name: str, run: Path, fingerprint: str) -> dict:
-    """Run the stage in this process, one of those that torchrun started if it did. Returns lineage to add."""
-    from inference.ranks import joined_ranks
-
-    settings = read_settings(run)
+def work(name: str, run: Path, fingerprint: str) -> None:
+    """Run the stage in a process that torchrun started."""
     die_with_parent()
-    with joined_ranks(settings.machine.device):
-        return STAGES[name].run(Job(settings, run, run / f".{name}.partial", fingerprint)) or {}
+    settings = read_settings(run)
+    if _fingerprint(STAGES[name], run, settings)[0] != fingerprint:
+        raise ValueError(f"{run}/settings.json or an input changed while {name} started: repeat the command")
+    _execute_here(STAGES[name], Job(settings, run, run / f".{name}.partial", fingerprint))
 
 
 def _fill(stage: Stage, job: Job, inputs: dict[str, str], lock: int) -> None:
@@ -60,8 +67,9 @@ def _fill(stage: Stage, job: Job, inputs: dict[str, str], lock: int) -> None:
     if not stage.trains:  # training resumes in its work folder, everything else starts anew
         shutil.rmtree(job.out, ignore_errors=True)
     job.out.mkdir(parents=True, exist_ok=True)
-    _fetch_bases(stage, job.settings)
-    start = time.time()
+    _check_machine(stage, job.settings)
+    base = _fetch_bases(stage, job.settings)
+    start, before = time.time(), _seconds_before(job) if stage.trains else 0.0
     added = _execute(stage, job, lock)
     values = job.settings.model_dump(mode="json")
     lineage = {
@@ -69,10 +77,11 @@ def _fill(stage: Stage, job: Job, inputs: dict[str, str], lock: int) -> None:
         "iteration": job.run.parent.name,
         "split": job.run.name,
         "fingerprint": job.fingerprint,
-        "seconds": round(time.time() - start, 1),  # of this run; a resumed one does not know what was spent before
+        "seconds": round(before + time.time() - start, 1),
         "commit": _commit(),
         "inputs": inputs,
         "settings": {section: values[section] for section in stage.sections},
+        **base,
         **added,
     }
     write_manifest(job.out, lineage)
@@ -82,7 +91,7 @@ def _execute(stage: Stage, job: Job, lock: int) -> dict:
     processes = _processes(stage, job.settings)
     if processes == 1:
         _use_threads(job.settings)
-        return execute_here(stage.name, job.run, job.fingerprint)
+        return _execute_here(stage, job)
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
     command += ["-m", "training", "worker", stage.name, str(job.run), job.fingerprint]
     environment = {
@@ -99,18 +108,46 @@ def _execute(stage: Stage, job: Job, lock: int) -> dict:
     return {}
 
 
-def _fetch_bases(stage: Stage, settings: Settings) -> None:
-    """Bring the base models here before several processes ask for them at once."""
-    from training.base_models import local_folder
+def _execute_here(stage: Stage, job: Job) -> dict:
+    from inference.ranks import joined_ranks
 
+    with joined_ranks(job.settings.machine.device):
+        return stage.run(job) or {}
+
+
+def _check_machine(stage: Stage, settings: Settings) -> None:
+    """Raise ValueError when the settings ask for a device that is not there, before anything is loaded."""
+    from inference.profiles import load_profile
+
+    machine = settings.machine
+    if load_profile(machine.profile).device != machine.device:
+        raise ValueError(f"machine.device is {machine.device}, and machine.profile {machine.profile} is for another")
+    if machine.device == "cuda" and stage.name != "prepare":
+        import torch
+
+        there = torch.cuda.device_count()
+        if there < max(machine.processes, 1):
+            raise ValueError(
+                f"machine asks for {max(machine.processes, 1)} GPUs and {there} are there; for a CPU: "
+                "machine.device=cpu machine.profile=cpu machine.processes=2 (and small models)"
+            )
+
+
+def _fetch_bases(stage: Stage, settings: Settings) -> dict[str, str]:
+    """Bring the base models here before several processes ask for them; the digest of what is trained on goes along."""
+    from training.base_models import local_folder, weights_digest
+
+    lineage = {}
     for section in ("miner", "embedder", "reranker"):
         model = getattr(settings, section) if section in stage.sections else None
         if model is not None:
-            local_folder(model.base)
+            folder = local_folder(model.base)
+            lineage = {"base_sha256": weights_digest(folder)} if stage.trains else {}
+    return lineage
 
 
 def _processes(stage: Stage, settings: Settings) -> int:
-    """vLLM spreads over GPUs by itself and the other stages need one process; training and hf engines take them all."""
+    """Training and stages with an hf engine take every GPU; vLLM and the others are one process."""
     section = getattr(settings, stage.name, None)
     if not (stage.trains or getattr(section, "engine", "") == "hf"):
         return 1
@@ -130,7 +167,7 @@ def _use_threads(settings: Settings) -> None:
 
 def _fingerprint(stage: Stage, run: Path, settings: Settings) -> tuple[str, dict[str, str]]:
     values = settings.model_dump(mode="json")
-    sections = {section: _lasting(values[section]) for section in stage.sections}
+    sections = {section: lasting(values[section]) for section in stage.sections}
     inputs = {
         str(folder): _input_digest(folder)
         for folder in inputs_of(stage, run.parent.name, settings.iteration.previous, run.name)
@@ -141,14 +178,14 @@ def _fingerprint(stage: Stage, run: Path, settings: Settings) -> tuple[str, dict
     return hashlib.sha256(text.encode()).hexdigest(), inputs
 
 
-def _lasting(section: dict | None) -> dict | None:
+def lasting(section: dict | None) -> dict | None:
     """The section without what changes no result: how often to save, how much to compute at once."""
     passing = {"checkpoint_seconds", "recompute", "competition"}
     return section and {key: value for key, value in section.items() if key not in passing}
 
 
 def _input_digest(folder: Path) -> str:
-    if not (folder / "manifest.json").is_file():
+    if not is_whole(folder):
         raise ValueError(
             f"{folder} is not there yet: python -m training {folder.name} {folder.parent}, "
             "or `just train`, which runs all in order"
@@ -167,6 +204,21 @@ def competition_digest(settings: Settings) -> str:
             )
         total.update(hashlib.sha256((folder / name).read_bytes()).digest())
     return total.hexdigest()
+
+
+def _seconds_before(job: Job) -> float:
+    """Seconds that earlier, killed attempts at this output spent until their last checkpoint; notes this attempt."""
+    state, now, before = job.out.with_suffix(".state"), time.time(), 0.0
+    note, progress = state / "attempt.json", state / "checkpoint" / "progress.json"
+    if note.is_file() and progress.is_file():
+        last = json.loads(note.read_text())
+        if last["fingerprint"] == job.fingerprint:
+            before = last["before"] + max(progress.stat().st_mtime - last["start"], 0.0)
+    state.mkdir(parents=True, exist_ok=True)
+    partial = note.with_suffix(".partial")
+    partial.write_text(json.dumps({"fingerprint": job.fingerprint, "start": now, "before": before}))
+    partial.replace(note)
+    return before
 
 
 def _commit() -> str:

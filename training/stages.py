@@ -148,7 +148,7 @@ STAGES = {
     stage.name: stage
     for stage in (
         Stage(prepare, ("prepare",), ()),
-        Stage(mine_for_embedder, ("miner", "embedder", "mine_for_embedder"), ("prepare", "previous/merge_embedder")),
+        Stage(mine_for_embedder, ("miner", "mine_for_embedder"), ("prepare", "previous/merge_embedder")),
         Stage(
             teach_embedder,
             ("teach_embedder",),
@@ -264,6 +264,6 @@ def _new_card(job: Job, model: Embedder, *, all_examples: bool = False):
     )
     if not model.task:
         return EmbedderCard(model.pooling, prompt)
-    examples = draw_examples(*job.texts(), job.settings.prepare.seed)
+    examples = draw_examples(*job.texts(), model.seed)
     # 32: a query skips those of its own question and misconception, and never has to skip so many
     return EmbedderCard(model.pooling, prompt, tuple(examples if all_examples else examples[:32]), model.examples)

@@ -11,14 +11,15 @@ from inference.card import EmbedderCard, RerankerCard, write_card
 from inference.engines.hf import HFEncoder, HFScorer, device_of, load_backbone, load_causal
 from inference.profiles import load_profile
 from inference.tokens import embedder_words, load_tokenizer, reranker_words, yes_token
+from shared.manifest import read_manifest
 from shared.prompts import RerankerPrompt, embedder_passage, reranker_passage, reranker_query
 from shared.settings import Train
-from training.base_models import local_folder
+from training.base_models import local_folder, weights_digest
 from training.batches import draw_epoch, read_mined
 from training.embedder import EmbedderObjective
 from training.loop import Objective, train
 from training.lora import add_lora
-from training.merge import check_merged, merge, weights_digest
+from training.merge import check_merged, merge
 from training.reranker import RerankerObjective
 from training.stages import Job
 
@@ -120,9 +121,12 @@ def _reranker_prompt(job: Job) -> RerankerPrompt:
 
 
 def _lineage(job: Job, base: Path, trained: str, epoch: int) -> dict:
+    now, then = weights_digest(base), read_manifest(job.run / trained)["lineage"]["base_sha256"]
+    if now != then:
+        raise ValueError(f"{base} holds other weights ({now[:12]}) than when {trained} ran ({then[:12]}): train again")
     return {
         "base": base.name,
-        "base_sha256": weights_digest(base),
+        "base_sha256": now,
         "adapter": f"{trained}/epoch_{epoch}",
         "adapter_sha256": weights_digest(job.run / trained / f"epoch_{epoch}"),
         "all_settings": job.settings.model_dump(mode="json"),

@@ -39,7 +39,7 @@ def embed(model: PreTrainedModel, rows: Rows, pooling: Pooling) -> torch.Tensor:
     ids_BT = torch.zeros(mask_BT.shape, dtype=torch.long)  # what stands in the padding is never looked at
     ids_BT[mask_BT] = torch.tensor(list(chain.from_iterable(rows)))
     ids_BT, mask_BT = ids_BT.to(model.device), mask_BT.to(model.device)
-    hidden_BTD = model(input_ids=ids_BT, attention_mask=mask_BT.long()).last_hidden_state
+    hidden_BTD = model(input_ids=ids_BT, attention_mask=mask_BT.long(), use_cache=False).last_hidden_state
     if pooling == "last":
         pooled_BD = _at_least_32_bits(hidden_BTD[torch.arange(len(rows), device=model.device), mask_BT.sum(1) - 1])
     else:

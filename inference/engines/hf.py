@@ -88,9 +88,14 @@ def load_causal(folder: str | Path, dtype: str, device: torch.device) -> PreTrai
 def _load(kind: type, folder: str | Path, dtype: str, device: torch.device) -> PreTrainedModel:
     logging.disable_progress_bar()  # weights load in a moment; the bar would hide ours
     model = kind.from_pretrained(
-        folder, dtype=getattr(torch, dtype), use_safetensors=True, trust_remote_code=False, attn_implementation="sdpa"
+        folder,
+        dtype=getattr(torch, dtype),
+        use_safetensors=True,
+        trust_remote_code=False,
+        attn_implementation="sdpa",
+        device_map={"": device} if device.type == "cuda" else None,  # straight to the GPU: 8 processes share one RAM
     )
-    return model.to(device).eval()
+    return model.eval()
 
 
 @torch.no_grad()

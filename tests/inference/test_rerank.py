@@ -8,7 +8,12 @@ from inference.rerank import order_by_score, score_pairs
 from shared.prompts import RerankerPrompt, Words, query_text, reranker_passage, reranker_query
 from shared.tables import CANDIDATES, RANKED, check_table
 
-WORDS = Words(lambda text: [ord(letter) for letter in text], head=(), tail=())
+
+def letters(text: str) -> list[int]:
+    return [ord(letter) for letter in text]
+
+
+WORDS = Words(letters, letters, head=(), tail=())
 PROMPT = RerankerPrompt(query_tokens=500, passage_tokens=500, instruction="?")
 
 

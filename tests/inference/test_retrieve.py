@@ -9,7 +9,12 @@ from inference.retrieve import choose_examples, find_candidates, query_prompts
 from shared.prompts import EmbedderPrompt, Example, Words
 from shared.tables import CANDIDATES, check_table
 
-WORDS = Words(lambda text: [ord(letter) for letter in text], head=(), tail=())
+
+def letters(text: str) -> list[int]:
+    return [ord(letter) for letter in text]
+
+
+WORDS = Words(letters, letters, head=(), tail=())
 POOL = tuple(
     (question, answer, Example(f"question {question}", f"answer {answer}"))
     for question, answer in [(1, 10), (2, 11), (3, 20), (2, 10), (4, 30)]

@@ -1,6 +1,6 @@
-from dataclasses import replace
-
 """Guards shared/prompts.py: the exact text that a model sees, read back from ids that stand for one character each."""
+
+from dataclasses import replace
 
 import pytest
 
@@ -17,7 +17,12 @@ from shared.prompts import (
     reranker_query,
 )
 
-WORDS = Words(lambda text: [ord(letter) for letter in text], head=(1,), tail=(2,))
+
+def letters(text: str) -> list[int]:
+    return [ord(letter) for letter in text]
+
+
+WORDS = Words(letters, letters, head=(1,), tail=(2,))
 HEAD, TAIL = chr(1), chr(2)
 LONG = EmbedderPrompt(task="T", query_tokens=99, passage_tokens=99, example_query_tokens=99, example_passage_tokens=99)
 EXAMPLES = [Example("first", "one"), Example("second", "two")]

@@ -41,7 +41,7 @@ def test_there_are_iterations_and_a_missing_one_is_answered_with_their_names():
         ('train_embedder.batch="16"', "train_embedder.batch: .*integer"),
         ("prepare.seed=5", "prepare.seed: .*string"),
         ("train_reranker.recompute=1", "train_reranker.recompute: .*boolean"),
-        ("prepare.held_out=1.5", "prepare.held_out: .*less than or equal to 1"),
+        ("prepare.held_out=1.5", "prepare.held_out: .*less than 1"),
         ("prepare.held_out=nan", "prepare.held_out"),
         ("train_reranker.label_smoothing=1.0", "train_reranker.label_smoothing"),
         ("mine_for_embedder.engine=onnx", "mine_for_embedder.engine: .*'hf' or 'vllm'"),

@@ -13,8 +13,9 @@ from transformers import AutoModel, AutoModelForCausalLM, LlamaConfig, LlamaForC
 from inference.engines.hf import HFEncoder, HFScorer, load_backbone, load_causal
 from shared.settings import Lora
 from tests.training.tiny import BERT, CPU, DECODER, randomise
+from training.base_models import weights_digest
 from training.lora import add_lora, save_adapter
-from training.merge import check_merged, merge, weights_digest
+from training.merge import check_merged, merge
 
 PREFIXES, SUFFIXES = [[2, 30, 31], [2, 40]], [[[50], [51, 52]], [[53, 54]]]
 CASES = {  # what the adapter was trained on -> the checkpoint it is merged into

@@ -1,0 +1,119 @@
+"""Guards the command line: what a person types reaches the right settings, and what is wrong is one sentence."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from shared.malrules.generate import write_competition
+from shared.manifest import write_manifest
+from shared.settings import ITERATIONS, load_settings
+from training.__main__ import main
+from training.pipeline import render_dvc
+from training.plan import reasons_to_run
+from training.run import is_done
+from training.stages import STAGES, inputs_of, stages_of
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def place(tmp_path, monkeypatch) -> Path:
+    """A folder with the iterations and a competition, in which commands run."""
+    (tmp_path / "training").mkdir()
+    (tmp_path / ITERATIONS).symlink_to(ROOT / ITERATIONS)
+    monkeypatch.chdir(tmp_path)
+    write_competition(tmp_path / "data/demo", questions=40, test_questions=4)
+    return tmp_path
+
+
+@pytest.mark.parametrize("params", sorted(ITERATIONS.glob("*/params.toml")), ids=lambda path: path.parent.name)
+def test_every_committed_dvc_yaml_is_what_the_stages_say(params):
+    assert params.with_name("dvc.yaml").read_text() == render_dvc(params.parent.name)
+
+
+def test_an_iteration_without_previous_has_no_teacher_and_a_full_one_no_evaluation():
+    names = [stage.name for stage in stages_of("full", "")]
+    assert names == [name for name in STAGES if not name.startswith("teach") and name != "evaluate"]
+    assert [stage.name for stage in stages_of("cv", "iter0")] == list(STAGES)
+
+
+def test_training_reads_the_teachers_scores_where_there_is_a_teacher():
+    stage = STAGES["train_reranker"]
+    assert Path("runs/iter0/cv/mine_for_reranker") in inputs_of(stage, "iter0", "", "cv")
+    assert Path("runs/iter1/cv/teach_reranker") in inputs_of(stage, "iter1", "iter0", "cv")
+    assert Path("runs/iter0/cv/merge_reranker") in inputs_of(STAGES["teach_reranker"], "iter1", "iter0", "cv")
+
+
+def test_settings_go_to_the_iteration_and_what_is_said_of_data_and_machine_to_those_before_it_too(place):
+    assert main(["settings", "iter=demo0", "train_embedder.rate=0.5"]) == 0
+    assert main(["settings", "iter=demo1", "train_embedder.rate=0.25", "prepare.held_out=0.5"]) == 0
+    settings = {name: json.loads((place / f"runs/{name}/cv/settings.json").read_text()) for name in ("demo0", "demo1")}
+    assert [settings[name]["train_embedder"]["rate"] for name in ("demo0", "demo1")] == [0.5, 0.25]
+    assert [settings[name]["prepare"]["held_out"] for name in ("demo0", "demo1")] == [0.5, 0.5]
+
+
+def test_a_plan_writes_nothing_and_gives_reasons(place, capsys):
+    assert main(["plan", "iter=demo1"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "run   runs/demo0/cv/prepare  it has no output"
+    assert lines[1] == "run   runs/demo0/cv/mine_for_embedder  it has no output; runs/demo0/cv/prepare runs"
+    assert len(lines) == 18 and not (place / "runs").exists()
+
+
+def test_a_changed_setting_is_named_and_what_changes_no_result_is_not_a_reason(place):
+    run, stage = place / "runs/demo0/cv", STAGES["prepare"]
+    before = load_settings("demo0")
+    (run / "prepare").mkdir(parents=True)
+    (run / "prepare/x").write_text("x")
+    made = {"prepare": before.model_dump(mode="json")["prepare"]}
+    from training.run import competition_digest
+
+    write_manifest(run / "prepare", {"settings": made, "inputs": {"competition": competition_digest(before)}})
+    assert reasons_to_run(stage, run, before, set()) == []
+    other = load_settings("demo0", ["prepare.held_out=0.5"])
+    assert reasons_to_run(stage, run, other, set()) == ["prepare.held_out: 0.25 -> 0.5"]
+    assert not is_done(run / "prepare", "0")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["train"], "say which iteration"),
+        (["train", "iter=9"], "there is no iteration 'iter9'; there are: demo0"),
+        (["train", "iter=.."], "there is no iteration '..'"),
+        (["train", "iter=demo0", "split=half"], "split=half: there are cv and full"),
+        (["plan", "iter=demo0", "rate=1"], "'rate=1' is none of iter=..., split=..., section.key=value"),
+        (["plan", "iter=demo0", "train_embedder.rat=1"], "train_embedder.rat"),
+        (["plan", "iter=demo1", "iteration.previous=iter0"], "an iteration's place stands in its params.toml"),
+        (["train", "iter=iter0"], "data/eedi/train.csv does not exist: `just data` downloads the competition"),
+        (["clean", "iter=..", "split=."], "split=.: there are cv and full"),
+        (["clean", "iter=demo0", "stage=.."], "stage=..: there are prepare"),
+        (["check-data", "path=nowhere"], "nowhere"),
+        (["report", "iter=demo0"], "no finished stage in runs/demo0/cv"),
+        (["train_embedder", "runs/demo0"], "'runs/demo0' is no run folder like runs/iter1/cv"),
+        (["train_embedder", "runs/demo0/cv"], "settings.json does not exist: python -m training settings"),
+        (["fly"], "'fly' is no command; the stages are: prepare"),
+        (["demo", "questions=many"], "questions=many: say a number"),
+    ],
+)
+def test_what_is_wrong_is_one_sentence_and_status_2_and_nothing_is_written(place, capsys, arguments, sentence):
+    assert main(arguments) == 2
+    said = capsys.readouterr().err.splitlines()[-1]
+    assert said.startswith("error: ") and sentence in said
+    assert not (place / "runs").exists()
+
+
+def test_clean_deletes_a_stage_or_a_run_and_nothing_else(place):
+    for name in ("prepare", ".train_embedder.state", "evaluate"):
+        (place / "runs/demo0/cv" / name).mkdir(parents=True)
+    (place / "runs/demo1/cv/prepare").mkdir(parents=True)
+    assert main(["clean", "iter=demo0", "stage=train_embedder"]) == 0
+    assert sorted(path.name for path in (place / "runs/demo0/cv").iterdir()) == ["evaluate", "prepare"]
+    assert main(["clean", "iter=demo0"]) == 0
+    assert [str(path.relative_to(place)) for path in (place / "runs").glob("*/*")] == ["runs/demo1/cv"]
+
+
+def test_check_data_counts_the_rows_of_every_file(place, capsys):
+    assert main(["check-data", "path=data/demo"]) == 0
+    assert "data/demo/train.csv  40 rows, nothing wrong" in capsys.readouterr().out

@@ -1,6 +1,7 @@
 """Prints what finished runs cost and what they reached: stage, seconds, MAP@25, recall@25."""
 
 import json
+import sys
 from pathlib import Path
 
 from rich.console import Console
@@ -15,7 +16,7 @@ def print_report(runs: list[Path]) -> None:
     found = [run for run in runs if any((run / name / "manifest.json").is_file() for name in STAGES)]
     if not found:
         raise ValueError(f"no finished stage in {', '.join(map(str, runs))}: `just train iter=N` makes one")
-    console = Console()
+    console = Console(width=None if sys.stdout.isatty() else 140)  # a log file has no width of its own
     console.print(_stages(found))
     for run in found:
         if (run / "evaluate" / "metrics.json").is_file():

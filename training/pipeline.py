@@ -2,14 +2,16 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 from shared.settings import ITERATIONS, RUNS, SPLITS, Settings, load_settings, write_settings
 from training.plan import print_plan
-from training.run import TIED, competition_digest, die_with_parent
+from training.run import LOCK_SECONDS, TIED, competition_digest, die_with_parent
 from training.stages import STAGES, inputs_of, stages_of
 
 ROOT = Path(__file__).parent.parent
@@ -19,6 +21,7 @@ def train(arguments: list[str]) -> int:
     """Run what is not up to date of an iteration and of those before it. 2 when a stage fails."""
     target, split, chain, overrides = _resolve(arguments)
     _write(target, split, chain, overrides)
+    _forget_killed_runs(ROOT / ".dvc/tmp/rwlock")
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     repro = [sys.executable, "-m", "dvc", "repro", _dvc_target(target, split)]
     done = subprocess.run(repro, cwd=ROOT, env={**os.environ, "PATH": path, TIED: "1"}, preexec_fn=die_with_parent)
@@ -160,6 +163,26 @@ def _chain(target: str, split: str, overrides: list[str] | None) -> list[tuple[s
 
 def _is_common(override: str) -> bool:
     return override.startswith(("prepare.", "machine."))
+
+
+def _forget_killed_runs(lock: Path) -> None:
+    """Remove DVC's list of who reads and writes what once nobody in it runs.
+
+    DVC does so itself for processes that are gone, but takes one that is dead and not yet reaped for a running one.
+    """
+    deadline = time.monotonic() + LOCK_SECONDS
+    while lock.is_file() and any(map(_runs, re.findall(r'"pid": (\d+)', lock.read_text()))):
+        if time.monotonic() > deadline:
+            return  # another run, and DVC will name it
+        time.sleep(0.5)
+    lock.unlink(missing_ok=True)
+
+
+def _runs(pid: str) -> bool:
+    try:
+        return Path("/proc", pid, "stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
 
 
 def _options(arguments: list[str], known: tuple[str, ...] = ("iter", "split")) -> dict[str, str]:

@@ -1,6 +1,8 @@
 """Guards the command line: what a person types reaches the right settings, and what is wrong is one sentence."""
 
 import json
+import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -9,7 +11,7 @@ from shared.malrules.generate import write_competition
 from shared.manifest import write_manifest
 from shared.settings import ITERATIONS, load_settings
 from training.__main__ import main
-from training.pipeline import render_dvc
+from training.pipeline import _forget_killed_runs, render_dvc
 from training.plan import reasons_to_run
 from training.run import is_done
 from training.stages import STAGES, inputs_of, stages_of
@@ -117,3 +119,13 @@ def test_clean_deletes_a_stage_or_a_run_and_nothing_else(place):
 def test_check_data_counts_the_rows_of_every_file(place, capsys):
     assert main(["check-data", "path=data/demo"]) == 0
     assert "data/demo/train.csv  40 rows, nothing wrong" in capsys.readouterr().out
+
+
+def test_a_killed_run_is_forgotten_also_before_it_is_reaped(tmp_path):
+    lock, dead = tmp_path / "rwlock", subprocess.Popen(["true"])
+    while Path("/proc", str(dead.pid), "stat").read_text().split()[2] != "Z":
+        time.sleep(0.01)
+    lock.write_text(json.dumps({"runs/x": {"write": {"pid": dead.pid, "cmd": "dvc"}}}))
+    _forget_killed_runs(lock)
+    assert not lock.exists()
+    dead.wait()

@@ -1,3 +1,5 @@
+"""Guards the whole: the smallest demo through every real engine, repeated, killed, damaged and without a network."""
+
 import json
 import os
 import re

@@ -39,12 +39,14 @@ class Job:
 def prepare(job: Job) -> None:
     """Competition CSVs -> queries with their folds, misconceptions."""
     from shared.competition import read_competition
-    from shared.folds import hold_out
+    from shared.folds import hold_out_misconceptions, hold_out_questions
 
     data = read_competition(Path(job.settings.prepare.competition))
     queries = data.train
     if job.run.name == "cv":
-        queries = hold_out(queries, job.settings.prepare.held_out, job.settings.prepare.seed)
+        section = job.settings.prepare
+        hold_out = hold_out_misconceptions if section.scheme == "misconceptions" else hold_out_questions
+        queries = hold_out(queries, section.held_out, section.seed)
     job.write(queries, "queries", QUERIES)
     job.write(data.misconceptions, "misconceptions", MISCONCEPTIONS)
     labelled = queries.drop_nulls("misconception_id")

@@ -12,7 +12,7 @@ from shared.folds import seen_ids
 from shared.metrics import K, find_ranks, summarise
 from shared.tables import CANDIDATES
 from training.baselines import rank_by_bm25, rank_by_popularity
-from training.stages import Job
+from training.job import Job
 
 
 def evaluate(job: Job) -> tuple[pl.DataFrame, dict[str, dict]]:

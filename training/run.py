@@ -16,7 +16,8 @@ from pathlib import Path
 
 from shared.manifest import digest, read_manifest, write_manifest
 from shared.settings import Settings, read_settings
-from training.stages import STAGES, Job, Stage, inputs_of
+from training.job import Job
+from training.stages import STAGES, Stage, inputs_of
 
 TIED = "MALRULE_TIED"
 LOCK_SECONDS = 60  # an orphan of a killed run gets its signal at once and needs a moment to end

@@ -10,30 +10,9 @@ from pathlib import Path
 
 import polars as pl
 
-from shared.settings import RUNS, Embedder, Settings
-from shared.tables import CANDIDATES, GROUPS, MISCONCEPTIONS, QUERIES, RANKED, TAUGHT, read_table, write_table
-
-
-@dataclass(frozen=True)
-class Job:
-    """What a stage function gets: the settings, the run folder, the folder that it fills, and its fingerprint."""
-
-    settings: Settings
-    run: Path
-    out: Path
-    fingerprint: str
-
-    def read(self, stage: str, table: str, schema: dict) -> pl.DataFrame:
-        return read_table(self.run / stage / f"{table}.parquet", schema)
-
-    def write(self, frame: pl.DataFrame, table: str, schema: dict) -> None:
-        write_table(frame, self.out / f"{table}.parquet", schema)
-
-    def texts(self) -> tuple[pl.DataFrame, pl.DataFrame]:
-        return self.read("prepare", "queries", QUERIES), self.read("prepare", "misconceptions", MISCONCEPTIONS)
-
-    def previous(self, stage: str) -> Path:
-        return RUNS / self.settings.iteration.previous / self.run.name / stage
+from shared.settings import RUNS, Embedder
+from shared.tables import CANDIDATES, GROUPS, MISCONCEPTIONS, QUERIES, RANKED, TAUGHT
+from training.job import Job
 
 
 def prepare(job: Job) -> None:

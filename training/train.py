@@ -17,11 +17,11 @@ from shared.settings import Train
 from training.base_models import local_folder, weights_digest
 from training.batches import draw_epoch, read_mined
 from training.embedder import EmbedderObjective
+from training.job import Job
 from training.loop import Objective, train
 from training.lora import add_lora
 from training.merge import check_merged, merge
 from training.reranker import RerankerObjective
-from training.stages import Job
 
 PROBES = ("Adds the numerators and the denominators", "Works from left to right", "Ignores the sign", "7")
 TOLERANCE = 1e-3  # of a coordinate or a logit: an adapter that has learnt nothing yet has no effect to compare with

@@ -68,7 +68,7 @@ def _fill(stage: Stage, job: Job, inputs: dict[str, str], lock: int) -> None:
     if not stage.trains:  # training resumes in its work folder, everything else starts anew
         shutil.rmtree(job.out, ignore_errors=True)
     job.out.mkdir(parents=True, exist_ok=True)
-    _check_machine(stage, job.settings)
+    _check_machine(job.settings)
     base = _fetch_bases(stage, job.settings)
     start, before = time.time(), _seconds_before(job) if stage.trains else 0.0
     added = _execute(stage, job, lock)
@@ -116,14 +116,14 @@ def _execute_here(stage: Stage, job: Job) -> dict:
         return stage.run(job) or {}
 
 
-def _check_machine(stage: Stage, settings: Settings) -> None:
+def _check_machine(settings: Settings) -> None:
     """Raise ValueError when the settings ask for a device that is not there, before anything is loaded."""
     from inference.profiles import load_profile
 
     machine = settings.machine
     if load_profile(machine.profile).device != machine.device:
         raise ValueError(f"machine.device is {machine.device}, and machine.profile {machine.profile} is for another")
-    if machine.device == "cuda" and stage.name != "prepare":
+    if machine.device == "cuda":
         import torch
 
         there = torch.cuda.device_count()

@@ -106,6 +106,15 @@ def test_what_is_wrong_is_one_sentence_and_status_2_and_nothing_is_written(place
     assert not (place / "runs").exists()
 
 
+def test_a_machine_that_is_not_there_is_said_before_anything_is_loaded(place, capsys):
+    assert main(["settings", "iter=demo0", "machine.device=cuda", "machine.profile=h200", "machine.processes=99"]) == 0
+    assert main(["prepare", "runs/demo0/cv"]) == 2
+    assert "machine asks for 99 GPUs and" in capsys.readouterr().err
+    assert main(["settings", "iter=demo0", "machine.profile=h200"]) == 0
+    assert main(["prepare", "runs/demo0/cv"]) == 2
+    assert "machine.device is cpu, and machine.profile h200 is for another" in capsys.readouterr().err
+
+
 def test_clean_deletes_a_stage_or_a_run_and_nothing_else(place):
     for name in ("prepare", ".train_embedder.state", "evaluate"):
         (place / "runs/demo0/cv" / name).mkdir(parents=True)

@@ -3,6 +3,7 @@
 python := ".venv/bin/python"
 
 # List the commands
+[private]
 default:
     @just --list --unsorted
 

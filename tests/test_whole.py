@@ -11,6 +11,7 @@ from pathlib import Path
 
 import nbformat
 import numpy as np
+import polars as pl
 import pytest
 from nbclient import NotebookClient
 
@@ -18,6 +19,7 @@ from inference.submission import read_submission
 from shared.competition import read_competition
 from shared.manifest import digest, read_manifest, verify_manifest
 from tests.whole import ROOT, SMALLEST, copy_checkout, offline, run
+from training.stages import STAGES
 
 
 @pytest.fixture(scope="module")
@@ -121,6 +123,15 @@ def test_the_kernel_refuses_inputs_that_are_not_what_was_pushed(checkout, tmp_pa
     )
     assert done.returncode == 1 and sentence in done.stderr and "Traceback" not in done.stderr
     assert not (tmp_path / "submission.csv").exists()
+
+
+def test_training_on_everything_ends_in_two_models_and_no_figures(checkout):
+    done = run(checkout, "training", "train", "iter=demo0", "split=full", *SMALLEST)
+    assert done.returncode == 0, done.stderr[-3000:]
+    finished = sorted(path.parent.name for path in (checkout / "runs/demo0/full").glob("*/manifest.json"))
+    assert finished == sorted(name for name in STAGES if not name.startswith("teach") and name != "evaluate")
+    queries = pl.read_parquet(checkout / "runs/demo0/full/prepare/queries.parquet")
+    assert queries["fold"].unique().to_list() == ["train"]
 
 
 def test_a_run_killed_again_and_again_ends_with_the_same_models(checkout, tmp_path):

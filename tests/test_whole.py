@@ -2,6 +2,7 @@
 
 import json
 import os
+import random
 import re
 import signal
 import subprocess
@@ -18,6 +19,7 @@ from nbclient import NotebookClient
 from inference.submission import read_submission
 from shared.competition import read_competition
 from shared.manifest import digest, read_manifest, verify_manifest
+from tests.kaggle_kernels.kaggle_server import OWNER, Server
 from tests.whole import ROOT, SMALLEST, copy_checkout, offline, run
 from training.stages import STAGES
 
@@ -149,3 +151,24 @@ def test_a_run_killed_again_and_again_ends_with_the_same_models(checkout, tmp_pa
     for stage in ("mine_for_embedder", "merge_embedder", "merge_reranker"):
         there, here = (folder / "runs/demo0/cv" / stage for folder in (checkout, place))
         assert digest(there) == digest(here), json.dumps([read_manifest(there), read_manifest(here)], indent=1)
+
+
+def test_a_release_killed_at_twenty_random_moments_sends_everything_once(checkout, tmp_path):
+    server, draw = Server(), random.Random("release")
+    own = {name: value for name, value in os.environ.items() if not name.startswith("KAGGLE_")}
+    own |= {"KAGGLE_CONFIG_DIR": str(tmp_path), "KAGGLE_USERNAME": OWNER, "KAGGLE_KEY": "fake", "HOME": str(tmp_path)}
+    own |= {"KAGGLE_API_ENVIRONMENT": "LOCALHOST", "NO_PROXY": "", "no_proxy": ""}
+    own |= dict.fromkeys(("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"), "http://127.0.0.1:9")
+    own |= dict.fromkeys(("HTTP_PROXY", "http_proxy"), f"http://127.0.0.1:{server.port}")
+    release = ("kaggle_kernels.publish", "release", "iter=demo1", "split=cv")
+    for _ in range(20):
+        process = subprocess.Popen([sys.executable, "-m", *release], cwd=checkout, env=own, stdout=subprocess.DEVNULL)
+        time.sleep(draw.uniform(0.8, 2.2))
+        process.kill()
+        process.wait()
+    done = run(checkout, *release, env=own)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    assert "submission 1 of malrule-submit version 1" in done.stdout
+    # code, embedder and reranker; both kernels; one submission
+    calls = ("CreateDataset", "CreateDatasetVersion", "SaveKernel", "CreateCodeSubmission")
+    assert [server.count(call) for call in calls] == [3, 0, 2, 1]

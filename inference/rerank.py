@@ -8,9 +8,8 @@ import polars as pl
 from inference.card import read_reranker_card
 from inference.engines import Scorer, open_scorer
 from inference.profiles import Profile
-from inference.retrieve import TEXTS
 from inference.tokens import load_tokenizer, reranker_words
-from shared.prompts import RerankerPrompt, Words, query_text, reranker_passage, reranker_query
+from shared.prompts import RerankerPrompt, Words, reranker_passage, reranker_query, row_text
 from shared.settings import Engine
 from shared.tables import RANKED
 
@@ -56,7 +55,7 @@ def score_pairs(
 ) -> pl.Series:
     """`rerank_score` of every row of `pairs` by a loaded scorer, in the order of the rows. A text is tokenised once."""
     asked = {
-        row["query_id"]: reranker_query(words, prompt, query_text(**{name: row[name] for name in TEXTS}))
+        row["query_id"]: reranker_query(words, prompt, row_text(row))
         for row in queries.filter(pl.col("query_id").is_in(pairs["query_id"].unique().implode())).iter_rows(named=True)
     }
     known = {

@@ -10,11 +10,9 @@ from inference.engines import Encoder, open_encoder
 from inference.profiles import Profile
 from inference.search import search
 from inference.tokens import embedder_words, load_tokenizer
-from shared.prompts import Example, Words, embedder_passage, embedder_query, query_text
+from shared.prompts import Example, Words, embedder_passage, embedder_query, row_text
 from shared.settings import Engine
 from shared.tables import CANDIDATES
-
-TEXTS = ("construct", "subject", "question", "correct", "wrong")
 
 
 def retrieve(
@@ -50,7 +48,7 @@ def query_prompts(queries: pl.DataFrame, words: Words, card: EmbedderCard) -> li
         examples = choose_examples(
             card, row["question_id"], row["misconception_id"] if row["fold"] == "train" else None
         )
-        prompts.append(embedder_query(words, card.prompt, examples, query_text(**{name: row[name] for name in TEXTS})))
+        prompts.append(embedder_query(words, card.prompt, examples, row_text(row)))
     return prompts
 
 

@@ -1,9 +1,9 @@
 """Measures rankings: MAP@25, recall@k, seen against unseen misconceptions, with bootstrap intervals over questions."""
 
-import hashlib
-
 import numpy as np
 import polars as pl
+
+from shared.folds import seed_of
 
 K = 25  # the competition scores the first 25
 SEEN, UNSEEN = 0.25, 0.75  # shares of the hidden test's pairs: 74 % carry a misconception no training row has
@@ -60,8 +60,8 @@ def summarise(ranks: pl.DataFrame, seen: set[int], *, recall_at: int = K, resamp
 def _draw_questions(questions: np.ndarray, resamples: int) -> np.ndarray:
     """How often each row is drawn, [resamples, rows], when whole questions are drawn with replacement."""
     unique, row_question = np.unique(questions, return_inverse=True)
-    seed = int.from_bytes(hashlib.sha256(b"bootstrap").digest()[:8], "big")
-    counts = np.random.default_rng(seed).multinomial(len(unique), np.full(len(unique), 1 / len(unique)), size=resamples)
+    rng = np.random.default_rng(seed_of("bootstrap"))
+    counts = rng.multinomial(len(unique), np.full(len(unique), 1 / len(unique)), size=resamples)
     return counts[:, row_question]
 
 

@@ -71,6 +71,11 @@ def query_text(construct: str, subject: str, question: str, correct: str, wrong:
     )
 
 
+def row_text(row: dict[str, object]) -> str:
+    """`query_text` of a row of the queries table."""
+    return query_text(**{name: row[name] for name in ("construct", "subject", "question", "correct", "wrong")})
+
+
 def embedder_query(words: Words, prompt: EmbedderPrompt, examples: Sequence[Example], query: str) -> list[int]:
     """Ids of a query: plain without a task, else FlagEmbedding's in-context format, examples first."""
     ids = words.encode(query)[: prompt.query_tokens]

@@ -80,9 +80,8 @@ class Prepare(Section):
 
 class Mine(Section):
     engine: Engine = "vllm"
-    lowest: Annotated[int, Field(ge=0)] = (
-        2  # ranks [lowest, highest), counted from 0: the first are often unlabelled positives
-    )
+    # ranks [lowest, highest), counted from 0: the first are often unlabelled positives
+    lowest: Annotated[int, Field(ge=0)] = 2
     highest: Count = 200
     count: Count = 15  # negatives of a query, drawn without replacement
     seed: str = "mine"
@@ -212,9 +211,8 @@ def _override(sections: dict, override: str) -> None:
 
 def _checked(sections: dict, source: str) -> Settings:
     try:
-        settings = Settings.model_validate_json(
-            json.dumps(sections, default=lambda value: {"": str(value)})
-        )  # a TOML date
+        text = json.dumps(sections, default=lambda value: {"": str(value)})  # a TOML date, which no setting takes
+        settings = Settings.model_validate_json(text)
     except ValidationError as errors:
         error = errors.errors()[0]
         key = ".".join(str(part) for part in error["loc"])

@@ -3,8 +3,7 @@
 import numpy as np
 import polars as pl
 
-from inference.retrieve import TEXTS
-from shared.prompts import query_text
+from shared.prompts import row_text
 from shared.tables import CANDIDATES
 
 
@@ -37,7 +36,7 @@ def rank_by_bm25(misconceptions: pl.DataFrame, asked: pl.DataFrame, k: int) -> p
     table = misconceptions.sort("misconception_id")
     index = bm25s.BM25()
     index.index(bm25s.tokenize(table["text"].to_list(), show_progress=False), show_progress=False)
-    texts = [query_text(**{name: row[name] for name in TEXTS}) for row in asked.iter_rows(named=True)]
+    texts = [row_text(row) for row in asked.iter_rows(named=True)]
     tokens = bm25s.tokenize(texts, return_ids=False, show_progress=False)
     rows = [
         (query_id, index.get_scores(words) if words else np.zeros(len(table)))

@@ -10,9 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from inference.retrieve import TEXTS
 from shared.folds import seed_of
-from shared.prompts import Example, query_text
+from shared.prompts import Example, row_text
 
 
 @dataclass(frozen=True)
@@ -65,7 +64,7 @@ def draw_examples(queries: pl.DataFrame, misconceptions: pl.DataFrame, seed: str
         (
             row["question_id"],
             row["misconception_id"],
-            Example(query_text(**{name: row[name] for name in TEXTS}), texts[row["misconception_id"]]),
+            Example(row_text(row), texts[row["misconception_id"]]),
         )
         for row in labelled[order.tolist()].iter_rows(named=True)
     ]

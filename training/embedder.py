@@ -14,11 +14,11 @@ from inference.card import EmbedderCard
 from inference.engines.forward import embed
 from inference.engines.hf import HFEncoder
 from inference.ranks import rank, sum_over_ranks
-from inference.retrieve import TEXTS, candidate_table, query_prompts
+from inference.retrieve import candidate_table, query_prompts
 from inference.search import search
 from shared.folds import seed_of, seen_ids
 from shared.metrics import find_ranks, summarise
-from shared.prompts import Words, embedder_passage, embedder_query, query_text
+from shared.prompts import Words, embedder_passage, embedder_query, row_text
 from shared.settings import TrainEmbedder
 from training.batches import Group, choose_training_examples
 from training.losses import contrastive, distillation, group_scores
@@ -87,7 +87,7 @@ class EmbedderObjective:
 
     def _query(self, group: Group, seed: str) -> list[int]:
         row = self.rows[group.query_id]
-        text = query_text(**{name: row[name] for name in TEXTS})
+        text = row_text(row)
         if not self.card.prompt.task:
             return embedder_query(self.words, self.card.prompt, (), text)
         examples = choose_training_examples(

@@ -12,10 +12,9 @@ from transformers import PreTrainedModel
 from inference.engines.forward import Tree, yes_logits
 from inference.engines.hf import HFScorer
 from inference.rerank import order_by_score, score_pairs
-from inference.retrieve import TEXTS
 from shared.folds import seed_of, seen_ids
 from shared.metrics import find_ranks, summarise
-from shared.prompts import RerankerPrompt, Words, query_text, reranker_passage, reranker_query
+from shared.prompts import RerankerPrompt, Words, reranker_passage, reranker_query, row_text
 from shared.settings import TrainReranker
 from training.batches import Group
 from training.losses import distillation, listwise
@@ -38,7 +37,7 @@ class RerankerObjective:
         self.queries, self.misconceptions, self.candidates = tables
         self.batch_tokens = batch_tokens
         self.asked = {
-            row["query_id"]: reranker_query(words, prompt, query_text(**{name: row[name] for name in TEXTS}))
+            row["query_id"]: reranker_query(words, prompt, row_text(row))
             for row in self.queries.filter(pl.col("fold") == "train").iter_rows(named=True)
         }
         self.known = {id_: reranker_passage(words, prompt, text) for id_, text in self.misconceptions.iter_rows()}

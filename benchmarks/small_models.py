@@ -22,7 +22,6 @@ DECODER = [
     "train_embedder.epochs=3",
     "merge_embedder.epoch=3",
     "train_embedder.batch=32",
-    "train_embedder.micro_groups=32",
     "train_embedder.rate=1e-3",
     "train_embedder.temperature=0.02",
     'train_embedder.lora.targets=["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]',

@@ -1,5 +1,6 @@
 """Joins the processes that torchrun started; alone, every function here does nothing."""
 
+import itertools
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,6 +9,8 @@ from datetime import timedelta
 import numpy as np
 import torch
 import torch.distributed as dist
+
+_queues = itertools.count()  # every process asks for the same queues in the same order
 
 
 @contextmanager
@@ -47,6 +50,16 @@ def sum_over_ranks(tensor: torch.Tensor) -> torch.Tensor:
     if world() > 1:
         dist.all_reduce(tensor)
     return tensor
+
+
+def take_turns(count: int) -> Iterator[int]:
+    """The numbers 0 to count - 1, each taken by the process that is free first; every process has to ask."""
+    if world() == 1:
+        yield from range(count)
+        return
+    queue, store = f"queue {next(_queues)}", dist.distributed_c10d._get_default_store()
+    while (number := store.add(queue, 1) - 1) < count:
+        yield number
 
 
 def fill_from_ranks(values: np.ndarray) -> np.ndarray:

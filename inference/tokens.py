@@ -1,10 +1,14 @@
 """Opens a model folder's tokenizer as Words, the plain value that shared/prompts.py works with."""
 
+from functools import lru_cache
 from pathlib import Path
 
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from shared.prompts import YES, Words
+
+# a text comes again and again: an example in front of many queries, a query in every epoch
+_remembered = lru_cache(maxsize=2**16)
 
 
 def load_tokenizer(folder: str | Path) -> PreTrainedTokenizerBase:
@@ -37,11 +41,11 @@ def yes_token(tokenizer: PreTrainedTokenizerBase) -> int:
 
 def _encoder(tokenizer: PreTrainedTokenizerBase):
     # split_special_tokens: a "<|im_end|>" inside a question is text, not the end of the sequence
-    return lambda text: tokenizer.encode(text, add_special_tokens=False, split_special_tokens=True)
+    return _remembered(lambda text: tokenizer.encode(text, add_special_tokens=False, split_special_tokens=True))
 
 
 def _framer(tokenizer: PreTrainedTokenizerBase):
-    return lambda text: tokenizer.encode(text, add_special_tokens=False)
+    return _remembered(lambda text: tokenizer.encode(text, add_special_tokens=False))
 
 
 def _beginning(tokenizer: PreTrainedTokenizerBase) -> tuple[int, ...]:

@@ -7,6 +7,7 @@ query can never become a special token.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 TASK = (
     "Given a mathematics question with its correct answer and one wrong answer, "
@@ -61,6 +62,7 @@ class RerankerPrompt:
     query_tokens: int
     passage_tokens: int
     instruction: str
+    instruction_place: Literal["last", "first"] = "last"  # behind the pair, or already behind the query
 
 
 def query_text(construct: str, subject: str, question: str, correct: str, wrong: str) -> str:
@@ -93,13 +95,15 @@ def embedder_passage(words: Words, prompt: EmbedderPrompt, passage: str) -> list
 
 def reranker_query(words: Words, prompt: RerankerPrompt, query: str) -> list[int]:
     """Ids in front of every candidate of a query."""
-    return [*words.head, *words.frame("A: "), *words.encode(query)[: prompt.query_tokens]]
+    ids = [*words.head, *words.frame("A: "), *words.encode(query)[: prompt.query_tokens]]
+    return ids if prompt.instruction_place == "last" else [*ids, *words.frame(f"\n{prompt.instruction}")]
 
 
 def reranker_passage(words: Words, prompt: RerankerPrompt, passage: str) -> list[int]:
     """Ids of one candidate behind its query; the last one's logit of "Yes" is the score."""
     cut = words.encode(passage)[: prompt.passage_tokens]
-    return [*words.frame("\nB: "), *cut, *words.frame(f"\n{prompt.instruction}")]
+    end = f"\n{prompt.instruction}" if prompt.instruction_place == "last" else "\n"
+    return [*words.frame("\nB: "), *cut, *words.frame(end)]
 
 
 def _tail(words: Words, prompt: EmbedderPrompt) -> tuple[int, ...]:

@@ -59,7 +59,10 @@ class Reranker(Section):
     dtype: Precision = "bfloat16"
     query_tokens: Count = 384
     passage_tokens: Count = 64
-    instruction: str = INSTRUCTION  # stands behind the pair
+    instruction: str = INSTRUCTION
+    # last is the seed's prompt. first puts the instruction behind the query, where all candidates share it: 17 tokens
+    # for a candidate instead of 57, but another model to train
+    instruction_place: Literal["last", "first"] = "last"
 
 
 class Lora(Section):
@@ -105,8 +108,13 @@ class Train(Section):
     weight_decay: Share = 0.01
     clip: Annotated[float, Field(gt=0)] = 1.0  # norm of the gradient
     distill: Annotated[float, Field(ge=0)] = 0.0  # weight of the KL divergence from the teacher
-    micro_groups: Count = 1  # groups computed together; a matter of memory and speed
-    recompute: bool = True  # gradient checkpointing: 6 instead of 4 FLOPs per weight and token, far less memory
+    micro_tokens: Count = 8192  # computed together; compute-bound from about 2,000 on, 60 GB of activations at 14B
+    # what prompts of a micro-batch begin with alike, such as a group's query, is computed once. Exact without LoRA
+    # dropout; with it they also share its masks, and false computes and drops out every prompt for itself
+    share: bool = True
+    # layers whose activations are computed again for backward (6 instead of 4 FLOPs per weight and token) to save
+    # memory; measured: as few as the memory of the GPU needs, none on a CPU
+    recompute: Literal["measured", "all", "none"] = "measured"
     checkpoint_seconds: Annotated[float, Field(ge=0)] = 300.0
     depth: Count = 25  # recall@depth of the embedder; candidates that the reranker orders when it is evaluated
     seed: str = "train"
@@ -120,6 +128,7 @@ class TrainEmbedder(Train):
     warmup: Share = 0.1
     temperature: Annotated[float, Field(gt=0)] = 0.02
     max_examples: Annotated[int, Field(ge=0)] = 2  # a training query gets 0 to this many in-context examples
+    shared_examples: bool = False  # the same ones for all queries of an update, computed once: not the seed's recipe
 
 
 class TrainReranker(Train):

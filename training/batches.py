@@ -55,6 +55,23 @@ def draw_epoch(mined: Sequence[Mined], *, group: int, batch: int, epoch: int, se
     return [groups[start : start + batch] for start in range(0, len(groups), batch)]
 
 
+def cut_evenly(tokens: Sequence[int], most: int, parts: int) -> list[list[int]]:
+    """Places of the groups of an update in micro-batches of about equal tokens, at most about `most`.
+
+    Their number is a multiple of `parts`, the number of processes, while there are groups for it. The longest group
+    goes first, each to the micro-batch that has the least so far.
+    """
+    count = -(-sum(tokens) // most)
+    count = min(count + -count % parts, len(tokens))
+    micros: list[list[int]] = [[] for _ in range(count)]
+    loads = [0] * count
+    for place in sorted(range(len(tokens)), key=lambda place: -tokens[place]):
+        lightest = loads.index(min(loads))
+        micros[lightest].append(place)
+        loads[lightest] += tokens[place]
+    return [sorted(micro) for micro in micros]
+
+
 def draw_examples(queries: pl.DataFrame, misconceptions: pl.DataFrame, seed: str) -> list[tuple[int, int, Example]]:
     """Every labelled training query as (question_id, misconception_id, example), in a seeded order."""
     labelled = queries.filter(pl.col("fold") == "train").drop_nulls("misconception_id").sort("query_id")

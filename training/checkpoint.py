@@ -68,22 +68,16 @@ def _read(folder: Path, fingerprint: str) -> Progress | None:
 
 
 def _tensors(masters: Masters, optimizer: torch.optim.Optimizer) -> dict[str, torch.Tensor]:
-    tensors = {}
-    for name, copy in zip(masters.names, masters.copies, strict=True):
-        tensors[f"weight/{name}"] = copy.detach().cpu()
-        for key, value in optimizer.state.get(copy, {}).items():
-            tensors[f"{key}/{name}"] = value.detach().cpu()
-    return tensors
+    state = optimizer.state.get(masters.weights, {})
+    return {name: value.detach().cpu() for name, value in {"weights": masters.weights, **state}.items()}
 
 
 def _restore(tensors: dict[str, torch.Tensor], masters: Masters, optimizer: torch.optim.Optimizer) -> None:
     with torch.no_grad():
-        for name, copy in zip(masters.names, masters.copies, strict=True):
-            copy.copy_(tensors[f"weight/{name}"])
-            keys = [key for key in ("step", "exp_avg", "exp_avg_sq") if f"{key}/{name}" in tensors]
-            optimizer.state[copy] = {
-                key: tensors[f"{key}/{name}"].to(copy.device if key != "step" else "cpu") for key in keys
-            }
+        masters.weights.copy_(tensors.pop("weights"))
+    optimizer.state[masters.weights] = {
+        name: value if name == "step" else value.to(masters.weights.device) for name, value in tensors.items()
+    }
     masters.publish()
 
 

@@ -11,7 +11,7 @@ import torch
 from transformers import PreTrainedModel
 
 from inference.card import EmbedderCard
-from inference.engines.forward import embed
+from inference.engines.forward import embed, plan, rows_of
 from inference.engines.hf import HFEncoder
 from inference.ranks import rank, sum_over_ranks
 from inference.retrieve import candidate_table, query_prompts
@@ -44,20 +44,27 @@ class EmbedderObjective:
             id_: embedder_passage(words, card.prompt, text) for id_, text in self.misconceptions.iter_rows()
         }
 
-    def accumulate(self, update: list[Group], mine: Sequence[slice], collect: Callable[[], None], seed: str) -> float:
+    def count_tokens(self, group: Group, seed: str) -> int:
+        """See Objective."""
+        passages = sum(len(self.passages[id_]) for id_ in group.misconception_ids)
+        return len(self._query(group, seed)) + passages
+
+    def accumulate(
+        self, update: list[Group], mine: Sequence[list[int]], collect: Callable[[], None], seed: str
+    ) -> float:
         """See Objective. One micro-batch keeps its graph; more are each encoded again for backward (GradCache)."""
         keep = len(mine) == 1
         parts = []
-        for part in mine:
+        for micro in mine:
             with torch.set_grad_enabled(keep):
-                parts.append(self._encode(update[part], seed, part.start))
+                parts.append(self._encode([update[place] for place in micro], seed, micro[0]))
         leaves_BGD = self._gather(update, mine, parts).requires_grad_()
         loss = self._loss(leaves_BGD, update)
         loss.backward()
-        for part, vectors in zip(mine, parts, strict=True):
+        for micro, vectors in zip(mine, parts, strict=True):
             if not keep:
-                vectors = self._encode(update[part], seed, part.start)
-            vectors.backward(leaves_BGD.grad[part])
+                vectors = self._encode([update[place] for place in micro], seed, micro[0])
+            vectors.backward(leaves_BGD.grad[micro])
             collect()
         return loss.item() if rank() == 0 else 0.0  # every process has computed all of it
 
@@ -80,10 +87,16 @@ class EmbedderObjective:
     def _encode(self, groups: list[Group], seed: str, start: int) -> torch.Tensor:
         """[b, 1 + G, D]: each group's query, then its passages."""
         torch.manual_seed(seed_of(seed, start, "dropout") % 2**63)
-        queries_bD = embed(self.model, [self._query(group, seed) for group in groups], self.card.pooling)
-        rows = [self.passages[id_] for group in groups for id_ in group.misconception_ids]
-        passages_bGD = embed(self.model, rows, self.card.pooling).view(len(groups), -1, queries_bD.shape[-1])
-        return torch.cat([queries_bD.unsqueeze(1), passages_bGD], 1)
+        rows = [
+            row
+            for group in groups
+            for row in (self._query(group, seed), *(self.passages[id_] for id_ in group.misconception_ids))
+        ]
+        share = self.settings.share and self.card.pooling == "last"
+        batches = plan(self.model, rows, sum(map(len, rows)), share=share)  # packed it is one, padded it is by length
+        vectors_ND = torch.cat([embed(self.model, batch, self.card.pooling) for batch in batches])
+        order = np.concatenate([rows_of(batch) for batch in batches]).argsort()
+        return vectors_ND[order].view(len(groups), -1, vectors_ND.shape[-1])
 
     def _query(self, group: Group, seed: str) -> list[int]:
         row = self.rows[group.query_id]
@@ -95,17 +108,17 @@ class EmbedderObjective:
             row["question_id"],
             row["misconception_id"],
             most=self.settings.max_examples,
-            seed=seed_of(seed, group.query_id),
+            seed=seed_of(seed) if self.settings.shared_examples else seed_of(seed, group.query_id),
         )
         return embedder_query(self.words, self.card.prompt, examples, text)
 
-    def _gather(self, update: list[Group], mine: Sequence[slice], parts: list[torch.Tensor]) -> torch.Tensor:
+    def _gather(self, update: list[Group], mine: Sequence[list[int]], parts: list[torch.Tensor]) -> torch.Tensor:
         group = len(update[0].misconception_ids)
         vectors_BGD = torch.zeros(len(update), 1 + group, self.model.config.hidden_size, device=self.model.device)
         if self.model.dtype == torch.float64:
             vectors_BGD = vectors_BGD.double()
-        for part, vectors in zip(mine, parts, strict=True):
-            vectors_BGD[part] = vectors.detach()
+        for micro, vectors in zip(mine, parts, strict=True):
+            vectors_BGD[micro] = vectors.detach()
         return sum_over_ranks(vectors_BGD)
 
     def _loss(self, vectors_BGD: torch.Tensor, update: list[Group]) -> torch.Tensor:

@@ -16,17 +16,22 @@ from tqdm import tqdm
 
 from inference.ranks import rank, sum_over_ranks, wait_for_all, world
 from shared.settings import Train
-from training.batches import Group
+from training.batches import Group, cut_evenly
 from training.checkpoint import Progress, load_checkpoint, save_checkpoint
 from training.lora import Masters, PeftModel, save_adapter
 
 
 class Objective(Protocol):
-    def accumulate(self, update: list[Group], mine: Sequence[slice], collect: Callable[[], None], seed: str) -> float:
+    def count_tokens(self, group: Group, seed: str) -> int:
+        """Tokens that are computed for a group of an update with this seed."""
+
+    def accumulate(
+        self, update: list[Group], mine: Sequence[list[int]], collect: Callable[[], None], seed: str
+    ) -> float:
         """Add this process's share of the gradient of the update's mean loss; returns its share of that loss.
 
-        `mine` are the micro-batches of `update` that this process computes; `collect` moves the gradients out of the
-        model after each backward; the seed and a micro-batch's start fix its dropout.
+        `mine` are the micro-batches that this process computes, as places in `update`; `collect` moves the gradients
+        out of the model after each backward; the seed and a micro-batch's first place fix its dropout.
         """
 
     def evaluate(self) -> dict:
@@ -75,7 +80,7 @@ class Run:
         self.fingerprint = fingerprint
         self.checkpoint = work.with_suffix(".state") / "checkpoint"  # beside the output, which is published without it
         self.masters = Masters(model)
-        self.optimizer = torch.optim.AdamW(self.masters.copies, lr=settings.rate, weight_decay=settings.weight_decay)
+        self.optimizer = torch.optim.AdamW([self.masters.weights], lr=settings.rate, weight_decay=settings.weight_decay)
 
     def start(self) -> Progress:
         """Where the checkpoint left off, or the beginning, with the figures of the untrained model."""
@@ -116,12 +121,11 @@ class Run:
 
     def update(self, groups: list[Group], seed: str, rate: float) -> float:
         """One step on the mean loss of `groups`, which it returns; each process computes its micro-batches."""
-        size = self.settings.micro_groups
-        micros = [slice(start, start + size) for start in range(0, len(groups), size)]
+        tokens = [self.objective.count_tokens(group, seed) for group in groups]
+        micros = cut_evenly(tokens, self.settings.micro_tokens, world())
         loss = self.objective.accumulate(groups, micros[rank() :: world()], self.masters.collect, seed)
-        for gradient in self.masters.gradients():
-            sum_over_ranks(gradient)
-        norm = torch.nn.utils.clip_grad_norm_(self.masters.copies, self.settings.clip)
+        sum_over_ranks(self.masters.weights.grad)
+        norm = torch.nn.utils.clip_grad_norm_(self.masters.weights, self.settings.clip)
         total = sum_over_ranks(torch.tensor(loss, dtype=torch.float64, device=norm.device)).item()
         if not (math.isfinite(norm.item()) and math.isfinite(total)):
             names = ", ".join(group.query_id for group in groups[:3])

@@ -9,7 +9,7 @@ import polars as pl
 import torch
 from transformers import PreTrainedModel
 
-from inference.engines.forward import Tree, yes_logits
+from inference.engines.forward import plan, rows_of, yes_logits
 from inference.engines.hf import HFScorer
 from inference.rerank import order_by_score, score_pairs
 from shared.folds import seed_of, seen_ids
@@ -42,16 +42,23 @@ class RerankerObjective:
         }
         self.known = {id_: reranker_passage(words, prompt, text) for id_, text in self.misconceptions.iter_rows()}
 
-    def accumulate(self, update: list[Group], mine: Sequence[slice], collect: Callable[[], None], seed: str) -> float:
+    def count_tokens(self, group: Group, seed: str) -> int:
         """See Objective."""
-        share = 0.0
-        for part in mine:
-            torch.manual_seed(seed_of(seed, part.start, "dropout") % 2**63)
-            loss = self._loss(update[part]).sum() / len(update)
+        query, passages = len(self.asked[group.query_id]), [len(self.known[id_]) for id_ in group.misconception_ids]
+        return query * (1 if self.settings.share else len(passages)) + sum(passages)
+
+    def accumulate(
+        self, update: list[Group], mine: Sequence[list[int]], collect: Callable[[], None], seed: str
+    ) -> float:
+        """See Objective."""
+        losses = []
+        for micro in mine:
+            torch.manual_seed(seed_of(seed, micro[0], "dropout") % 2**63)
+            loss = self._loss([update[place] for place in micro]).sum() / len(update)
             loss.backward()
             collect()
-            share += loss.item()
-        return share
+            losses.append(loss.detach())  # read at the end: a GPU would wait for it here
+        return sum(loss.item() for loss in losses)
 
     def evaluate(self) -> dict:
         """MAP@25 of the validation fold's reranked candidates, and the loss where the right answer is among them."""
@@ -70,10 +77,10 @@ class RerankerObjective:
         return {"eval_loss": _mean_loss(scored, valid), **figures}
 
     def _loss(self, groups: list[Group]) -> torch.Tensor:
-        trees = [
-            Tree(self.asked[group.query_id], [self.known[id_] for id_ in group.misconception_ids]) for group in groups
-        ]
-        scores_bG = yes_logits(self.model, trees, self.yes).view(len(groups), -1)
+        rows = [[*self.asked[group.query_id], *self.known[id_]] for group in groups for id_ in group.misconception_ids]
+        [batch] = plan(self.model, rows, sum(map(len, rows)) + len(rows), share=self.settings.share)
+        scores_N = yes_logits(self.model, batch, self.yes)
+        scores_bG = scores_N[rows_of(batch).argsort()].view(len(groups), -1)
         loss_b = listwise(scores_bG, self.settings.label_smoothing)
         if self.settings.distill:
             teacher_bG = torch.tensor([group.teacher for group in groups], device=scores_bG.device)

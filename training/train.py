@@ -20,6 +20,7 @@ from training.embedder import EmbedderObjective
 from training.job import Job
 from training.loop import Objective, train
 from training.lora import add_lora
+from training.memory import fit_memory
 from training.merge import check_merged, merge
 from training.reranker import RerankerObjective
 
@@ -31,9 +32,11 @@ def train_embedder(job: Job, groups: pl.DataFrame, card: EmbedderCard) -> None:
     """Fill job.out with epoch_N/ and metrics.json."""
     settings, base = job.settings.train_embedder, local_folder(job.settings.embedder.base)
     profile = load_profile(job.settings.machine.profile)
-    model = load_backbone(base, job.settings.embedder.dtype, device_of(profile))
+    packed = profile.packed and job.settings.embedder.pooling == "last"
+    model = load_backbone(base, job.settings.embedder.dtype, device_of(profile), packed=packed)
     words = embedder_words(load_tokenizer(base))
-    adapted = add_lora(model, settings.lora, seed=settings.seed, recompute=settings.recompute)
+    adapted = add_lora(model, settings.lora, seed=settings.seed)
+    fit_memory(model, settings)
     objective = EmbedderObjective(model, words, card, job.texts(), settings, profile.batch_tokens)
     _train(job, adapted, objective, groups, settings)
 
@@ -42,8 +45,9 @@ def train_reranker(job: Job, groups: pl.DataFrame, candidates: pl.DataFrame) -> 
     """Fill job.out with epoch_N/ and metrics.json."""
     settings, base = job.settings.train_reranker, local_folder(job.settings.reranker.base)
     profile, tokenizer = load_profile(job.settings.machine.profile), load_tokenizer(base)
-    model = load_causal(base, job.settings.reranker.dtype, device_of(profile))
-    adapted = add_lora(model, settings.lora, seed=settings.seed, recompute=settings.recompute)
+    model = load_causal(base, job.settings.reranker.dtype, device_of(profile), packed=profile.packed)
+    adapted = add_lora(model, settings.lora, seed=settings.seed)
+    fit_memory(model, settings)
     tables = (*job.texts(), candidates)
     objective = RerankerObjective(
         model,
@@ -117,7 +121,7 @@ def _adapted(model, adapter: Path | None):
 
 def _reranker_prompt(job: Job) -> RerankerPrompt:
     section = job.settings.reranker
-    return RerankerPrompt(section.query_tokens, section.passage_tokens, section.instruction)
+    return RerankerPrompt(section.query_tokens, section.passage_tokens, section.instruction, section.instruction_place)
 
 
 def _lineage(job: Job, base: Path, trained: str, epoch: int) -> dict:

@@ -1,85 +1,98 @@
-"""The two forward passes, with gradients or without: unit vectors of texts, and logits of "Yes" of whole groups.
+"""The two forward passes, with gradients or without: unit vectors of rows of ids, and logits of "Yes" behind them.
 
-A group is one row: the query is computed once, its candidates stand behind it, each sees the query and itself only,
-and each one's positions begin behind the query. That is exact, and a third of the tokens of a pair for each candidate.
+What rows begin with alike is computed once (forest.py). A packed model takes a whole forest as one row; any other
+takes small forests as padded rows under a dense mask.
 
-Shapes: B rows of a batch, T tokens, S candidates of the batch, D width.
+Shapes: N rows of ids, B rows of a batch, T tokens, D width.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from itertools import chain
 
 import numpy as np
 import torch
 from torch.nn.functional import normalize
 from transformers import PreTrainedModel
 
+from inference.batching import cut_batches
+from inference.engines.attention import block_mask, is_packed
+from inference.engines.forest import BLOCK, Forest, Rows, grow
 from shared.settings import Pooling
 
-Rows = Sequence[Sequence[int]]
+DENSE_TOKENS = 1024  # of a forest under a dense mask: attention is quadratic in it
+DENSE_SHARED = 16  # tokens that two rows share before it pays to let them lie together there
+
+Batch = Sequence[Forest]
 
 
-@dataclass(frozen=True)
-class Tree:
-    """A query's ids and, behind it, the ids of each of its candidates."""
+def plan(model: PreTrainedModel, rows: Rows, batch_tokens: int, *, share: bool = True) -> list[Batch]:
+    """Batches that hold every row once, each of at most `batch_tokens` tokens with padding (or one forest).
 
-    prefix: Sequence[int]
-    suffixes: Rows
-
-    def __len__(self) -> int:
-        """Tokens that are computed."""
-        return len(self.prefix) + sum(map(len, self.suffixes))
-
-
-def embed(model: PreTrainedModel, rows: Rows, pooling: Pooling) -> torch.Tensor:
-    """Unit vectors [B, D] float32 of B rows of ids, by the last token or by the mean of all tokens."""
-    lengths = torch.tensor([len(row) for row in rows])
-    mask_BT = torch.arange(int(lengths.max())) < lengths.unsqueeze(1)
-    ids_BT = torch.zeros(mask_BT.shape, dtype=torch.long)  # what stands in the padding is never looked at
-    ids_BT[mask_BT] = torch.tensor(list(chain.from_iterable(rows)))
-    ids_BT, mask_BT = ids_BT.to(model.device), mask_BT.to(model.device)
-    hidden_BTD = model(input_ids=ids_BT, attention_mask=mask_BT.long(), use_cache=False).last_hidden_state
-    if pooling == "last":
-        pooled_BD = _at_least_32_bits(hidden_BTD[torch.arange(len(rows), device=model.device), mask_BT.sum(1) - 1])
-    else:
-        weights_BT1 = mask_BT.unsqueeze(-1)
-        pooled_BD = (_at_least_32_bits(hidden_BTD) * weights_BT1).sum(1) / weights_BT1.sum(1)
-    return normalize(pooled_BD, dim=-1)
+    An encoder's tokens see each other both ways, so its rows cannot share any: share=False.
+    """
+    if is_packed(model):
+        return [[forest] for forest in grow(rows, most=batch_tokens, share=share)]
+    least = DENSE_SHARED if share else max(map(len, rows), default=0) + 1  # without sharing every row lies alone
+    forests = grow(rows, most=DENSE_TOKENS, least=least, share=share)
+    return [[forests[place] for place in batch] for batch in cut_batches(list(map(len, forests)), batch_tokens)]
 
 
-def yes_logits(model: PreTrainedModel, trees: Sequence[Tree], yes: int) -> torch.Tensor:
-    """Logits of "Yes" [S] float32 after each candidate of each tree; no other logit is computed."""
-    ids_BT, branches_BT, positions_BT, rows_S, lasts_S = _lay_out(trees)
-    branches_BT = branches_BT.to(model.device)
-    sees_BTT = (branches_BT.unsqueeze(1) == 0) | (branches_BT.unsqueeze(1) == branches_BT.unsqueeze(2))
+def rows_of(batch: Batch) -> np.ndarray:
+    """Numbers [N] of the batch's rows, in the order in which the forward passes answer."""
+    return np.concatenate([forest.rows for forest in batch])
+
+
+def embed(model: PreTrainedModel, batch: Batch, pooling: Pooling) -> torch.Tensor:
+    """Unit vectors [N, D] float32 of the batch's rows, by the last token or by the mean of all tokens."""
+    if pooling == "mean":
+        return _mean(model, batch)
+    return normalize(last_hidden(model, batch), dim=-1)
+
+
+def yes_logits(model: PreTrainedModel, batch: Batch, yes: int) -> torch.Tensor:
+    """Logits of "Yes" [N] float32 behind the batch's rows; no other logit is computed."""
+    head_D = model.get_output_embeddings().weight[yes]
+    return last_hidden(model, batch) @ _at_least_32_bits(head_D)
+
+
+def last_hidden(model: PreTrainedModel, batch: Batch) -> torch.Tensor:
+    """The hidden state [N, D] of each row's last token, at least float32."""
+    length = max(map(len, batch))
+    length += -length % (BLOCK if is_packed(model) else 1)
+    ids_BT, positions_BT = (_pad([getattr(forest, name) for forest in batch], length) for name in ("ids", "positions"))
+    ends_BT = _pad([forest.ends for forest in batch], length)
     hidden_BTD = model.base_model(
         input_ids=ids_BT.to(model.device),
-        attention_mask=sees_BTT.tril().unsqueeze(1),
+        attention_mask=block_mask(ends_BT[0], model.device) if is_packed(model) else _dense(ends_BT.to(model.device)),
         position_ids=positions_BT.to(model.device),
         use_cache=False,
     ).last_hidden_state
-    last_SD = hidden_BTD[rows_S.to(model.device), lasts_S.to(model.device)]
-    head_D = model.get_output_embeddings().weight[yes]
-    return _at_least_32_bits(last_SD) @ _at_least_32_bits(head_D)
+    rows_N = np.repeat(np.arange(len(batch)), [len(forest.rows) for forest in batch])
+    lasts_N = np.concatenate([forest.lasts for forest in batch])
+    return _at_least_32_bits(hidden_BTD[rows_N, lasts_N])
 
 
-def _lay_out(trees: Sequence[Tree]) -> tuple[torch.Tensor, ...]:
-    """Ids, branches (0 the query, 1 and on its candidates, -1 padding) and positions [B, T]; row and last token [S]."""
-    shape = (len(trees), max(map(len, trees)))
-    ids, branches, positions = np.zeros(shape, np.int64), np.full(shape, -1), np.zeros(shape, np.int64)
-    rows, lasts = [], []
-    for row, tree in enumerate(trees):
-        start, prefix = len(tree.prefix), len(tree.prefix)
-        ids[row, : len(tree)] = [*tree.prefix, *chain.from_iterable(tree.suffixes)]
-        branches[row, :prefix], positions[row, :prefix] = 0, np.arange(prefix)
-        for branch, suffix in enumerate(tree.suffixes, 1):
-            end = start + len(suffix)
-            branches[row, start:end], positions[row, start:end] = branch, np.arange(prefix, prefix + len(suffix))
-            rows.append(row)
-            lasts.append(end - 1)
-            start = end
-    return tuple(torch.from_numpy(np.asarray(part)) for part in (ids, branches, positions, rows, lasts))
+def _dense(ends_BT: torch.Tensor) -> torch.Tensor:
+    """[B, 1, T, T]: token q sees token k where k <= q < ends[k]; padding, whose ends are 0, sees only itself."""
+    q_T = torch.arange(ends_BT.shape[1], device=ends_BT.device)
+    sees_BTT = q_T[:, None] < ends_BT[:, None]
+    return (sees_BTT.tril() | torch.eye(len(q_T), dtype=torch.bool, device=ends_BT.device)).unsqueeze(1)
+
+
+def _mean(model: PreTrainedModel, batch: Batch) -> torch.Tensor:
+    lengths_B = torch.tensor([len(forest) for forest in batch])
+    mask_BT = (torch.arange(int(lengths_B.max())) < lengths_B.unsqueeze(1)).to(model.device)
+    ids_BT = _pad([forest.ids for forest in batch], mask_BT.shape[1]).to(model.device)
+    hidden_BTD = model(input_ids=ids_BT, attention_mask=mask_BT.long(), use_cache=False).last_hidden_state
+    weights_BT1 = mask_BT.unsqueeze(-1)
+    return normalize((_at_least_32_bits(hidden_BTD) * weights_BT1).sum(1) / weights_BT1.sum(1), dim=-1)
+
+
+def _pad(rows: Sequence[np.ndarray], length: int) -> torch.Tensor:
+    """[B, T] with zeros behind each row."""
+    padded = np.zeros((len(rows), length), np.int64)
+    for row, values in enumerate(rows):
+        padded[row, : len(values)] = values
+    return torch.from_numpy(padded)
 
 
 def _at_least_32_bits(tensor: torch.Tensor) -> torch.Tensor:

@@ -10,26 +10,29 @@ from tqdm import tqdm
 from transformers import AutoModel, AutoModelForCausalLM, PreTrainedModel
 from transformers.utils import logging
 
-from inference.batching import cut_batches
-from inference.engines.forward import Rows, Tree, embed, yes_logits
+from inference.engines.attention import PACKED, compile_layers
+from inference.engines.forest import Rows
+from inference.engines.forward import Batch, embed, plan, rows_of, yes_logits
 from inference.profiles import Profile
-from inference.ranks import fill_from_ranks, rank, world
+from inference.ranks import fill_from_ranks, rank, take_turns
 from inference.tokens import load_tokenizer, yes_token
 from shared.settings import Pooling
 
-BRANCHES = 32  # candidates of one row: attention is quadratic in its length
-
 
 class HFEncoder:
-    """An Encoder over a loaded model."""
+    """An Encoder over a loaded model; what prompts begin with alike is computed once, unless it is an encoder."""
 
     def __init__(self, model: PreTrainedModel, pooling: Pooling, batch_tokens: int):
+        if pooling == "last" and not all(getattr(module, "is_causal", True) for module in model.modules()):
+            raise ValueError(
+                f'{model.name_or_path} is an encoder, its last token is like any other: set pooling = "mean"'
+            )
         self.model, self.pooling, self.batch_tokens = model, pooling, batch_tokens
 
     def encode(self, prompts: Rows) -> np.ndarray:
         vectors = np.zeros((len(prompts), self.model.config.hidden_size), np.float32)
-        places = [[row] for row in range(len(prompts))]
-        return _compute(prompts, places, vectors, lambda rows: embed(self.model, rows, self.pooling), self.batch_tokens)
+        batches = plan(self.model, prompts, self.batch_tokens, share=self.pooling == "last")
+        return _compute(batches, vectors, lambda batch: embed(self.model, batch, self.pooling))
 
 
 class HFScorer:
@@ -39,21 +42,17 @@ class HFScorer:
         self.model, self.yes, self.batch_tokens = model, yes, batch_tokens
 
     def score(self, prefixes: Rows, suffixes: Sequence[Rows]) -> np.ndarray:
-        trees, places, total = [], [], 0
-        for prefix, group in zip(prefixes, suffixes, strict=True):
-            for start in range(0, len(group), BRANCHES):
-                part = group[start : start + BRANCHES]
-                trees.append(Tree(prefix, part))
-                places.append(range(total, total + len(part)))
-                total += len(part)
-        scores = np.zeros(total, np.float32)
-        return _compute(trees, places, scores, lambda part: yes_logits(self.model, part, self.yes), self.batch_tokens)
+        groups = zip(prefixes, suffixes, strict=True)
+        rows = [[*prefix, *suffix] for prefix, group in groups for suffix in group]
+        batches = plan(self.model, rows, self.batch_tokens)
+        return _compute(batches, np.zeros(len(rows), np.float32), lambda b: yes_logits(self.model, b, self.yes))
 
 
 @contextmanager
 def open_encoder(folder: Path, pooling: Pooling, profile: Profile) -> Iterator[HFEncoder]:
     """The embedder in `folder` on this process's device; the memory is given back at the end."""
-    model = load_backbone(folder, profile.dtype, device_of(profile))
+    packed = profile.packed and pooling == "last"
+    model = load_backbone(folder, profile.dtype, device_of(profile), packed=packed)
     try:
         yield HFEncoder(model, pooling, profile.batch_tokens)
     finally:
@@ -63,7 +62,7 @@ def open_encoder(folder: Path, pooling: Pooling, profile: Profile) -> Iterator[H
 @contextmanager
 def open_scorer(folder: Path, profile: Profile) -> Iterator[HFScorer]:
     """The merged reranker in `folder` on this process's device; the memory is given back at the end."""
-    model = load_causal(folder, profile.dtype, device_of(profile))
+    model = load_causal(folder, profile.dtype, device_of(profile), packed=profile.packed)
     try:
         yield HFScorer(model, yes_token(load_tokenizer(folder)), profile.batch_tokens)
     finally:
@@ -75,41 +74,51 @@ def device_of(profile: Profile) -> torch.device:
     return torch.device("cuda", torch.cuda.current_device()) if profile.device == "cuda" else torch.device("cpu")
 
 
-def load_backbone(folder: str | Path, dtype: str, device: torch.device) -> PreTrainedModel:
-    """The model without its head, in eval mode, from safetensors only."""
-    return _load(AutoModel, folder, dtype, device)
+def load_backbone(folder: str | Path, dtype: str, device: torch.device, *, packed: bool = False) -> PreTrainedModel:
+    """The model without its head, in eval mode, from safetensors only. `packed` is for decoders on a GPU."""
+    return _load(AutoModel, folder, dtype, device, packed)
 
 
-def load_causal(folder: str | Path, dtype: str, device: torch.device) -> PreTrainedModel:
-    """The causal language model, in eval mode, from safetensors only."""
-    return _load(AutoModelForCausalLM, folder, dtype, device)
+def load_causal(folder: str | Path, dtype: str, device: torch.device, *, packed: bool = False) -> PreTrainedModel:
+    """The causal language model, in eval mode, from safetensors only. `packed` is for GPUs."""
+    return _load(AutoModelForCausalLM, folder, dtype, device, packed)
 
 
-def _load(kind: type, folder: str | Path, dtype: str, device: torch.device) -> PreTrainedModel:
+def _load(kind: type, folder: str | Path, dtype: str, device: torch.device, packed: bool) -> PreTrainedModel:
     logging.disable_progress_bar()  # weights load in a moment; the bar would hide ours
     model = kind.from_pretrained(
         folder,
         dtype=getattr(torch, dtype),
         use_safetensors=True,
         trust_remote_code=False,
-        attn_implementation="sdpa",
+        attn_implementation=PACKED if packed else "sdpa",
         device_map={"": device} if device.type == "cuda" else None,  # straight to the GPU: 8 processes share one RAM
     )
+    if packed:
+        compile_layers(model)
     return model.eval()
 
 
 @torch.no_grad()
-def _compute(
-    items: Sequence, places: Sequence[Sequence[int]], values: np.ndarray, forward: Callable, batch_tokens: int
-) -> np.ndarray:
-    """Fill `values` (zeros), whose rows places[i] belong to items[i], with `forward` of batches of items.
+def _compute(batches: Sequence[Batch], values: np.ndarray, forward: Callable[[Batch], torch.Tensor]) -> np.ndarray:
+    """Fill `values` (zeros), a row for each row of the batches, with what `forward` says of it.
 
     Raises ValueError for a value that is not finite.
     """
-    batches = cut_batches([len(item) for item in items], batch_tokens)
-    for batch in tqdm(batches[rank() :: world()], desc="encode/score", unit="batch", disable=rank() > 0, mininterval=5):
-        rows = [row for item in batch for row in places[item]]
-        values[rows] = forward([items[item] for item in batch]).float().cpu().numpy()
+    waiting: list[tuple[Batch, torch.Tensor]] = []  # fetched one batch late: a GPU computes while the next is laid out
+
+    def fetch() -> None:
+        batch, answers = waiting.pop()
+        values[rows_of(batch)] = answers.float().cpu().numpy()
+
+    turns, total = take_turns(len(batches)), len(batches)
+    for number in tqdm(turns, total=total, desc="encode/score", unit="batch", disable=rank() > 0, mininterval=5):
+        answers = forward(batches[number])
+        if waiting:
+            fetch()
+        waiting.append((batches[number], answers))
+    if waiting:
+        fetch()
     values = fill_from_ranks(values)
     if not np.isfinite(values).all():
         bad = int(np.flatnonzero(~np.isfinite(values).reshape(len(values), -1).all(1))[0])

@@ -6,7 +6,7 @@ import torch
 from torch.nn.functional import normalize
 from transformers import AutoModel, AutoModelForCausalLM
 
-from inference.engines.forward import Tree, embed, yes_logits
+from inference.engines.forward import embed, plan, rows_of, yes_logits
 from inference.engines.hf import HFEncoder, HFScorer, load_backbone, load_causal, open_encoder, open_scorer
 from inference.profiles import Profile
 from inference.tokens import load_tokenizer, yes_token
@@ -15,8 +15,11 @@ CPU = torch.device("cpu")
 PREFIXES = [[2, 30], [2, 31, 32, 33], [34, 35, 36]]
 SUFFIXES = [[[40], [41, 42, 43]], [[44, 45], [46], [47, 48, 49, 50]], [[51 + place, 52] for place in range(40)]]
 ROWS = [[2, 40, 41, 42, 43, 44, 45, 3], [2, 50, 3], [2, 60, 61, 62, 63, 3], [70], [2, 80, 81, 3]]  # ragged on purpose
+LIKE = [[2, *range(100, 120)], [2, *range(100, 120), 30, 3], [2, *range(100, 120), 31], [2, *range(100, 118), 3]]
 PROFILE = Profile(device="cpu", dtype="float32", batch_tokens=24, max_tokens=64)
-MODELS = pytest.mark.parametrize("name", ["tiny_causal", "tiny_qwen", "tiny_bert"])
+MODELS = pytest.mark.parametrize(
+    ("name", "pooling"), [("tiny_causal", "last"), ("tiny_qwen", "last"), ("tiny_bert", "mean")]
+)
 HEADS = pytest.mark.parametrize("name", ["tiny_causal", "tiny_qwen"])  # tied, untied
 
 
@@ -33,15 +36,19 @@ def full_logits(folder):
     return logits
 
 
-@MODELS
-@pytest.mark.parametrize("pooling", ["last", "mean"])
-@pytest.mark.parametrize(("dtype", "tolerance"), [("float64", 1e-10), ("float32", 1e-5)])
-def test_padding_does_not_change_a_vector(name, pooling, dtype, tolerance, request):
-    model = load_backbone(request.getfixturevalue(name), dtype, CPU)
+def vectors(model, rows, pooling):
+    """Vectors of all rows computed as one batch, in the order of the rows."""
+    [batch] = plan(model, rows, 10_000, share=pooling == "last")
     with torch.no_grad():
-        together = embed(model, ROWS, pooling)
-        alone = torch.cat([embed(model, [row], pooling) for row in ROWS])
-    torch.testing.assert_close(together, alone, atol=tolerance, rtol=0)
+        return embed(model, batch, pooling)[rows_of(batch).argsort()]
+
+
+@MODELS
+@pytest.mark.parametrize(("dtype", "tolerance"), [("float64", 1e-10), ("float32", 1e-5)])
+def test_neither_padding_nor_a_shared_beginning_changes_a_vector(name, pooling, dtype, tolerance, request):
+    model, rows = load_backbone(request.getfixturevalue(name), dtype, CPU), [*ROWS, *LIKE]
+    alone = torch.cat([vectors(model, [row], pooling) for row in rows])
+    torch.testing.assert_close(vectors(model, rows, pooling), alone, atol=tolerance, rtol=0)
 
 
 @HEADS
@@ -49,11 +56,12 @@ def test_padding_does_not_change_a_vector(name, pooling, dtype, tolerance, reque
 def test_neither_padding_nor_the_other_candidates_change_the_full_models_logit_of_yes(name, dtype, tolerance, request):
     folder = request.getfixturevalue(name)
     model, yes = load_causal(folder, dtype, CPU), yes_token(load_tokenizer(folder))
-    trees = [Tree(prefix, group) for prefix, group in zip(PREFIXES, SUFFIXES, strict=True)]
-    with torch.no_grad():
-        together, alone = yes_logits(model, trees, yes), [yes_logits(model, [tree], yes) for tree in trees]
-    np.testing.assert_allclose(together, full_logits(folder), atol=tolerance)
-    np.testing.assert_allclose(torch.cat(alone), full_logits(folder), atol=tolerance)
+    pairs = [[*prefix, *suffix] for prefix, group in zip(PREFIXES, SUFFIXES, strict=True) for suffix in group]
+    for share in (True, False):
+        [batch] = plan(model, pairs, 10_000, share=share)
+        with torch.no_grad():
+            logits = yes_logits(model, batch, yes)[rows_of(batch).argsort()]
+        np.testing.assert_allclose(logits, full_logits(folder), atol=tolerance)
 
 
 @HEADS
@@ -65,24 +73,28 @@ def test_scores_come_back_in_the_order_of_the_pairs(name, batch_tokens, request)
 
 
 @MODELS
-def test_a_vector_is_the_last_hidden_state_or_the_mean_of_all_with_length_one(name, request):
+def test_a_vector_is_the_last_hidden_state_or_the_mean_of_all_with_length_one(name, pooling, request):
     folder = request.getfixturevalue(name)
     model, raw = load_backbone(folder, "float64", CPU), AutoModel.from_pretrained(folder, dtype=torch.float64).eval()
-    with torch.no_grad():
-        last, mean = embed(model, ROWS, "last"), embed(model, ROWS, "mean")
-        for row, ids in enumerate(ROWS):
+    for vector, ids in zip(vectors(model, ROWS, pooling), ROWS, strict=True):
+        with torch.no_grad():
             hidden = raw(torch.tensor([ids])).last_hidden_state[0]
-            torch.testing.assert_close(last[row], normalize(hidden[-1], dim=0), atol=1e-10, rtol=0)
-            torch.testing.assert_close(mean[row], normalize(hidden.mean(0), dim=0), atol=1e-10, rtol=0)
-    assert (last - mean).abs().max() > 0.01  # else the two poolings could be swapped
+        last, mean = normalize(hidden[-1], dim=0), normalize(hidden.mean(0), dim=0)
+        torch.testing.assert_close(vector, last if pooling == "last" else mean, atol=1e-10, rtol=0)
+        assert len(ids) == 1 or (last - mean).abs().max() > 0.01  # else the two poolings could be swapped
+
+
+def test_an_encoder_is_not_read_at_its_last_token(tiny_bert):
+    with pytest.raises(ValueError, match='is an encoder.*set pooling = "mean"'):
+        HFEncoder(load_backbone(tiny_bert, "float32", CPU), "last", 100)
 
 
 @pytest.mark.parametrize("batch_tokens", [1, 10, 1000])
 def test_vectors_come_back_in_the_order_of_the_prompts(tiny_causal, batch_tokens):
     encoder = HFEncoder(load_backbone(tiny_causal, "float32", CPU), "last", batch_tokens)
     with torch.no_grad():
-        vectors = [embed(encoder.model, [row], "last")[0].numpy() for row in ROWS]
-    np.testing.assert_allclose(encoder.encode(ROWS), vectors, atol=1e-5)
+        expected = torch.cat([vectors(encoder.model, [row], "last") for row in ROWS])
+    np.testing.assert_allclose(encoder.encode(ROWS), expected, atol=1e-5)
 
 
 def test_nothing_asked_is_nothing_answered(tiny_causal):

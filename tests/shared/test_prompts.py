@@ -68,6 +68,12 @@ def test_a_pair_is_a_then_b_then_the_instruction():
     assert read(ids) == HEAD + "A: q\nB: p\nYes or No?"  # no tail: the next token is the answer
 
 
+def test_an_instruction_that_comes_first_stands_behind_the_query_for_all_candidates():
+    pair = RerankerPrompt(query_tokens=99, passage_tokens=99, instruction="Yes or No?", instruction_place="first")
+    assert read(reranker_query(WORDS, pair, "q")) == HEAD + "A: q\nYes or No?"
+    assert read(reranker_passage(WORDS, pair, "p")) == "\nB: p\n"
+
+
 def test_every_query_has_the_same_ids_in_front():
     one, two = (embedder_query(WORDS, LONG, EXAMPLES, text) for text in ("x", "y"))
     assert [a == b for a, b in zip(one, two, strict=True)].count(False) == 1

@@ -40,7 +40,7 @@ def test_there_are_iterations_and_a_missing_one_is_answered_with_their_names():
         ("train_embedder.batch=1.5", "train_embedder.batch: .*integer"),
         ('train_embedder.batch="16"', "train_embedder.batch: .*integer"),
         ("prepare.seed=5", "prepare.seed: .*string"),
-        ("train_reranker.recompute=1", "train_reranker.recompute: .*boolean"),
+        ("train_reranker.recompute=true", "train_reranker.recompute: .*'measured', 'all' or 'none'"),
         ("prepare.held_out=1.5", "prepare.held_out: .*less than 1"),
         ("prepare.held_out=nan", "prepare.held_out"),
         ("train_reranker.label_smoothing=1.0", "train_reranker.label_smoothing"),
@@ -71,7 +71,7 @@ def test_overrides_are_toml_values_or_bare_words_and_the_last_one_counts():
             "train_embedder.rate=2e-4",
             "train_embedder.batch=8",
             "train_embedder.batch=4",
-            "train_embedder.recompute=false",
+            "train_embedder.recompute=none",
             "train_embedder.warmup=0",  # a whole number for a share
             "prepare.competition=data/other",
             'prepare.seed="17"',
@@ -79,7 +79,7 @@ def test_overrides_are_toml_values_or_bare_words_and_the_last_one_counts():
         ],
     )
     assert (settings.train_embedder.rate, settings.train_embedder.batch) == (2e-4, 4)
-    assert (settings.train_embedder.recompute, settings.train_embedder.warmup) == (False, 0)
+    assert (settings.train_embedder.recompute, settings.train_embedder.warmup) == ("none", 0)
     assert (settings.prepare.competition, settings.prepare.seed) == ("data/other", "17")
     assert settings.train_reranker.lora.targets == ("q_proj", "v_proj")
     assert settings.train_reranker.lora.rank == load_settings("iter0").train_reranker.lora.rank

@@ -65,10 +65,10 @@ def _one_group(make, folder, frames, settings, update) -> dict:
 def _gradient(model, objective, update) -> dict:
     """Loss and gradient of an update, shared out and summed up as training/loop.py does it."""
     masters = Masters(model)
-    micros = [slice(start, start + 1) for start in range(len(update))]
+    micros = [[place] for place in range(len(update))]
     loss = objective.accumulate(update, micros[rank() :: world()], masters.collect, "seed")
-    flat = torch.cat([sum_over_ranks(gradient).flatten() for gradient in masters.gradients()])
-    return {"loss": sum_over_ranks(torch.tensor(loss, dtype=torch.float64)).item(), "gradient": flat.tolist()}
+    gradient = sum_over_ranks(masters.weights.grad).tolist()
+    return {"loss": sum_over_ranks(torch.tensor(loss, dtype=torch.float64)).item(), "gradient": gradient}
 
 
 if __name__ == "__main__":

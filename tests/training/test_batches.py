@@ -6,7 +6,7 @@ import pytest
 from shared.prompts import Example
 from shared.tables import GROUPS
 from tests.training.tiny import mined_from
-from training.batches import Mined, choose_training_examples, draw_epoch, draw_examples, read_mined
+from training.batches import Mined, choose_training_examples, cut_evenly, draw_epoch, draw_examples, read_mined
 
 MINED = [Mined(f"{number}_A", number, tuple(range(100, 110)), {}) for number in range(23)]
 DRAW = {"group": 4, "batch": 5, "seed": "train"}
@@ -97,3 +97,15 @@ def test_where_no_example_is_allowed_there_is_none():
     pool = [(3, 1, Example("q", "r"))]
     assert all(choose_training_examples(pool, 3, 2, most=2, seed=seed) == [] for seed in range(20))
     assert choose_training_examples([], 3, 2, most=2, seed=0) == []
+
+
+def test_micro_batches_are_worked_out_by_hand():
+    # 21 tokens, at most 10 together: 3 micro-batches, or 4 for 2 processes; the longest first, each to the lightest
+    tokens = [5, 1, 7, 4, 3, 1]
+    assert cut_evenly(tokens, 10, 1) == [[2], [0, 1, 5], [3, 4]]
+    assert cut_evenly(tokens, 10, 2) == [[2], [0], [3, 5], [1, 4]]
+    assert cut_evenly(tokens, 100, 1) == [[0, 1, 2, 3, 4, 5]]
+
+
+def test_there_are_no_more_micro_batches_than_groups():
+    assert cut_evenly([3, 2], 1, 4) == [[0], [1]]

@@ -20,18 +20,17 @@ class Run:
         self.model = torch.nn.ModuleDict({"a": torch.nn.Linear(3, 2), "b": torch.nn.Linear(2, 2).bfloat16()})
         self.model["a"].weight.requires_grad_(False)
         self.masters = Masters(self.model)
-        self.optimizer = torch.optim.AdamW(self.masters.copies, lr=0.1)
+        self.optimizer = torch.optim.AdamW([self.masters.weights], lr=0.1)
 
     def step(self):
-        for place, master in enumerate(self.masters.copies):
-            master.grad.fill_(0.1 * (place + 1))
+        self.masters.weights.grad.copy_(torch.linspace(0.1, 0.4, len(self.masters.weights)))
         self.optimizer.step()
         self.masters.publish()
         return self
 
     def values(self):
-        state = [value for master in self.masters.copies for value in self.optimizer.state[master].values()]
-        return [*self.masters.copies, *self.masters.live, *state]
+        state = sorted(self.optimizer.state[self.masters.weights].items())
+        return [self.masters.weights, *self.masters.live, *(value for _, value in state)]
 
 
 def same(one, other):

@@ -28,7 +28,7 @@ CASES = {  # what the adapter was trained on -> the checkpoint it is merged into
 
 
 def make_adapter(load, base: Path, targets, folder: Path) -> Path:
-    adapted = add_lora(load(base, "float32", CPU), Lora(rank=4, alpha=12, targets=targets), seed="x", recompute=False)
+    adapted = add_lora(load(base, "float32", CPU), Lora(rank=4, alpha=12, targets=targets), seed="x")
     save_adapter(randomise(adapted), folder)
     return folder
 

@@ -8,7 +8,7 @@ from tests.training.tiny import embedder_settings, make_embedder, make_reranker,
 from training.loop import train
 
 KINDS = {"embedder": (make_embedder, embedder_settings), "reranker": (make_reranker, reranker_settings)}
-CHANGES = {"dropout": 0.1, "epochs": 2, "micro_groups": 2}  # 2 epochs of 3 updates; what is random has to go on too
+CHANGES = {"dropout": 0.1, "epochs": 2, "micro_tokens": 120}  # 2 epochs of 3 updates; what is random has to go on too
 
 
 class Killed(BaseException):
@@ -20,6 +20,7 @@ class Stopping:
 
     def __init__(self, objective, *, update=None, evaluation=None):
         self.objective, self.left = objective, {"update": update, "evaluation": evaluation}
+        self.count_tokens = objective.count_tokens
 
     def accumulate(self, *arguments):
         self._count("update")

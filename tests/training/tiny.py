@@ -1,5 +1,6 @@
 """Puts the tiny models and the made-up quiz together into objectives that can be trained in a second."""
 
+from functools import partial
 from pathlib import Path
 
 import polars as pl
@@ -16,6 +17,7 @@ from shared.tables import CANDIDATES
 from training.batches import Mined, draw_epoch
 from training.embedder import EmbedderObjective
 from training.lora import add_lora
+from training.memory import fit_memory
 from training.reranker import RerankerObjective
 
 CPU = torch.device("cpu")
@@ -28,8 +30,7 @@ RECIPE = {  # 8 labelled queries and the one twice labelled question make 3 upda
     "rate": 1e-2,
     "warmup": 0.2,
     "distill": 1.0,
-    "micro_groups": 1,
-    "recompute": False,
+    "micro_tokens": 1,  # every group is a micro-batch of its own
     "depth": 8,
     "checkpoint_seconds": 0.0,
 }
@@ -50,7 +51,9 @@ def make_embedder(
 ) -> tuple[PeftModel, EmbedderObjective]:
     model, words = load_backbone(folder, dtype, CPU), embedder_words(load_tokenizer(folder))
     card = card or EmbedderCard("last", EmbedderPrompt("Find it.", 60, 20, 20, 20))
-    adapted = add_lora(model, settings.lora, seed=settings.seed, recompute=settings.recompute)
+    norms_as_wide_as_the_model(model)
+    adapted = add_lora(model, settings.lora, seed=settings.seed)
+    fit_memory(model, settings)
     return adapted, EmbedderObjective(model, words, card, tables, settings, batch_tokens=200)
 
 
@@ -58,11 +61,22 @@ def make_reranker(
     folder: Path, tables: tuple, settings: TrainReranker, *, dtype: str = "float64"
 ) -> tuple[PeftModel, RerankerObjective]:
     model, tokenizer = load_causal(folder, dtype, CPU), load_tokenizer(folder)
-    adapted = add_lora(model, settings.lora, seed=settings.seed, recompute=settings.recompute)
+    norms_as_wide_as_the_model(model)
+    adapted = add_lora(model, settings.lora, seed=settings.seed)
+    fit_memory(model, settings)
     prompt = RerankerPrompt(query_tokens=60, passage_tokens=20, instruction="Yes or No?")
     pairs = (*tables, all_candidates(*tables))
     words = reranker_words(tokenizer)
     return adapted, RerankerObjective(model, yes_token(tokenizer), words, prompt, pairs, settings, batch_tokens=200)
+
+
+def norms_as_wide_as_the_model(model: torch.nn.Module) -> None:
+    """Let RMS norms compute in the model's own precision; transformers' round to 32 bits whatever comes in."""
+    for module in model.modules():
+        if type(module).__name__.endswith("RMSNorm"):
+            module.forward = partial(
+                torch.rms_norm, normalized_shape=module.weight.shape, weight=module.weight, eps=1e-6
+            )
 
 
 def mined_from(queries: pl.DataFrame, misconceptions: pl.DataFrame) -> list[Mined]:

@@ -26,7 +26,7 @@ def block_mask(ends_T: torch.Tensor, device: torch.device) -> BlockMask:
     ends_T = ends_T.to(device)
 
     def sees(batch, head, q, k):
-        return (q == k) | ((k < q) & (q < ends_T[k]))
+        return (k <= q) & (q < ends_T[k])
 
     partly = _listed(some_KK & ~every_KK)
     return BlockMask.from_kv_blocks(*partly, *_listed(every_KK), BLOCK_SIZE=BLOCK, mask_mod=sees)

@@ -59,7 +59,7 @@ def last_hidden(model: PreTrainedModel, batch: Batch) -> torch.Tensor:
     length = max(map(len, batch))
     length += -length % (BLOCK if is_packed(model) else 1)
     ids_BT, positions_BT = (_pad([getattr(forest, name) for forest in batch], length) for name in ("ids", "positions"))
-    ends_BT = _pad([forest.ends for forest in batch], length)
+    ends_BT = _pad([forest.ends for forest in batch], length, length)  # the padding sees itself
     hidden_BTD = model.base_model(
         input_ids=ids_BT.to(model.device),
         attention_mask=block_mask(ends_BT[0], model.device) if is_packed(model) else _dense(ends_BT.to(model.device)),
@@ -72,10 +72,9 @@ def last_hidden(model: PreTrainedModel, batch: Batch) -> torch.Tensor:
 
 
 def _dense(ends_BT: torch.Tensor) -> torch.Tensor:
-    """[B, 1, T, T]: token q sees token k where k <= q < ends[k]; padding, whose ends are 0, sees only itself."""
+    """[B, 1, T, T]: token q sees token k where k <= q < ends[k]."""
     q_T = torch.arange(ends_BT.shape[1], device=ends_BT.device)
-    sees_BTT = q_T[:, None] < ends_BT[:, None]
-    return (sees_BTT.tril() | torch.eye(len(q_T), dtype=torch.bool, device=ends_BT.device)).unsqueeze(1)
+    return (q_T[:, None] < ends_BT[:, None]).tril().unsqueeze(1)
 
 
 def _mean(model: PreTrainedModel, batch: Batch) -> torch.Tensor:
@@ -87,9 +86,9 @@ def _mean(model: PreTrainedModel, batch: Batch) -> torch.Tensor:
     return normalize((_at_least_32_bits(hidden_BTD) * weights_BT1).sum(1) / weights_BT1.sum(1), dim=-1)
 
 
-def _pad(rows: Sequence[np.ndarray], length: int) -> torch.Tensor:
-    """[B, T] with zeros behind each row."""
-    padded = np.zeros((len(rows), length), np.int64)
+def _pad(rows: Sequence[np.ndarray], length: int, filling: int = 0) -> torch.Tensor:
+    """[B, T] with the filling behind each row."""
+    padded = np.full((len(rows), length), filling, np.int64)
     for row, values in enumerate(rows):
         padded[row, : len(values)] = values
     return torch.from_numpy(padded)

@@ -67,7 +67,8 @@ def test_the_blocks_of_the_mask_are_those_that_every_pair_of_tokens_would_give()
         query = rng.integers(1, 9, rng.integers(1, 400)).tolist()
         rows += [[*query, *rng.integers(1, 9, rng.integers(1, 90)).tolist()] for _ in range(5)]
     [forest] = grow(rows, most=100_000)
-    ends = torch.zeros(-(-len(forest) // BLOCK) * BLOCK, dtype=torch.long)
+    length = -(-len(forest) // BLOCK) * BLOCK
+    ends = torch.full((length,), length)
     ends[: len(forest)] = torch.from_numpy(forest.ends)
     mask = block_mask(ends, torch.device("cpu"))
     expected = create_block_mask(mask.mask_mod, None, None, len(ends), len(ends), device="cpu", BLOCK_SIZE=BLOCK)

@@ -18,6 +18,7 @@ class Profile(BaseModel):
     dtype: Literal["float32", "bfloat16", "float16"]
     batch_tokens: Annotated[int, Field(ge=1)]  # tokens computed together, padding included
     packed: bool = False  # decoders through FlexAttention and compiled layers, without padding
+    fp8: bool = False  # linear layers of packed models in 8 bits
     max_tokens: Annotated[int, Field(ge=1)]  # longest prompt
     memory_share: Annotated[float, Field(gt=0, le=1)] = 0.9  # of each GPU, for weights and KV cache
     cache_gib: Annotated[float, Field(gt=0)] = 1.0  # KV cache on the CPU

@@ -112,6 +112,7 @@ class Train(Section):
     # what prompts of a micro-batch begin with alike, such as a group's query, is computed once. Exact without LoRA
     # dropout; with it they also share its masks, and false computes and drops out every prompt for itself
     share: bool = True
+    fp8: bool = False  # the frozen weights in 8 bits, on GPUs from Ada on
     # layers whose activations are computed again for backward (6 instead of 4 FLOPs per weight and token) to save
     # memory; measured: as few as the memory of the GPU needs, none on a CPU
     recompute: Literal["measured", "all", "none"] = "measured"

@@ -8,6 +8,7 @@ import polars as pl
 from peft import PeftModel
 
 from inference.card import EmbedderCard, RerankerCard, write_card
+from inference.engines.fp8 import use_fp8
 from inference.engines.hf import HFEncoder, HFScorer, device_of, load_backbone, load_causal
 from inference.profiles import load_profile
 from inference.tokens import embedder_words, load_tokenizer, reranker_words, yes_token
@@ -36,6 +37,8 @@ def train_embedder(job: Job, groups: pl.DataFrame, card: EmbedderCard) -> None:
     model = load_backbone(base, job.settings.embedder.dtype, device_of(profile), packed=packed)
     words = embedder_words(load_tokenizer(base))
     adapted = add_lora(model, settings.lora, seed=settings.seed)
+    if settings.fp8:
+        use_fp8(model)
     fit_memory(model, settings)
     objective = EmbedderObjective(model, words, card, job.texts(), settings, profile.batch_tokens)
     _train(job, adapted, objective, groups, settings)
@@ -47,6 +50,8 @@ def train_reranker(job: Job, groups: pl.DataFrame, candidates: pl.DataFrame) -> 
     profile, tokenizer = load_profile(job.settings.machine.profile), load_tokenizer(base)
     model = load_causal(base, job.settings.reranker.dtype, device_of(profile), packed=profile.packed)
     adapted = add_lora(model, settings.lora, seed=settings.seed)
+    if settings.fp8:
+        use_fp8(model)
     fit_memory(model, settings)
     tables = (*job.texts(), candidates)
     objective = RerankerObjective(

@@ -7,6 +7,8 @@ from transformers import AttentionInterface, PreTrainedModel
 from inference.engines.forest import BLOCK, block_bounds
 
 PACKED = "malrule_packed"  # its name among transformers' attention implementations
+# A compiler that does not know T cannot know that it is a multiple of BLOCK: told so, attention takes 2.2 ms for 3.5
+WHOLE_BLOCKS = {"IS_DIVISIBLE": True}
 
 
 def is_packed(model: PreTrainedModel) -> bool:
@@ -23,7 +25,7 @@ def compile_layers(model: PreTrainedModel) -> None:
 def block_mask(ends_T: torch.Tensor, device: torch.device) -> BlockMask:
     """The mask on `device` under which token q sees token k where k <= q < ends[k]; T is a multiple of BLOCK."""
     some_KK, every_KK = (torch.from_numpy(part).to(device) for part in block_bounds(ends_T.numpy()))
-    ends_T = ends_T.to(device)
+    ends_T = ends_T.to(device, torch.int32)
 
     def sees(batch, head, q, k):
         return (k <= q) & (q < ends_T[k])
@@ -40,7 +42,9 @@ def _listed(blocks_KK: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
 
 def _attend(module: torch.nn.Module, query, key, value, attention_mask: BlockMask, scaling=None, **_):
     """What transformers asks of an attention: [B, heads, T, d] -> [B, T, heads, d]."""
-    out = flex_attention(query, key, value, block_mask=attention_mask, scale=scaling, enable_gqa=True)
+    out = flex_attention(
+        query, key, value, block_mask=attention_mask, scale=scaling, enable_gqa=True, kernel_options=WHOLE_BLOCKS
+    )
     return out.transpose(1, 2).contiguous(), None
 
 

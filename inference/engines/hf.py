@@ -13,6 +13,7 @@ from transformers.utils import logging
 from inference.engines.attention import PACKED, compile_layers
 from inference.engines.forest import Rows
 from inference.engines.forward import Batch, embed, plan, rows_of, yes_logits
+from inference.engines.fp8 import use_fp8
 from inference.profiles import Profile
 from inference.ranks import fill_from_ranks, rank, take_turns
 from inference.tokens import load_tokenizer, yes_token
@@ -53,6 +54,8 @@ def open_encoder(folder: Path, pooling: Pooling, profile: Profile) -> Iterator[H
     """The embedder in `folder` on this process's device; the memory is given back at the end."""
     packed = profile.packed and pooling == "last"
     model = load_backbone(folder, profile.dtype, device_of(profile), packed=packed)
+    if profile.fp8 and packed:
+        use_fp8(model)
     try:
         yield HFEncoder(model, pooling, profile.batch_tokens)
     finally:
@@ -63,6 +66,8 @@ def open_encoder(folder: Path, pooling: Pooling, profile: Profile) -> Iterator[H
 def open_scorer(folder: Path, profile: Profile) -> Iterator[HFScorer]:
     """The merged reranker in `folder` on this process's device; the memory is given back at the end."""
     model = load_causal(folder, profile.dtype, device_of(profile), packed=profile.packed)
+    if profile.fp8 and profile.packed:
+        use_fp8(model)
     try:
         yield HFScorer(model, yes_token(load_tokenizer(folder)), profile.batch_tokens)
     finally:

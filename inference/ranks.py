@@ -52,10 +52,17 @@ def sum_over_ranks(tensor: torch.Tensor) -> torch.Tensor:
     return tensor
 
 
-def take_turns(count: int) -> Iterator[int]:
-    """The numbers 0 to count - 1, each taken by the process that is free first; every process has to ask."""
+def take_turns(count: int, *, together: bool = False) -> Iterator[int | None]:
+    """The numbers 0 to count - 1, each taken by the process that is free first; every process has to ask.
+
+    `together`, every process is asked the same number of times: in turn, with None where nothing is left for it.
+    """
     if world() == 1:
         yield from range(count)
+        return
+    if together:
+        for first in range(0, count, world()):
+            yield first + rank() if first + rank() < count else None
         return
     queue, store = f"queue {next(_queues)}", dist.distributed_c10d._get_default_store()
     while (number := store.add(queue, 1) - 1) < count:

@@ -37,6 +37,7 @@ class Machine(Section):
     device: Literal["cuda", "cpu"] = "cuda"
     processes: Annotated[int, Field(ge=0)] = 0  # 0: one for each GPU
     threads: Count = 1  # of each process on the CPU
+    shard: bool = False  # spread a base that one GPU cannot hold over all of them (FSDP2) while it is trained
     profile: str = "h200"  # of the engines that mine, teach and evaluate: inference/profiles.toml
 
 

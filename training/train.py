@@ -5,12 +5,15 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
+import torch
 from peft import PeftModel
+from transformers import PreTrainedModel
 
 from inference.card import EmbedderCard, RerankerCard, write_card
 from inference.engines.fp8 import use_fp8
 from inference.engines.hf import HFEncoder, HFScorer, device_of, load_backbone, load_causal
 from inference.profiles import load_profile
+from inference.ranks import world
 from inference.tokens import embedder_words, load_tokenizer, reranker_words, yes_token
 from shared.manifest import read_manifest
 from shared.prompts import RerankerPrompt, embedder_passage, reranker_passage, reranker_query
@@ -24,6 +27,7 @@ from training.lora import add_lora
 from training.memory import fit_memory
 from training.merge import check_merged, merge
 from training.reranker import RerankerObjective
+from training.shard import shard_base
 
 PROBES = ("Adds the numerators and the denominators", "Works from left to right", "Ignores the sign", "7")
 TOLERANCE = 1e-3  # of a coordinate or a logit: an adapter that has learnt nothing yet has no effect to compare with
@@ -34,12 +38,9 @@ def train_embedder(job: Job, groups: pl.DataFrame, card: EmbedderCard) -> None:
     settings, base = job.settings.train_embedder, local_folder(job.settings.embedder.base)
     profile = load_profile(job.settings.machine.profile)
     packed = profile.packed and job.settings.embedder.pooling == "last"
-    model = load_backbone(base, job.settings.embedder.dtype, device_of(profile), packed=packed)
+    model = load_backbone(base, job.settings.embedder.dtype, _loading_device(job), packed=packed)
     words = embedder_words(load_tokenizer(base))
-    adapted = add_lora(model, settings.lora, seed=settings.seed)
-    if settings.fp8:
-        use_fp8(model)
-    fit_memory(model, settings)
+    adapted = _adapt(job, model, settings)
     objective = EmbedderObjective(model, words, card, job.texts(), settings, profile.batch_tokens)
     _train(job, adapted, objective, groups, settings)
 
@@ -48,11 +49,8 @@ def train_reranker(job: Job, groups: pl.DataFrame, candidates: pl.DataFrame) -> 
     """Fill job.out with epoch_N/ and metrics.json."""
     settings, base = job.settings.train_reranker, local_folder(job.settings.reranker.base)
     profile, tokenizer = load_profile(job.settings.machine.profile), load_tokenizer(base)
-    model = load_causal(base, job.settings.reranker.dtype, device_of(profile), packed=profile.packed)
-    adapted = add_lora(model, settings.lora, seed=settings.seed)
-    if settings.fp8:
-        use_fp8(model)
-    fit_memory(model, settings)
+    model = load_causal(base, job.settings.reranker.dtype, _loading_device(job), packed=profile.packed)
+    adapted = _adapt(job, model, settings)
     tables = (*job.texts(), candidates)
     objective = RerankerObjective(
         model,
@@ -100,8 +98,28 @@ def merge_reranker(job: Job) -> dict:
     return _lineage(job, base, "train_reranker", epoch)
 
 
+def _loading_device(job: Job) -> torch.device:
+    return torch.device("cpu") if job.settings.machine.shard else device_of(load_profile(job.settings.machine.profile))
+
+
+def _adapt(job: Job, model: PreTrainedModel, settings: Train) -> PeftModel:
+    """The model with its adapters, laid out as the settings say, and with as many layers recomputing as it takes."""
+    adapted = add_lora(model, settings.lora, seed=settings.seed)
+    if settings.fp8:
+        use_fp8(model)
+    if job.settings.machine.shard:
+        shard_base(model, device_of(load_profile(job.settings.machine.profile)))
+    fit_memory(model, settings)
+    return adapted
+
+
 def _train(job: Job, adapted: PeftModel, objective: Objective, groups: pl.DataFrame, settings: Train) -> None:
     mined = read_mined(groups)
+    last = len(mined) % settings.batch or settings.batch
+    if job.settings.machine.shard and last < world():
+        raise ValueError(
+            f"the last update has {last} groups for {world()} processes, and a spread model needs all: change batch"
+        )
 
     def epochs(number: int):
         return draw_epoch(mined, group=settings.group, batch=settings.batch, epoch=number, seed=settings.seed)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch.distributed.fsdp import FSDPModule
 from tqdm import tqdm
 from transformers import AutoModel, AutoModelForCausalLM, PreTrainedModel
 from transformers.utils import logging
@@ -33,7 +34,7 @@ class HFEncoder:
     def encode(self, prompts: Rows) -> np.ndarray:
         vectors = np.zeros((len(prompts), self.model.config.hidden_size), np.float32)
         batches = plan(self.model, prompts, self.batch_tokens, share=self.pooling == "last")
-        return _compute(batches, vectors, lambda batch: embed(self.model, batch, self.pooling))
+        return _compute(self.model, batches, vectors, lambda batch: embed(self.model, batch, self.pooling))
 
 
 class HFScorer:
@@ -46,7 +47,8 @@ class HFScorer:
         groups = zip(prefixes, suffixes, strict=True)
         rows = [[*prefix, *suffix] for prefix, group in groups for suffix in group]
         batches = plan(self.model, rows, self.batch_tokens)
-        return _compute(batches, np.zeros(len(rows), np.float32), lambda b: yes_logits(self.model, b, self.yes))
+        scores = np.zeros(len(rows), np.float32)
+        return _compute(self.model, batches, scores, lambda batch: yes_logits(self.model, batch, self.yes))
 
 
 @contextmanager
@@ -105,27 +107,30 @@ def _load(kind: type, folder: str | Path, dtype: str, device: torch.device, pack
 
 
 @torch.no_grad()
-def _compute(batches: Sequence[Batch], values: np.ndarray, forward: Callable[[Batch], torch.Tensor]) -> np.ndarray:
+def _compute(
+    model: PreTrainedModel, batches: Sequence[Batch], values: np.ndarray, forward: Callable[[Batch], torch.Tensor]
+) -> np.ndarray:
     """Fill `values` (zeros), a row for each row of the batches, with what `forward` says of it.
 
     Raises ValueError for a value that is not finite.
     """
+    turns = take_turns(len(batches), together=isinstance(model.base_model, FSDPModule))
+    bar = tqdm(turns, total=len(batches), desc="encode/score", unit="batch", disable=rank() > 0, mininterval=5)
     waiting: list[tuple[Batch, torch.Tensor]] = []  # fetched one batch late: a GPU computes while the next is laid out
-
-    def fetch() -> None:
-        batch, answers = waiting.pop()
-        values[rows_of(batch)] = answers.float().cpu().numpy()
-
-    turns, total = take_turns(len(batches)), len(batches)
-    for number in tqdm(turns, total=total, desc="encode/score", unit="batch", disable=rank() > 0, mininterval=5):
-        answers = forward(batches[number])
-        if waiting:
-            fetch()
-        waiting.append((batches[number], answers))
-    if waiting:
-        fetch()
+    for number in bar:
+        answers = forward(batches[number or 0])  # of a model spread over the processes all have to run, or none can
+        _fetch(waiting, values)
+        if number is not None:
+            waiting.append((batches[number], answers))
+    _fetch(waiting, values)
     values = fill_from_ranks(values)
     if not np.isfinite(values).all():
         bad = int(np.flatnonzero(~np.isfinite(values).reshape(len(values), -1).all(1))[0])
         raise ValueError(f"prompt {bad} of {len(values)} gave NaN or infinity: use dtype bfloat16 or float32")
     return values
+
+
+def _fetch(waiting: list[tuple[Batch, torch.Tensor]], values: np.ndarray) -> None:
+    while waiting:
+        batch, answers = waiting.pop()
+        values[rows_of(batch)] = answers.float().cpu().numpy()

@@ -23,6 +23,7 @@ from tests.training.tiny import (
 )
 from training.loop import train
 from training.lora import Masters
+from training.shard import shard_base
 
 ROWS = [[2, *range(10, 10 + (place * 7) % 23), 3] for place in range(41)]  # ragged, in no order
 
@@ -42,6 +43,7 @@ def main(tables: Path, embedder: Path, reranker: Path, out: Path) -> None:
             objective.settings = settings.model_copy(update=changes)
             answers[f"{kind} gradient, {name}"] = _gradient(randomise(model).train(), objective, update)
         answers[f"{kind} gradient, one group"] = _one_group(make, folder, frames, settings, update[:1])
+        answers[f"{kind} gradient, sharded"] = _sharded(make, folder, frames, settings, update[:2])
         model, objective = make(folder, frames, settings)
         epochs = lambda epoch, settings=settings: updates_of(*frames, settings, epoch)  # noqa: E731
         history = train(model, objective, epochs, settings, out / f"{kind} work", "mine")
@@ -60,6 +62,17 @@ def _one_group(make, folder, frames, settings, update) -> dict:
     """An update with fewer micro-batches than there are processes."""
     model, objective = make(folder, frames, settings, dtype="float32")
     return _gradient(randomise(model).train(), objective, update)
+
+
+def _sharded(make, folder, frames, settings, update) -> dict:
+    """The gradient, and the figures, of a model whose base is spread over the processes."""
+    model, objective = make(folder, frames, settings)
+    if world() > 1:
+        shard_base(objective.model, CPU)
+    objective.settings = settings
+    answers = _gradient(randomise(model).train(), objective, update)
+    model.eval()
+    return {**answers, "figures": objective.evaluate()}
 
 
 def _gradient(model, objective, update) -> dict:

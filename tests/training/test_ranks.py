@@ -102,3 +102,13 @@ def test_training_takes_the_same_course(one, two, folders, kind):
         for name, tensor in alone.items():
             assert tensor.dtype == torch.float64
             torch.testing.assert_close(shared[name], tensor, atol=1e-10, rtol=0)
+
+
+@KINDS
+def test_a_base_spread_over_the_processes_gives_the_gradient_and_the_figures_of_a_whole_one(one, two, kind):
+    expected = one[f"{kind} gradient, sharded"]
+    for answers in two:
+        found = answers[f"{kind} gradient, sharded"]
+        assert found["loss"] == pytest.approx(expected["loss"], abs=1e-10)
+        np.testing.assert_allclose(found["gradient"], expected["gradient"], atol=1e-10)
+        assert found["figures"] == expected["figures"]

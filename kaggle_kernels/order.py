@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from shared.settings import SPLITS
+
 COMPETITION = "eedi-mining-misconceptions-in-mathematics"
 SUBMIT, WHEELS = Path("kaggle_kernels/submit"), Path("kaggle_kernels/wheels")
 ROLES = ("embedder", "reranker")
@@ -56,10 +58,9 @@ def read_order(arguments: list[str]) -> Order:
         raise ValueError(f"which iteration? just {verb} iter=1")
     if values["wait"] and not values["wait"].isdecimal():
         raise ValueError(f"wait={values['wait']!r} is no number of seconds")
-    if values["split"] not in ("cv", "full") or values["kernel"] not in ("submit", "wheels"):
-        raise ValueError(
-            f"split={values['split']} kernel={values['kernel']}: split is cv or full, kernel is submit or wheels"
-        )
+    if values["split"] not in SPLITS or values["kernel"] not in ("submit", "wheels"):
+        known = f"split is one of {', '.join(SPLITS)}; kernel is submit or wheels"
+        raise ValueError(f"split={values['split']} kernel={values['kernel']}: {known}")
     iteration = f"iter{values['iter']}" if values["iter"].isdecimal() else values["iter"]
     wait = float(values["wait"] or WAITS.get(verb, 0))
     return Order(

@@ -4,9 +4,9 @@ import numpy as np
 import polars as pl
 
 from shared.folds import seed_of
+from shared.settings import UNSEEN
 
 K = 25  # the competition scores the first 25
-SEEN, UNSEEN = 0.25, 0.75  # shares of the hidden test's pairs: 74 % carry a misconception no training row has
 
 
 def find_ranks(queries: pl.DataFrame, ranked: pl.DataFrame) -> pl.DataFrame:
@@ -28,8 +28,10 @@ def average_precision(rank: pl.Expr) -> pl.Expr:
     return pl.when(rank <= K).then(1 / rank).otherwise(0.0)
 
 
-def summarise(ranks: pl.DataFrame, seen: set[int], *, recall_at: int = K, resamples: int = 1000) -> dict[str, dict]:
-    """MAP@25 and recall of `ranks` (from find_ranks) for all, seen, unseen and the test-weighted mean of both.
+def summarise(
+    ranks: pl.DataFrame, seen: set[int], *, unseen_weight: float = UNSEEN, recall_at: int = K, resamples: int = 1000
+) -> dict[str, dict]:
+    """MAP@25 and recall of `ranks` (from find_ranks) for all, seen, unseen, and both weighted as `unseen_weight` says.
 
     Each is {"map@25", "recall@k", "low", "high", "pairs"}; low and high hold 95 % of MAP@25 when whole questions are
     drawn again. A part without pairs is left out; no pairs at all give {}.
@@ -51,7 +53,8 @@ def summarise(ranks: pl.DataFrame, seen: set[int], *, recall_at: int = K, resamp
     }
     if "seen" in parts and "unseen" in parts:
         parts["weighted"] = {
-            key: SEEN * parts["seen"][key] + UNSEEN * parts["unseen"][key] for key in ("map", "recall", "draws")
+            key: (1 - unseen_weight) * parts["seen"][key] + unseen_weight * parts["unseen"][key]
+            for key in ("map", "recall", "draws")
         }
         parts["weighted"]["pairs"] = len(rows)
     return {name: _figures(part, recall_at) for name, part in parts.items()}

@@ -26,13 +26,24 @@ CANDIDATES = {
 }
 GROUPS = {**CANDIDATES, "is_positive": pl.Boolean}  # a positive that was not retrieved has a null rank
 TAUGHT = {**GROUPS, "teacher_score": pl.Float32}
-RANKED = {**CANDIDATES, "rerank_score": pl.Float32}  # null below the depth that was reranked
+RANKED = {**CANDIDATES, "rerank_score": pl.Float32}  # null where it was not scored
+POOLS = ("labelled", "catalogue")  # what competes: misconceptions that some row of train.csv carries, or all of them
+RANKS = {  # where the right answer of every validation query stands, in every ranking of every pool
+    "pool": pl.String,
+    "ranking": pl.String,  # "popularity", "bm25", "untrained", "miner", "retrieved", "reranked"
+    "query_id": pl.String,
+    "question_id": pl.Int64,
+    "misconception_id": pl.Int64,
+    "seen": pl.Boolean,  # whether a training query carries the misconception
+    "rank": pl.Int64,  # null where it is not among the candidates
+}
 
-KEYS = {"query_id", "misconception_id"}
+KEYS = {"pool", "ranking", "query_id", "misconception_id"}
 NULLABLE = {  # the only columns that may be empty
     "queries": {"misconception_id"},
     "groups": {"rank", "retrieval_score"},
     "ranked": {"rerank_score"},
+    "ranks": {"rank"},
 }
 
 
@@ -71,5 +82,7 @@ def check_table(table: pl.DataFrame, schema: dict[str, type[pl.DataType]], name:
 
 
 def _may_be_null(column: str, schema: dict[str, type[pl.DataType]]) -> bool:
+    if "pool" in schema:
+        return column in NULLABLE["ranks"]
     kind = "queries" if "question" in schema else "groups" if "is_positive" in schema else "ranked"
     return column in NULLABLE[kind]

@@ -9,7 +9,7 @@ import sys
 import time
 from pathlib import Path
 
-from shared.settings import ITERATIONS, RUNS, SPLITS, Settings, load_settings, write_settings
+from shared.settings import ITERATIONS, RUNS, SPLITS, Settings, holds_out, load_settings, write_settings
 from training.plan import print_plan
 from training.run import LOCK_SECONDS, TIED, competition_digest, die_with_parent
 from training.stages import STAGES, inputs_of, stages_of
@@ -121,7 +121,7 @@ def _resolve(arguments: list[str]) -> tuple[str, str, list[tuple[str, Settings]]
 def _target(options: dict[str, str]) -> tuple[str, str]:
     split = options.get("split", "cv")
     if split not in SPLITS:
-        raise ValueError(f"split={split}: there are {' and '.join(SPLITS)}")
+        raise ValueError(f"split={split}: there are {', '.join(SPLITS)}")
     if "iter" not in options:
         raise ValueError("say which iteration: iter=1, or iter=small1 for a folder of training/iterations")
     name = f"iter{options['iter']}" if options["iter"].isdecimal() else options["iter"]
@@ -197,7 +197,7 @@ def _dvc_name(iteration: str, stage: str, split: str) -> str:
 
 
 def _dvc_target(iteration: str, split: str) -> str:
-    return _dvc_name(iteration, "evaluate" if split == "cv" else "merge_reranker", split)
+    return _dvc_name(iteration, "evaluate" if holds_out(split) else "merge_reranker", split)
 
 
 def _write_if_changed(path: Path, text: str) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import polars as pl
 
-from shared.settings import RUNS, Embedder
+from shared.settings import DRAWS, RUNS, Embedder, fold_seed, holds_out
 from shared.tables import CANDIDATES, GROUPS, MISCONCEPTIONS, QUERIES, RANKED, TAUGHT
 from training.job import Job
 
@@ -22,10 +22,10 @@ def prepare(job: Job) -> None:
 
     data = read_competition(Path(job.settings.prepare.competition))
     queries = data.train
-    if job.run.name == "cv":
-        section = job.settings.prepare
-        hold_out = hold_out_misconceptions if section.scheme == "misconceptions" else hold_out_questions
-        queries = hold_out(queries, section.held_out, section.seed)
+    section, split = job.settings.prepare, job.run.name
+    if holds_out(split):
+        hold_out = hold_out_misconceptions if split in DRAWS else hold_out_questions
+        queries = hold_out(queries, section.held_out, fold_seed(section.seed, split))
     job.write(queries, "queries", QUERIES)
     job.write(data.misconceptions, "misconceptions", MISCONCEPTIONS)
     labelled = queries.drop_nulls("misconception_id")
@@ -168,7 +168,7 @@ def stages_of(split: str, previous: str) -> list[Stage]:
     return [
         stage
         for stage in STAGES.values()
-        if (previous or not stage.taught) and (split == "cv" or stage.name != "evaluate")
+        if (previous or not stage.taught) and (holds_out(split) or stage.name != "evaluate")
     ]
 
 

@@ -1,5 +1,6 @@
 """Finds the candidates of every query: encodes queries and misconceptions, then searches exactly."""
 
+from collections.abc import Collection
 from pathlib import Path
 
 import numpy as np
@@ -62,6 +63,13 @@ def choose_examples(card: EmbedderCard, question_id: int, misconception_id: int 
         example for question, answer, example in card.examples if question != question_id and answer != misconception_id
     )
     return [example for _, example in zip(range(card.shown), allowed, strict=False)]
+
+
+def restrict(candidates: pl.DataFrame, ids: Collection[int], k: int) -> pl.DataFrame:
+    """The first `k` candidates of every query that are among `ids`, ranked anew."""
+    inside = candidates.filter(pl.col("misconception_id").is_in(list(ids)))
+    rank = pl.col("rank").rank("ordinal").over("query_id").cast(pl.Int64)
+    return inside.with_columns(rank).filter(pl.col("rank") <= k)
 
 
 def candidate_table(query_ids: pl.Series, found: np.ndarray, scores: np.ndarray) -> pl.DataFrame:

@@ -3,14 +3,12 @@
 import numpy as np
 import polars as pl
 
+from inference.retrieve import candidate_table
 from shared.prompts import row_text
-from shared.tables import CANDIDATES
 
 
-def rank_by_popularity(
-    queries: pl.DataFrame, misconceptions: pl.DataFrame, asked: pl.DataFrame, k: int
-) -> pl.DataFrame:
-    """Candidates of `asked` by how often the training fold of `queries` carries a misconception; no text is read.
+def rank_by_popularity(queries: pl.DataFrame, misconceptions: pl.DataFrame, asked: pl.DataFrame) -> pl.DataFrame:
+    """The whole catalogue for each of `asked`, by how often the training fold of `queries` carries it; reads no text.
 
     Counted within the same construct first, then the same subject, then everywhere; ties go to the lower id.
     """
@@ -22,15 +20,15 @@ def rank_by_popularity(
         for name in ("construct", "subject")
     }
     none, scale = np.zeros(len(ids)), len(train) + 1  # a nearer count outweighs any farther one
-    rows = []
-    for query_id, construct, subject in asked.select("query_id", "construct", "subject").iter_rows():
-        near = within["construct"].get(construct, none) * scale**2
-        rows.append((query_id, near + within["subject"].get(subject, none) * scale + everywhere))
-    return _best(rows, ids.to_numpy(), k)
+    scores = [
+        within["construct"].get(construct, none) * scale**2 + within["subject"].get(subject, none) * scale + everywhere
+        for construct, subject in asked.select("construct", "subject").iter_rows()
+    ]
+    return _order(asked["query_id"], np.array(scores), ids.to_numpy())
 
 
-def rank_by_bm25(misconceptions: pl.DataFrame, asked: pl.DataFrame, k: int) -> pl.DataFrame:
-    """Candidates of `asked` by BM25 (bm25s, its defaults) between the query's words and the misconception's."""
+def rank_by_bm25(misconceptions: pl.DataFrame, asked: pl.DataFrame) -> pl.DataFrame:
+    """The whole catalogue for each of `asked`, by BM25 (bm25s, its defaults) between query and misconception."""
     import bm25s
 
     table = misconceptions.sort("misconception_id")
@@ -38,11 +36,8 @@ def rank_by_bm25(misconceptions: pl.DataFrame, asked: pl.DataFrame, k: int) -> p
     index.index(bm25s.tokenize(table["text"].to_list(), show_progress=False), show_progress=False)
     texts = [row_text(row) for row in asked.iter_rows(named=True)]
     tokens = bm25s.tokenize(texts, return_ids=False, show_progress=False)
-    rows = [
-        (query_id, index.get_scores(words) if words else np.zeros(len(table)))
-        for query_id, words in zip(asked["query_id"], tokens, strict=True)
-    ]
-    return _best(rows, table["misconception_id"].to_numpy(), k)
+    scores = [index.get_scores(words) if words else np.zeros(len(table)) for words in tokens]
+    return _order(asked["query_id"], np.array(scores), table["misconception_id"].to_numpy())
 
 
 def _counts(train: pl.DataFrame, ids: pl.Series) -> np.ndarray:
@@ -56,9 +51,7 @@ def _counts(train: pl.DataFrame, ids: pl.Series) -> np.ndarray:
     )
 
 
-def _best(rows: list[tuple[str, np.ndarray]], ids: np.ndarray, k: int) -> pl.DataFrame:
-    found = []
-    for query_id, scores in rows:
-        order = np.lexsort((ids, -scores))[:k]
-        found += [(query_id, int(ids[place]), rank, float(scores[place])) for rank, place in enumerate(order, 1)]
-    return pl.DataFrame(found, schema=CANDIDATES, orient="row")
+def _order(query_ids: pl.Series, scores: np.ndarray, ids: np.ndarray) -> pl.DataFrame:
+    """Candidates from scores [queries, ids], `ids` ascending: equal scores go to the lower id."""
+    order = np.argsort(-scores, axis=1, kind="stable")
+    return candidate_table(query_ids, ids[order], np.take_along_axis(scores, order, 1))

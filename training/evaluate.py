@@ -1,46 +1,141 @@
-"""Measures the two merged models as they serve, beside rankings by nobody (popularity, BM25) and untrained models."""
+"""Measures the two merged models as they serve, beside rankings by nobody (popularity, BM25) and untrained models.
 
-import json
+Every ranking is measured in two pools. "labelled", the headline: only misconceptions that some row of train.csv
+carries, for no other can be right here, while in the hidden test every one can. "catalogue": all of them.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
 
 import polars as pl
 
-from inference.card import read_embedder_card
+from inference.card import read_embedder_card, read_reranker_card
+from inference.engines import open_scorer
 from inference.profiles import load_profile
-from inference.rerank import rerank
-from inference.retrieve import retrieve
+from inference.progress import Progress
+from inference.rerank import order_by_score, score_pairs
+from inference.retrieve import restrict, retrieve
+from inference.tokens import load_tokenizer, reranker_words
 from shared.folds import seen_ids
-from shared.metrics import K, find_ranks, summarise
-from shared.tables import CANDIDATES
+from shared.metrics import average_precision, find_ranks, summarise
+from shared.settings import Evaluate
+from shared.tables import CANDIDATES, POOLS, RANKED, RANKS
+from training.base_models import local_folder
 from training.baselines import rank_by_bm25, rank_by_popularity
 from training.job import Job
 
+PAIR = ["query_id", "misconception_id"]
+AT_ONCE = 128  # queries scored between two looks at MAP@25; an engine's batches are smaller
 
-def evaluate(job: Job) -> tuple[pl.DataFrame, dict[str, dict]]:
-    """Ranked candidates of the validation fold, and {ranking: figures of shared.metrics.summarise}."""
-    settings, profile = job.settings.evaluate, load_profile(job.settings.machine.profile)
-    queries, misconceptions = job.texts()
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Tables CANDIDATES, RANKED and RANKS, and {pool: {ranking: figures of shared.metrics.summarise}}."""
+
+    candidates: pl.DataFrame
+    ranked: pl.DataFrame
+    ranks: pl.DataFrame
+    metrics: dict[str, dict[str, dict]]
+
+
+def evaluate(job: Job) -> Evaluation:
+    """What is measured on the validation fold.
+
+    `candidates` holds the first `pool` of the catalogue and the first `depth` of the labelled. `ranked` has the
+    reranker's order of the catalogue's first `depth`, then the rest; its scores stand also where only the labelled
+    pool needed them.
+    """
+    settings, (queries, misconceptions) = job.settings.evaluate, job.texts()
     valid = queries.filter(pl.col("fold") == "valid").drop_nulls("misconception_id")
-    embedder, reranker = job.run / "merge_embedder", job.run / "merge_reranker"
-    engine, k = settings.engine, max(K, settings.depth)
-    candidates = retrieve(
-        valid, misconceptions, embedder, read_embedder_card(embedder), engine=engine, profile=profile, k=k
-    )
-    ranked = rerank(valid, misconceptions, candidates, reranker, engine=engine, profile=profile, depth=settings.depth)
-    tables = {
-        "popularity": rank_by_popularity(queries, misconceptions, valid, K),
-        "bm25": rank_by_bm25(misconceptions, valid, K),
-        "miner": job.read("mine_for_embedder", "candidates", CANDIDATES),
-        "retrieved": candidates,
-        "reranked": ranked,
+    pools = pools_of(queries, misconceptions)
+    found = _retrieve(job, valid, misconceptions, job.run / "merge_embedder")
+    retrieved = cut(found, pools, settings.pool)
+    near = pl.concat([table.filter(pl.col("rank") <= settings.depth).select(PAIR) for table in retrieved.values()])
+    scored = _score(job, valid, misconceptions, near.unique(maintain_order=True), retrieved["labelled"])
+    rankings = {
+        "popularity": cut(rank_by_popularity(queries, misconceptions, valid), pools, settings.pool),
+        "bm25": cut(rank_by_bm25(misconceptions, valid), pools, settings.pool),
+        "untrained": cut(_untrained(job, valid, misconceptions), pools, settings.pool),
+        "miner": cut(job.read("mine_for_embedder", "candidates", CANDIDATES), pools, settings.pool),
+        "retrieved": retrieved,
+        "reranked": {pool: rerank_first(table, scored, settings.depth) for pool, table in retrieved.items()},
     }
-    seen = seen_ids(queries)
-    figures = {
-        name: summarise(find_ranks(valid, table), seen, resamples=settings.bootstrap) for name, table in tables.items()
-    }
-    return ranked, {"untrained": _untrained(job), **figures}
+    ranks = rank_table(rankings, valid, seen_ids(queries))
+    candidates = pl.concat([retrieved["catalogue"], found.join(scored, on=PAIR, how="semi")])
+    candidates = candidates.unique(PAIR).sort("query_id", "rank")
+    ranked = rerank_first(candidates, scored, settings.depth).drop("rerank_score").join(scored, on=PAIR, how="left")
+    return Evaluation(candidates, ranked.sort("query_id", "rank").select(*RANKED), ranks, measure(ranks, settings))
 
 
-def _untrained(job: Job) -> dict[str, dict]:
-    """Figures of the embedder's base before training, taken when training began."""
-    history = json.loads((job.run / "train_embedder" / "metrics.json").read_text())
-    return {part: figures for part, figures in history[0].items() if isinstance(figures, dict)}
+def pools_of(queries: pl.DataFrame, misconceptions: pl.DataFrame) -> dict[str, list[int]]:
+    """The misconceptions that compete in each pool."""
+    labelled = queries["misconception_id"].drop_nulls().unique().sort().to_list()
+    return dict(zip(POOLS, (labelled, misconceptions["misconception_id"].to_list()), strict=True))
+
+
+def cut(candidates: pl.DataFrame, pools: dict[str, list[int]], k: int) -> dict[str, pl.DataFrame]:
+    """Each pool's own first `k`."""
+    return {pool: restrict(candidates, ids, k) for pool, ids in pools.items()}
+
+
+def rerank_first(candidates: pl.DataFrame, scored: pl.DataFrame, depth: int) -> pl.DataFrame:
+    """Ranked: the first `depth` of `candidates` by their scores in `scored`, whatever else is scored, then the rest."""
+    near = candidates.filter(pl.col("rank") <= depth)
+    return order_by_score(candidates, scored.join(near, on=PAIR, how="semi"))
+
+
+def rank_table(rankings: dict[str, dict[str, pl.DataFrame]], valid: pl.DataFrame, seen: set[int]) -> pl.DataFrame:
+    """RANKS of {ranking: {pool: table}}: where the right answer of every query of `valid` stands."""
+    is_seen = pl.col("misconception_id").is_in(sorted(seen)).alias("seen")
+    parts = [
+        find_ranks(valid, rankings[name][pool]).with_columns(is_seen, ranking=pl.lit(name), pool=pl.lit(pool))
+        for pool in POOLS
+        for name in rankings
+    ]
+    return pl.concat(parts).select(*RANKS)
+
+
+def measure(ranks: pl.DataFrame, settings: Evaluate) -> dict[str, dict[str, dict]]:
+    """{pool: {ranking: figures}} of a RANKS table."""
+    seen = set(ranks.filter("seen")["misconception_id"])
+    metrics: dict[str, dict[str, dict]] = {}
+    for (pool, name), part in ranks.group_by("pool", "ranking", maintain_order=True):
+        metrics.setdefault(pool, {})[name] = summarise(
+            part, seen, unseen_weight=settings.unseen_weight, resamples=settings.bootstrap
+        )
+    return metrics
+
+
+def _retrieve(job: Job, valid: pl.DataFrame, misconceptions: pl.DataFrame, folder: Path) -> pl.DataFrame:
+    """The whole catalogue as the model in `folder` orders it, asked as the merged embedder is."""
+    card, profile = read_embedder_card(job.run / "merge_embedder"), load_profile(job.settings.machine.profile)
+    how = {"engine": job.settings.evaluate.engine, "profile": profile, "k": len(misconceptions)}
+    return retrieve(valid, misconceptions, folder, card, **how)
+
+
+def _score(
+    job: Job, valid: pl.DataFrame, misconceptions: pl.DataFrame, pairs: pl.DataFrame, shown: pl.DataFrame
+) -> pl.DataFrame:
+    """`pairs` with their `rerank_score`; the progress shows MAP@25 of `shown` as far as it is reranked."""
+    folder, settings = job.run / "merge_reranker", job.settings.evaluate
+    profile = load_profile(job.settings.machine.profile)
+    prompt, words = read_reranker_card(folder).prompt, reranker_words(load_tokenizer(folder))
+    parts, ranks = [], []
+    with open_scorer(settings.engine, folder, profile) as scorer, Progress("rerank", len(valid), "queries") as progress:
+        for start in range(0, len(valid), AT_ONCE):
+            asked = valid[start : start + AT_ONCE]
+            part = pairs.join(asked, on="query_id", how="semi", maintain_order="left")
+            parts.append(part.with_columns(score_pairs(asked, misconceptions, part, scorer, words, prompt)))
+            near = shown.join(asked, on="query_id", how="semi", maintain_order="left")
+            ranks.append(find_ranks(asked, rerank_first(near, parts[-1], settings.depth)))
+            reached = pl.concat(ranks).select(average_precision(pl.col("rank")).mean()).item()
+            progress.advance(len(asked), f"MAP@25 {reached:.3f}")
+    return pl.concat(parts)
+
+
+def _untrained(job: Job, valid: pl.DataFrame, misconceptions: pl.DataFrame) -> pl.DataFrame:
+    """The order of the embedder's base before training; the miner's own where it is that base."""
+    base = job.settings.embedder
+    if job.settings.miner == base:
+        return job.read("mine_for_embedder", "candidates", CANDIDATES)
+    return _retrieve(job, valid, misconceptions, local_folder(base.base))

@@ -11,7 +11,7 @@ from pathlib import Path
 import polars as pl
 
 from shared.settings import DRAWS, RUNS, Embedder, fold_seed, holds_out
-from shared.tables import CANDIDATES, GROUPS, MISCONCEPTIONS, QUERIES, RANKED, TAUGHT
+from shared.tables import CANDIDATES, GROUPS, MISCONCEPTIONS, QUERIES, RANKED, RANKS, TAUGHT
 from training.job import Job
 
 
@@ -98,14 +98,16 @@ def merge_reranker(job: Job) -> dict:
 
 
 def evaluate(job: Job) -> None:
-    """Both merged models, as they serve, and the baselines -> ranked, metrics with intervals."""
+    """Both merged models, as they serve, and the baselines -> candidates, ranked, ranks, metrics."""
     from inference.ranks import rank
     from training.evaluate import evaluate as run
 
-    ranked, metrics = run(job)
+    made = run(job)
     if rank() == 0:
-        job.write(ranked, "ranked", RANKED)
-        (job.out / "metrics.json").write_text(json.dumps(metrics, indent=1) + "\n")
+        job.write(made.candidates, "candidates", CANDIDATES)
+        job.write(made.ranked, "ranked", RANKED)
+        job.write(made.ranks, "ranks", RANKS)
+        (job.out / "metrics.json").write_text(json.dumps(made.metrics, indent=1) + "\n")
 
 
 @dataclass(frozen=True)
@@ -156,8 +158,8 @@ STAGES = {
         Stage(merge_reranker, ("reranker", "merge_reranker"), ("train_reranker",)),
         Stage(
             evaluate,
-            ("evaluate",),
-            ("prepare", "mine_for_embedder", "train_embedder", "merge_embedder", "merge_reranker"),
+            ("miner", "embedder", "evaluate"),  # the first two for the embedder's base, untrained
+            ("prepare", "mine_for_embedder", "merge_embedder", "merge_reranker"),
         ),
     )
 }

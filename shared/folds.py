@@ -5,26 +5,40 @@ import hashlib
 import numpy as np
 import polars as pl
 
+from shared.near import group_near, words_of
+
 
 def seed_of(*names: object) -> int:
     """A 64-bit seed made from names, the same on every machine."""
     return int.from_bytes(hashlib.sha256("/".join(map(str, names)).encode()).digest()[:8], "big")
 
 
-def hold_out_misconceptions(queries: pl.DataFrame, share: float, seed: str) -> pl.DataFrame:
-    """`queries` with `fold` set: "valid" for every question with a held-out misconception or a text of such a question.
+def hold_out_misconceptions(
+    queries: pl.DataFrame, misconceptions: pl.DataFrame, share: float, seed: str, similar: float
+) -> pl.DataFrame:
+    """`queries` with `fold` set: "valid" for every question with a held-out misconception, and those near such a one.
 
-    `share` of the labelled misconceptions are held out. A quarter makes about 74 % of the validation pairs unseen, as
-    in the hidden test. Questions with the same text stay together.
+    A quarter of the labelled misconceptions makes about 74 % of the validation pairs unseen, as in the hidden test.
+    Questions whose texts are `similar` (shared/near.py) stay together.
     """
-    held_out = _draw(queries["misconception_id"].drop_nulls(), share, seed, "misconceptions")
-    carries = pl.col("misconception_id").is_in(held_out).fill_null(False)
-    return _set_folds(queries, queries.filter(carries)["question"])
+    held_out = draw_misconceptions(queries, misconceptions, share, seed)
+    carries = pl.col("misconception_id").is_in(sorted(held_out)).fill_null(False)
+    return _set_folds(queries, set(queries.filter(carries)["question"]), similar)
 
 
-def hold_out_questions(queries: pl.DataFrame, share: float, seed: str) -> pl.DataFrame:
-    """`queries` with `fold` set: "valid" for `share` of the question texts, whatever misconceptions they carry."""
-    return _set_folds(queries, pl.Series(_draw(queries["question"], share, seed, "questions"), dtype=pl.String))
+def hold_out_questions(queries: pl.DataFrame, share: float, seed: str, similar: float) -> pl.DataFrame:
+    """`queries` with `fold` set: "valid" for `share` of the groups of `similar` questions, whatever they carry."""
+    texts = queries["question"].unique().sort()
+    firsts = texts[group_near(texts, similar)].unique()
+    return _set_folds(queries, set(_draw(firsts, share, seed, "questions")), similar)
+
+
+def draw_misconceptions(queries: pl.DataFrame, misconceptions: pl.DataFrame, share: float, seed: str) -> set[int]:
+    """`share` of the misconceptions that `queries` carry, drawn by the seed, and every other one of the same words."""
+    drawn = set(_draw(queries["misconception_id"].drop_nulls(), share, seed, "misconceptions"))
+    words = {id_: words_of(text) for id_, text in misconceptions.select("misconception_id", "text").iter_rows()}
+    held_out = {words[id_] for id_ in drawn}
+    return {id_ for id_ in words if words[id_] in held_out}
 
 
 def seen_ids(queries: pl.DataFrame) -> set[int]:
@@ -39,6 +53,11 @@ def _draw(values: pl.Series, share: float, seed: str, name: str) -> list:
     return unique[order[: round(share * len(unique))].tolist()].to_list()
 
 
-def _set_folds(queries: pl.DataFrame, valid_texts: pl.Series) -> pl.DataFrame:
-    is_valid = pl.col("question").is_in(valid_texts.unique().implode())
+def _set_folds(queries: pl.DataFrame, valid: set[str], similar: float) -> pl.DataFrame:
+    """`fold` is "valid" for the questions whose text is in `valid` or in a group of near texts with one that is."""
+    texts = queries["question"].unique().sort().to_list()
+    groups = group_near(texts, similar)
+    hit = {group for text, group in zip(texts, groups, strict=True) if text in valid}
+    near = [text for text, group in zip(texts, groups, strict=True) if group in hit]
+    is_valid = pl.col("question").is_in(near)
     return queries.with_columns(pl.when(is_valid).then(pl.lit("valid")).otherwise(pl.lit("train")).alias("fold"))

@@ -78,6 +78,11 @@ def row_text(row: dict[str, object]) -> str:
     return query_text(**{name: row[name] for name in ("construct", "subject", "question", "correct", "wrong")})
 
 
+def question_of(text: str) -> str:
+    """The question in a `query_text`."""
+    return text.partition("\nQuestion: ")[2].rpartition("\nCorrect answer: ")[0]
+
+
 def embedder_query(words: Words, prompt: EmbedderPrompt, examples: Sequence[Example], query: str) -> list[int]:
     """Ids of a query: plain without a task, else FlagEmbedding's in-context format, examples first."""
     ids = words.encode(query)[: prompt.query_tokens]

@@ -23,9 +23,11 @@ def prepare(job: Job) -> None:
     data = read_competition(Path(job.settings.prepare.competition))
     queries = data.train
     section, split = job.settings.prepare, job.run.name
-    if holds_out(split):
-        hold_out = hold_out_misconceptions if split in DRAWS else hold_out_questions
-        queries = hold_out(queries, section.held_out, fold_seed(section.seed, split))
+    how = {"share": section.held_out, "seed": fold_seed(section.seed, split), "similar": section.similar}
+    if split in DRAWS:
+        queries = hold_out_misconceptions(queries, data.misconceptions, **how)
+    elif holds_out(split):
+        queries = hold_out_questions(queries, **how)
     job.write(queries, "queries", QUERIES)
     job.write(data.misconceptions, "misconceptions", MISCONCEPTIONS)
     labelled = queries.drop_nulls("misconception_id")
@@ -81,6 +83,13 @@ def mine_for_reranker(job: Job) -> None:
 def teach_reranker(job: Job) -> None:
     """The previous iteration's reranker -> a teacher score for every row of the reranker's groups."""
     _teach(job, "mine_for_reranker", job.settings.teach_reranker.engine)
+
+
+def audit(job: Job) -> None:
+    """Everything that training reads or has made -> audit.json; fails where validation data is in it."""
+    from training.audit import audit as run
+
+    run(job)
 
 
 def train_reranker(job: Job) -> None:
@@ -150,9 +159,22 @@ STAGES = {
             taught=True,
         ),
         Stage(
+            audit,
+            ("prepare", "mine_for_embedder", "mine_for_reranker"),
+            (
+                "prepare",
+                "mine_for_embedder",
+                "teach_embedder|mine_for_embedder",
+                "train_embedder",
+                "merge_embedder",
+                "mine_for_reranker",
+                "teach_reranker|mine_for_reranker",
+            ),
+        ),
+        Stage(
             train_reranker,
             ("reranker", "train_reranker"),
-            ("prepare", "mine_for_reranker", "teach_reranker|mine_for_reranker"),
+            ("prepare", "mine_for_reranker", "teach_reranker|mine_for_reranker", "audit"),
             trains=True,
         ),
         Stage(merge_reranker, ("reranker", "merge_reranker"), ("train_reranker",)),
@@ -184,31 +206,33 @@ def inputs_of(stage: Stage, iteration: str, previous: str, split: str) -> list[P
         first, _, second = name.partition("|")
         name = second if second and not previous else first
         folders.append(RUNS / (previous if place else iteration) / split / name)
-    return folders
+    return list(dict.fromkeys(folders))
 
 
 def _mine(job: Job, settings, folder: Path, card) -> None:
     from inference.profiles import load_profile
     from inference.ranks import rank
-    from inference.retrieve import retrieve
+    from inference.retrieve import restrict, retrieve
+    from shared.folds import seen_ids
     from training.mine import mine
 
     queries, misconceptions = job.texts()
     labelled = queries.drop_nulls("misconception_id")
     profile = load_profile(job.settings.machine.profile)
-    candidates = retrieve(
-        labelled, misconceptions, folder, card, engine=settings.engine, profile=profile, k=settings.highest
+    found = retrieve(
+        labelled, misconceptions, folder, card, engine=settings.engine, profile=profile, k=len(misconceptions)
     )
     if rank() == 0:
+        negatives = seen_ids(queries) if settings.negatives == "seen" else misconceptions["misconception_id"]
         groups = mine(
             labelled,
-            candidates,
+            restrict(found, negatives, settings.highest),
             lowest=settings.lowest,
             highest=settings.highest,
             count=settings.count,
             seed=settings.seed,
         )
-        job.write(candidates, "candidates", CANDIDATES)
+        job.write(found.filter(pl.col("rank") <= settings.kept), "candidates", CANDIDATES)
         job.write(groups, "groups", GROUPS)
         print(f"{len(labelled)} queries, {len(groups)} rows in groups")
 

@@ -13,7 +13,7 @@ from inference.card import EmbedderCard, RerankerCard, write_card
 from inference.engines.fp8 import use_fp8
 from inference.engines.hf import HFEncoder, HFScorer, device_of, load_backbone, load_causal
 from inference.profiles import load_profile
-from inference.ranks import world
+from inference.ranks import rank, world
 from inference.tokens import embedder_words, load_tokenizer, reranker_words, yes_token
 from shared.manifest import read_manifest
 from shared.prompts import RerankerPrompt, embedder_passage, reranker_passage, reranker_query
@@ -43,6 +43,8 @@ def train_embedder(job: Job, groups: pl.DataFrame, card: EmbedderCard) -> None:
     adapted = _adapt(job, model, settings)
     objective = EmbedderObjective(model, words, card, job.texts(), settings, profile.batch_tokens)
     _train(job, adapted, objective, groups, settings)
+    if rank() == 0:
+        write_card(card, job.out)  # with every example that training could show: the audit reads it
 
 
 def train_reranker(job: Job, groups: pl.DataFrame, candidates: pl.DataFrame) -> None:

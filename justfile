@@ -33,15 +33,23 @@ data: setup
 check-data *arguments: setup
     {{python}} -m training check-data {{arguments}}
 
-# Say what `train` would run, and why: iter=1 [split=cv|full] [section.key=value ...]
+# Say what `train` would run, and why: iter=1 [split=cv] [section.key=value ...]
 plan *arguments: setup
     @{{python}} -m training plan {{arguments}}
 
-# Bring an iteration, and those before it, up to date: iter=1 [split=cv|full] [section.key=value ...]
+# Bring an iteration, and those before it, up to date: iter=1 [split=cv] [section.key=value ...]
 train *arguments: setup
     {{python}} -m training train {{arguments}}
 
-# Print what finished runs cost and reached: [iter=1] [split=cv|full]
+# Train and evaluate every split that holds data out, and print one table: iter=1 [draws=4] [section.key=value ...]
+cv *arguments: setup
+    {{python}} -m training cv {{arguments}}
+
+# Say whether run b is better than run a, and what difference can be seen: a=RUN b=RUN, as runs/iter1/cv or 1
+compare *arguments: setup
+    @{{python}} -m training compare {{arguments}}
+
+# Print what finished runs cost and reached: [iter=1] [split=cv]
 report *arguments: setup
     @{{python}} -m training report {{arguments}}
 
@@ -82,6 +90,6 @@ submit *arguments: setup
 release *arguments: setup
     {{python}} -m kaggle_kernels.publish release {{arguments}}
 
-# Delete the output of a stage, or of a whole run: iter=1 [split=cv|full] [stage=NAME]
+# Delete the output of a stage, or of a whole run: iter=1 [split=cv] [stage=NAME]
 clean *arguments: setup
     {{python}} -m training clean {{arguments}}

@@ -50,7 +50,7 @@ class Progress:
         self.done, self.note, now = self.done + count, note, time.monotonic()
         self.bar.set_postfix_str(note, refresh=False)
         self.bar.update(count)
-        if self.shown and self.bar.disable and now - self.last >= EVERY:
+        if self.shown and self.bar.disable and now - self.last >= EVERY and self.done < self.total:
             self.last = now
             print(self._line(), file=sys.stderr, flush=True)
 

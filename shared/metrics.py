@@ -1,5 +1,7 @@
 """Measures rankings: MAP@25, recall@k, seen against unseen misconceptions, with bootstrap intervals over questions."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import polars as pl
 
@@ -38,54 +40,62 @@ def summarise(
     """
     if ranks.is_empty():
         return {}
-    rows = ranks.with_columns(
-        average_precision(pl.col("rank")).alias("ap"),
-        (pl.col("rank") <= recall_at).fill_null(False).cast(pl.Float64).alias("recall"),
-        pl.col("misconception_id").is_in(sorted(seen)).alias("seen"),
-    )
-    is_seen = rows["seen"].to_numpy()
-    weights = {"all": np.ones(len(rows)), "seen": is_seen.astype(float), "unseen": (~is_seen).astype(float)}
-    draws = _draw_questions(rows["question_id"].to_numpy(), resamples)
-    parts = {
-        name: _part(rows["ap"].to_numpy(), rows["recall"].to_numpy(), weight, draws)
-        for name, weight in weights.items()
-        if weight.any()
-    }
-    if "seen" in parts and "unseen" in parts:
-        parts["weighted"] = {
-            key: (1 - unseen_weight) * parts["seen"][key] + unseen_weight * parts["unseen"][key]
-            for key in ("map", "recall", "draws")
+    rows = ranks.with_columns(pl.col("misconception_id").is_in(sorted(seen)).alias("seen"))
+    found = (rows["rank"] <= recall_at).fill_null(False).to_numpy()
+    recalls = {part: found[inside].mean() for part, inside in _parts(rows).items()}
+    pairs = {part: int(inside.sum()) for part, inside in _parts(rows).items()} | {"weighted": len(rows)}
+    if "seen" in recalls and "unseen" in recalls:
+        recalls["weighted"] = (1 - unseen_weight) * recalls["seen"] + unseen_weight * recalls["unseen"]
+    figures = {}
+    for part, maps in resample_maps([rows], unseen_weight=unseen_weight, resamples=resamples).items():
+        low, high = interval(maps[0])
+        figures[part] = {
+            "map@25": float(maps[0, 0]),
+            f"recall@{recall_at}": float(recalls[part]),
+            "low": low,
+            "high": high,
+            "pairs": pairs[part],
         }
-        parts["weighted"]["pairs"] = len(rows)
-    return {name: _figures(part, recall_at) for name, part in parts.items()}
+    return figures
 
 
-def _draw_questions(questions: np.ndarray, resamples: int) -> np.ndarray:
-    """How often each row is drawn, [resamples, rows], when whole questions are drawn with replacement."""
-    unique, row_question = np.unique(questions, return_inverse=True)
-    rng = np.random.default_rng(seed_of("bootstrap"))
-    counts = rng.multinomial(len(unique), np.full(len(unique), 1 / len(unique)), size=resamples)
-    return counts[:, row_question]
+def resample_maps(
+    tables: Sequence[pl.DataFrame], *, unseen_weight: float = UNSEEN, resamples: int = 1000
+) -> dict[str, np.ndarray]:
+    """MAP@25 of every table (question_id, seen, rank) as {part: [tables, 1 + resamples]}.
+
+    Column 0 is the figure itself. In each other column whole questions are drawn with replacement, the same ones in
+    every table: a difference or a mean of tables within a column keeps what they have in common. The parts are all,
+    seen, unseen and weighted; one that a table has no pairs of is left out.
+    """
+    questions = np.unique(np.concatenate([table["question_id"].to_numpy() for table in tables]))
+    even = np.full(len(questions), 1 / len(questions))
+    drawn = np.random.default_rng(seed_of("bootstrap")).multinomial(len(questions), even, size=resamples)
+    counts = np.vstack([np.ones_like(drawn[:1]), drawn])
+    rows = [_part_maps(table, counts, questions) for table in tables]
+    maps = {part: np.stack([row[part] for row in rows]) for part in rows[0] if all(part in row for row in rows)}
+    if "seen" in maps and "unseen" in maps:
+        maps["weighted"] = (1 - unseen_weight) * maps["seen"] + unseen_weight * maps["unseen"]
+    return maps
 
 
-def _part(ap: np.ndarray, recall: np.ndarray, weight: np.ndarray, draws: np.ndarray) -> dict:
-    drawn = draws * weight
-    totals = drawn.sum(1)
-    means = drawn @ ap / np.maximum(totals, 1)  # a resample without any row of a tiny part counts as 0
+def interval(values: np.ndarray) -> tuple[float, float]:
+    """What holds 95 % of the resamples in a row of `resample_maps`."""
+    low, high = np.percentile(values[1:], [2.5, 97.5])
+    return float(low), float(high)
+
+
+def _parts(rows: pl.DataFrame) -> dict[str, np.ndarray]:
+    seen = rows["seen"].to_numpy()
+    parts = {"all": np.ones_like(seen), "seen": seen, "unseen": ~seen}
+    return {part: inside for part, inside in parts.items() if inside.any()}
+
+
+def _part_maps(rows: pl.DataFrame, counts: np.ndarray, questions: np.ndarray) -> dict[str, np.ndarray]:
+    """{part: [columns of `counts`]}; a resample without any row of a tiny part counts as 0."""
+    ap = rows.select(average_precision(pl.col("rank"))).to_series().to_numpy()
+    times = counts[:, np.searchsorted(questions, rows["question_id"].to_numpy())]
     return {
-        "map": np.average(ap, weights=weight),
-        "recall": np.average(recall, weights=weight),
-        "draws": means,
-        "pairs": int(weight.sum()),
-    }
-
-
-def _figures(part: dict, recall_at: int) -> dict[str, float]:
-    low, high = np.percentile(part["draws"], [2.5, 97.5])
-    return {
-        "map@25": float(part["map"]),
-        f"recall@{recall_at}": float(part["recall"]),
-        "low": float(low),
-        "high": float(high),
-        "pairs": part["pairs"],
+        part: times[:, inside] @ ap[inside] / np.maximum(times[:, inside].sum(1), 1)
+        for part, inside in _parts(rows).items()
     }

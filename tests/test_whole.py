@@ -46,7 +46,7 @@ def test_the_demo_ends_with_a_table_and_a_scored_submission(checkout):
 
 def test_every_output_is_whole_and_names_what_made_it(checkout):
     folders = sorted(path.parent for path in (checkout / "runs").glob("demo?/cv/*/manifest.json"))
-    assert len(folders) == 8 + 10  # iteration 0 has no teacher
+    assert len(folders) == 9 + 11  # iteration 0 has no teacher
     for folder in folders:
         verify_manifest(folder)
     lineage = read_manifest(checkout / "runs/demo1/cv/merge_reranker")["lineage"]
@@ -63,7 +63,7 @@ def test_a_second_run_does_nothing_and_a_changed_setting_redoes_what_follows(che
     ]
     plan = run(checkout, "training", "plan", "iter=demo1", *SMALLEST, "mine_for_reranker.count=6")
     changed = [line.split()[1].rpartition("/")[2] for line in plan.stdout.splitlines() if line.startswith("run")]
-    assert changed == ["mine_for_reranker", "teach_reranker", "train_reranker", "merge_reranker", "evaluate"]
+    assert changed == ["mine_for_reranker", "teach_reranker", "audit", "train_reranker", "merge_reranker", "evaluate"]
 
 
 def test_both_engines_give_the_same_ranking_and_scores_within_a_thousandth(checkout):

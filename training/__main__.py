@@ -1,8 +1,11 @@
 """The command line of training: a whole iteration through DVC, or any one stage; torchrun is started from here.
 
-    python -m training train iter=1 [split=cv|full] [section.key=value ...]   bring iterations 0 and 1 up to date
+    python -m training train iter=1 [split=cv] [section.key=value ...]   bring iterations 0 and 1 up to date
     python -m training plan iter=1 [split=...] [section.key=value ...]        say what train would run, and why
     python -m training settings iter=1 [split=...] [section.key=value ...]    only resolve and write the settings
+    python -m training cv iter=1 [draws=4] [section.key=value ...]            train and evaluate every split, one table
+    python -m training cv-table iter=1 [draws=4]                              only the table, of what is evaluated
+    python -m training compare a=RUN b=RUN                                    is b better than a, and by how much
     python -m training report [iter=1] [split=...]                            print the figures of finished runs
     python -m training clean iter=1 [split=...] [stage=STAGE]                 delete a stage's output, or a whole run's
     python -m training check-data path=DIR                                    check the competition's files in DIR
@@ -38,6 +41,14 @@ def _run(arguments: list[str]) -> int:
         from training import pipeline
 
         return getattr(pipeline, command)(rest)
+    if command in ("cv", "cv_table"):
+        from training import cv
+
+        return getattr(cv, command)(rest)
+    if command == "compare":
+        from training.compare import compare
+
+        return compare(rest)
     if command == "demo":
         from training.demo import demo
 

@@ -47,14 +47,14 @@ def report(arguments: list[str]) -> int:
     """Print the stages and figures of an iteration's run, and of those before it."""
     from training.report import print_report
 
-    target, split = _target({"iter": "1", **_options(arguments)})
+    target, split = _target({"iter": "1", **read_options(arguments)})
     print_report([RUNS / name / split for name, _ in _chain(target, split, None)])
     return 0
 
 
 def clean(arguments: list[str]) -> int:
     """Delete the output of one stage of a run, or the whole run; what was trained is gone then."""
-    options = _options(arguments, ("iter", "split", "stage"))
+    options = read_options(arguments, ("iter", "split", "stage"))
     stage = options.pop("stage", None)
     if stage is not None and stage not in STAGES:
         raise ValueError(f"stage={stage}: there are {', '.join(STAGES)}")
@@ -72,7 +72,7 @@ def check_data(arguments: list[str]) -> int:
     """Check every file of the competition in path=DIR (default data/eedi) and print its number of rows."""
     from shared.competition import check_competition
 
-    folder = Path(_options(arguments, ("path",)).get("path", "data/eedi"))
+    folder = Path(read_options(arguments, ("path",)).get("path", "data/eedi"))
     for name, rows in check_competition(folder):
         print(f"{folder / name}  {rows:,} rows, nothing wrong")
     return 0
@@ -109,12 +109,29 @@ def render_dvc(iteration: str) -> str:
     return "\n".join(lines) + "\n"
 
 
+def iteration_name(text: str) -> str:
+    """The folder of training/iterations that `text`, a number or a name, means. ValueError where there is none."""
+    name = f"iter{text}" if text.isdecimal() else text
+    known = sorted(path.parent.name for path in ITERATIONS.glob("*/params.toml"))
+    if name not in known:
+        raise ValueError(f"there is no iteration {name!r}; there are: {', '.join(known)}")
+    return name
+
+
+def read_options(arguments: list[str], known: tuple[str, ...] = ("iter", "split")) -> dict[str, str]:
+    """{name: value} of arguments `name=value`. ValueError for a name that is not in `known`."""
+    for argument in arguments:
+        if argument.partition("=")[0] not in known or "=" not in argument:
+            raise ValueError(f"{argument!r} is none of {', '.join(f'{name}=...' for name in known)}, section.key=value")
+    return dict(argument.split("=", 1) for argument in arguments)
+
+
 def _resolve(arguments: list[str]) -> tuple[str, str, list[tuple[str, Settings]], list[str]]:
     """(iteration, split, the settings of it and of those before it, overrides) that the arguments ask for."""
     overrides = [argument for argument in arguments if "." in argument.partition("=")[0]]
     if wrong := [override for override in overrides if override.startswith("iteration.")]:
         raise ValueError(f"{wrong[0]!r}: an iteration's place stands in its params.toml; make a new folder for another")
-    target, split = _target(_options([argument for argument in arguments if argument not in overrides]))
+    target, split = _target(read_options([argument for argument in arguments if argument not in overrides]))
     return target, split, _chain(target, split, overrides), overrides
 
 
@@ -124,11 +141,7 @@ def _target(options: dict[str, str]) -> tuple[str, str]:
         raise ValueError(f"split={split}: there are {', '.join(SPLITS)}")
     if "iter" not in options:
         raise ValueError("say which iteration: iter=1, or iter=small1 for a folder of training/iterations")
-    name = f"iter{options['iter']}" if options["iter"].isdecimal() else options["iter"]
-    known = sorted(path.parent.name for path in ITERATIONS.glob("*/params.toml"))
-    if name not in known:
-        raise ValueError(f"there is no iteration {name!r}; there are: {', '.join(known)}")
-    return name, split
+    return iteration_name(options["iter"]), split
 
 
 def _write(target: str, split: str, chain: list[tuple[str, Settings]], overrides: list[str]) -> None:
@@ -183,13 +196,6 @@ def _runs(pid: str) -> bool:
         return Path("/proc", pid, "stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except FileNotFoundError:
         return False
-
-
-def _options(arguments: list[str], known: tuple[str, ...] = ("iter", "split")) -> dict[str, str]:
-    for argument in arguments:
-        if argument.partition("=")[0] not in known or "=" not in argument:
-            raise ValueError(f"{argument!r} is none of {', '.join(f'{name}=...' for name in known)}, section.key=value")
-    return dict(argument.split("=", 1) for argument in arguments)
 
 
 def _dvc_name(iteration: str, stage: str, split: str) -> str:

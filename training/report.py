@@ -16,13 +16,18 @@ def print_report(runs: list[Path]) -> None:
     found = [run for run in runs if any((run / name / "manifest.json").is_file() for name in STAGES)]
     if not found:
         raise ValueError(f"no finished stage in {', '.join(map(str, runs))}: `just train iter=N` makes one")
-    console = Console(width=None if sys.stdout.isatty() else 140)  # a log file has no width of its own
+    console = open_console()
     console.print(_stages(found))
     for run in found:
         if (run / "evaluate" / "metrics.json").is_file():
             metrics = json.loads((run / "evaluate" / "metrics.json").read_text())
             console.print(_figures(run, metrics["labelled"]))
             console.print(_line(metrics["catalogue"]), highlight=False)
+
+
+def open_console() -> Console:
+    """Where tables go; a log file has no width of its own."""
+    return Console(width=None if sys.stdout.isatty() else 140)
 
 
 def _stages(runs: list[Path]) -> Table:

@@ -13,6 +13,7 @@ from shared.prompts import (
     embedder_passage,
     embedder_query,
     query_text,
+    question_of,
     reranker_passage,
     reranker_query,
 )
@@ -125,3 +126,8 @@ def test_yes_has_to_be_one_token(tiny_causal, tmp_path):
     (tmp_path / "tokenizer.json").write_text(without)
     with pytest.raises(ValueError, match="writes 'Yes' with 3 tokens"):
         yes_token(load_tokenizer(tmp_path))
+
+
+def test_the_question_of_a_query_text_is_found_again_whatever_stands_in_it():
+    question = "Which is right?\nCorrect answer: 5\nQuestion: 7"
+    assert question_of(query_text("Add", "Numbers", question, "12", "57")) == question

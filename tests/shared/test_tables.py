@@ -3,7 +3,17 @@
 import polars as pl
 import pytest
 
-from shared.tables import CANDIDATES, GROUPS, MISCONCEPTIONS, QUERIES, RANKED, TAUGHT, read_table, write_table
+from shared.tables import (
+    CANDIDATES,
+    GROUPS,
+    MISCONCEPTIONS,
+    QUERIES,
+    RANKED,
+    RANKS,
+    TAUGHT,
+    read_table,
+    write_table,
+)
 
 
 @pytest.fixture
@@ -76,3 +86,14 @@ def test_a_query_stands_once_whatever_its_label_is(queries, tmp_path):
     twice = pl.concat([queries, queries.head(1).with_columns(misconception_id=pl.lit(50, pl.Int64))])
     with pytest.raises(ValueError, match=r"row 0: \('1_A',\) stands there twice"):
         write_table(twice, tmp_path / "queries.parquet", QUERIES)
+
+
+def test_a_rank_stands_once_for_each_ranking_of_each_pool_and_may_be_unknown(tmp_path):
+    rows = [(pool, name, "1_A", 1, 10, True, None) for pool in ("labelled", "catalogue") for name in ("bm25", "miner")]
+    ranks = pl.DataFrame(rows, schema=RANKS, orient="row")
+    write_table(ranks, tmp_path / "ranks.parquet", RANKS)
+    assert read_table(tmp_path / "ranks.parquet", RANKS).equals(ranks)
+    with pytest.raises(ValueError, match="stands there twice"):
+        write_table(pl.concat([ranks, ranks[:1]]), tmp_path / "ranks.parquet", RANKS)
+    with pytest.raises(ValueError, match="seen is null"):
+        write_table(ranks.with_columns(seen=pl.lit(None, pl.Boolean)), tmp_path / "ranks.parquet", RANKS)

@@ -60,7 +60,7 @@ def test_a_plan_writes_nothing_and_gives_reasons(place, capsys):
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "run   runs/demo0/cv/prepare  it has no output"
     assert lines[1] == "run   runs/demo0/cv/mine_for_embedder  it has no output; runs/demo0/cv/prepare runs"
-    assert len(lines) == 18 and not (place / "runs").exists()
+    assert len(lines) == 20 and not (place / "runs").exists()
 
 
 def test_a_changed_setting_is_named_and_what_changes_no_result_is_not_a_reason(place):

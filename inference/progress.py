@@ -14,7 +14,7 @@ QUIET = 2.0  # seconds of work that says nothing: most pieces of a test or of a 
 EVERY = 30.0  # seconds between two lines in a log file
 
 
-class Progress:
+class Meter:
     """A context in which `total` units of work are done; shown once, by the first process and the outermost context."""
 
     _open = 0
@@ -23,9 +23,9 @@ class Progress:
         self.name, self.total, self.unit, self.first = name, total, unit, done
         self.done, self.note = done, ""
 
-    def __enter__(self) -> "Progress":
-        self.shown = rank() == 0 and Progress._open == 0
-        Progress._open += 1
+    def __enter__(self) -> "Meter":
+        self.shown = rank() == 0 and Meter._open == 0
+        Meter._open += 1
         self.start = self.last = time.monotonic()
         in_terminal = self.shown and sys.stderr.isatty()
         self.bar = tqdm(
@@ -40,13 +40,17 @@ class Progress:
         return self
 
     def __exit__(self, *error: object) -> None:
-        Progress._open -= 1
+        Meter._open -= 1
         self.bar.close()
         if self.shown and self.bar.disable and time.monotonic() - self.start >= QUIET:
             print(self._line(), file=sys.stderr, flush=True)
 
     def advance(self, count: int, note: str = "") -> None:
-        """Say that `count` more units are done; `note` is shown behind them, as "loss 0.61"."""
+        """Say that `count` more units are done; `note` is shown behind them, as "loss 0.61".
+
+        One of several processes says what all have done by its own: past `total` there is nothing to show.
+        """
+        count = min(count, self.total - self.done)
         self.done, self.note, now = self.done + count, note, time.monotonic()
         self.bar.set_postfix_str(note, refresh=False)
         self.bar.update(count)

@@ -12,7 +12,7 @@ import polars as pl
 from inference.card import read_embedder_card, read_reranker_card
 from inference.engines import open_scorer
 from inference.profiles import load_profile
-from inference.progress import Progress
+from inference.progress import Meter
 from inference.rerank import order_by_score, score_pairs
 from inference.retrieve import restrict, retrieve
 from inference.tokens import load_tokenizer, reranker_words
@@ -121,7 +121,7 @@ def _score(
     profile = load_profile(job.settings.machine.profile)
     prompt, words = read_reranker_card(folder).prompt, reranker_words(load_tokenizer(folder))
     parts, ranks = [], []
-    with open_scorer(settings.engine, folder, profile) as scorer, Progress("rerank", len(valid), "queries") as progress:
+    with open_scorer(settings.engine, folder, profile) as scorer, Meter("rerank", len(valid), "queries") as meter:
         for start in range(0, len(valid), AT_ONCE):
             asked = valid[start : start + AT_ONCE]
             part = pairs.join(asked, on="query_id", how="semi", maintain_order="left")
@@ -129,7 +129,7 @@ def _score(
             near = shown.join(asked, on="query_id", how="semi", maintain_order="left")
             ranks.append(find_ranks(asked, rerank_first(near, parts[-1], settings.depth)))
             reached = pl.concat(ranks).select(average_precision(pl.col("rank")).mean()).item()
-            progress.advance(len(asked), f"MAP@25 {reached:.3f}")
+            meter.advance(len(asked), f"MAP@25 {reached:.3f}")
     return pl.concat(parts)
 
 

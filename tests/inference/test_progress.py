@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from inference import progress
-from inference.progress import Progress
+from inference.progress import Meter
 
 
 class Terminal(io.StringIO):
@@ -24,7 +24,7 @@ def clock(monkeypatch):
 
 
 def run(clock, seconds, steps, **how):
-    with Progress("score", 10 * steps, "rows", **how) as shown:
+    with Meter("score", 10 * steps, "rows", **how) as shown:
         for step in range(steps):
             clock[0] += seconds
             shown.advance(10, f"MAP@25 0.{step + 1}")
@@ -40,7 +40,7 @@ def test_a_log_gets_a_line_each_half_minute_and_one_at_the_end(clock, capsys):
 
 
 def test_work_that_goes_on_counts_its_rate_from_where_it_began(clock, capsys):
-    with Progress("epoch 1/2", 100, "updates", done=60) as shown:
+    with Meter("epoch 1/2", 100, "updates", done=60) as shown:
         clock[0] += 40
         shown.advance(20)
     assert capsys.readouterr().err.splitlines()[0] == "epoch 1/2: 80/100 updates, 0.5/s, 00:40 left"
@@ -52,7 +52,7 @@ def test_short_work_says_nothing(clock, capsys):
 
 
 def test_work_inside_of_other_work_says_nothing(clock, capsys):
-    with Progress("outer", 2, "parts") as outer:
+    with Meter("outer", 2, "parts") as outer:
         run(clock, 50, 3)
         outer.advance(2)
     lines = capsys.readouterr().err.splitlines()
@@ -60,7 +60,7 @@ def test_work_inside_of_other_work_says_nothing(clock, capsys):
 
 
 def test_a_failure_is_said_with_how_far_it_came_and_the_next_work_is_shown_again(clock, capsys):
-    with contextlib.suppress(KeyError), Progress("score", 40, "rows") as shown:
+    with contextlib.suppress(KeyError), Meter("score", 40, "rows") as shown:
         clock[0] += 10
         shown.advance(10)
         raise KeyError
@@ -73,6 +73,6 @@ def test_a_terminal_gets_a_bar(monkeypatch):
     terminal = Terminal()
     monkeypatch.setattr(sys, "stderr", terminal)
     monkeypatch.setattr(progress, "QUIET", 0)
-    with Progress("score", 20, "rows") as shown:
+    with Meter("score", 20, "rows") as shown:
         shown.advance(20, "MAP@25 0.5")
     assert "score: 100%" in terminal.getvalue() and "MAP@25 0.5" in terminal.getvalue()

@@ -276,3 +276,9 @@ def _cross_check(settings: Settings, source: str) -> None:
             raise ValueError(
                 f"{source}: train_{name}.distill: {train.distill} needs a teacher, and iteration.previous is empty"
             )
+    depth, kept = settings.train_reranker.depth, settings.mine_for_reranker.kept
+    if depth > kept:
+        raise ValueError(f"{source}: train_reranker.depth: {depth} is more than mine_for_reranker.kept, {kept}")
+    depth, pool = settings.evaluate.depth, settings.evaluate.pool
+    if depth > pool:
+        raise ValueError(f"{source}: evaluate.depth: {depth} is more than evaluate.pool, {pool}")

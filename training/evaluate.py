@@ -25,7 +25,7 @@ from training.baselines import rank_by_bm25, rank_by_popularity
 from training.job import Job
 
 PAIR = ["query_id", "misconception_id"]
-AT_ONCE = 128  # queries scored between two looks at MAP@25; an engine's batches are smaller
+AT_ONCE = 128  # queries scored between two looks at MAP@25: thousands of pairs, enough to fill an engine
 
 
 @dataclass(frozen=True)

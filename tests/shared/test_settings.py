@@ -6,7 +6,17 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from shared.settings import ITERATIONS, Settings, load_settings, read_settings, write_settings
+from shared.settings import (
+    DRAWS,
+    ITERATIONS,
+    SPLITS,
+    Settings,
+    fold_seed,
+    holds_out,
+    load_settings,
+    read_settings,
+    write_settings,
+)
 
 ROOT = Path(__file__).parent.parent.parent
 NAMES = sorted(path.parent.name for path in (ROOT / ITERATIONS).glob("*/params.toml"))
@@ -48,6 +58,9 @@ def test_there_are_iterations_and_a_missing_one_is_answered_with_their_names():
         ("embedder.pooling=cls", "embedder.pooling"),
         ("merge_embedder.epoch=9", "merge_embedder.epoch: 9 is never trained; train_embedder.epochs is 3"),
         ("merge_reranker.epoch=0", "merge_reranker.epoch: .*greater than or equal to 1"),
+        ("evaluate.pool=24", "evaluate.depth: 25 is more than evaluate.pool, 24"),
+        ("mine_for_reranker.kept=24", "train_reranker.depth: 25 is more than mine_for_reranker.kept, 24"),
+        ("prepare.scheme=questions", "prepare.scheme: Extra inputs are not permitted"),
         ("mine_for_embedder.lowest=200", "mine_for_embedder.lowest: 200 is not below highest, 200"),
         ("train_reranker.group=17", "train_reranker.group: 17 needs 16 negatives; mine_for_reranker.count is 15"),
         ("train_embedder.distill=1.0", "train_embedder.distill: 1.0 needs a teacher"),
@@ -120,3 +133,9 @@ def test_settings_that_say_the_same_are_not_written_again(tmp_path):
     write_settings(settings, tmp_path)
     assert (tmp_path / "settings.json").stat().st_mtime_ns == before
     assert [path.name for path in tmp_path.iterdir()] == ["settings.json"]
+
+
+def test_every_draw_has_a_seed_of_its_own_and_the_first_the_one_that_is_set():
+    assert [fold_seed("folds", split) for split in DRAWS] == ["folds", "folds/2", "folds/3", "folds/4"]
+    assert fold_seed("folds", "questions") == "folds"
+    assert [split for split in SPLITS if not holds_out(split)] == ["full"]

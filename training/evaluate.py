@@ -52,10 +52,11 @@ def evaluate(job: Job) -> Evaluation:
     retrieved = cut(found, pools, settings.pool)
     near = pl.concat([table.filter(pl.col("rank") <= settings.depth).select(PAIR) for table in retrieved.values()])
     scored = _score(job, valid, misconceptions, near.unique(maintain_order=True), retrieved["labelled"])
-    rankings = {
+    untrained = cut(_untrained(job, valid, misconceptions), pools, settings.pool)
+    rankings = {  # behind every engine: bm25s loads numba, after which vLLM 0.32 does not start on a CPU
         "popularity": cut(rank_by_popularity(queries, misconceptions, valid), pools, settings.pool),
         "bm25": cut(rank_by_bm25(misconceptions, valid), pools, settings.pool),
-        "untrained": cut(_untrained(job, valid, misconceptions), pools, settings.pool),
+        "untrained": untrained,
         "miner": cut(job.read("mine_for_embedder", "candidates", CANDIDATES), pools, settings.pool),
         "retrieved": retrieved,
         "reranked": {pool: rerank_first(table, scored, settings.depth) for pool, table in retrieved.items()},

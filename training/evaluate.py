@@ -122,7 +122,10 @@ def _score(
     profile = load_profile(job.settings.machine.profile)
     prompt, words = read_reranker_card(folder).prompt, reranker_words(load_tokenizer(folder))
     parts, ranks = [], []
-    with open_scorer(settings.engine, folder, profile) as scorer, Meter("rerank", len(valid), "queries") as meter:
+    with (
+        open_scorer(settings.engine, folder, profile) as scorer,
+        Meter(desc="rerank", total=len(valid), unit=" queries") as meter,
+    ):
         for start in range(0, len(valid), AT_ONCE):
             asked = valid[start : start + AT_ONCE]
             part = pairs.join(asked, on="query_id", how="semi", maintain_order="left")
@@ -130,7 +133,8 @@ def _score(
             near = shown.join(asked, on="query_id", how="semi", maintain_order="left")
             ranks.append(find_ranks(asked, rerank_first(near, parts[-1], settings.depth)))
             reached = pl.concat(ranks).select(average_precision(pl.col("rank")).mean()).item()
-            meter.advance(len(asked), f"MAP@25 {reached:.3f}")
+            meter.set_postfix_str(f"MAP@25 {reached:.3f}", refresh=False)
+            meter.update(len(asked))
     return pl.concat(parts)
 
 

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Protocol
 
 import torch
-from tqdm import tqdm
 
+from inference.progress import Meter
 from inference.ranks import rank, sum_over_ranks, wait_for_all, world
 from shared.settings import Train
 from training.batches import Group, cut_evenly
@@ -101,19 +101,19 @@ class Run:
         losses, first = progress.losses, (progress.epoch - 1) * len(updates)
         saved = time.monotonic()
         self.model.train()
-        bar = tqdm(
+        bar = Meter(
             updates[progress.step :],
             initial=progress.step,
             total=len(updates),
             desc=f"epoch {progress.epoch}/{self.settings.epochs}",
-            unit="update",
-            disable=rank() > 0,
-            mininterval=5,
+            unit=" updates",
         )
+        reached = progress.history[-1].get("all", {}).get("map@25")
+        before = "" if reached is None else f", MAP@25 {reached:.4f} before"
         for step, update in enumerate(bar, progress.step):
             share = rate_at(first + step, self.settings.epochs * len(updates), self.settings.warmup)
             losses += self.update(update, f"{self.settings.seed}/{first + step}", self.settings.rate * share)
-            bar.set_postfix(loss=f"{losses / (step + 1):.4f}", refresh=False)
+            bar.set_postfix_str(f"loss {losses / (step + 1):.4f}{before}", refresh=False)
             if rank() == 0 and time.monotonic() - saved >= self.settings.checkpoint_seconds:
                 self.save(Progress(progress.epoch, step + 1, losses, progress.history))
                 saved = time.monotonic()

@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch.distributed.fsdp import FSDPModule
-from tqdm import tqdm
 from transformers import AutoModel, AutoModelForCausalLM, PreTrainedModel
 from transformers.utils import logging
 
@@ -16,7 +15,8 @@ from inference.engines.forest import Rows
 from inference.engines.forward import Batch, embed, plan, rows_of, yes_logits
 from inference.engines.fp8 import use_fp8
 from inference.profiles import Profile
-from inference.ranks import fill_from_ranks, rank, take_turns
+from inference.progress import Meter
+from inference.ranks import fill_from_ranks, take_turns
 from inference.tokens import load_tokenizer, yes_token
 from shared.settings import Pooling
 
@@ -115,7 +115,7 @@ def _compute(
     Raises ValueError for a value that is not finite.
     """
     turns = take_turns(len(batches), together=isinstance(model.base_model, FSDPModule))
-    bar = tqdm(turns, total=len(batches), desc="encode/score", unit="batch", disable=rank() > 0, mininterval=5)
+    bar = Meter(turns, total=len(batches), desc="encode/score", unit=" batches")
     waiting: list[tuple[Batch, torch.Tensor]] = []  # fetched one batch late: a GPU computes while the next is laid out
     for number in bar:
         answers = forward(batches[number or 0])  # of a model spread over the processes all have to run, or none can

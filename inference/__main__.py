@@ -4,6 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from inference.ensemble import Average, Models, read_member
 from shared.settings import Engine
 
 
@@ -26,13 +27,16 @@ def _parser() -> argparse.ArgumentParser:
     predict.add_argument("--profile", required=True, help="a section of inference/profiles.toml")
     for name, what in {
         "competition": "folder with test.csv and misconception_mapping.csv",
-        "embedder": "folder of the merged embedder",
-        "reranker": "folder of the merged reranker",
         "out": "submission.csv to write",
     }.items():
         predict.add_argument(f"--{name}", required=True, type=Path, help=what)
+    for name in ("embedder", "reranker"):
+        what = f"folder of a merged {name}, and its weight beside others; again for each further one"
+        predict.add_argument(f"--{name}", required=True, action="append", metavar="DIR[=WEIGHT]", help=what)
+    predict.add_argument("--average", choices=Average.__args__, default="score", help="what several models blend")
     predict.add_argument("--engine", choices=Engine.__args__, default="vllm")
-    predict.add_argument("--depth", type=int, default=25, help="candidates that are reranked")
+    predict.add_argument("--depth", type=int, help="candidates that are reranked; else the calibration's, else 25")
+    predict.add_argument("--no-calibration", action="store_true", help="ignore the reranker's calibration.json")
     score = commands.add_parser(
         "score", help="MAP@25 of a submission against a file of the same form with the right ids"
     )
@@ -43,17 +47,14 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _predict(options: argparse.Namespace) -> None:
+    from inference.calibrate import calibration_of
     from inference.predict import predict  # imports torch
 
-    predict(
-        options.competition,
-        options.embedder,
-        options.reranker,
-        options.out,
-        profile=options.profile,
-        engine=options.engine,
-        depth=options.depth,
-    )
+    members = (tuple(map(read_member, texts)) for texts in (options.embedder, options.reranker))
+    models = Models(*members, options.average)
+    calibration = calibration_of(models, depth=options.depth, ignore=options.no_calibration)
+    how = {"profile": options.profile, "engine": options.engine, "calibration": calibration}
+    predict(options.competition, models, options.out, **how)
 
 
 def _score(options: argparse.Namespace) -> None:

@@ -23,10 +23,13 @@ def run(inputs: Path, out: Path, profile: str, sources: dict[str, dict]) -> None
         models = {stage: find_model(inputs, stage) for stage in ("merge_embedder", "merge_reranker")}
         verify(inputs, sources, list(models.values()))
         _check_device(profile)
+        from inference.calibrate import calibration_of
+        from inference.ensemble import Member, Models
         from inference.predict import predict
 
         competition = find(inputs, "misconception_mapping.csv")
-        predict(competition, models["merge_embedder"], models["merge_reranker"], out, profile=profile)
+        pair = Models(*((Member(models[stage]),) for stage in ("merge_embedder", "merge_reranker")))
+        predict(competition, pair, out, profile=profile, calibration=calibration_of(pair))
     except ValueError as error:
         raise SystemExit(f"error: {error}") from None
 

@@ -7,11 +7,11 @@ import polars as pl
 
 from inference.card import read_reranker_card
 from inference.engines import Scorer, open_scorer
+from inference.fuse import put_in_order
 from inference.profiles import Profile
 from inference.tokens import load_tokenizer, reranker_words
 from shared.prompts import RerankerPrompt, Words, reranker_passage, reranker_query, row_text
 from shared.settings import Engine
-from shared.tables import RANKED
 
 
 def rerank(
@@ -75,11 +75,4 @@ def order_by_score(candidates: pl.DataFrame, scored: pl.DataFrame) -> pl.DataFra
 
     Equal scores go to the lower id; what was not scored keeps its order behind them.
     """
-    joined = candidates.join(scored, on=["query_id", "misconception_id"], how="left")
-    unscored = pl.col("rerank_score").is_null()
-    place = pl.when(unscored).then(pl.col("rank").cast(pl.Float64)).otherwise(-pl.col("rerank_score").cast(pl.Float64))
-    ordered = joined.with_columns(unscored.alias("unscored"), place.alias("place")).sort(
-        "query_id", "unscored", "place", "misconception_id", maintain_order=True
-    )
-    rank = pl.int_range(1, pl.len() + 1, dtype=pl.Int64).over("query_id")
-    return ordered.with_columns(rank.alias("rank")).select(*RANKED)
+    return put_in_order(candidates, scored, pl.col("rerank_score"), -pl.col("rank"))

@@ -1,0 +1,39 @@
+"""Says which models predict together, with which weights, and reads them from a command line."""
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+Average = Literal["score", "rank"]
+
+
+@dataclass(frozen=True)
+class Member:
+    """A model of an ensemble and its weight; only the proportions of the weights count."""
+
+    folder: Path
+    weight: float = 1.0
+
+
+@dataclass(frozen=True)
+class Models:
+    """What predicts: the embedders find candidates, the rerankers score them; `average` is how each kind is blended."""
+
+    embedders: tuple[Member, ...]
+    rerankers: tuple[Member, ...]
+    average: Average = "score"
+
+
+def read_member(text: str) -> Member:
+    """A member from "DIR" or "DIR=WEIGHT". Raises ValueError for a weight that is not above 0."""
+    folder, equals, weight = text.rpartition("=")
+    if not equals or Path(text).is_dir():
+        return Member(Path(text))
+    try:
+        value = float(weight)
+    except ValueError:
+        value = math.nan
+    if not 0 < value < math.inf:
+        raise ValueError(f"{text!r}: {weight!r} is no weight above 0, as in DIR=0.5")
+    return Member(Path(folder), value)

@@ -15,6 +15,7 @@ from inference.fuse import put_in_order
 from shared.metrics import K
 
 NAME = "calibration.json"
+RETRIEVED = 200  # more than is ranked: where several lists are blended, one's place 30 may be the other's first
 Id = Annotated[int, Field(ge=0)]
 Digest = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 
@@ -53,7 +54,7 @@ class Calibration(BaseModel):
 
 def plain(depth: int = K) -> Calibration:
     """The first `depth` in the reranker's order, then the rest as retrieved."""
-    return Calibration(retrieved=max(K, depth), depth=depth)
+    return Calibration(retrieved=max(RETRIEVED, depth), depth=depth)
 
 
 def choose(candidates: pl.DataFrame, calibration: Calibration) -> pl.DataFrame:

@@ -1,0 +1,155 @@
+"""Guards inference/predict.py and its command line, end to end with small real models: calibrated, plain, together."""
+
+import shutil
+
+import polars as pl
+import pytest
+
+from inference.__main__ import main
+from inference.calibrate import NAME, Calibration, apply, write_calibration
+from inference.card import EmbedderCard, RerankerCard, read_embedder_card, write_card
+from inference.engines import open_scorer
+from inference.profiles import load_profile
+from inference.rerank import rerank, score_with
+from inference.retrieve import retrieve
+from inference.submission import COLUMNS
+from shared.competition import read_competition
+from shared.malrules.generate import write_competition
+from shared.prompts import EmbedderPrompt, RerankerPrompt
+
+CPU = load_profile("cpu")
+HOW = {"engine": "hf", "profile": CPU}
+
+
+@pytest.fixture(scope="module")
+def competition(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("competition")
+    write_competition(folder, questions=40, test_questions=4)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory, tiny_causal, tiny_qwen):
+    """Two embedders and two rerankers as merge makes them."""
+    place = tmp_path_factory.mktemp("models")
+    for name, base in (("e1", tiny_causal), ("e2", tiny_qwen), ("r1", tiny_causal), ("r2", tiny_qwen)):
+        shutil.copytree(base, place / name)
+        card = EmbedderCard("last", EmbedderPrompt("Find it.", 60, 20, 20, 20))
+        write_card(card if name[0] == "e" else RerankerCard(RerankerPrompt(60, 20, "Yes or No?")), place / name)
+    return place
+
+
+@pytest.fixture
+def predict(competition, models, tmp_path, capsys):
+    """Run the command line and give the rows of its submission: predict("e1", "r1", "--depth", "4")."""
+
+    def run(embedders: str, rerankers: str, *more: str) -> pl.DataFrame:
+        arguments = ["predict", "--profile", "cpu", "--engine", "hf", "--competition", str(competition)]
+        arguments += [text for name in embedders.split() for text in ("--embedder", str(models / name))]
+        arguments += [text for name in rerankers.split() for text in ("--reranker", str(models / name))]
+        assert main([*arguments, "--out", str(tmp_path / "submission.csv"), *more]) == 0, capsys.readouterr().err
+        return pl.read_csv(tmp_path / "submission.csv", columns=list(COLUMNS))
+
+    return run
+
+
+@pytest.fixture
+def calibration(competition, models):
+    """A calibration in the folder of r1, which later tests do not see."""
+    labelled = read_competition(competition).train["misconception_id"].drop_nulls().unique().sort().to_list()
+    made = Calibration(
+        retrieved=60,
+        depth=4,
+        extra=3,
+        blend=20.0,
+        offset=2.0,
+        tail_offset=0.2,
+        labelled=tuple(labelled),
+    )
+    write_calibration(made, models / "r1")
+    yield made
+    (models / "r1" / NAME).unlink()
+
+
+def first(ranked):
+    best = ranked.filter(pl.col("rank") <= 25).sort("query_id", "rank")
+    lists = best.group_by("query_id", maintain_order=True).agg(pl.col("misconception_id").cast(pl.String))
+    return dict(zip(lists["query_id"], lists["misconception_id"].list.join(" "), strict=True))
+
+
+def rows(submission):
+    return dict(submission.iter_rows())
+
+
+def test_without_a_calibration_the_order_is_the_rerankers(predict, competition, models, capsys):
+    submission = predict("e1", "r1", "--depth", "4")
+    assert "calibration  none: " in capsys.readouterr().out
+    data, card = read_competition(competition, need_train=False), read_embedder_card(models / "e1")
+    candidates = retrieve(data.test, data.misconceptions, models / "e1", card, k=25, **HOW)
+    ranked = rerank(data.test, data.misconceptions, candidates, models / "r1", depth=4, **HOW)
+    assert rows(submission) == first(ranked)
+
+
+def test_a_calibration_beside_the_reranker_decides_and_can_be_ignored(
+    predict, competition, models, calibration, capsys
+):
+    calibrated = predict("e1", "r1")
+    assert "calibration  depth 4, extra 3, blend 20, offset 2, tail offset 0.2" in capsys.readouterr().out
+    data, card = read_competition(competition, need_train=False), read_embedder_card(models / "e1")
+    candidates = retrieve(data.test, data.misconceptions, models / "e1", card, k=60, **HOW)
+    never = ~pl.col("misconception_id").is_in(list(calibration.labelled))
+    behind = candidates.filter(never & (pl.col("rank") > 4)).group_by("query_id", maintain_order=True).head(3)
+    pairs = pl.concat([candidates.filter(pl.col("rank") <= 4), behind]).select("query_id", "misconception_id")
+    assert len(pairs) == 7 * len(data.test)
+    scores = score_with(data.test, data.misconceptions, pairs, models / "r1", **HOW)
+    assert rows(calibrated) == first(apply(candidates, pairs.with_columns(scores), calibration))
+    ignored = predict("e1", "r1", "--depth", "4", "--no-calibration")
+    assert "calibration  none: ignored as asked" in capsys.readouterr().out
+    assert rows(ignored) != rows(calibrated)
+    (models / "r1" / NAME).rename(models / "kept.json")
+    assert rows(predict("e1", "r1", "--depth", "4")) == rows(ignored)
+    (models / "kept.json").rename(models / "r1" / NAME)
+
+
+def test_a_model_beside_itself_changes_nothing_and_beside_another_it_does(predict):
+    alone = rows(predict("e1", "r1", "--depth", "6"))
+    assert rows(predict("e1 e1=2", "r1=3 r1", "--depth", "6")) == alone
+    together = rows(predict("e1 e2", "r1 r2", "--depth", "6"))
+    assert together != alone
+    assert rows(predict("e1=1 e2=1e-9", "r1=1 r2=1e-9", "--depth", "6")) == alone  # hardly there
+    assert rows(predict("e1 e2", "r1 r2", "--depth", "6", "--average", "rank")).keys() == together.keys()
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("{}", "is no calibration of this version: retrieved: Field required; `just calibrate` makes one"),
+        ('{"retrieved": 25, "depth": 5, "labelled": [1, 999999]}', "calls misconception 999999 labelled"),
+    ],
+)
+def test_a_wrong_calibration_is_one_sentence_and_nothing_is_written(text, words, competition, models, tmp_path, capsys):
+    folder = shutil.copytree(models / "r1", tmp_path / "r")
+    (folder / NAME).write_text(text)
+    given = {"competition": competition, "embedder": models / "e1", "reranker": folder, "out": tmp_path / "out.csv"}
+    arguments = [text for name, value in given.items() for text in (f"--{name}", str(value))]
+    assert main(["predict", "--profile", "cpu", "--engine", "hf", *arguments]) == 2
+    error = capsys.readouterr().err
+    assert words in error and error.startswith("error: ") and error.count("\n") == 1
+    assert not (tmp_path / "out.csv").exists()
+
+
+def test_a_score_does_not_depend_on_the_order_of_a_candidates_neighbours(models, queries):
+    """No permutation is averaged out, then: the rerankers are pointwise. 1e-4 is rounding in float32."""
+    prefixes = [[5, 30, 31, 32], [5, 40]]
+    suffixes = [[[50, 51, 9], [52, 9], [60, 61, 62, 9], [70, 9]], [[53, 9], [54, 55, 9]]]
+    with open_scorer("hf", models / "r1", CPU) as scorer:
+        straight = scorer.score(prefixes, suffixes)
+        turned = scorer.score(prefixes[::-1], [group[::-1] for group in suffixes[::-1]])
+        alone = [
+            scorer.score([prefix], [[one]])[0]
+            for prefix, group in zip(prefixes, suffixes, strict=True)
+            for one in group
+        ]
+    assert turned[::-1] == pytest.approx(straight, abs=1e-4)
+    assert alone == pytest.approx(straight, abs=1e-4)
+    assert straight.std() > 0.01

@@ -53,6 +53,10 @@ compare *arguments: setup
 report *arguments: setup
     @{{python}} -m training report {{arguments}}
 
+# Choose candidate depth, blend and the offset of never-labelled ids on the evaluated draws cv, cv2, ...: iter=1
+calibrate *arguments: setup
+    @{{python}} -m training calibrate {{arguments}}
+
 # Draw the stages of every iteration and what each needs
 dag: setup
     {{python}} -m dvc dag

@@ -158,6 +158,7 @@ class Evaluate(Section):
     engine: Engine = "vllm"
     pool: Count = 200  # candidates of a query that are kept, of the whole catalogue: for choosing how many to rerank
     depth: Count = 25  # candidates that are reranked
+    extra: Annotated[int, Field(ge=0)] = 10  # never-labelled ones behind them that are scored too, for `just calibrate`
     unseen_weight: Share = UNSEEN  # of the unseen pairs in the headline figure; the seen ones have the rest
     bootstrap: Count = 1000  # resamples of the questions behind each interval
 

@@ -7,6 +7,7 @@
     python -m training cv-table iter=1 [draws=4]                              only the table, of what is evaluated
     python -m training compare a=RUN b=RUN                                    is b better than a, and by how much
     python -m training report [iter=1] [split=...]                            print the figures of finished runs
+    python -m training calibrate iter=1                                       fit depth, blend and offset on the draws
     python -m training clean iter=1 [split=...] [stage=STAGE]                 delete a stage's output, or a whole run's
     python -m training check-data path=DIR                                    check the competition's files in DIR
     python -m training demo                                                   the whole job on generated questions
@@ -37,7 +38,7 @@ def main(arguments: list[str]) -> int:
 
 def _run(arguments: list[str]) -> int:
     command, rest = (arguments[0].replace("-", "_"), arguments[1:]) if arguments else ("", [])
-    if command in ("train", "plan", "settings", "report", "clean", "check_data"):
+    if command in ("train", "plan", "settings", "report", "calibrate", "clean", "check_data"):
         from training import pipeline
 
         return getattr(pipeline, command)(rest)

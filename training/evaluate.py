@@ -9,6 +9,7 @@ from pathlib import Path
 
 import polars as pl
 
+from inference.calibrate import Calibration, choose
 from inference.card import read_embedder_card, read_reranker_card
 from inference.engines import open_scorer
 from inference.profiles import load_profile
@@ -17,7 +18,7 @@ from inference.rerank import order_by_score, score_pairs
 from inference.retrieve import restrict, retrieve
 from inference.tokens import load_tokenizer, reranker_words
 from shared.folds import seen_ids
-from shared.metrics import average_precision, find_ranks, summarise
+from shared.metrics import K, average_precision, find_ranks, summarise
 from shared.settings import Evaluate
 from shared.tables import CANDIDATES, POOLS, RANKED, RANKS
 from training.base_models import local_folder
@@ -41,16 +42,22 @@ class Evaluation:
 def evaluate(job: Job) -> Evaluation:
     """What is measured on the validation fold.
 
-    `candidates` holds the first `pool` of the catalogue and the first `depth` of the labelled. `ranked` has the
-    reranker's order of the catalogue's first `depth`, then the rest; its scores stand also where only the labelled
-    pool needed them.
+    `candidates` holds the first `pool` of the catalogue and what was scored. `ranked` has the reranker's order of the
+    catalogue's first `depth`, then the rest; its scores stand also where only the labelled pool needed them, and at
+    the `extra` never-labelled ones that are next in either pool, which calibration may choose.
     """
     settings, (queries, misconceptions) = job.settings.evaluate, job.texts()
     valid = queries.filter(pl.col("fold") == "valid").drop_nulls("misconception_id")
     pools = pools_of(queries, misconceptions)
     found = _retrieve(job, valid, misconceptions, job.run / "merge_embedder")
     retrieved = cut(found, pools, settings.pool)
-    near = pl.concat([table.filter(pl.col("rank") <= settings.depth).select(PAIR) for table in retrieved.values()])
+    wide = Calibration(
+        retrieved=max(K, settings.pool, settings.depth),
+        depth=settings.depth,
+        extra=settings.extra,
+        labelled=tuple(sorted(seen_ids(queries))),
+    )
+    near = pl.concat([choose(table, wide).select(PAIR) for table in retrieved.values()])
     scored = _score(job, valid, misconceptions, near.unique(maintain_order=True), retrieved["labelled"])
     untrained = cut(_untrained(job, valid, misconceptions), pools, settings.pool)
     rankings = {  # behind every engine: bm25s loads numba, after which vLLM 0.32 does not start on a CPU

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
+import polars as pl
 
-from shared.folds import seed_of
-from shared.metrics import K
+from shared.metrics import K, interval, resample_maps
 from training.replay import Point, Rows, replay, replay_retrieval
 
 DEPTHS = (10, 15, 20, 25, 35, 50, 75, 100, 150)
@@ -23,7 +23,6 @@ EXTRAS = (0, 3, 5, 10, 15, 25)
 BLENDS = (0.0, 0.1, 0.25, 0.5, 1.0)  # of the ratio of the spreads of both scores within a query
 OFFSETS = (-0.5, -0.25, 0.0, 0.125, 0.25, 0.375, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0)  # in spreads of the score
 NOISE = 1.0  # standard errors of the difference from the best point, within which the simplest one is taken
-RESAMPLES = 1000
 
 
 class Choice(NamedTuple):
@@ -130,7 +129,7 @@ def leave_one_out(chooser: Chooser) -> list[dict]:
     """Figures of every draw with what the other draws chose on questions that it does not have, and of all together.
 
     Raises ValueError where the draws share so many questions that no seen or no unseen row is left to choose by. Each
-    is {"draw", "pool", "ranking", "chosen", "without" and "with": {"seen", "unseen", "weighted"}, "gain",
+    is {"draw", "pool", "ranking", "chosen", "without" and "with": {"all", "seen", "unseen", "weighted"}, "gain",
     "low", "high"}: MAP@25, and 95 % of the weighted gain when whole questions are drawn again.
     """
     draws, base = chooser.draws, chooser.draws.rows
@@ -179,28 +178,18 @@ def _weights(seen: np.ndarray, unseen_weight: float) -> np.ndarray:
 
 def _gain(pair: np.ndarray, rows: Rows, unseen_weight: float) -> dict:
     """Figures of two lists of precisions [2, R], without and with."""
-    without, with_ = (_means(precisions, rows.seen, unseen_weight) for precisions in pair)
-    low, high = np.percentile(_resample(pair[1] - pair[0], rows, unseen_weight), [2.5, 97.5])
-    gain = with_["weighted"] - without["weighted"]
-    return {"without": without, "with": with_, "gain": gain, "low": float(low), "high": float(high)}
+    maps = resample_maps([_ranks(precisions, rows) for precisions in pair], unseen_weight=unseen_weight)
+    without, with_ = ({part: float(maps[part][side, 0]) for part in maps} for side in (0, 1))
+    gains = maps["weighted"][1] - maps["weighted"][0]
+    low, high = interval(gains)
+    return {"without": without, "with": with_, "gain": float(gains[0]), "low": low, "high": high}
 
 
-def _means(precisions: np.ndarray, seen: np.ndarray, unseen_weight: float) -> dict[str, float]:
-    parts = {"seen": seen, "unseen": ~seen}
-    means = {name: float(precisions[part].mean()) if part.any() else 0.0 for name, part in parts.items()}
-    return means | {"weighted": float(precisions @ _weights(seen, unseen_weight))}
-
-
-def _resample(delta: np.ndarray, rows: Rows, unseen_weight: float) -> np.ndarray:
-    """The weighted mean of `delta` [R] in RESAMPLES draws of whole questions with replacement."""
-    unique, place = np.unique(rows.question, return_inverse=True)
-    rng = np.random.default_rng(seed_of("bootstrap"))
-    counts = rng.multinomial(len(unique), np.full(len(unique), 1 / len(unique)), size=RESAMPLES)[:, place]
-    counts = counts.astype(np.float32)  # BLAS multiplies no whole numbers
-    total = np.zeros(RESAMPLES)
-    for part, weight in ((rows.seen, 1 - unseen_weight), (~rows.seen, unseen_weight)):
-        total += weight * (counts[:, part] @ delta[part]) / np.maximum(counts[:, part].sum(1), 1)
-    return total
+def _ranks(precisions: np.ndarray, rows: Rows) -> pl.DataFrame:
+    rank = [round(1 / precision) if precision else None for precision in precisions.tolist()]
+    return pl.DataFrame(
+        {"question_id": rows.question, "seen": rows.seen, "rank": rank}, schema_overrides={"rank": pl.Int64}
+    )
 
 
 def _words(choice: Choice, ranking: str) -> str:

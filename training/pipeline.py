@@ -52,6 +52,15 @@ def report(arguments: list[str]) -> int:
     return 0
 
 
+def calibrate(arguments: list[str]) -> int:
+    """Choose a calibration on the evaluated draws of an iteration, print what it gains, and write it."""
+    from training.calibrate import calibrate
+
+    target, _ = _target(read_options(arguments, ("iter",)))
+    calibrate(RUNS / target)
+    return 0
+
+
 def clean(arguments: list[str]) -> int:
     """Delete the output of one stage of a run, or the whole run; what was trained is gone then."""
     options = read_options(arguments, ("iter", "split", "stage"))

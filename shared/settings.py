@@ -152,6 +152,8 @@ class TrainReranker(Train):
 
 class Merge(Section):
     epoch: Count  # whose adapter is merged
+    # splits whose adapters of that epoch are averaged in; in split full only, as each saw what the others hold out
+    average: tuple[Literal["cv", "cv2", "cv3", "cv4", "questions"], ...] = ()
 
 
 class Evaluate(Section):

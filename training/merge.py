@@ -3,7 +3,7 @@
 import json
 import math
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -46,6 +46,30 @@ def merge(base: Path, adapter: Path, out: Path) -> int:
     if missing := sorted(deltas.keys() - merged):
         raise ValueError(f"{adapter} adapts {missing[0]}, which {base} does not have: it was trained on another base")
     return len(merged)
+
+
+def average_adapters(adapters: Sequence[Path], out: Path) -> None:
+    """Write to `out` one adapter whose every delta is the mean of the deltas of `adapters`, whatever their ranks.
+
+    Its A holds all A below one another and its B all B, each times alpha / rank / n, beside one another: B A is the sum
+    of the products. The mean of the A times the mean of the B would be another matrix. Raises ValueError for adapters
+    of different weights.
+    """
+    parts = [_read_deltas(adapter) for adapter in adapters]
+    for adapter, part in zip(adapters, parts, strict=True):
+        if odd := sorted(part.keys() ^ parts[0].keys()):
+            raise ValueError(f"{adapter} and {adapters[0]} do not adapt the same weights, {odd[0]} for one: train anew")
+    tensors = {}
+    for path in parts[0]:
+        mine = [part[path] for part in parts]
+        tensors[f"base_model.model.{path}.lora_A.weight"] = torch.cat([A.float() for A, _, _ in mine])
+        scaled = [B.float() * (scale / len(parts)) for _, B, scale in mine]
+        tensors[f"base_model.model.{path}.lora_B.weight"] = torch.cat(scaled, dim=1)
+    rank = sum(json.loads((adapter / "adapter_config.json").read_text())["r"] for adapter in adapters)
+    config = json.loads((adapters[0] / "adapter_config.json").read_text()) | {"r": rank, "lora_alpha": rank}
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "adapter_config.json").write_text(json.dumps(config, indent=1) + "\n")
+    save_file(tensors, out / "adapter_model.safetensors", metadata={"format": "pt"})
 
 
 def check_merged(plain: np.ndarray, adapted: np.ndarray, merged: np.ndarray, tolerance: float) -> float:

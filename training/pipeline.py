@@ -11,8 +11,8 @@ from pathlib import Path
 
 from shared.settings import ITERATIONS, RUNS, SPLITS, Settings, holds_out, load_settings, write_settings
 from training.plan import print_plan
-from training.run import LOCK_SECONDS, TIED, competition_digest, die_with_parent
-from training.stages import STAGES, inputs_of, stages_of
+from training.run import LOCK_SECONDS, TIED, competition_digest, die_with_parent, input_digest
+from training.stages import STAGES, averaged_folders, inputs_of, stages_of
 
 ROOT = Path(__file__).parent.parent
 
@@ -101,6 +101,7 @@ def render_dvc(iteration: str) -> str:
             continue
         deps = [str(path) for path in inputs_of(stage, iteration, previous, "${item.split}")]
         deps = [f"{path}/manifest.json" for path in deps] or [f"{run}/competition.sha256"]
+        deps += [f"{run}/averaged.json"] if stage.name.startswith("merge_") else []
         lines += [
             f"  {stage.name}:",
             f"    matrix: {{split: [{', '.join(splits)}]}}",
@@ -156,10 +157,18 @@ def _target(options: dict[str, str]) -> tuple[str, str]:
 def _write(target: str, split: str, chain: list[tuple[str, Settings]], overrides: list[str]) -> None:
     """Give every run folder its settings, and the digest of the competition's files, for DVC to compare."""
     digests = [competition_digest(resolved) for _, resolved in chain]
+    averaged = {iteration: _averaged(RUNS / iteration / split, resolved) for iteration, resolved in chain}
     for (iteration, resolved), digest in zip(chain, digests, strict=True):
         write_settings(resolved, RUNS / iteration / split)
         _write_if_changed(RUNS / iteration / split / "competition.sha256", f"{digest}\n")
+        _write_if_changed(RUNS / iteration / split / "averaged.json", averaged[iteration])
     _write_if_changed(RUNS / target / split / "overrides.json", json.dumps(overrides) + "\n")
+
+
+def _averaged(run: Path, settings: Settings) -> str:
+    """The digests of the adapters of other splits that the merging stages of a run average in."""
+    folders = [folder for stage in STAGES.values() for folder in averaged_folders(stage, settings, run)]
+    return json.dumps({str(folder): input_digest(folder) for folder in folders}) + "\n"
 
 
 def _chain(target: str, split: str, overrides: list[str] | None) -> list[tuple[str, Settings]]:

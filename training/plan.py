@@ -5,7 +5,7 @@ from pathlib import Path
 from shared.manifest import digest, read_manifest
 from shared.settings import RUNS, Settings
 from training.run import competition_digest, is_whole, lasting
-from training.stages import Stage, inputs_of, stages_of
+from training.stages import Stage, averaged_folders, inputs_of, stages_of
 
 
 def print_plan(chain: list[tuple[str, Settings]], split: str) -> None:
@@ -25,6 +25,7 @@ def print_plan(chain: list[tuple[str, Settings]], split: str) -> None:
 def reasons_to_run(stage: Stage, run: Path, settings: Settings, runs: set[Path]) -> list[str]:
     """Why `stage` of `run` is not up to date, [] if it is. `runs` are the stages that run before it."""
     inputs = inputs_of(stage, run.parent.name, settings.iteration.previous, run.name)
+    inputs += averaged_folders(stage, settings, run)
     ahead = [f"{folder} runs" for folder in inputs if folder in runs]
     if not is_whole(run / stage.name):
         return ["it has no output", *ahead]

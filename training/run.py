@@ -17,7 +17,7 @@ from pathlib import Path
 from shared.manifest import digest, read_manifest, write_manifest
 from shared.settings import Settings, read_settings
 from training.job import Job
-from training.stages import STAGES, Stage, inputs_of
+from training.stages import STAGES, Stage, averaged_folders, inputs_of
 
 TIED = "MALRULE_TIED"
 LOCK_SECONDS = 60  # an orphan of a killed run gets its signal at once and needs a moment to end
@@ -170,8 +170,11 @@ def _fingerprint(stage: Stage, run: Path, settings: Settings) -> tuple[str, dict
     values = settings.model_dump(mode="json")
     sections = {section: lasting(values[section]) for section in stage.sections}
     inputs = {
-        str(folder): _input_digest(folder)
-        for folder in inputs_of(stage, run.parent.name, settings.iteration.previous, run.name)
+        str(folder): input_digest(folder)
+        for folder in (
+            *inputs_of(stage, run.parent.name, settings.iteration.previous, run.name),
+            *averaged_folders(stage, settings, run),
+        )
     }
     if stage.name == "prepare":
         inputs["competition"] = competition_digest(settings)
@@ -185,7 +188,8 @@ def lasting(section: dict | None) -> dict | None:
     return section and {key: value for key, value in section.items() if key not in passing}
 
 
-def _input_digest(folder: Path) -> str:
+def input_digest(folder: Path) -> str:
+    """The digest of a stage's output. Raises ValueError where it is not there."""
     if not is_whole(folder):
         raise ValueError(
             f"{folder} is not there yet: python -m training {folder.name} {folder.parent}, "

@@ -1,5 +1,6 @@
 """The stages that hold a model: train an embedder or a reranker, merge one and prove it."""
 
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from inference.ranks import rank, world
 from inference.tokens import embedder_words, load_tokenizer, reranker_words, yes_token
 from shared.manifest import read_manifest
 from shared.prompts import RerankerPrompt, embedder_passage, reranker_passage, reranker_query
-from shared.settings import Train
+from shared.settings import Merge, Train
 from training.base_models import local_folder, weights_digest
 from training.batches import draw_epoch, read_mined
 from training.embedder import EmbedderObjective
@@ -25,7 +26,7 @@ from training.job import Job
 from training.loop import Objective, train
 from training.lora import add_lora
 from training.memory import fit_memory
-from training.merge import check_merged, merge
+from training.merge import average_adapters, check_merged, merge
 from training.reranker import RerankerObjective
 from training.shard import shard_base
 
@@ -69,7 +70,7 @@ def train_reranker(job: Job, groups: pl.DataFrame, candidates: pl.DataFrame) -> 
 def merge_embedder(job: Job, card: EmbedderCard) -> dict:
     """Fill job.out with the merged embedder and its card; returns its lineage."""
     section, profile = job.settings.embedder, load_profile(job.settings.machine.profile)
-    base, epoch = local_folder(section.base), job.settings.merge_embedder.epoch
+    base = local_folder(section.base)
     words = embedder_words(load_tokenizer(base))
     rows = [embedder_passage(words, card.prompt, text) for text in PROBES]
 
@@ -77,15 +78,16 @@ def merge_embedder(job: Job, card: EmbedderCard) -> dict:
         model = _adapted(load_backbone(folder, section.dtype, device_of(profile)), adapter)
         return HFEncoder(model, section.pooling, profile.batch_tokens).encode(rows)
 
-    _merge(job, base, "train_embedder", epoch, answer)
+    adapters = _adapters(job, "train_embedder", job.settings.merge_embedder)
+    _merge(job, base, adapters, answer)
     write_card(card, job.out)
-    return _lineage(job, base, "train_embedder", epoch)
+    return _lineage(job, base, adapters)
 
 
 def merge_reranker(job: Job) -> dict:
     """Fill job.out with the merged reranker and its card; returns its lineage."""
     section, profile = job.settings.reranker, load_profile(job.settings.machine.profile)
-    base, epoch, prompt = local_folder(section.base), job.settings.merge_reranker.epoch, _reranker_prompt(job)
+    base, prompt = local_folder(section.base), _reranker_prompt(job)
     tokenizer = load_tokenizer(base)
     words, yes = reranker_words(tokenizer), yes_token(tokenizer)
     prefixes = [reranker_query(words, prompt, text) for text in PROBES]
@@ -95,9 +97,10 @@ def merge_reranker(job: Job) -> dict:
         model = _adapted(load_causal(folder, section.dtype, device_of(profile)), adapter)
         return HFScorer(model, yes, profile.batch_tokens).score(prefixes, suffixes)
 
-    _merge(job, base, "train_reranker", epoch, answer)
+    adapters = _adapters(job, "train_reranker", job.settings.merge_reranker)
+    _merge(job, base, adapters, answer)
     write_card(RerankerCard(prompt), job.out)
-    return _lineage(job, base, "train_reranker", epoch)
+    return _lineage(job, base, adapters)
 
 
 def _loading_device(job: Job) -> torch.device:
@@ -129,10 +132,25 @@ def _train(job: Job, adapted: PeftModel, objective: Objective, groups: pl.DataFr
     train(adapted, objective, epochs, settings, job.out, job.fingerprint)
 
 
-def _merge(job: Job, base: Path, trained: str, epoch: int, answer: Callable[[Path, Path | None], np.ndarray]) -> None:
-    adapter = job.run / trained / f"epoch_{epoch}"
-    count = merge(base, adapter, job.out)
-    missed = check_merged(answer(base, None), answer(base, adapter), answer(job.out, None), TOLERANCE)
+def _adapters(job: Job, trained: str, section: Merge) -> list[Path]:
+    """The run's own adapter, then those of the splits that are averaged in."""
+    runs = [job.run, *(job.run.parent / split for split in section.average)]
+    folders = [run / trained / f"epoch_{section.epoch}" for run in runs]
+    for folder in folders:
+        if not folder.is_dir():
+            raise ValueError(f"{folder} does not exist: that split was trained for fewer epochs")
+    return folders
+
+
+def _merge(job: Job, base: Path, adapters: list[Path], answer: Callable[[Path, Path | None], np.ndarray]) -> None:
+    with tempfile.TemporaryDirectory() as place:
+        adapter = adapters[0]
+        if len(adapters) > 1:
+            adapter = Path(place)
+            average_adapters(adapters, adapter)
+            print(f"mean of {', '.join(map(str, adapters))}")
+        count = merge(base, adapter, job.out)
+        missed = check_merged(answer(base, None), answer(base, adapter), answer(job.out, None), TOLERANCE)
     print(f"{count} weights merged; on probe inputs the merged model misses {missed:.1%} of the adapter's effect")
 
 
@@ -149,14 +167,20 @@ def _reranker_prompt(job: Job) -> RerankerPrompt:
     return RerankerPrompt(section.query_tokens, section.passage_tokens, section.instruction, section.instruction_place)
 
 
-def _lineage(job: Job, base: Path, trained: str, epoch: int) -> dict:
-    now, then = weights_digest(base), read_manifest(job.run / trained)["lineage"]["base_sha256"]
-    if now != then:
-        raise ValueError(f"{base} holds other weights ({now[:12]}) than when {trained} ran ({then[:12]}): train again")
+def _lineage(job: Job, base: Path, adapters: list[Path]) -> dict:
+    now = weights_digest(base)
+    for adapter in adapters:
+        then = read_manifest(adapter.parent)["lineage"]["base_sha256"]
+        if now != then:
+            raise ValueError(
+                f"{base} holds other weights ({now[:12]}) than when {adapter.parent} ran ({then[:12]}): train again"
+            )
+    own, *others = adapters
     return {
         "base": base.name,
         "base_sha256": now,
-        "adapter": f"{trained}/epoch_{epoch}",
-        "adapter_sha256": weights_digest(job.run / trained / f"epoch_{epoch}"),
+        "adapter": f"{own.parent.name}/{own.name}",
+        "adapter_sha256": weights_digest(own),
+        "averaged": {str(adapter): weights_digest(adapter) for adapter in others},
         "all_settings": job.settings.model_dump(mode="json"),
     }

@@ -11,11 +11,14 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoModel, AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM
 
 from inference.engines.hf import HFEncoder, HFScorer, load_backbone, load_causal
-from shared.settings import Lora
+from shared.manifest import write_manifest
+from shared.settings import Lora, Settings
 from tests.training.tiny import BERT, CPU, DECODER, randomise
 from training.base_models import weights_digest
+from training.job import Job
 from training.lora import add_lora, save_adapter
-from training.merge import check_merged, merge
+from training.merge import average_adapters, check_merged, merge
+from training.train import merge_reranker
 
 PREFIXES, SUFFIXES = [[2, 30, 31], [2, 40]], [[[50], [51, 52]], [[53, 54]]]
 CASES = {  # what the adapter was trained on -> the checkpoint it is merged into
@@ -58,6 +61,78 @@ def test_the_merged_weights_are_those_of_pefts_merge_and_unload(case, request, t
     for key in changed:
         theirs = expected[key] if key in expected else expected[key.removeprefix("model.")]
         torch.testing.assert_close(after[key], theirs, atol=1e-6, rtol=0)
+
+
+def two_adapters(base: Path, place: Path) -> list[Path]:
+    """Adapters of other ranks and scales: alpha / rank is 3 and 0.5."""
+    folders = [place / "one", place / "two"]
+    for seed, (folder, lora) in enumerate(zip(folders, ((4, 12), (6, 3)), strict=True)):
+        settings = Lora(rank=lora[0], alpha=lora[1], targets=DECODER)
+        adapted = add_lora(load_causal(base, "float32", CPU), settings, seed=str(seed))
+        save_adapter(randomise(adapted, seed), folder)
+    return folders
+
+
+def test_an_average_of_adapters_is_the_mean_of_their_deltas(tiny_qwen, tmp_path):
+    one, two = two_adapters(tiny_qwen, tmp_path)
+    average_adapters([one, two], tmp_path / "both")
+    for folder in (one, two, tmp_path / "both"):
+        merge(tiny_qwen, folder, tmp_path / f"merged_{folder.name}")
+    merged = [tensors_of(tmp_path / f"merged_{name}") for name in ("one", "two", "both")]
+    for name in tensors_of(tiny_qwen):
+        mean = (merged[0][name] + merged[1][name]) / 2
+        torch.testing.assert_close(merged[2][name], mean, atol=1e-6, rtol=0)
+    # peft joins adapters in the same way, and its scale is taken into B
+    model = PeftModel.from_pretrained(load_causal(tiny_qwen, "float32", CPU), str(one), adapter_name="one")
+    model.load_adapter(str(two), "two")
+    model.add_weighted_adapter(["one", "two"], [0.5, 0.5], "mean", combination_type="cat")
+    model.set_adapter("mean")
+    theirs = HFScorer(model.eval().get_base_model(), 101, 100).score(PREFIXES, SUFFIXES)
+    np.testing.assert_allclose(scores_of(tiny_qwen, tmp_path / "both"), theirs, atol=1e-5)
+
+
+def test_an_average_of_one_adapter_with_itself_is_that_adapter(tiny_qwen, tmp_path):
+    one, _ = two_adapters(tiny_qwen, tmp_path)
+    average_adapters([one, one], tmp_path / "both")
+    np.testing.assert_allclose(scores_of(tiny_qwen, tmp_path / "both"), scores_of(tiny_qwen, one), atol=1e-5)
+
+
+def test_the_lineage_of_an_averaged_model_names_every_adapter(tiny_qwen, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    adapters = two_adapters(tiny_qwen, tmp_path)
+    for split, adapter in zip(("full", "cv2"), adapters, strict=True):
+        folder = Path("runs/x", split, "train_reranker")
+        shutil.copytree(adapter, folder / "epoch_1")
+        write_manifest(folder, {"base_sha256": weights_digest(tiny_qwen)})
+    sections = {
+        "machine": {"device": "cpu", "profile": "cpu"},
+        "embedder": {"base": str(tiny_qwen)},
+        "miner": {"base": str(tiny_qwen)},
+        "reranker": {"base": str(tiny_qwen), "dtype": "float32"},
+        "merge_embedder": {"epoch": 1},
+        "merge_reranker": {"epoch": 1, "average": ("cv2",)},
+    }
+    out = tmp_path / "out"
+    out.mkdir()
+    lineage = merge_reranker(Job(Settings(**sections), Path("runs/x/full"), out, ""))
+    assert lineage["adapter"] == "train_reranker/epoch_1"
+    assert lineage["adapter_sha256"] == weights_digest(adapters[0])
+    assert lineage["averaged"] == {"runs/x/cv2/train_reranker/epoch_1": weights_digest(adapters[1])}
+    average_adapters(adapters, tmp_path / "both")
+    np.testing.assert_allclose(scores_of(out), scores_of(tiny_qwen, tmp_path / "both"), atol=1e-5)
+    sections["merge_reranker"]["average"] = ("cv3",)
+    with pytest.raises(ValueError, match="runs/x/cv3/train_reranker/epoch_1 does not exist"):
+        merge_reranker(Job(Settings(**sections), Path("runs/x/full"), out, ""))
+
+
+def test_adapters_of_different_weights_have_no_average(tiny_qwen, tmp_path):
+    adapters = [
+        make_adapter(load_causal, tiny_qwen, DECODER, tmp_path / "a"),
+        make_adapter(load_causal, tiny_qwen, DECODER[:3], tmp_path / "b"),
+    ]
+    with pytest.raises(ValueError, match=r"do not adapt the same weights, model.layers.0.mlp.down_proj for one"):
+        average_adapters(adapters, tmp_path / "both")
+    assert not (tmp_path / "both").exists()
 
 
 @pytest.mark.parametrize("name", ["tiny_causal", "tiny_qwen"])

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from shared.malrules.generate import write_competition
-from shared.manifest import write_manifest
+from shared.manifest import digest, write_manifest
 from shared.settings import ITERATIONS, load_settings
 from training.__main__ import main
 from training.pipeline import _forget_killed_runs, render_dvc
@@ -113,6 +113,40 @@ def test_a_machine_that_is_not_there_is_said_before_anything_is_loaded(place, ca
     assert main(["settings", "iter=demo0", "machine.profile=h200"]) == 0
     assert main(["prepare", "runs/demo0/cv"]) == 2
     assert "machine.device is cpu, and machine.profile h200 is for another" in capsys.readouterr().err
+
+
+def test_adapters_are_averaged_in_split_full_only_and_make_the_merge_run_again(place, capsys):
+    average = 'merge_reranker.average=["cv2"]'
+    assert main(["settings", "iter=demo0", average]) == 2
+    assert "merge_reranker.average: runs/demo0/cv holds out data that cv2 was trained on" in capsys.readouterr().err
+    assert main(["settings", "iter=demo0", "split=full", average]) == 2
+    assert "runs/demo0/cv2/train_reranker is not there yet" in capsys.readouterr().err
+    assert not (place / "runs").exists()
+    assert main(["settings", "iter=demo0", "split=full", 'merge_reranker.average=["cv9"]']) == 2
+    assert "merge_reranker.average.0: Input should be" in capsys.readouterr().err
+    trained, settings = place / "runs/demo0/cv2/train_reranker", load_settings("demo0", [average])
+    trained.mkdir(parents=True)
+    (trained / "x").write_text("1")
+    write_manifest(trained, {})
+    assert main(["settings", "iter=demo0", "split=full", average]) == 0
+    first = (place / "runs/demo0/full/averaged.json").read_text()
+    assert list(json.loads(first)) == ["runs/demo0/cv2/train_reranker"]
+    stage, run = STAGES["merge_reranker"], Path("runs/demo0/full")
+    (run / "train_reranker").mkdir()
+    for folder in (run / "train_reranker", run / "merge_reranker"):
+        folder.mkdir(exist_ok=True)
+        (folder / "x").write_text("1")
+    write_manifest(run / "train_reranker", {})
+    values = settings.model_dump(mode="json")
+    inputs = {str(folder): digest(folder) for folder in (run / "train_reranker", Path("runs/demo0/cv2/train_reranker"))}
+    lineage = {"inputs": inputs, "settings": {name: values[name] for name in stage.sections}}
+    write_manifest(run / "merge_reranker", lineage)
+    assert reasons_to_run(stage, run, settings, set()) == []
+    (trained / "x").write_text("2")
+    write_manifest(trained, {})
+    assert reasons_to_run(stage, run, settings, set()) == ["runs/demo0/cv2/train_reranker changed"]
+    assert main(["settings", "iter=demo0", "split=full", average]) == 0
+    assert (place / "runs/demo0/full/averaged.json").read_text() != first  # which DVC watches
 
 
 def test_clean_deletes_a_stage_or_a_run_and_nothing_else(place):

@@ -42,8 +42,11 @@ class Stage:
     digest: str
 
 
-def stage_model(role: str, run: Path, tag: str, public: bool) -> Stage:
-    """The merged embedder or reranker of `run`. Raises ValueError naming what is missing, not allowed, or a secret."""
+def stage_model(role: str, run: Path, tag: str, public: bool, extra: dict[str, Path]) -> Stage:
+    """The merged embedder or reranker of `run`, and beside it `extra` ({name: file}), which its manifest lists too.
+
+    Raises ValueError naming what is missing, not allowed, or a secret.
+    """
     source = run / f"merge_{role}"
     if not (source / manifest.NAME).is_file():
         iteration = run.parent.name.removeprefix("iter")
@@ -56,10 +59,15 @@ def stage_model(role: str, run: Path, tag: str, public: bool) -> Stage:
             )
     if public:
         _refuse_in_public(role, source)
-    refuse_credentials(files)
+    refuse_credentials(files | extra)
     manifest.verify_manifest(source)
     slug, folder = _place(role, tag)
-    _lay_out(files, folder, link=True)
+    if extra:
+        del files[manifest.NAME]
+    _lay_out(files | extra, folder, link=True)
+    if extra:
+        table = manifest.read_manifest(source)
+        manifest.write_manifest(folder, table["lineage"], known=table["files"])
     return _staged(role, slug, tag, folder)
 
 

@@ -5,6 +5,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+from kaggle_kernels.calibrated import calibration_file
 from kaggle_kernels.calls import Clock, Refused
 from kaggle_kernels.client import Kaggle, connect
 from kaggle_kernels.competition_data import fetch_data
@@ -50,7 +51,8 @@ def _data(order: Order, signed_in: Callable[[], Kaggle], clock: Clock, say: Call
 
 
 def _push_models(order: Order, signed_in: Callable[[], Kaggle], clock: Clock, say: Callable) -> None:
-    stages = [stage_model(role, order.run, order.tag, order.public) for role in ROLES]
+    extra = {"reranker": calibration_file(order.run, say)}
+    stages = [stage_model(role, order.run, order.tag, order.public, extra.get(role, {})) for role in ROLES]
     for stage in stages:  # both are sound before a byte moves
         _push_stage(order, signed_in(), clock, say, stage)
 

@@ -51,14 +51,8 @@ def evaluate(job: Job) -> Evaluation:
     pools = pools_of(queries, misconceptions)
     found = _retrieve(job, valid, misconceptions, job.run / "merge_embedder")
     retrieved = cut(found, pools, settings.pool)
-    wide = Calibration(
-        retrieved=max(K, settings.pool, settings.depth),
-        depth=settings.depth,
-        extra=settings.extra,
-        labelled=tuple(sorted(seen_ids(queries))),
-    )
-    near = pl.concat([choose(table, wide).select(PAIR) for table in retrieved.values()])
-    scored = _score(job, valid, misconceptions, near.unique(maintain_order=True), retrieved["labelled"])
+    pairs = pairs_to_score(retrieved, seen_ids(queries), settings)
+    scored = _score(job, valid, misconceptions, pairs, retrieved["labelled"])
     untrained = cut(_untrained(job, valid, misconceptions), pools, settings.pool)
     rankings = {  # behind every engine: bm25s loads numba, after which vLLM 0.32 does not start on a CPU
         "popularity": cut(rank_by_popularity(queries, misconceptions, valid), pools, settings.pool),
@@ -84,6 +78,15 @@ def pools_of(queries: pl.DataFrame, misconceptions: pl.DataFrame) -> dict[str, l
 def cut(candidates: pl.DataFrame, pools: dict[str, list[int]], k: int) -> dict[str, pl.DataFrame]:
     """Each pool's own first `k`."""
     return {pool: restrict(candidates, ids, k) for pool, ids in pools.items()}
+
+
+def pairs_to_score(retrieved: dict[str, pl.DataFrame], seen: set[int], settings: Evaluate) -> pl.DataFrame:
+    """query_id and misconception_id of what predict might rerank in some pool, up to this depth and this many extra."""
+    widest = Calibration(
+        retrieved=max(K, settings.pool), depth=settings.depth, extra=settings.extra, labelled=tuple(sorted(seen))
+    )
+    chosen = [choose(table, widest).select(PAIR) for table in retrieved.values()]
+    return pl.concat(chosen).unique(maintain_order=True)
 
 
 def rerank_first(candidates: pl.DataFrame, scored: pl.DataFrame, depth: int) -> pl.DataFrame:

@@ -7,7 +7,7 @@ from shared.folds import seen_ids
 from shared.settings import Evaluate
 from shared.tables import CANDIDATES, POOLS, RANKS, check_table
 from training.baselines import rank_by_bm25, rank_by_popularity
-from training.evaluate import cut, measure, pools_of, rank_table, rerank_first
+from training.evaluate import cut, measure, pairs_to_score, pools_of, rank_table, rerank_first
 
 
 def ranking(*ids, query_id="6_A"):
@@ -35,6 +35,17 @@ def test_each_pool_has_its_own_first_and_is_ranked_without_the_others():
     tables = cut(ranking(50, 10, 21, 11, 12), {"labelled": [10, 11, 12], "catalogue": [10, 11, 12, 21, 50]}, 2)
     assert tables["labelled"].select("misconception_id", "rank").rows() == [(10, 1), (11, 2)]
     assert tables["catalogue"].select("misconception_id", "rank").rows() == [(50, 1), (10, 2)]
+
+
+def test_what_a_calibration_may_choose_is_scored_in_either_pool():
+    tables = cut(ranking(50, 10, 21, 11, 12, 32), {"labelled": [10, 11, 12], "catalogue": [10, 11, 12, 21, 32, 50]}, 9)
+    pairs = pairs_to_score(tables, {10}, Evaluate(depth=2, extra=1))
+    # labelled: 10 and 11, then 12, which no training row carries; catalogue: 50 and 10, then 21
+    assert sorted(pairs["misconception_id"]) == [10, 11, 12, 21, 50]
+    pairs = pairs_to_score(tables, {10, 12, 21}, Evaluate(depth=2, extra=2))
+    # behind 10 and 11 there is 12, which is carried; behind 50 and 10 there are 11 and 32
+    assert sorted(pairs["misconception_id"]) == [10, 11, 32, 50]
+    assert sorted(pairs_to_score(tables, {10}, Evaluate(depth=2, extra=0))["misconception_id"]) == [10, 11, 50]
 
 
 def test_only_the_first_of_a_pool_are_reranked_also_where_more_are_scored():

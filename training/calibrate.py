@@ -41,6 +41,9 @@ def calibrate(iteration: Path) -> Calibration:
     )
     _print_table(figures, f"{iteration.name}: without -> with calibration, each draw with what the other draws chose")
     print(f"chosen among {len(chooser.points):,} settings on all draws: {describe(calibration)}")
+    for name, value, most in (("depth", point.depth, draws.depth), ("extra", point.extra, draws.extra)):
+        if value == most > 0:
+            print(f"evaluate.{name}={most} is all that was scored, and all of it is taken: a higher one may gain more")
     _publish(iteration / "calibration", calibration, figures)
     return calibration
 
@@ -58,6 +61,8 @@ def read_draws(iteration: Path) -> Draws:
     for number, name in enumerate(names):
         folder = iteration / name
         section = read_manifest(folder / "evaluate")["lineage"]["settings"]["evaluate"]
+        if "extra" not in section:
+            raise ValueError(f"{folder}/evaluate was made before there were extra candidates: evaluate it again")
         queries = read_table(folder / "prepare" / "queries.parquet", QUERIES)
         catalogue = read_table(folder / "prepare" / "misconceptions.parquet", MISCONCEPTIONS)["misconception_id"]
         labelled = tuple(queries["misconception_id"].drop_nulls().unique().sort())

@@ -1,22 +1,22 @@
 """Says how far a side's answers are from the same weights computed in 32 bits, every pair apart."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import numpy as np
 import torch
 
 from benchmarks.peers import plain
-from inference.engines.forward import Tree
+from benchmarks.sides import Rows
 
 
-def reference_scores(base: torch.nn.Module, trees: Sequence[Tree]) -> np.ndarray:
+def reference_scores(base: torch.nn.Module, rows: Rows) -> np.ndarray:
     """Scores in float32; the weights are the very ones of `base`, widened a layer at a time."""
     with in_32_bits(base):
-        return plain.score(base, trees, batch=16)
+        return plain.score(base, rows, batch=16)
 
 
-def reference_vectors(backbone: torch.nn.Module, rows: Sequence[Sequence[int]]) -> np.ndarray:
+def reference_vectors(backbone: torch.nn.Module, rows: Rows) -> np.ndarray:
     with in_32_bits(backbone):
         return plain.encode(backbone, rows, batch=16)
 

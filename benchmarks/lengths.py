@@ -1,14 +1,17 @@
 """Token lengths of the competition's texts, as quantiles: only lengths, no text.
 
-Measured with Qwen2's byte-pair table on the 2,312 labelled pairs at hand and all 2,587 misconceptions; whole data have a
-mean query of 90 (median 78, p90 147, p99 251), a mean misconception of 14 and 2.35 wrong answers of a question.
+Measured with Qwen2's byte-pair table on the 2,312 labelled pairs at hand and all 2,587 misconceptions. The whole data
+have a mean query of 90 (median 78, p90 147, p99 251), a mean misconception of 14 and 2.35 wrong answers a question.
 """
 
 import numpy as np
 
 SHARES = (0, 1, 2, 5, 10, 15, 20, 25, 30, 35, 40, 45, 50, 55, 60, 65, 70, 75, 80, 85, 90, 95, 98, 99, 100)
 QUANTILES = {  # tokens at each of SHARES per cent
-    "query": (32, 38, 40, 45, 50, 54, 57, 60, 64, 67, 70, 75, 79, 83, 87, 93, 99, 106, 117, 130, 148, 172, 228, 249, 351),
+    "query": (
+        32, 38, 40, 45, 50, 54, 57, 60, 64, 67, 70, 75, 79,
+        83, 87, 93, 99, 106, 117, 130, 148, 172, 228, 249, 351,
+    ),
     # what sibling options of a question do not share: the wrong answer
     "answer": (1, 1, 1, 2, 2, 3, 3, 3, 4, 4, 4, 5, 5, 5, 6, 7, 7, 8, 9, 11, 13, 17, 33, 46, 104),
     "passage": (3, 5, 6, 7, 8, 8, 9, 10, 11, 11, 12, 12, 13, 14, 14, 15, 16, 17, 18, 20, 22, 25, 29, 32, 42),
@@ -19,7 +22,7 @@ QUANTILES = {  # tokens at each of SHARES per cent
     ),
 }  # fmt: skip
 SIBLINGS = (0.15, 0.35, 0.5)  # shares of questions with 1, 2 and 3 labelled wrong answers: 2.35 on average
-SEPARATOR, LABEL, INSTRUCTION = 1, 2, 40  # tokens of "\n", of "A: " or "B: ", of the reranker's instruction
+INSTRUCTION = 40  # tokens of the reranker's instruction
 TASK = 24  # tokens of the embedder's instruction
 EXAMPLE = 110  # tokens of the one example in front of every query when mining
 

@@ -9,8 +9,8 @@ from tokenizers import AddedToken, Tokenizer, models, pre_tokenizers, processors
 from transformers import PreTrainedTokenizerFast, Qwen2Config, Qwen2ForCausalLM
 from transformers.models.qwen2.modeling_qwen2 import Qwen2RotaryEmbedding
 
-PAD, EOS, UNKNOWN, NEWLINE, YES, INSTRUCT, QUERY, RESPONSE = range(8)
-MARKS = ("<pad>", "</s>", "<unk>", "\n", "Yes", "<instruct>", "<query>", "<response>")
+PAD, EOS, UNKNOWN, NEWLINE, YES, INSTRUCT, QUERY, RESPONSE, A, B, COLON = range(11)
+MARKS = ("<pad>", "</s>", "<unk>", "\n", "Yes", "<instruct>", "<query>", "<response>", "A", "B", ":")
 FIRST_WORD = 16  # ids from here on are words w16, w17, ...: a text of n words is n tokens
 
 
@@ -66,7 +66,7 @@ def build(shape: Shape, device: torch.device, dtype: torch.dtype) -> Qwen2ForCau
 
 
 def twin(model: torch.nn.Module) -> torch.nn.Module:
-    """A second tree of modules over the very same weights: what one side adds, wraps or compiles the other never sees."""
+    """A second tree of modules over the very same weights: what one side adds or compiles the other never sees."""
     return copy.deepcopy(model, memo={id(weight): weight for weight in model.parameters()})
 
 
@@ -77,9 +77,7 @@ def write_tokenizer(shape: Shape, folder: Path) -> PreTrainedTokenizerFast:
     words = Tokenizer(models.WordLevel({name: id_ for id_, name in enumerate(names)}, unk_token="<unk>"))
     words.pre_tokenizer = pre_tokenizers.Split(" ", "removed")
     words.add_tokens([AddedToken(mark, normalized=False) for mark in ("\n", "<instruct>", "<query>", "<response>")])
-    words.post_processor = processors.TemplateProcessing(
-        single="$A </s>", pair="$A $B", special_tokens=[("</s>", EOS)]
-    )
+    words.post_processor = processors.TemplateProcessing(single="$A </s>", pair="$A $B", special_tokens=[("</s>", EOS)])
     tokenizer = PreTrainedTokenizerFast(
         tokenizer_object=words,
         pad_token="<pad>",

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import torch
 
+Rows = Sequence[Sequence[int]]
 RANK, ALPHA = 32, 64
 TARGETS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 TEMPERATURE = 0.02

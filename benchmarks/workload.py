@@ -1,23 +1,23 @@
 """Draws what every side computes: groups to train on, pairs to score, queries to encode; seeded, as token ids."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 
-from benchmarks.lengths import EXAMPLE, INSTRUCTION, LABEL, TASK, draw, draw_siblings
-from benchmarks.shapes import EOS, FIRST_WORD, INSTRUCT, NEWLINE, QUERY, RESPONSE
-from inference.engines.forward import Tree
+from benchmarks.lengths import EXAMPLE, INSTRUCTION, TASK, draw, draw_siblings
+from benchmarks.shapes import COLON, EOS, FIRST_WORD, INSTRUCT, NEWLINE, QUERY, RESPONSE, A, B
 
 Ids = list[int]
+Group = tuple[Ids, list[Ids]]  # what all rows of a group begin with, and what follows in each
 
 
 @dataclass(frozen=True)
 class Pairs:
-    """A query ("A: ...") with its passages ("B: ..."), the positive first; instruction and separators are added by a prompt."""
+    """A query ("A: ...") with its passages ("B: ..."), the positive first, without instruction and separators."""
 
     query: Ids
     passages: list[Ids]
-    stem: int  # tokens of the query that the other wrong answers of its question share
 
 
 @dataclass(frozen=True)
@@ -53,14 +53,19 @@ def instruction(vocabulary: int) -> Ids:
     return Words(vocabulary, 7).take(INSTRUCTION)
 
 
-def exact_tree(pairs: Pairs, asked: Ids) -> Tree:
-    """A: query / B: passage / instruction, as FlagEmbedding puts it: the instruction is read again for every passage."""
-    return Tree(pairs.query, [[NEWLINE, *passage, NEWLINE, *asked] for passage in pairs.passages])
+def exact_group(pairs: Pairs, asked: Ids) -> Group:
+    """A: query / B: passage / instruction, as FlagEmbedding puts it: every passage has the instruction behind it."""
+    return pairs.query, [[NEWLINE, *passage, NEWLINE, *asked] for passage in pairs.passages]
 
 
-def instruction_first_tree(pairs: Pairs, asked: Ids) -> Tree:
+def instruction_first_group(pairs: Pairs, asked: Ids) -> Group:
     """A: query / instruction / B: passage."""
-    return Tree([*pairs.query, NEWLINE, *asked], [[NEWLINE, *passage] for passage in pairs.passages])
+    return [*pairs.query, NEWLINE, *asked], [[NEWLINE, *passage, NEWLINE] for passage in pairs.passages]
+
+
+def rows_of(group: Group) -> list[Ids]:
+    """The query with each passage, as rows of their own."""
+    return [[*group[0], *suffix] for suffix in group[1]]
 
 
 def draw_pairs(vocabulary: int, queries: int, passages: int, seed: int) -> list[Pairs]:
@@ -69,10 +74,10 @@ def draw_pairs(vocabulary: int, queries: int, passages: int, seed: int) -> list[
     while len(drawn) < queries:
         siblings = draw_siblings(1, words.rng)[0]
         answers = draw("answer", siblings, words.rng)
-        stem = words.take(LABEL + max(draw("query", 1, words.rng)[0] - answers[0], 8))
+        stem = [A, COLON, *words.take(max(draw("query", 1, words.rng)[0] - answers[0], 8))]
         for answer in answers[: queries - len(drawn)]:
-            shown = [words.take(LABEL + length) for length in draw("passage", passages, words.rng)]
-            drawn.append(Pairs([*stem, *words.take(answer)], shown, len(stem)))
+            shown = [[B, COLON, *words.take(length)] for length in draw("passage", passages, words.rng)]
+            drawn.append(Pairs([*stem, *words.take(answer)], shown))
     return drawn
 
 
@@ -108,15 +113,29 @@ def mining_query(work: Mining, pair: Pairs) -> Ids:
     return [INSTRUCT, *work.task, NEWLINE, QUERY, *pair.query, NEWLINE, RESPONSE, EOS]
 
 
-def tree_tokens(trees: list[Tree]) -> int:
-    """Tokens when each query is computed once for its passages."""
-    return sum(map(len, trees))
+def mining_rows(work: Mining) -> tuple[list[Ids], list[Ids]]:
+    """The queries and the passages as they are encoded, each with its end token."""
+    prefix = mining_prefix(work)
+    queries = [[*prefix, *mining_query(work, pair)] for pair in work.queries]
+    return queries, [[*passage, EOS] for passage in work.passages]
 
 
-def trie_tokens(pairs: list[Pairs], trees: list[Tree]) -> int:
-    """Tokens when, besides, the wrong answers of a question share what their queries have in common."""
-    total = tree_tokens(trees)
-    for before, after in zip(pairs, pairs[1:], strict=False):
-        if before.query[: before.stem] == after.query[: after.stem]:
-            total -= after.stem
+def query_once_tokens(groups: Iterable[Group]) -> int:
+    """Tokens when a query is computed once for all of its passages."""
+    return sum(len(query) + sum(map(len, suffixes)) for query, suffixes in groups)
+
+
+def trie_tokens(rows: Iterable[Ids]) -> int:
+    """Tokens when everything that rows begin with alike is computed once."""
+    total, before = 0, []
+    for row in sorted(rows):
+        total += len(row) - _count_alike(before, row)
+        before = row
     return total
+
+
+def _count_alike(first: Ids, second: Ids) -> int:
+    for place, (one, other) in enumerate(zip(first, second, strict=False)):
+        if one != other:
+            return place
+    return min(len(first), len(second))

@@ -9,9 +9,8 @@ from torch.nn.functional import cross_entropy, normalize
 
 from benchmarks.adapters import fill_adapters
 from benchmarks.shapes import YES, twin
-from benchmarks.sides import ALPHA, RANK, TARGETS, TEMPERATURE, Trainer, pad_left
+from benchmarks.sides import ALPHA, RANK, TARGETS, TEMPERATURE, Rows, Trainer, pad_left
 from benchmarks.workload import Texts
-from inference.engines.forward import Tree
 
 
 def lora(base: torch.nn.Module, *, recompute: bool, in_32_bits: bool) -> PeftModel:
@@ -27,7 +26,11 @@ def lora(base: torch.nn.Module, *, recompute: bool, in_32_bits: bool) -> PeftMod
 
 
 def reranker_trainer(base: torch.nn.Module, *, recompute: bool) -> Trainer:
+    """Trains on groups of rows."""
     model = lora(base, recompute=recompute, in_32_bits=False)
+
+    def prepare(groups: Sequence[Rows]) -> tuple[dict, int]:
+        return pad_left([row for group in groups for row in group], base.device), len(groups)
 
     def step(batch: tuple[dict, int]) -> torch.Tensor:
         features, groups = batch
@@ -36,10 +39,11 @@ def reranker_trainer(base: torch.nn.Module, *, recompute: bool) -> Trainer:
         loss.backward()
         return loss.detach()
 
-    return Trainer(model, lambda trees: (pad_left(rows_of(trees), base.device), len(trees)), step)
+    return Trainer(model, prepare, step)
 
 
 def embedder_trainer(base: torch.nn.Module, *, recompute: bool) -> Trainer:
+    """Trains on Texts."""
     model = lora(base, recompute=recompute, in_32_bits=False)
 
     def step(batch: tuple[dict, dict]) -> torch.Tensor:
@@ -54,9 +58,8 @@ def embedder_trainer(base: torch.nn.Module, *, recompute: bool) -> Trainer:
 
 
 @torch.no_grad()
-def score(base: torch.nn.Module, trees: Sequence[Tree], batch: int) -> np.ndarray:
+def score(base: torch.nn.Module, rows: Rows, batch: int) -> np.ndarray:
     """Logits of "Yes", longest rows first, `batch` rows at once."""
-    rows = rows_of(trees)
     order = np.argsort([-len(row) for row in rows], kind="stable")
     scores = np.empty(len(rows), np.float32)
     for start in range(0, len(rows), batch):
@@ -67,7 +70,7 @@ def score(base: torch.nn.Module, trees: Sequence[Tree], batch: int) -> np.ndarra
 
 
 @torch.no_grad()
-def encode(backbone: torch.nn.Module, rows: Sequence[Sequence[int]], batch: int) -> np.ndarray:
+def encode(backbone: torch.nn.Module, rows: Rows, batch: int) -> np.ndarray:
     """Unit vectors [N, D] float32 by the last token, longest rows first."""
     order = np.argsort([-len(row) for row in rows], kind="stable")
     vectors = np.empty((len(rows), backbone.config.hidden_size), np.float32)
@@ -76,11 +79,6 @@ def encode(backbone: torch.nn.Module, rows: Sequence[Sequence[int]], batch: int)
         hidden = backbone(**pad_left([rows[row] for row in part], backbone.device), use_cache=False).last_hidden_state
         vectors[part] = normalize(hidden[:, -1].float(), dim=-1).cpu().numpy()
     return vectors
-
-
-def rows_of(trees: Sequence[Tree]) -> list[list[int]]:
-    """Each query with each of its passages, as a row of its own."""
-    return [[*tree.prefix, *suffix] for tree in trees for suffix in tree.suffixes]
 
 
 def pad_texts(texts: Sequence[Texts], device: torch.device) -> tuple[dict, dict]:

@@ -16,8 +16,7 @@ from sentence_transformers.sentence_transformer.modules import Normalize, Poolin
 from benchmarks.peers.plain import lora
 from benchmarks.shapes import YES, text_of, twin
 from benchmarks.sides import TEMPERATURE, Trainer, pad_left
-from benchmarks.workload import Mining, Texts, mining_prefix, mining_query
-from inference.engines.forward import Tree
+from benchmarks.workload import Mining, Pairs, Texts, exact_group, mining_prefix, mining_query
 
 
 def reranker(base: torch.nn.Module, tokenizer: Path) -> CrossEncoder:
@@ -26,9 +25,13 @@ def reranker(base: torch.nn.Module, tokenizer: Path) -> CrossEncoder:
     return CrossEncoder(modules=[module, LogitScore(YES)], device=str(base.device), activation_fn=torch.nn.Identity())
 
 
-def score(side: CrossEncoder, trees: Sequence[Tree], batch: int) -> np.ndarray:
-    pairs = [(text_of(tree.prefix), text_of(suffix)) for tree in trees for suffix in tree.suffixes]
-    return side.predict(pairs, batch_size=batch, show_progress_bar=False)
+def score(side: CrossEncoder, pairs: Sequence[Pairs], asked: list[int], batch: int) -> np.ndarray:
+    rows = [
+        (text_of(query), text_of(suffix))
+        for query, suffixes in (exact_group(pair, asked) for pair in pairs)
+        for suffix in suffixes
+    ]
+    return side.predict(rows, batch_size=batch, show_progress_bar=False)
 
 
 def embedder_trainer(backbone: torch.nn.Module, tokenizer: Path, *, rows: int, recompute: bool) -> Trainer:

@@ -1,0 +1,47 @@
+"""Measures every stage with one model, in a given time: one JSON for each stage in DIR.
+
+TQDM_DISABLE=1 HF_HUB_OFFLINE=1 PYTORCH_CUDA_ALLOC_CONF=expandable_segments:True \\
+    python -m benchmarks.all --shape 14b --out DIR --seconds 540 [--stages train_reranker,score]
+
+Imports (about half a minute) come before the seconds are counted; making the model and compiling are within them.
+"""
+
+import argparse
+import time
+from pathlib import Path
+
+from benchmarks import masked_attention, mine, score, train_embedder, train_reranker
+from benchmarks.arms import free
+from benchmarks.bench import opened
+from benchmarks.shapes import SHAPES
+
+STAGES = {  # share of the time
+    "train_reranker": (train_reranker.run, 0.38),
+    "score": (score.run, 0.20),
+    "train_embedder": (train_embedder.run, 0.26),
+    "mine": (mine.run, 0.16),
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Measures every stage side by side with the peers.")
+    parser.add_argument("--shape", choices=SHAPES, default="14b")
+    parser.add_argument("--seconds", type=float, default=540.0)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--stages", default=",".join(STAGES), help="in the order in which they are measured")
+    chosen = parser.parse_args()
+    deadline, names = time.monotonic() + chosen.seconds, chosen.stages.split(",")
+    if unknown := set(names) - set(STAGES):
+        raise SystemExit(f"there is no stage {', '.join(sorted(unknown))}; there are: {', '.join(STAGES)}")
+    chosen.out.mkdir(parents=True, exist_ok=True)
+    with opened(chosen.shape) as bench:
+        masked_attention.run(bench.device, chosen.out / "masked_attention.json")
+        for place, name in enumerate(names):
+            run, share = STAGES[name]
+            left = sum(STAGES[later][1] for later in names[place:])
+            run(bench, (deadline - time.monotonic()) * share / left, chosen.out / f"{name}.json")
+            free(bench.device)
+
+
+if __name__ == "__main__":
+    main()

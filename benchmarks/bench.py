@@ -1,0 +1,106 @@
+"""What every stage starts from: the device, the model, the tokenizer's folder; and the command line they share."""
+
+import argparse
+import importlib.metadata
+import importlib.util
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from transformers import Qwen2ForCausalLM
+
+from benchmarks.arms import measure
+from benchmarks.results import Arm, Stage
+from benchmarks.shapes import SHAPES, Shape, build, write_tokenizer
+from benchmarks.table import print_table
+
+VERSIONS = ("torch", "transformers", "peft", "FlagEmbedding", "sentence-transformers", "faiss-cpu")
+PEERS = {"FlagEmbedding": "FlagEmbedding", "sentence-transformers": "sentence_transformers"}
+
+
+@dataclass(frozen=True)
+class Bench:
+    """A model of a shape, and folders for what the peers want to read from a disk."""
+
+    shape_name: str
+    shape: Shape
+    device: torch.device
+    base: Qwen2ForCausalLM
+    tokenizer: Path
+    work: Path
+
+    @property
+    def tiny(self) -> bool:
+        return self.shape_name == "tiny"
+
+
+@contextmanager
+def opened(shape_name: str) -> Iterator[Bench]:
+    """Build the model on the GPU (bfloat16), or where there is none on the CPU (float32)."""
+    device = torch.device("cuda", 0) if torch.cuda.is_available() else torch.device("cpu")
+    # cuDNN's attention gives NaN gradients for masked rows of n x 128 + 64 tokens on Hopper: pytorch issue 196678
+    torch.backends.cuda.enable_cudnn_sdp(False)
+    torch._dynamo.config.recompile_limit = 64  # more models and modes than a program usually has
+    shape, start = SHAPES[shape_name], time.monotonic()
+    if device.type == "cpu":
+        torch.set_num_threads(1)
+    base = build(shape, device, torch.bfloat16 if device.type == "cuda" else torch.float32)
+    print(
+        f"{shape_name}: {shape.body / 1e9:.2f} G weights a token, made in {time.monotonic() - start:.1f} s", flush=True
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        work = Path(folder) / "work"
+        work.mkdir()
+        write_tokenizer(shape, Path(folder) / "tokenizer")
+        yield Bench(shape_name, shape, device, base, Path(folder) / "tokenizer", work)
+
+
+def run_stage(bench: Bench, name: str, arms: list[Arm], *, train: bool, seconds: float, out: Path) -> None:
+    """Measure the arms for about `seconds`, print the table, leave the JSON in `out`."""
+    out.parent.mkdir(parents=True, exist_ok=True)
+    about = {"shape": bench.shape_name, "device": device_name(bench.device), "versions": versions()}
+    stage = Stage(name, bench.shape, bench.device, train, time.monotonic() + seconds, out, about)
+    print_table(stage, measure(stage, arms))
+
+
+def installed(peer: str) -> bool:
+    """Whether a peer can be imported; where not, that is printed, since the peers are in no requirements file."""
+    there = importlib.util.find_spec(PEERS[peer]) is not None
+    if not there:
+        print(f"{peer} is not installed: not compared with", flush=True)
+    return there
+
+
+def main(run: Callable[[Bench, float, Path], object], name: str) -> None:
+    """`python -m benchmarks.NAME [--shape 14b] [--seconds 120] [--gpus 1] [--out FILE.json]`"""
+    parser = argparse.ArgumentParser(description=f"Measures {name} side by side with the peers that are installed.")
+    parser.add_argument("--shape", choices=SHAPES, default="14b")
+    parser.add_argument("--seconds", type=float, default=120.0, help="for this stage, model and compiling left out")
+    parser.add_argument("--gpus", type=int, default=1, help="2: ours on two GPUs against one, no peers")
+    parser.add_argument("--out", type=Path, default=Path(f"{name}.json"))
+    chosen = parser.parse_args()
+    if chosen.gpus > 1:
+        from benchmarks.gpus import start
+
+        start(name, chosen.shape, chosen.gpus, chosen.out)
+        return
+    with opened(chosen.shape) as bench:
+        run(bench, chosen.seconds, chosen.out)
+
+
+def device_name(device: torch.device) -> str:
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
+
+
+def versions() -> dict[str, str]:
+    found = {}
+    for name in VERSIONS:
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            found[name] = "not installed"
+    return found

@@ -1,0 +1,80 @@
+"""Measures mining: encode every query behind its example and every misconception, find each query's 200 nearest.
+
+python -m benchmarks.mine [--shape 14b] [--seconds 120] [--gpus 1] [--out FILE.json]
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import cache, partial
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks import ours
+from benchmarks.bench import Bench, installed, main, run_stage
+from benchmarks.checks import reference_vectors
+from benchmarks.results import OURS, Arm, Ready
+from benchmarks.workload import Mining, draw_mining, mining_rows, trie_tokens
+
+BATCHES = (1024, 256, 64)  # texts; 1024 is the seed's hn_mine.sh
+OTHER_BATCHES = (256, 64)
+CHECKED = 8  # queries whose vectors are compared
+WARM = 8  # a warm-up does this part of the queries and of the passages
+
+Mine = Callable[[Mining], tuple[np.ndarray, np.ndarray]]  # nearest passages of each query, the queries' vectors
+
+
+def run(bench: Bench, seconds: float, out: Path) -> None:
+    run_stage(bench, "mine", list(arms(bench)), train=False, seconds=seconds, out=out)
+
+
+def arms(bench: Bench) -> Iterator[Arm]:
+    """Ours and the peers on the same texts, the search included."""
+    queries, passages, nearest = (16, 40, 5) if bench.tiny else (1024, 2587, 200)
+    work = draw_mining(bench.shape.vocabulary, queries, passages, seed=41)
+    tokens = sum(map(trie_tokens, mining_rows(work)))
+    expected = cache(lambda: reference_vectors(bench.base.model, mining_rows(work)[0][:CHECKED]))
+    model = cache(lambda: ours.packed(bench.base.model))
+
+    def of_ours(some: Mining) -> tuple[np.ndarray, np.ndarray]:
+        return ours.mine(model(), *mining_rows(some), nearest)
+
+    yield Arm(OURS, "exact", partial(_ready, of_ours, work, expected), tokens, queries)
+    for peer, theirs, batch in _peers(bench, work, nearest):
+        seed = peer == "FlagEmbedding" and batch == BATCHES[0]
+        yield Arm(peer, f"batch {batch}", partial(_ready, theirs, work, expected), tokens, queries, seed)
+
+
+def _peers(bench: Bench, work: Mining, nearest: int) -> Iterator[tuple[str, Mine, int]]:
+    backbone = bench.base.model
+    if installed("FlagEmbedding"):
+        from benchmarks.peers import flagembedding as flag
+
+        one = cache(lambda: flag.embedder(backbone, bench.tokenizer, work))
+        for batch in BATCHES:
+            yield "FlagEmbedding", lambda some, batch=batch: flag.mine(one(), some, batch, nearest), batch
+    if installed("sentence-transformers"):
+        from benchmarks.peers import sentence_transformers as st
+
+        other = cache(lambda: st.embedder(backbone, bench.tokenizer))
+        for batch in OTHER_BATCHES:
+            yield "sentence-transformers", lambda some, batch=batch: st.mine(other(), some, batch, nearest), batch
+
+
+def _ready(mine: Mine, work: Mining, expected: Callable[[], np.ndarray]) -> Ready:
+    """The check's error is of the vectors' coordinates, which have a length of 1 together."""
+    some = replace(work, queries=work.queries[::WARM], passages=work.passages[::WARM])
+
+    def check() -> dict[str, float]:
+        first = replace(work, queries=work.queries[:CHECKED], passages=work.passages[:CHECKED])
+        found = mine(first)[1]
+        return {
+            "max_error": float(np.abs(found - expected()).max()),
+            "cosine": float((found * expected()).sum(1).min()),
+        }
+
+    return Ready(run=lambda: mine(work), warm=lambda: mine(some), share=1 / WARM, check=check)
+
+
+if __name__ == "__main__":
+    main(run, "mine")

@@ -1,0 +1,109 @@
+"""Our side of the comparisons, through the functions that training and serving call."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from inference.engines.attention import PACKED, compile_layers
+from training.memory import fit_memory
+
+from benchmarks.adapters import fill_adapters
+from benchmarks.shapes import YES, twin
+from benchmarks.sides import ALPHA, RANK, TARGETS, TEMPERATURE, Rows, Trainer
+from benchmarks.workload import Texts, trie_tokens
+from inference.engines.forward import Batch, embed, plan, rows_of, yes_logits
+from inference.engines.hf import HFEncoder, HFScorer
+from inference.profiles import load_profile
+from inference.ranks import rank, sum_over_ranks, world
+from inference.search import search
+from shared.settings import Lora, Train, TrainEmbedder, TrainReranker
+from training.batches import cut_evenly
+from training.lora import add_lora
+from training.losses import contrastive, listwise
+
+BATCH_TOKENS = load_profile("h200").batch_tokens  # without gradients
+LORA = Lora(rank=RANK, alpha=ALPHA, dropout=0.0, targets=TARGETS)
+
+
+def packed(base: torch.nn.Module) -> torch.nn.Module:
+    """A twin of `base` as our engines load it: on a GPU packed and compiled."""
+    model = twin(base)
+    if model.device.type == "cuda":
+        model.set_attn_implementation(PACKED)
+        compile_layers(model)
+    return model
+
+
+def reranker_trainer(base: torch.nn.Module) -> Trainer:
+    """Trains on groups of rows, in micro-batches of the setting's size; this process computes its share of them."""
+    settings = TrainReranker(lora=LORA)
+    model = _adapted(base, settings)
+
+    def step(groups: Sequence[Rows]) -> torch.Tensor:
+        micros = cut_evenly([trie_tokens(group) for group in groups], settings.micro_tokens, world())
+        total = torch.zeros((), device=base.device)
+        for micro in micros[rank() :: world()]:
+            scores = _yes(model, [row for place in micro for row in groups[place]])
+            loss = listwise(scores.view(len(micro), -1), 0.0).sum() / len(groups)
+            loss.backward()
+            total += loss.detach()
+        return total
+
+    return Trainer(model, lambda groups: groups, step)
+
+
+def embedder_trainer(base: torch.nn.Module) -> Trainer:
+    """Trains on Texts; each process encodes its share of them, as one micro-batch."""
+    model = _adapted(base, TrainEmbedder(lora=LORA))
+
+    def step(texts: Sequence[Texts]) -> torch.Tensor:
+        groups = [[text.query, *text.passages] for text in texts]
+        tokens = [sum(map(len, group)) for group in groups]
+        mine = cut_evenly(tokens, sum(tokens), world())[rank()]
+        vectors_ND = _vectors(model, [row for place in mine for row in groups[place]])
+        vectors_bGD = vectors_ND.view(len(mine), -1, vectors_ND.shape[-1])
+        all_BGD = torch.zeros(len(texts), *vectors_bGD.shape[1:], device=base.device)
+        all_BGD[mine] = vectors_bGD.detach()
+        sum_over_ranks(all_BGD).requires_grad_()
+        ids_BG = torch.arange(all_BGD[:, 1:, 0].numel(), device=base.device).view(len(texts), -1)
+        loss = contrastive(all_BGD[:, 0], all_BGD[:, 1:], ids_BG, TEMPERATURE).mean()
+        loss.backward()
+        vectors_bGD.backward(all_BGD.grad[mine])
+        return loss.detach()
+
+    return Trainer(model, lambda texts: texts, step)
+
+
+def score(model: torch.nn.Module, rows: Rows) -> np.ndarray:
+    """Logits of "Yes" behind every row."""
+    return HFScorer(model, YES, BATCH_TOKENS).score([[]] * len(rows), [[row] for row in rows])
+
+
+def mine(model: torch.nn.Module, queries: Rows, passages: Rows, neighbours: int) -> tuple[np.ndarray, np.ndarray]:
+    """Nearest passages [Q, k] of each query, and the queries' vectors."""
+    encoder = HFEncoder(model, "last", BATCH_TOKENS)
+    asked, known = encoder.encode(queries), encoder.encode(passages)
+    return search(asked, known, np.arange(len(passages)), neighbours)[0], asked
+
+
+def _adapted(base: torch.nn.Module, settings: Train) -> torch.nn.Module:
+    model = packed(base)
+    adapted = add_lora(model, settings.lora, seed=settings.seed)
+    fill_adapters(adapted)
+    fit_memory(model, settings)
+    adapted.train()
+    return model
+
+
+def _yes(model: torch.nn.Module, rows: Rows) -> torch.Tensor:
+    batches = plan(model, rows, sum(map(len, rows)))
+    return torch.cat([yes_logits(model, batch, YES) for batch in batches])[_order(batches)]
+
+
+def _vectors(model: torch.nn.Module, rows: Rows) -> torch.Tensor:
+    batches = plan(model, rows, sum(map(len, rows)))
+    return torch.cat([embed(model, batch, "last") for batch in batches])[_order(batches)]
+
+
+def _order(batches: Sequence[Batch]) -> np.ndarray:
+    return np.concatenate([rows_of(batch) for batch in batches]).argsort()

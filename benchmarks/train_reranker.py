@@ -1,0 +1,73 @@
+"""Measures the reranker's training: groups a second, forward and backward, LoRA on every linear layer.
+
+python -m benchmarks.train_reranker [--shape 14b] [--seconds 120] [--gpus 1] [--out FILE.json]
+"""
+
+from collections.abc import Iterator
+from functools import cache, partial
+from pathlib import Path
+
+from benchmarks import ours
+from benchmarks.bench import Bench, installed, main, run_stage
+from benchmarks.peers import plain
+from benchmarks.results import OURS, Arm
+from benchmarks.sides import Trainer
+from benchmarks.training_arms import Reference, ready_to_train
+from benchmarks.workload import (
+    draw_pairs,
+    exact_group,
+    instruction,
+    instruction_first_group,
+    query_once_tokens,
+    rows_of,
+)
+
+# groups at once, gradient checkpointing; 1 and True is the seed's
+FLAG = ((1, True), (4, True), (2, False))
+OTHER = ((4, True), (2, False))
+
+
+def run(bench: Bench, seconds: float, out: Path) -> None:
+    run_stage(bench, "train_reranker", list(arms(bench)), train=True, seconds=seconds, out=out)
+
+
+def arms(bench: Bench) -> Iterator[Arm]:
+    """Ours in both prompts, the peers as the seed ran them and tuned; one pass is the seed's update of 32 groups."""
+    queries, passages = (4, 4) if bench.tiny else (32, 16)
+    pairs, asked = draw_pairs(bench.shape.vocabulary, queries, passages, seed=11), instruction(bench.shape.vocabulary)
+    prompts = (exact_group, instruction_first_group)
+    exact_groups, first_groups = ([make(pair, asked) for pair in pairs] for make in prompts)
+    exact, first = ([rows_of(group) for group in groups] for groups in (exact_groups, first_groups))
+    trainer, tokens = cache(partial(ours.reranker_trainer, bench.base)), query_once_tokens(exact_groups)
+    reference, reference_first = (Reference(partial(_plain, bench, True), groups) for groups in (exact, first))
+
+    def build(make, groups: list, size: int, expected: Reference):
+        return lambda: ready_to_train(make(), groups, size, expected)
+
+    yield Arm(OURS, "exact", build(trainer, exact, queries, reference), tokens, queries)
+    shorter = build(trainer, first, queries, reference_first)
+    yield Arm(OURS, "instruction first", shorter, query_once_tokens(first_groups), queries)
+    for peer, make, size, recompute in _peers(bench, asked):
+        groups = exact if peer == "transformers" else pairs
+        setting = f"{size} at once, {'gradient checkpointing' if recompute else 'all activations kept'}"
+        seed = peer == "FlagEmbedding" and (size, recompute) == FLAG[0]
+        yield Arm(peer, setting, build(make, groups, size, reference), tokens, queries, seed)
+
+
+def _peers(bench: Bench, asked: list[int]) -> Iterator[tuple]:
+    if installed("FlagEmbedding"):
+        from benchmarks.peers import flagembedding as flag
+
+        make = partial(flag.reranker_trainer, bench.base, bench.tokenizer, asked, bench.work)
+        for size, recompute in FLAG:
+            yield "FlagEmbedding", partial(make, recompute=recompute), size, recompute
+    for size, recompute in OTHER:
+        yield "transformers", partial(_plain, bench, recompute), size, recompute
+
+
+def _plain(bench: Bench, recompute: bool) -> Trainer:
+    return plain.reranker_trainer(bench.base, recompute=recompute)
+
+
+if __name__ == "__main__":
+    main(run, "train_reranker")

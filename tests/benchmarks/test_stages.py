@@ -1,0 +1,40 @@
+"""Runs every benchmark at the tiny shape on the CPU: the numbers must agree, the times may be what they like."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from benchmarks import mine, score, train_embedder, train_reranker
+from benchmarks.bench import opened
+
+
+@pytest.fixture(scope="module")
+def bench():
+    with opened("tiny") as bench:
+        yield bench
+
+
+@pytest.mark.parametrize("stage", [train_reranker, score, train_embedder, mine], ids=lambda stage: stage.__name__)
+def test_every_side_that_is_installed_gives_the_numbers_of_separate_32_bit_rows(stage, bench, tmp_path):
+    out = tmp_path / "stage.json"
+    stage.run(bench, 60.0, out)
+    arms = json.loads(out.read_text())["arms"]
+    assert {arm["side"] for arm in arms} >= {"ours"}
+    for arm in arms:
+        assert arm["seconds"] and not arm["said"]
+        assert arm["checks"].get("gradient_cosine", 1) > 1 - 1e-9
+        assert arm["checks"].get("loss_error", 0) < 1e-5
+        assert arm["checks"].get("max_error", 0) < 1e-5
+        assert arm["checks"].get("kendall_tau", 1) == 1
+
+
+def test_two_processes_share_the_work_of_one(tmp_path):
+    out = tmp_path / "two.json"
+    command = [sys.executable, "-m", "benchmarks.train_reranker", "--shape", "tiny", "--gpus", "2", "--out", str(out)]
+    subprocess.run(command, check=True, capture_output=True)
+    found = json.loads(out.read_text())
+    assert found["processes"] == 2
+    assert 0 < found["efficiency"] < 2
+    assert 0 <= found["share_adding_gradients"] < 1

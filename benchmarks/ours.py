@@ -4,14 +4,14 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from inference.engines.attention import PACKED, compile_layers
-from training.memory import fit_memory
 
 from benchmarks.adapters import fill_adapters
 from benchmarks.shapes import YES, twin
 from benchmarks.sides import ALPHA, RANK, TARGETS, TEMPERATURE, Rows, Trainer
 from benchmarks.workload import Texts, trie_tokens
+from inference.engines.attention import PACKED, compile_layers
 from inference.engines.forward import Batch, embed, plan, rows_of, yes_logits
+from inference.engines.fp8 import use_fp8
 from inference.engines.hf import HFEncoder, HFScorer
 from inference.profiles import load_profile
 from inference.ranks import rank, sum_over_ranks, world
@@ -20,23 +20,26 @@ from shared.settings import Lora, Train, TrainEmbedder, TrainReranker
 from training.batches import cut_evenly
 from training.lora import add_lora
 from training.losses import contrastive, listwise
+from training.memory import fit_memory
 
 BATCH_TOKENS = load_profile("h200").batch_tokens  # without gradients
 LORA = Lora(rank=RANK, alpha=ALPHA, dropout=0.0, targets=TARGETS)
 
 
-def packed(base: torch.nn.Module) -> torch.nn.Module:
-    """A twin of `base` as our engines load it: on a GPU packed and compiled."""
+def packed(base: torch.nn.Module, *, fp8: bool = False) -> torch.nn.Module:
+    """A twin of `base` as our engines load it: on a GPU packed and compiled, its linear layers in 8 bits if asked."""
     model = twin(base)
     if model.device.type == "cuda":
         model.set_attn_implementation(PACKED)
         compile_layers(model)
+    if fp8:
+        use_fp8(model)
     return model
 
 
-def reranker_trainer(base: torch.nn.Module) -> Trainer:
+def reranker_trainer(base: torch.nn.Module, *, fp8: bool = False) -> Trainer:
     """Trains on groups of rows, in micro-batches of the setting's size; this process computes its share of them."""
-    settings = TrainReranker(lora=LORA)
+    settings = TrainReranker(lora=LORA, fp8=fp8)
     model = _adapted(base, settings)
 
     def step(groups: Sequence[Rows]) -> torch.Tensor:
@@ -90,6 +93,8 @@ def _adapted(base: torch.nn.Module, settings: Train) -> torch.nn.Module:
     model = packed(base)
     adapted = add_lora(model, settings.lora, seed=settings.seed)
     fill_adapters(adapted)
+    if settings.fp8:
+        use_fp8(model)
     fit_memory(model, settings)
     adapted.train()
     return model

@@ -41,14 +41,18 @@ def arms(bench: Bench) -> Iterator[Arm]:
     queries, passages = (8, 4) if bench.tiny else (64, 16)
     pairs, asked = draw_pairs(bench.shape.vocabulary, queries, passages, seed=21), instruction(bench.shape.vocabulary)
     exact, first = ([make(pair, asked) for pair in pairs] for make in (exact_group, instruction_first_group))
-    model, count = cache(lambda: ours.packed(bench.base)), queries * passages
+    model, eighth = (cache(partial(ours.packed, bench.base, fp8=fp8)) for fp8 in (False, True))
+    count = queries * passages
     expected, expected_first = (cache(partial(_reference, bench, groups)) for groups in (exact, first))
     tokens, tokens_first = query_once_tokens(exact), trie_tokens(_flat(first))
 
-    def score(groups: Sequence[Group]) -> np.ndarray:
+    def score(groups: Sequence[Group], model: Callable = model) -> np.ndarray:
         return ours.score(model(), _flat(groups))
 
     yield Arm(OURS, "exact", partial(_ready, score, exact, passages, expected), tokens, count)
+    if bench.device.type == "cuda":
+        ready = partial(_ready, partial(score, model=eighth), exact, passages, expected)
+        yield Arm(OURS, "exact, weights in 8 bits", ready, tokens, count)
     setting = "instruction first + trie of siblings"
     yield Arm(OURS, setting, partial(_ready, score, first, passages, expected_first), tokens_first, count)
     for peer, setting, theirs, batch in _peers(bench, asked):

@@ -47,6 +47,9 @@ def arms(bench: Bench) -> Iterator[Arm]:
     yield Arm(OURS, "exact", build(trainer, exact, queries, reference), tokens, queries)
     shorter = build(trainer, first, queries, reference_first)
     yield Arm(OURS, "instruction first", shorter, query_once_tokens(first_groups), queries)
+    if bench.device.type == "cuda":
+        eighth = partial(ours.reranker_trainer, bench.base, fp8=True)
+        yield Arm(OURS, "exact, frozen weights in 8 bits", build(eighth, exact, queries, reference), tokens, queries)
     for peer, make, size, recompute in _peers(bench, asked):
         groups = exact if peer == "transformers" else pairs
         setting = f"{size} at once, {'gradient checkpointing' if recompute else 'all activations kept'}"

@@ -1,0 +1,156 @@
+"""Trains with the peers' own trainers on a run's groups: FlagEmbedding a reranker, sentence-transformers an embedder.
+
+Same texts, negatives, epochs, batch, rate, warm-up and LoRA as ours; prompt and order are the peer's own.
+"""
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from shared.prompts import row_text
+from shared.settings import TrainEmbedder, TrainReranker
+from shared.tables import GROUPS
+from training.batches import read_mined
+from training.job import Job
+
+MICRO = 8  # groups that FlagEmbedding computes at once
+FLAG_LENGTHS = {"query_max_len": 384, "passage_max_len": 64}
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What a training query is shown with, as texts."""
+
+    query: str
+    positive: str
+    negatives: tuple[str, ...]
+
+
+def read_shown(job: Job, stage: str) -> list[Shown]:
+    """The groups that `stage` mined for the training fold, as texts."""
+    queries, misconceptions = job.texts()
+    rows = {row["query_id"]: row_text(row) for row in queries.iter_rows(named=True)}
+    texts = dict(misconceptions.iter_rows())
+    return [
+        Shown(rows[one.query_id], texts[one.positive], tuple(texts[id_] for id_ in one.negatives))
+        for one in read_mined(job.read(stage, "groups", GROUPS))
+    ]
+
+
+def train_flagembedding_reranker(
+    base: Path, shown: Sequence[Shown], instruction: str, settings: TrainReranker, seed: int, out: Path
+) -> None:
+    """Fill `out` with an adapter. Raises ValueError when its loss is not finite."""
+    from FlagEmbedding.abc.finetune.reranker import AbsRerankerDataArguments, AbsRerankerTrainingArguments
+    from FlagEmbedding.finetune.reranker.decoder_only.base import DecoderOnlyRerankerRunner, RerankerModelArguments
+
+    micro, cuda = min(MICRO, settings.batch), torch.cuda.is_available()
+    file = out.with_suffix(".jsonl")
+    file.write_text("".join(json.dumps(_flag_row(one, instruction)) + "\n" for one in shown))
+    lora = settings.lora
+    runner = DecoderOnlyRerankerRunner(
+        RerankerModelArguments(
+            model_name_or_path=str(base),
+            model_type="decoder",
+            lora_rank=lora.rank,
+            lora_alpha=lora.alpha,
+            lora_dropout=lora.dropout,
+            target_modules=list(lora.targets),
+        ),
+        AbsRerankerDataArguments(
+            train_data=[str(file)],
+            cache_path=str(out.with_suffix(".cache")),
+            train_group_size=settings.group,
+            pad_to_multiple_of=8,
+            **FLAG_LENGTHS,
+            query_instruction_for_rerank="A: ",
+            passage_instruction_for_rerank="B: ",
+        ),
+        AbsRerankerTrainingArguments(
+            output_dir=str(out),
+            num_train_epochs=settings.epochs,
+            per_device_train_batch_size=micro,
+            gradient_accumulation_steps=settings.batch // micro,
+            dataloader_drop_last=True,  # its loss wants whole batches
+            learning_rate=settings.rate,
+            weight_decay=settings.weight_decay,
+            warmup_steps=_warmup(settings, len(shown)),
+            max_grad_norm=settings.clip,
+            bf16=cuda,
+            use_cpu=not cuda,
+            save_strategy="no",
+            logging_steps=5,
+            report_to=[],
+            disable_tqdm=True,
+            seed=seed,
+        ),
+    )
+    runner.run()
+    losses = [entry["loss"] for entry in runner.trainer.state.log_history if "loss" in entry]
+    if not all(map(math.isfinite, losses)) or 0.0 in losses:  # its trainer writes 0 for NaN
+        raise ValueError(f"FlagEmbedding's loss was not finite: {losses}")
+
+
+def train_sentence_transformers_embedder(
+    base: Path, shown: Sequence[Shown], settings: TrainEmbedder, seed: int, out: Path, tokens: int
+):
+    """The trained SentenceTransformer; `tokens` is the longest text."""
+    from datasets import Dataset
+    from peft import LoraConfig
+    from sentence_transformers import (
+        SentenceTransformer,
+        SentenceTransformerTrainer,
+        SentenceTransformerTrainingArguments,
+    )
+    from sentence_transformers.base.sampler import BatchSamplers
+    from sentence_transformers.sentence_transformer.losses import MultipleNegativesRankingLoss
+
+    model, lora, cuda = SentenceTransformer(str(base)), settings.lora, torch.cuda.is_available()
+    model.max_seq_length = tokens
+    torch.manual_seed(seed)
+    model.add_adapter(
+        LoraConfig(
+            task_type="FEATURE_EXTRACTION",
+            r=lora.rank,
+            lora_alpha=lora.alpha,
+            lora_dropout=lora.dropout,
+            target_modules=list(lora.targets),
+        )
+    )
+    columns = {"anchor": [one.query for one in shown], "positive": [one.positive for one in shown]}
+    for place in range(settings.group - 1):
+        columns[f"negative_{place + 1}"] = [one.negatives[place] for one in shown]
+    trainer = SentenceTransformerTrainer(
+        model=model,
+        args=SentenceTransformerTrainingArguments(
+            output_dir=str(out),
+            num_train_epochs=settings.epochs,
+            per_device_train_batch_size=settings.batch,
+            learning_rate=settings.rate,
+            weight_decay=settings.weight_decay,
+            warmup_steps=_warmup(settings, len(shown)),
+            max_grad_norm=settings.clip,
+            batch_sampler=BatchSamplers.NO_DUPLICATES,  # what its documentation advises for this loss
+            use_cpu=not cuda,
+            save_strategy="no",
+            report_to=[],
+            disable_tqdm=True,
+            seed=seed,
+        ),
+        train_dataset=Dataset.from_dict(columns),
+        loss=MultipleNegativesRankingLoss(model, scale=1 / settings.temperature),
+    )
+    trainer.train()
+    return model
+
+
+def _warmup(settings: TrainReranker | TrainEmbedder, queries: int) -> int:
+    return max(round(settings.warmup * settings.epochs * -(-queries // settings.batch)), 1)
+
+
+def _flag_row(one: Shown, instruction: str) -> dict:
+    return {"query": one.query, "pos": [one.positive], "neg": list(one.negatives), "prompt": instruction}

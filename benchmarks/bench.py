@@ -67,12 +67,12 @@ def run_stage(bench: Bench, name: str, arms: list[Arm], *, train: bool, seconds:
     print_table(stage, measure(stage, arms))
 
 
-def installed(peer: str) -> bool:
-    """Whether a peer can be imported; where not, that is printed, since the peers are in no requirements file."""
-    there = importlib.util.find_spec(PEERS[peer]) is not None
-    if not there:
-        print(f"{peer} is not installed: not compared with", flush=True)
-    return there
+def installed(peer: str, *needs: str) -> bool:
+    """Whether a peer and what it `needs` can be imported; where not, that is printed: no requirements name the peers."""
+    missing = [name for name in (PEERS[peer], *needs) if importlib.util.find_spec(name) is None]
+    if missing:
+        print(f"{peer} is not compared with: {', '.join(missing)} is not installed", flush=True)
+    return not missing
 
 
 def main(run: Callable[[Bench, float, Path], object], name: str) -> None:

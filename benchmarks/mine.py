@@ -16,8 +16,8 @@ from benchmarks.checks import reference_vectors
 from benchmarks.results import OURS, Arm, Ready
 from benchmarks.workload import Mining, draw_mining, mining_rows, trie_tokens
 
-BATCHES = (1024, 256, 64)  # texts; 1024 is the seed's hn_mine.sh
-OTHER_BATCHES = (256, 64)
+BATCHES = (1024, 128, 32)  # texts; 1024 is the seed's hn_mine.sh
+OTHER_BATCHES = (64,)
 CHECKED = 8  # queries whose vectors are compared
 WARM = 8  # a warm-up does this part of the queries and of the passages
 
@@ -30,7 +30,7 @@ def run(bench: Bench, seconds: float, out: Path) -> None:
 
 def arms(bench: Bench) -> Iterator[Arm]:
     """Ours and the peers on the same texts, the search included."""
-    queries, passages, nearest = (16, 40, 5) if bench.tiny else (1024, 2587, 200)
+    queries, passages, nearest = (16, 40, 5) if bench.tiny else (512, 512, 200)
     work = draw_mining(bench.shape.vocabulary, queries, passages, seed=41)
     tokens = sum(map(trie_tokens, mining_rows(work)))
     expected = cache(lambda: reference_vectors(bench.base.model, mining_rows(work)[0][:CHECKED]))

@@ -23,6 +23,7 @@ from training.losses import contrastive, listwise
 from training.memory import fit_memory
 
 BATCH_TOKENS = load_profile("h200").batch_tokens  # without gradients
+UPDATE_TOKENS = 10240  # of the embedder's 16 queries and their passages, which are one micro-batch
 LORA = Lora(rank=RANK, alpha=ALPHA, dropout=0.0, targets=TARGETS)
 
 
@@ -57,7 +58,7 @@ def reranker_trainer(base: torch.nn.Module, *, fp8: bool = False) -> Trainer:
 
 def embedder_trainer(base: torch.nn.Module) -> Trainer:
     """Trains on Texts; each process encodes its share of them, as one micro-batch."""
-    model = _adapted(base, TrainEmbedder(lora=LORA))
+    model = _adapted(base, TrainEmbedder(lora=LORA, micro_tokens=UPDATE_TOKENS))
 
     def step(texts: Sequence[Texts]) -> torch.Tensor:
         groups = [[text.query, *text.passages] for text in texts]

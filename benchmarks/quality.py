@@ -59,7 +59,7 @@ def compare(job: Job, model: str, seeds: int, out: Path, device: torch.device) -
     found |= {"before": before, "sides": {}}
     for seed in range(seeds):
         for side, run in SIDES[model].items():
-            if side != "ours" and not installed(side):
+            if side != "ours" and not installed(side, "datasets"):
                 continue
             with _folder_without_validation(job) as blind:
                 ranked, seconds = run(job, blind, seed)

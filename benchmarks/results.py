@@ -34,6 +34,7 @@ class Arm:
     tokens: int
     items: int
     seed: bool = False  # as the public seed pipeline ran this peer
+    alone: bool = False  # too large to stay beside the others: measured at once, then given back
 
 
 @dataclass

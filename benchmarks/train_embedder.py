@@ -15,9 +15,9 @@ from benchmarks.training_arms import Reference, ready_to_train
 from benchmarks.workload import draw_texts
 
 # queries at once, gradient checkpointing; 8 and True is the seed's, on each of 2 GPUs
-FLAG = ((8, True), (16, True), (8, False))
-OTHER = ((16, True), (8, False))
-ROWS = 64  # that sentence-transformers computes at once
+FLAG = ((8, True), (16, True), (4, False))
+OTHER = ((16, True), (4, False))
+TOKENS = 4096  # that sentence-transformers computes at once
 
 
 def run(bench: Bench, seconds: float, out: Path) -> None:
@@ -58,7 +58,7 @@ def _peers(bench: Bench) -> Iterator[tuple]:
     if installed("sentence-transformers"):
         from benchmarks.peers import sentence_transformers as st
 
-        make = partial(st.embedder_trainer, backbone, bench.tokenizer, rows=ROWS, recompute=False)
+        make = partial(st.embedder_trainer, backbone, bench.tokenizer, tokens=TOKENS, recompute=False)
         yield "sentence-transformers", make, 16, False
     for size, recompute in OTHER:
         yield "transformers", partial(plain.embedder_trainer, backbone, recompute=recompute), size, recompute

@@ -34,11 +34,11 @@ def score(side: CrossEncoder, pairs: Sequence[Pairs], asked: list[int], batch: i
     return side.predict(rows, batch_size=batch, show_progress_bar=False)
 
 
-def embedder_trainer(backbone: torch.nn.Module, tokenizer: Path, *, rows: int, recompute: bool) -> Trainer:
-    """Trains on Texts; `rows` are computed at once, and a second time for their gradients (GradCache)."""
+def embedder_trainer(backbone: torch.nn.Module, tokenizer: Path, *, tokens: int, recompute: bool) -> Trainer:
+    """Trains on Texts; `tokens` are computed at once, and a second time for their gradients (GradCache)."""
     wrapped = lora(backbone, recompute=recompute, in_32_bits=False)
     model = _sentence_transformer(wrapped, tokenizer, str(backbone.device)).train()
-    loss_of = CachedMultipleNegativesRankingLoss(model, scale=1 / TEMPERATURE, mini_batch_size=rows)
+    loss_of = CachedMultipleNegativesRankingLoss(model, scale=1 / TEMPERATURE, mini_batch_num_tokens=tokens)
 
     def prepare(texts: Sequence[Texts]) -> list[dict]:
         columns = [[text.query for text in texts], *zip(*(text.passages for text in texts), strict=True)]

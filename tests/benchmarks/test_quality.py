@@ -1,0 +1,56 @@
+"""Runs the comparison of quality with tiny models on the made-up quiz."""
+
+import json
+
+import pytest
+import torch
+
+from benchmarks.quality import compare
+from shared.settings import Settings, write_settings
+from shared.tables import CANDIDATES, GROUPS, MISCONCEPTIONS, QUERIES, write_table
+from tests.training.tiny import all_candidates
+from training.job import Job
+from training.mine import mine
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture
+def job(tiny_causal, tiny_bert, queries, misconceptions, tmp_path):
+    """A run whose models are tiny and whose groups hold every other misconception."""
+    recipe = {"epochs": 1, "batch": 4, "group": 4, "depth": 8}
+    settings = Settings.model_validate_json(
+        json.dumps(
+            {
+                "machine": {"device": "cpu", "profile": "cpu"},
+                "embedder": {"base": str(tiny_bert), "pooling": "mean", "dtype": "float32", "query_tokens": 200},
+                "reranker": {"base": str(tiny_causal), "dtype": "float32", "query_tokens": 200},
+                "train_embedder": {**recipe, "lora": {"targets": ["query", "key", "value", "dense"]}},
+                "merge_embedder": {"epoch": 1},
+                "train_reranker": recipe,
+                "merge_reranker": {"epoch": 1},
+            }
+        )
+    )
+    run = tmp_path / "runs" / "tiny" / "cv"
+    write_settings(settings, run)
+    write_table(queries, run / "prepare" / "queries.parquet", QUERIES)
+    write_table(misconceptions, run / "prepare" / "misconceptions.parquet", MISCONCEPTIONS)
+    candidates = all_candidates(queries, misconceptions)
+    groups = mine(queries, candidates, lowest=0, highest=12, count=8, seed="mine")
+    for stage in ("mine_for_embedder", "mine_for_reranker"):
+        write_table(candidates, run / stage / "candidates.parquet", CANDIDATES)
+        write_table(groups, run / stage / "groups.parquet", GROUPS)
+    return Job(settings, run, tmp_path / "unused", "")
+
+
+@pytest.mark.parametrize("model", ["reranker", "embedder"])
+def test_both_sides_are_evaluated_on_the_same_pairs_and_no_text_is_written(model, job, queries, tmp_path):
+    out = tmp_path / "out" / "quality.json"
+    compare(job, model, 1, out, CPU)
+    found = json.loads(out.read_text())
+    assert "ours" in found["sides"]
+    for [run] in found["sides"].values():
+        assert run["all"]["pairs"] == found["before"]["all"]["pairs"] == 4  # the labelled pairs of the validation fold
+        assert run["seconds"] > 0
+    assert not any(text in out.read_text() for text in queries["question"])

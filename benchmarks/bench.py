@@ -68,7 +68,7 @@ def run_stage(bench: Bench, name: str, arms: list[Arm], *, train: bool, seconds:
 
 
 def installed(peer: str, *needs: str) -> bool:
-    """Whether a peer and what it `needs` can be imported; where not, that is printed: no requirements name the peers."""
+    """Whether a peer and what it `needs` can be imported; where not, that is printed: no requirements name it."""
     missing = [name for name in (PEERS[peer], *needs) if importlib.util.find_spec(name) is None]
     if missing:
         print(f"{peer} is not compared with: {', '.join(missing)} is not installed", flush=True)

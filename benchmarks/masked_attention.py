@@ -1,11 +1,14 @@
 """Shows which of PyTorch's attention kernels gives NaN for left-padded rows, the way FlagEmbedding pads for training.
 
+python -m benchmarks.masked_attention FILE.json
+
 FlagEmbedding pads on the left to a multiple of 8. Its in-context embedder's loss became NaN on an H200 under
-transformers 5.17: with cuDNN's kernel, which PyTorch prefers there from 2.11 on, a mask and n x 128 + 64 columns give
-NaN gradients (pytorch issue 196678). benchmarks/bench.py therefore switches that kernel off, for every side alike.
+transformers 5.17. With cuDNN's kernel, which PyTorch prefers there from 2.11 on, a mask and n x 128 + 64 columns can
+give NaN gradients (pytorch issue 196678). benchmarks/bench.py therefore switches that kernel off, for every side alike.
 """
 
 import json
+import sys
 from pathlib import Path
 
 import torch
@@ -40,3 +43,7 @@ def _count_bad(columns: int, device: torch.device) -> int:
     torch.where(place.unsqueeze(1) >= padding, out, 0).sum().backward()  # nobody reads what stands in the padding
     read = torch.where(place.unsqueeze(1) >= padding, out, 0)
     return sum(int((~torch.isfinite(part)).sum()) for part in (read, query.grad, key.grad, value.grad))
+
+
+if __name__ == "__main__":
+    run(torch.device("cuda" if torch.cuda.is_available() else "cpu"), Path(sys.argv[1]))

@@ -78,14 +78,16 @@ def embedder_trainer(base: torch.nn.Module) -> Trainer:
     return Trainer(model, lambda texts: texts, step)
 
 
-def score(model: torch.nn.Module, rows: Rows) -> np.ndarray:
+def score(model: torch.nn.Module, rows: Rows, batch_tokens: int = BATCH_TOKENS) -> np.ndarray:
     """Logits of "Yes" behind every row."""
-    return HFScorer(model, YES, BATCH_TOKENS).score([[]] * len(rows), [[row] for row in rows])
+    return HFScorer(model, YES, batch_tokens).score([[]] * len(rows), [[row] for row in rows])
 
 
-def mine(model: torch.nn.Module, queries: Rows, passages: Rows, neighbours: int) -> tuple[np.ndarray, np.ndarray]:
+def mine(
+    model: torch.nn.Module, queries: Rows, passages: Rows, neighbours: int, batch_tokens: int = BATCH_TOKENS
+) -> tuple[np.ndarray, np.ndarray]:
     """Nearest passages [Q, k] of each query, and the queries' vectors."""
-    encoder = HFEncoder(model, "last", BATCH_TOKENS)
+    encoder = HFEncoder(model, "last", batch_tokens)
     asked, known = encoder.encode(queries), encoder.encode(passages)
     return search(asked, known, np.arange(len(passages)), neighbours)[0], asked
 

@@ -16,8 +16,12 @@ demo *arguments: setup
     {{python}} -m training demo {{arguments}}
 
 # Lint and run every test
-test *arguments: lint
+test *arguments: lint browser
     {{python}} -m pytest -q {{arguments}}
+
+# Put a headless Chromium into .tools, for the tests of the report
+browser: setup
+    @requirements/browser.sh
 
 # Check style and format
 lint: setup

@@ -53,7 +53,15 @@ cv *arguments: setup
 compare *arguments: setup
     @{{python}} -m training compare {{arguments}}
 
-# Print what finished runs cost and reached: [iter=1] [split=cv]
+# Print every run: its figures, seconds, commit and leaderboard score
+runs *arguments: setup
+    @{{python}} -m training runs {{arguments}}
+
+# Record what the leaderboard showed: iter=1 public=0.505 [private=0.49] [split=full]
+lb *arguments: setup
+    @{{python}} -m training lb {{arguments}}
+
+# Print what a run cost and reached, and write runs/ITERATION/SPLIT/report.html: [iter=1] [split=cv]
 report *arguments: setup
     @{{python}} -m training report {{arguments}}
 

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 from shared.prompts import TASK
-from training.report import print_report
+from training.report.terminal import print_report
 
 DECODER = [
     "embedder.base=models/smollm2-135m",

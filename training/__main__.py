@@ -6,8 +6,10 @@
     python -m training cv iter=1 [draws=4] [section.key=value ...]            train and evaluate every split, one table
     python -m training cv-table iter=1 [draws=4]                              only the table, of what is evaluated
     python -m training compare a=RUN b=RUN                                    is b better than a, and by how much
-    python -m training report [iter=1] [split=...]                            print the figures of finished runs
     python -m training calibrate iter=1                                       fit depth, blend and offset on the draws
+    python -m training report [iter=1] [split=...]                            print a run's figures, write report.html
+    python -m training runs                                                   print all runs, with leaderboard scores
+    python -m training lb iter=1 public=0.505 [private=...] [split=full]      record a score seen on the leaderboard
     python -m training clean iter=1 [split=...] [stage=STAGE]                 delete a stage's output, or a whole run's
     python -m training check-data path=DIR                                    check the competition's files in DIR
     python -m training demo                                                   the whole job on generated questions
@@ -46,6 +48,10 @@ def _run(arguments: list[str]) -> int:
         from training import cv
 
         return getattr(cv, command)(rest)
+    if command in ("runs", "lb"):
+        from training import experiments
+
+        return getattr(experiments, command)(rest)
     if command == "compare":
         from training.compare import compare
 

@@ -10,7 +10,7 @@ from shared.metrics import interval, resample_maps
 from shared.settings import DRAWS, RUNS, read_settings
 from shared.tables import POOLS, RANKS, read_table
 from training.pipeline import iteration_name, read_options
-from training.report import open_console
+from training.report.terminal import open_console
 
 
 def compare(arguments: list[str]) -> int:

@@ -11,7 +11,7 @@ from shared.metrics import interval, resample_maps
 from shared.settings import DRAWS, RUNS, read_settings
 from shared.tables import RANKS, read_table
 from training import pipeline
-from training.report import open_console
+from training.report.terminal import open_console
 
 PARTS = ("all", "seen", "unseen", "weighted")
 

@@ -45,7 +45,7 @@ def settings(arguments: list[str]) -> int:
 
 def report(arguments: list[str]) -> int:
     """Print the stages and figures of an iteration's run, and of those before it."""
-    from training.report import print_report
+    from training.report.terminal import print_report
 
     target, split = _target({"iter": "1", **read_options(arguments)})
     print_report([RUNS / name / split for name, _ in _chain(target, split, None)])

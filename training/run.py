@@ -18,6 +18,7 @@ from shared.manifest import digest, read_manifest, write_manifest
 from shared.settings import Settings, read_settings
 from training.job import Job
 from training.stages import STAGES, Stage, averaged_folders, inputs_of
+from training.version import code_version
 
 TIED = "MALRULE_TIED"
 LOCK_SECONDS = 60  # an orphan of a killed run gets its signal at once and needs a moment to end
@@ -70,6 +71,7 @@ def _fill(stage: Stage, job: Job, inputs: dict[str, str], lock: int) -> None:
     job.out.mkdir(parents=True, exist_ok=True)
     _check_machine(job.settings)
     base = _fetch_bases(stage, job.settings)
+    version = code_version()  # now: a stage of hours goes on with the code that it started with
     start, before = time.time(), _seconds_before(job) if stage.trains else 0.0
     added = _execute(stage, job, lock)
     values = job.settings.model_dump(mode="json")
@@ -79,7 +81,7 @@ def _fill(stage: Stage, job: Job, inputs: dict[str, str], lock: int) -> None:
         "split": job.run.name,
         "fingerprint": job.fingerprint,
         "seconds": round(before + time.time() - start, 1),
-        "commit": _commit(),
+        **version,
         "inputs": inputs,
         "settings": {section: values[section] for section in stage.sections},
         **base,
@@ -224,11 +226,6 @@ def _seconds_before(job: Job) -> float:
     partial.write_text(json.dumps({"fingerprint": job.fingerprint, "start": now, "before": before}))
     partial.replace(note)
     return before
-
-
-def _commit() -> str:
-    done = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True)
-    return done.stdout.strip() if done.returncode == 0 else ""
 
 
 @contextmanager

@@ -69,7 +69,7 @@ def _figures(run: Path, rankings: dict[str, dict]) -> Table:
     title = f"{run}: MAP@25 among the labelled misconceptions, with 95 % intervals"
     table = Table("ranking", *columns, title=title)
     for name, parts in rankings.items():
-        cells = [_interval(parts.get(part)) for part in ("all", "seen", "unseen", "weighted")]
+        cells = [format_interval(parts.get(part)) for part in ("all", "seen", "unseen", "weighted")]
         weighted = parts.get("weighted") or parts["all"]
         table.add_row(name, *cells, f"{weighted['recall@25']:.3f}")
     return table
@@ -77,9 +77,10 @@ def _figures(run: Path, rankings: dict[str, dict]) -> Table:
 
 def _line(rankings: dict[str, dict]) -> str:
     """`among the whole catalogue, weighted: bm25 0.127 (0.108-0.147), ...`"""
-    figures = [f"{name} {_interval(parts.get('weighted') or parts['all'])}" for name, parts in rankings.items()]
+    figures = [f"{name} {format_interval(parts.get('weighted') or parts['all'])}" for name, parts in rankings.items()]
     return f"among the whole catalogue, {'weighted' if 'weighted' in rankings['bm25'] else 'all'}: {', '.join(figures)}"
 
 
-def _interval(figures: dict | None) -> str:
+def format_interval(figures: dict | None) -> str:
+    """`0.239 (0.218-0.262)`, - where there are no figures."""
     return f"{figures['map@25']:.3f} ({figures['low']:.3f}-{figures['high']:.3f})" if figures else "-"

@@ -44,11 +44,13 @@ def settings(arguments: list[str]) -> int:
 
 
 def report(arguments: list[str]) -> int:
-    """Print the stages and figures of an iteration's run, and of those before it."""
+    """Print the stages and figures of an iteration's run, and of those before it; write the run's report.html."""
+    from training.report.page import write_page
     from training.report.terminal import print_report
 
     target, split = _target({"iter": "1", **read_options(arguments)})
     print_report([RUNS / name / split for name, _ in _chain(target, split, None)])
+    print(f"written to {write_page(RUNS / target / split)}")
     return 0
 
 

@@ -22,7 +22,7 @@ COMMIT = "8d92255124f1fa3a417be1e4a2d27cd9af2e6208"
 HOSTILE = (
     "</script><script>window.hacked=1</script>",
     "<img src=https://example.com/x.png onerror='window.hacked=2'>",
-    "]]> <!-- <style>*{display:none}</style> --> {{ 7 * 7 }} {% raw %} ${window.hacked=3} \\(\\frac{1}{2}\\) & &lt;b&gt;",
+    "]]> <!-- <style>*{display:none}</style> --> {{ 7 * 7 }} {% raw %} ${window.hacked=3} \\(\\frac12\\) & &lt;b&gt;",
     "\"'><svg onload=window.hacked=4> " + "x" * 300 + " \u2028 \u202eabc \x07",
 )
 

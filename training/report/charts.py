@@ -1,0 +1,253 @@
+"""Draws the report's charts as Vega-Lite; colours are CSS variables, so that they follow the page into the dark."""
+
+from collections.abc import Sequence
+
+import altair as alt
+
+INK, MUTED, LINE, GROUND = "var(--ink)", "var(--muted)", "var(--line)", "var(--ground)"
+COLOURS = {
+    "weighted": INK,
+    "seen": "var(--teal)",
+    "unseen": "var(--purple)",
+    "reranked": "var(--orange)",
+    "retrieved": "var(--blue)",
+    "miner": "var(--teal)",
+    "training": MUTED,
+    "validation": INK,
+}
+NAMES = {
+    "popularity": "Popularity",
+    "bm25": "BM25",
+    "untrained": "Untrained",
+    "miner": "Miner",
+    "retrieved": "Retrieved",
+    "reranked": "Reranked",
+}
+DASHES = {"popularity": [1, 3], "bm25": [2, 2], "untrained": [5, 3]}  # of the grey ones
+PARTS = ("weighted", "seen", "unseen")
+LABEL = 16  # pixels that a line of text needs
+FONT = "system-ui, sans-serif"
+
+
+def rankings_chart(rows: Sequence[dict]) -> dict:
+    """Interval bars of `rows`, {"ranking", "part", "map", "low", "high"}: a row of the chart is a ranking."""
+    order = [NAMES[name] for name in dict.fromkeys(row["ranking"] for row in rows)]
+    data = _data({**row, "ranking": NAMES[row["ranking"]]} for row in rows)
+    y = alt.Y("ranking:N", sort=order, title=None, axis=alt.Axis(domain=False, ticks=False))
+    offset = alt.YOffset("part:N", sort=list(PARTS), scale=alt.Scale(paddingOuter=0.6))
+    colour = _colour("part", PARTS, legend=True)
+    tip = _tip("ranking", "part", "map", "low", "high")
+    base = alt.Chart(data).encode(y=y, yOffset=offset, color=colour, tooltip=tip)
+    x = alt.X("map:Q", title="MAP@25", scale=alt.Scale(domainMin=0), axis=alt.Axis(format=".1f"))
+    bars = base.mark_rule(strokeWidth=2).encode(x=alt.X("low:Q", title="MAP@25"), x2="high:Q")
+    label = base.transform_filter("datum.part == 'weighted'").mark_text(align="left", dx=6, fontWeight=600)
+    label = label.encode(x=alt.X("high:Q"), text=alt.Text("map:Q", format=".3f"))
+    return _finish(bars + base.mark_point(filled=True, size=55, opacity=1).encode(x=x) + label, 58 * len(order))
+
+
+def epochs_chart(rows: Sequence[dict], title: str, merged: int | None) -> dict:
+    """Lines of `rows`, {"line", "epoch", "value"} and, where there is an interval, "low" and "high"."""
+    last = max(row["epoch"] for row in rows)
+    lines = [name for name in COLOURS if any(row["line"] == name for row in rows)]
+    x = alt.X(
+        "epoch:Q",
+        title="epoch",
+        scale=alt.Scale(domain=[0, last], nice=False),
+        axis=alt.Axis(values=list(range(last + 1)), format="d", grid=False),
+    )
+    base = alt.Chart(_data(rows)).encode(x=x, color=_colour("line", lines), tooltip=_tip("line", "epoch", "value"))
+    y = alt.Y("value:Q", title=title, scale=alt.Scale(zero=title != "loss", nice=True))
+    layers = [base.mark_line(strokeWidth=2).encode(y=y)]
+    if any("low" in row for row in rows):
+        bars = base.transform_filter("isValid(datum.low)").mark_rule(strokeWidth=1.5, opacity=0.6)
+        layers.append(bars.encode(y=alt.Y("low:Q", title=title), y2="high:Q"))
+    layers.append(base.mark_point(filled=True, size=45, opacity=1).encode(y=y))
+    ends = [max((row for row in rows if row["line"] == line), key=lambda row: row["epoch"]) for line in lines]
+    if merged is not None:
+        layers.insert(0, _mark(merged))
+    labels = _end_labels([(row["line"], row["line"], row["epoch"], row["value"]) for row in ends], rows, 220)
+    return _finish(alt.layer(*layers, labels), 220, right=76)
+
+
+def subjects_chart(rows: Sequence[dict]) -> dict:
+    """Interval bars of `by_subject`, each under its name: a name has the width of the page to itself."""
+    labelled = [{**row, "label": f"{row['subject']}", "count": f"{row['pairs']} pairs"} for row in rows]
+    order = [row["label"] for row in labelled]
+    base = alt.Chart(_data(labelled)).encode(
+        y=alt.Y("label:N", sort=order, axis=None), tooltip=_tip("subject", "pairs", "map", "low", "high")
+    )
+    x = alt.X("map:Q", title="MAP@25", scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(format=".1f", orient="top"))
+    name = base.mark_text(align="left", dy=-9, limit=320, color=INK).encode(x=alt.value(0), text="label:N")
+    pairs = base.mark_text(align="right", dy=-9, color=MUTED).encode(x=alt.value("width"), text="count:N")
+    bars = base.mark_rule(strokeWidth=2, yOffset=6, color=COLOURS["reranked"]).encode(x=alt.X("low:Q"), x2="high:Q")
+    dots = base.mark_point(filled=True, size=55, opacity=1, yOffset=6, color=COLOURS["reranked"]).encode(x=x)
+    return _finish(name + pairs + bars + dots, 40 * len(order))
+
+
+def ranks_chart(rows: Sequence[dict]) -> dict:
+    """Bars of `rows`, {"ranking", "ranks", "pairs"}, side by side."""
+    order, rankings = list(dict.fromkeys(row["ranks"] for row in rows)), ["retrieved", "reranked"]
+    chart = (
+        alt.Chart(_data(rows))
+        .mark_bar()
+        .encode(
+            x=alt.X(
+                "ranks:N", sort=order, title="rank of the right answer", axis=alt.Axis(labelAngle=0, labelOverlap=False)
+            ),
+            xOffset=alt.XOffset("ranking:N", sort=rankings),
+            y=alt.Y("pairs:Q", title="pairs", axis=alt.Axis(tickCount=5)),
+            color=_colour("ranking", rankings, legend=True),
+            tooltip=_tip("ranking", "ranks", "pairs"),
+        )
+    )
+    return _finish(chart, 240)
+
+
+def recall_chart(rows: Sequence[dict]) -> dict:
+    """Lines of `rows`, {"ranking", "k", "recall"}, over a logarithmic k, with their names at the right end."""
+    rankings = list(dict.fromkeys(row["ranking"] for row in rows))
+    last = max(row["k"] for row in rows)
+    x = alt.X(
+        "k:Q",
+        title="k, the candidates looked at (logarithmic)",
+        scale=alt.Scale(type="log", domain=[1, last], nice=False),
+        axis=alt.Axis(values=[1, 2, 5, 10, 25, 50, 100, 200], grid=False),
+    )
+    y = alt.Y("recall:Q", title="recall@k, weighted", scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(format=".0%"))
+    dashes = alt.StrokeDash(
+        "ranking:N",
+        scale=alt.Scale(domain=rankings, range=[DASHES.get(name, [1, 0]) for name in rankings]),
+        legend=None,
+    )
+    base = alt.Chart(_data(rows)).encode(
+        x=x, color=_colour("ranking", rankings), tooltip=_tip("ranking", "k", "recall")
+    )
+    ends = [(row["ranking"], NAMES[row["ranking"]], row["k"], row["recall"]) for row in rows if row["k"] == last]
+    labels = _end_labels(ends, [{"value": 0.0}, {"value": 1.0}], 300)
+    dots = base.mark_point(filled=True, size=20, opacity=1).encode(y=y)
+    return _finish(base.mark_line(strokeWidth=2).encode(y=y, strokeDash=dashes) + dots + labels, 300, right=76)
+
+
+def reliability_chart(rows: Sequence[dict]) -> dict:
+    """Points of `reliability` with their intervals, beside the diagonal on which a probability keeps its word."""
+    axis, scale = alt.Axis(format=".0%", tickCount=5), alt.Scale(domain=[0, 1])
+    x = alt.X("probability:Q", title="probability given by the reranker", scale=scale, axis=axis)
+    y = alt.Y("right:Q", title="share that was right", scale=scale, axis=axis)
+    base = alt.Chart(_data(rows)).encode(
+        x=x, tooltip=_tip("low", "high", "pairs", "probability", "right", "from", "to")
+    )
+    ideal = alt.Chart(_data([{"probability": 0, "right": 0}, {"probability": 1, "right": 1}]))
+    ideal = ideal.mark_line(strokeDash=[4, 4], color=MUTED, strokeWidth=1).encode(x=x, y=y)
+    bars = base.mark_rule(strokeWidth=2, color=COLOURS["reranked"]).encode(y=alt.Y("from:Q"), y2="to:Q")
+    dots = base.mark_point(filled=True, size=55, opacity=1, color=COLOURS["reranked"]).encode(y=y)
+    counts = base.mark_text(color=MUTED, dy=-8, fontSize=10).encode(
+        y=alt.value(0), text=alt.Text("pairs:Q", format=",")
+    )
+    return _finish(ideal + bars + dots + counts, 300)
+
+
+def seconds_chart(rows: Sequence[dict]) -> dict:
+    """Bars of `rows`, {"stage", "seconds", "time"}, with the time behind each."""
+    order = [row["stage"] for row in rows]
+    most = max(row["seconds"] for row in rows) or 1
+    unit, size = next(
+        (name, size) for name, size in (("hours", 3600), ("minutes", 60), ("seconds", 1)) if most >= size or size == 1
+    )
+    rows = [{**row, "value": row["seconds"] / size} for row in rows]
+    base = alt.Chart(_data(rows)).encode(
+        y=alt.Y("stage:N", sort=order, title=None, axis=alt.Axis(domain=False, ticks=False)),
+        x=alt.X(
+            "value:Q",
+            title=unit,
+            scale=alt.Scale(domain=[0, 1.25 * most / size], nice=False),
+            axis=alt.Axis(tickCount=4),
+        ),
+        tooltip=_tip("stage", "time"),
+    )
+    text = base.mark_text(align="left", dx=5, color=INK).encode(text="time:N")
+    return _finish(base.mark_bar(color=COLOURS["retrieved"], height={"band": 0.62}) + text, 28 * len(rows))
+
+
+def scores_chart(rows: Sequence[dict]) -> dict:
+    """Points of `rows`, {"name", "cv", "low", "high", "public", "here"}, with their names; this run's stands out."""
+    scale = alt.Scale(zero=False, padding=24)
+    x, y = (
+        alt.X("cv:Q", title="weighted MAP@25 on held-out data", scale=scale),
+        alt.Y("public:Q", title="public leaderboard", scale=scale),
+    )
+    colour = alt.condition("datum.here", alt.value(COLOURS["reranked"]), alt.value(MUTED))
+    base = alt.Chart(_data(rows)).encode(color=colour, y=y, tooltip=_tip("name", "cv", "low", "high", "public"))
+    bars = base.mark_rule(strokeWidth=1.5).encode(x=alt.X("low:Q"), x2="high:Q")
+    dots = base.mark_point(filled=True, size=70, opacity=1).encode(x=x)
+    return _finish(bars + dots + base.mark_text(dy=-12).encode(x=x, text="name:N"), 280)
+
+
+def _data(rows) -> alt.Data:
+    return alt.Data(values=[{key: _short(value) for key, value in row.items()} for row in rows])
+
+
+def _short(value):
+    """Five digits are more than a screen shows; what is infinite would not be JSON."""
+    assert not isinstance(value, float) or abs(value) != float("inf")
+    return round(value, 5) if isinstance(value, float) else value
+
+
+def _colour(field: str, domain: Sequence[str], *, legend: bool = False) -> alt.Color:
+    """`domain` in its fixed colours, what has none in grey."""
+    scale = alt.Scale(domain=list(domain), range=[COLOURS.get(name, MUTED) for name in domain])
+    shown = alt.Legend(orient="top", title=None, symbolType="circle", symbolStrokeWidth=0, offset=4) if legend else None
+    return alt.Color(f"{field}:N", scale=scale, legend=shown)
+
+
+def _tip(*fields: str) -> list[alt.Tooltip]:
+    words = {"ranking", "part", "line", "subject", "stage", "time", "name", "ranks"}
+    whole = {"epoch", "pairs", "k"}
+    kinds = {field: "N" if field in words else "Q" for field in fields}
+    return [
+        alt.Tooltip(f"{field}:{kind}", **({} if kind == "N" else {"format": ",d" if field in whole else ".3f"}))
+        for field, kind in kinds.items()
+    ]
+
+
+def _mark(epoch: int) -> alt.LayerChart:
+    """A line at the epoch whose adapter was merged."""
+    base = alt.Chart(_data([{"epoch": epoch, "label": "merged"}])).encode(x="epoch:Q")
+    rule = base.mark_rule(strokeDash=[3, 3], color=MUTED)
+    return rule + base.mark_text(align="right", dx=-4, dy=7, color=MUTED, fontSize=11).encode(
+        y=alt.value(0), text="label:N"
+    )
+
+
+def _end_labels(ends: Sequence[tuple], rows: Sequence[dict], height: int) -> alt.Chart:
+    """Names, (colour, text, x, y), behind the last points of lines, moved apart where they would lie on each other."""
+    ends = sorted(ends, key=lambda end: -end[3])
+    values = [value for row in rows for value in (row["value"], row.get("low"), row.get("high")) if value is not None]
+    unit = height / ((max(values) - min(values)) or 1)
+    shifts, floor = [], -float("inf")
+    for _, _, _, y in ends:  # downwards, each at least a line's height below the one before
+        place = max(-y * unit, floor)
+        shifts.append(place + y * unit)
+        floor = place + LABEL * 0.85
+    over = max(shifts[-1], 0) / 2 if shifts else 0  # half of the crowd's overhang goes up
+    layers = [
+        alt.Chart(_data([{"x": x, "y": y, "name": text}]))
+        .mark_text(align="left", dx=8, dy=round(shift - over * bool(shifts[-1] > 0), 1), color=COLOURS.get(name, MUTED))
+        .encode(x="x:Q", y="y:Q", text="name:N")
+        for (name, text, x, y), shift in zip(ends, shifts, strict=True)
+    ]
+    return alt.layer(*layers)
+
+
+def _finish(chart: alt.Chart | alt.LayerChart, height: int, right: int = 8) -> dict:
+    """The specification of `chart`, as wide as its place on the page; `right` pixels are left for names there."""
+    chart = chart.properties(
+        width="container",
+        height=height,
+        padding={"left": 2, "top": 16, "right": right, "bottom": 2},
+        autosize=alt.AutoSizeParams(type="fit-x", contains="padding"),
+    )
+    text = {"labelColor": MUTED, "titleColor": MUTED, "labelFontSize": 12, "titleFontSize": 12, "titleFontWeight": 400}
+    chart = chart.configure(font=FONT, background="transparent")
+    chart = chart.configure_axis(**text, gridColor=LINE, domainColor=LINE, tickColor=LINE, labelLimit=150)
+    chart = chart.configure_legend(labelColor=INK, labelFontSize=12).configure_view(stroke=None)
+    return chart.configure_text(fontSize=12).to_dict()

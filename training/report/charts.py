@@ -25,7 +25,8 @@ NAMES = {
 }
 DASHES = {"popularity": [1, 3], "bm25": [2, 2], "untrained": [5, 3]}  # of the grey ones
 PARTS = ("weighted", "seen", "unseen")
-LABEL = 16  # pixels that a line of text needs
+LABEL = 14  # pixels that a line of text needs
+UNITS = (("hours", 3600), ("minutes", 60), ("seconds", 1))
 FONT = "system-ui, sans-serif"
 
 
@@ -33,13 +34,13 @@ def rankings_chart(rows: Sequence[dict]) -> dict:
     """Interval bars of `rows`, {"ranking", "part", "map", "low", "high"}: a row of the chart is a ranking."""
     order = [NAMES[name] for name in dict.fromkeys(row["ranking"] for row in rows)]
     data = _data({**row, "ranking": NAMES[row["ranking"]]} for row in rows)
-    y = alt.Y("ranking:N", sort=order, title=None, axis=alt.Axis(domain=False, ticks=False))
+    y = alt.Y("ranking:N", sort=order, title=None, axis=alt.Axis(domain=False, ticks=False, labelPadding=6))
     offset = alt.YOffset("part:N", sort=list(PARTS), scale=alt.Scale(paddingOuter=0.6))
     colour = _colour("part", PARTS, legend=True)
     tip = _tip("ranking", "part", "map", "low", "high")
     base = alt.Chart(data).encode(y=y, yOffset=offset, color=colour, tooltip=tip)
-    x = alt.X("map:Q", title="MAP@25", scale=alt.Scale(domainMin=0), axis=alt.Axis(format=".1f"))
-    bars = base.mark_rule(strokeWidth=2).encode(x=alt.X("low:Q", title="MAP@25"), x2="high:Q")
+    x = alt.X("map:Q", title="MAP@25", scale=alt.Scale(domainMin=0), axis=alt.Axis(tickCount=6))
+    bars = base.mark_rule(strokeWidth=2).encode(x=alt.X("low:Q"), x2="high:Q")
     label = base.transform_filter("datum.part == 'weighted'").mark_text(align="left", dx=6, fontWeight=600)
     label = label.encode(x=alt.X("high:Q"), text=alt.Text("map:Q", format=".3f"))
     return _finish(bars + base.mark_point(filled=True, size=55, opacity=1).encode(x=x) + label, 58 * len(order))
@@ -47,60 +48,57 @@ def rankings_chart(rows: Sequence[dict]) -> dict:
 
 def epochs_chart(rows: Sequence[dict], title: str, merged: int | None) -> dict:
     """Lines of `rows`, {"line", "epoch", "value"} and, where there is an interval, "low" and "high"."""
-    last = max(row["epoch"] for row in rows)
+    height, last = 220, max(row["epoch"] for row in rows)
     lines = [name for name in COLOURS if any(row["line"] == name for row in rows)]
-    x = alt.X(
-        "epoch:Q",
-        title="epoch",
-        scale=alt.Scale(domain=[0, last], nice=False),
-        axis=alt.Axis(values=list(range(last + 1)), format="d", grid=False),
-    )
+    values = [row[key] for row in rows for key in ("value", "low", "high") if key in row]
+    slack = (max(values) - min(values)) * 0.08 or 0.1
+    domain = [0 if title == "MAP@25" else min(values) - slack, max(values) + slack]
+    steps = alt.Axis(values=list(range(last + 1)), format="d", grid=False)
+    x = alt.X("epoch:Q", title="epoch", scale=alt.Scale(domain=[0, max(last, 1)], nice=False), axis=steps)
+    y = alt.Y("value:Q", title=title, scale=alt.Scale(domain=domain, nice=False), axis=alt.Axis(tickCount=5))
     base = alt.Chart(_data(rows)).encode(x=x, color=_colour("line", lines), tooltip=_tip("line", "epoch", "value"))
-    y = alt.Y("value:Q", title=title, scale=alt.Scale(zero=title != "loss", nice=True))
-    layers = [base.mark_line(strokeWidth=2).encode(y=y)]
-    if any("low" in row for row in rows):
-        bars = base.transform_filter("isValid(datum.low)").mark_rule(strokeWidth=1.5, opacity=0.6)
-        layers.append(bars.encode(y=alt.Y("low:Q", title=title), y2="high:Q"))
+    bars = base.transform_filter("isValid(datum.low)").mark_rule(strokeWidth=1.5, opacity=0.6)
+    layers = [base.mark_line(strokeWidth=2).encode(y=y), bars.encode(y=alt.Y("low:Q"), y2="high:Q")]
     layers.append(base.mark_point(filled=True, size=45, opacity=1).encode(y=y))
-    ends = [max((row for row in rows if row["line"] == line), key=lambda row: row["epoch"]) for line in lines]
     if merged is not None:
         layers.insert(0, _mark(merged))
-    labels = _end_labels([(row["line"], row["line"], row["epoch"], row["value"]) for row in ends], rows, 220)
-    return _finish(alt.layer(*layers, labels), 220, right=76)
+    ends = [max((row for row in rows if row["line"] == line), key=lambda row: row["epoch"]) for line in lines]
+    names = [(row["line"], row["line"], row["epoch"], row["value"]) for row in ends]
+    return _finish(alt.layer(*layers, _end_labels(names, domain, height)), height)
 
 
 def subjects_chart(rows: Sequence[dict]) -> dict:
-    """Interval bars of `by_subject`, each under its name: a name has the width of the page to itself."""
-    labelled = [{**row, "label": f"{row['subject']}", "count": f"{row['pairs']} pairs"} for row in rows]
-    order = [row["label"] for row in labelled]
-    base = alt.Chart(_data(labelled)).encode(
-        y=alt.Y("label:N", sort=order, axis=None), tooltip=_tip("subject", "pairs", "map", "low", "high")
-    )
-    x = alt.X("map:Q", title="MAP@25", scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(format=".1f", orient="top"))
-    name = base.mark_text(align="left", dy=-9, limit=320, color=INK).encode(x=alt.value(0), text="label:N")
+    """Interval bars of `by_subject`, each under its name: a name has the width of the page to itself.
+
+    Rows are told apart by number: Vega-Lite sorts names by an expression that has them in it, and not every text can
+    stand there.
+    """
+    data = _data({**row, "place": place, "count": f"{row['pairs']} pairs"} for place, row in enumerate(rows))
+    tip = _tip("subject", "pairs", "map", "low", "high")
+    base = alt.Chart(data).encode(y=alt.Y("place:O", axis=None), tooltip=tip)
+    x = alt.X("map:Q", title="MAP@25", scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(tickCount=5, orient="top"))
+    name = base.mark_text(align="left", dy=-9, limit=270, color=INK).encode(x=alt.value(0), text="subject:N")
     pairs = base.mark_text(align="right", dy=-9, color=MUTED).encode(x=alt.value("width"), text="count:N")
     bars = base.mark_rule(strokeWidth=2, yOffset=6, color=COLOURS["reranked"]).encode(x=alt.X("low:Q"), x2="high:Q")
     dots = base.mark_point(filled=True, size=55, opacity=1, yOffset=6, color=COLOURS["reranked"]).encode(x=x)
-    return _finish(name + pairs + bars + dots, 40 * len(order))
+    return _finish(name + pairs + bars + dots, 40 * len(rows))
 
 
 def ranks_chart(rows: Sequence[dict]) -> dict:
-    """Bars of `rows`, {"ranking", "ranks", "pairs"}, side by side."""
+    """Bars of `rows`, {"ranking", "ranks", "pairs"}, lying, with the number behind each: so it fits on a telephone."""
     order, rankings = list(dict.fromkeys(row["ranks"] for row in rows)), ["retrieved", "reranked"]
-    chart = (
-        alt.Chart(_data(rows))
-        .mark_bar()
-        .encode(
-            x=alt.X(
-                "ranks:N", sort=order, title="rank of the right answer", axis=alt.Axis(labelAngle=0, labelOverlap=False)
-            ),
-            xOffset=alt.XOffset("ranking:N", sort=rankings),
-            y=alt.Y("pairs:Q", title="pairs", axis=alt.Axis(tickCount=5)),
-            color=_colour("ranking", rankings, legend=True),
-            tooltip=_tip("ranking", "ranks", "pairs"),
-        )
+    axis = alt.Axis(domain=False, ticks=False, labelPadding=6)
+    most = max(row["pairs"] for row in rows)
+    base = alt.Chart(_data(rows)).encode(
+        y=alt.Y("ranks:N", sort=order, title="rank of the right answer", axis=axis),
+        yOffset=alt.YOffset("ranking:N", sort=rankings),
+        x=alt.X(
+            "pairs:Q", title="pairs", scale=alt.Scale(domain=[0, 1.12 * most], nice=False), axis=alt.Axis(tickCount=5)
+        ),
+        tooltip=_tip("ranking", "ranks", "pairs"),
     )
-    return _finish(chart, 240)
+    text = base.mark_text(align="left", dx=4, fontSize=10, color=MUTED).encode(text=alt.Text("pairs:Q", format=","))
+    return _finish(base.mark_bar().encode(color=_colour("ranking", rankings, legend=True)) + text, 34 * len(order))
 
 
 def recall_chart(rows: Sequence[dict]) -> dict:
@@ -113,7 +111,9 @@ def recall_chart(rows: Sequence[dict]) -> dict:
         scale=alt.Scale(type="log", domain=[1, last], nice=False),
         axis=alt.Axis(values=[1, 2, 5, 10, 25, 50, 100, 200], grid=False),
     )
-    y = alt.Y("recall:Q", title="recall@k, weighted", scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(format=".0%"))
+    y = alt.Y(
+        "recall:Q", title="recall@k, weighted", scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(format=".0%", tickCount=5)
+    )
     dashes = alt.StrokeDash(
         "ranking:N",
         scale=alt.Scale(domain=rankings, range=[DASHES.get(name, [1, 0]) for name in rankings]),
@@ -123,9 +123,9 @@ def recall_chart(rows: Sequence[dict]) -> dict:
         x=x, color=_colour("ranking", rankings), tooltip=_tip("ranking", "k", "recall")
     )
     ends = [(row["ranking"], NAMES[row["ranking"]], row["k"], row["recall"]) for row in rows if row["k"] == last]
-    labels = _end_labels(ends, [{"value": 0.0}, {"value": 1.0}], 300)
+    labels = _end_labels(ends, [0, 1], 300)
     dots = base.mark_point(filled=True, size=20, opacity=1).encode(y=y)
-    return _finish(base.mark_line(strokeWidth=2).encode(y=y, strokeDash=dashes) + dots + labels, 300, right=76)
+    return _finish(base.mark_line(strokeWidth=2).encode(y=y, strokeDash=dashes) + dots + labels, 300)
 
 
 def reliability_chart(rows: Sequence[dict]) -> dict:
@@ -159,7 +159,7 @@ def seconds_chart(rows: Sequence[dict]) -> dict:
         x=alt.X(
             "value:Q",
             title=unit,
-            scale=alt.Scale(domain=[0, 1.25 * most / size], nice=False),
+            scale=alt.Scale(domain=[0, 1.5 * most / size], nice=False),
             axis=alt.Axis(tickCount=4),
         ),
         tooltip=_tip("stage", "time"),
@@ -218,32 +218,44 @@ def _mark(epoch: int) -> alt.LayerChart:
     )
 
 
-def _end_labels(ends: Sequence[tuple], rows: Sequence[dict], height: int) -> alt.Chart:
+def _end_labels(ends: Sequence[tuple], domain: Sequence[float], height: int) -> alt.LayerChart:
     """Names, (colour, text, x, y), behind the last points of lines, moved apart where they would lie on each other."""
     ends = sorted(ends, key=lambda end: -end[3])
-    values = [value for row in rows for value in (row["value"], row.get("low"), row.get("high")) if value is not None]
-    unit = height / ((max(values) - min(values)) or 1)
-    shifts, floor = [], -float("inf")
-    for _, _, _, y in ends:  # downwards, each at least a line's height below the one before
-        place = max(-y * unit, floor)
-        shifts.append(place + y * unit)
-        floor = place + LABEL * 0.85
-    over = max(shifts[-1], 0) / 2 if shifts else 0  # half of the crowd's overhang goes up
+    places = [height * (domain[1] - y) / (domain[1] - domain[0]) for _, _, _, y in ends]
     layers = [
         alt.Chart(_data([{"x": x, "y": y, "name": text}]))
-        .mark_text(align="left", dx=8, dy=round(shift - over * bool(shifts[-1] > 0), 1), color=COLOURS.get(name, MUTED))
+        .mark_text(align="left", dx=8, dy=round(moved - place, 1), color=COLOURS.get(name, MUTED))
         .encode(x="x:Q", y="y:Q", text="name:N")
-        for (name, text, x, y), shift in zip(ends, shifts, strict=True)
+        for (name, text, x, y), place, moved in zip(ends, places, move_apart(places, LABEL), strict=True)
     ]
     return alt.layer(*layers)
 
 
-def _finish(chart: alt.Chart | alt.LayerChart, height: int, right: int = 8) -> dict:
-    """The specification of `chart`, as wide as its place on the page; `right` pixels are left for names there."""
+def move_apart(places: Sequence[float], gap: float) -> list[float]:
+    """Pixels downwards, in order, at least `gap` apart and none above 0, as near to `places` as can be.
+
+    Subtracting the gaps leaves places that must not fall: neighbours that do are given their mean until none does.
+    """
+    groups: list[list[float]] = []
+    for number, place in enumerate(places):
+        groups.append([place - number * gap])
+        while len(groups) > 1 and _mean(groups[-2]) > _mean(groups[-1]):
+            last = groups.pop()
+            groups[-1] += last
+    level = [max(_mean(group), 0.0) for group in groups for _ in group]
+    return [place + number * gap for number, place in enumerate(level)]
+
+
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values)
+
+
+def _finish(chart: alt.Chart | alt.LayerChart, height: int) -> dict:
+    """The specification of `chart`, as wide as its place on the page."""
     chart = chart.properties(
         width="container",
         height=height,
-        padding={"left": 2, "top": 16, "right": right, "bottom": 2},
+        padding={"left": 2, "top": 16, "right": 8, "bottom": 2},
         autosize=alt.AutoSizeParams(type="fit-x", contains="padding"),
     )
     text = {"labelColor": MUTED, "titleColor": MUTED, "labelFontSize": 12, "titleFontSize": 12, "titleFontWeight": 400}

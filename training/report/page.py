@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,10 +42,11 @@ def write_page(run: Path) -> Path:
 
 
 def render_page(found: Finished) -> str:
-    """The page as HTML. Every text in it is escaped by the template; only the scripts and the style are taken as they are."""
+    """The page as HTML. The template escapes every text; only the script and the style are taken as they are."""
     environment = Environment(
         loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
+    environment.filters["breakable"] = _breakable
     sections, script = _sections(found), _script()
     return environment.get_template("page.html").render(
         name=f"{found.run.parent.name} / {found.run.name}",
@@ -58,6 +60,11 @@ def render_page(found: Finished) -> str:
         script=Markup(script),
         digest=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
     )
+
+
+def _breakable(text: str) -> Markup:
+    """`text` escaped, with leave to break a line behind the dots, slashes and underscores of a name or path."""
+    return Markup("<wbr>").join(re.split(r"(?<=[^\W\d][._/])", text))
 
 
 def _script() -> str:
@@ -110,6 +117,10 @@ def _tiles(found: Finished) -> list[tuple[str, str, str]]:
         tiles.append((f"Recall@{K}", f"{main[f'recall@{K}']:.3f}", "weighted" if "weighted" in parts else "all pairs"))
         unseen = parts.get("unseen", {"pairs": 0})["pairs"] / parts["all"]["pairs"]
         tiles.append(("Validation pairs", f"{parts['all']['pairs']:,}", f"{unseen:.0%} unseen in training"))
+    score = max(
+        (pair.public for pair in found.scored if pair.name.startswith(f"{found.run.parent.name}/")), default=None
+    )
+    tiles.append(("Leaderboard", "–" if score is None else f"{score:.3f}", "public" if score else "no score recorded"))
     if found.audit is not None:
         broken, rows = (sum(row[key] for row in found.audit) for key in ("violations", "rows"))
         tiles.append(("Leaks", f"{broken:,}", f"in {rows:,} rows of {len(found.audit)} checks"))

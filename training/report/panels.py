@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from shared.folds import seen_ids
 from shared.metrics import K
 from training.compare import paired_difference
 from training.report import charts
@@ -72,9 +73,9 @@ def rankings_panel(found: Finished) -> Panel:
     )
     weight = found.settings.evaluate.unseen_weight
     caption = (
-        f"MAP@25 with 95 % intervals from a bootstrap over questions, among the misconceptions that train.csv labels. "
-        f"Weighted is {1 - weight:g} seen + {weight:g} unseen, the hidden test's shares. The last column resamples both "
-        "rankings together, so what questions have in common falls out of its interval."
+        "MAP@25 among the misconceptions that train.csv labels, with 95 % intervals from a bootstrap over questions. "
+        f"Weighted is {1 - weight:g} seen + {weight:g} unseen, as in the hidden test. The numbers' last column "
+        "resamples both rankings together, so that what questions have in common falls out of its interval."
     )
     return Panel(title, caption, charts.rankings_chart(points), headers, rows)
 
@@ -124,8 +125,8 @@ def subjects_panel(found: Finished) -> Panel:
     resamples = found.settings.evaluate.bootstrap
     rows = by_subject(ranks, found.evaluated.queries, least=LEAST, most=MOST, resamples=resamples)
     caption = (
-        f"The reranked MAP@25 of all pairs, with 95 % intervals. Subjects of fewer than {LEAST} pairs, and those behind "
-        f"the {MOST} largest, are one row."
+        f"The reranked MAP@25 of all pairs, with 95 % intervals. Subjects of fewer than {LEAST} pairs, and those "
+        f"behind the {MOST} largest, are one row."
     )
     cells = [[row["subject"], str(row["pairs"]), _values(row["map"], row["low"], row["high"])] for row in rows]
     return Panel(title, caption, charts.subjects_chart(rows), ("subject", "pairs", "MAP@25"), cells)
@@ -168,13 +169,17 @@ def reliability_panel(found: Finished) -> Panel:
         return Panel(title, missing=_why_not(found))
     rows = reliability(with_probability(found.evaluated.ranked, found.evaluated.queries))
     cells = [
-        [f"{row['low']:.1f}–{row['high']:.1f}", f"{row['pairs']:,}", f"{row['probability']:.3f}"]
-        + [_values(row["right"], row["from"], row["to"])]
+        (
+            f"{row['low']:.1f}–{row['high']:.1f}",
+            f"{row['pairs']:,}",
+            f"{row['probability']:.3f}",
+            _values(row["right"], row["from"], row["to"]),
+        )
         for row in rows
     ]
     caption = (
-        "How often a candidate was right, against the probability that the reranker gave it (softmax of its scores over "
-        "a question's candidates). On the dashed line a probability keeps its word; above it the reranker is too "
+        "How often a candidate was right, against the probability that the reranker gave it (softmax of its scores "
+        "over a query's candidates). On the dashed line a probability keeps its word; above it the reranker is too "
         "modest, below too sure. The numbers on top count candidates; bars are Wilson's 95 % intervals."
     )
     headers = ("probability", "candidates", "their mean", "share that was right")
@@ -226,13 +231,12 @@ def calibration_panel(found: Finished) -> Panel:
             title, missing="No calibration has been chosen: just calibrate does it from two evaluated draws on."
         )
     rows = [
-        [
-            facts["pool"],
-            facts["ranking"],
-            facts["draw"],
+        (
+            *(facts[key] for key in ("pool", "ranking", "draw")),
             *(f"{facts[side]['weighted']:.3f}" for side in ("without", "with")),
-        ]
-        + [f"{facts['gain']:+.4f} ({facts['low']:+.4f} to {facts['high']:+.4f})", facts["chosen"]]
+            f"{facts['gain']:+.4f} ({facts['low']:+.4f} to {facts['high']:+.4f})",
+            facts["chosen"],
+        )
         for facts in found.calibration_figures
     ]
     shown = ("depth", "extra", "blend", "offset", "tail_offset")
@@ -260,50 +264,33 @@ def lineage_panel(found: Finished) -> Panel:
         return Panel("Lineage", missing="No stage is finished yet.")
     cells = []
     for name, made in found.lineages.items():
-        inputs = ", ".join(f"{path.rpartition('/')[2]} {value[:8]}" for path, value in made.get("inputs", {}).items())
-        cells.append(
-            [name, short_version(made), made.get("fingerprint", "")[:12], inputs, made.get("base_sha256", "")[:12]]
-        )
+        inputs = (f"{path.rpartition('/')[2]} {value[:8]}" for path, value in made.get("inputs", {}).items())
+        digests = [made.get(key, "")[:12] for key in ("fingerprint", "base_sha256")]
+        cells.append([name, short_version(made), *digests, ", ".join(inputs)])
     caption = "Which code made each stage from what: the first digits of SHA-256. A + marks uncommitted changes."
-    headers = ("stage", "code", "fingerprint", "inputs", "base weights")
+    headers = ("stage", "code", "fingerprint", "base weights", "inputs")
     return Panel("Lineage", caption, headers=headers, rows=cells, open=True)
 
 
 def worst_rows(found: Finished) -> list[dict]:
-    """The worst rows as the page shows them: texts of the query, the right answer and its ranks, the first candidates."""
+    """The worst rows: each a row of QUERIES, with its answer, ranks "before" and "after" reranking, and candidates."""
     if not found.evaluated:
         return []
     data = found.evaluated
     rows = with_probability(data.ranked, data.queries)
     texts = dict(data.misconceptions.select("misconception_id", "text").iter_rows())
-    seen = set(of_ranking(data.ranks, "reranked").filter("seen")["misconception_id"])
-    seen |= set(data.queries.filter(data.queries["fold"] == "train")["misconception_id"].drop_nulls())
-    queries = {row["query_id"]: row for row in data.queries.iter_rows(named=True)}
+    seen, queries = seen_ids(data.queries), {row["query_id"]: row for row in data.queries.iter_rows(named=True)}
     first = rows.filter(rows["rank"] <= SHOWN).partition_by("query_id", as_dict=True)
     worst = []
     for query_id, before, after in worst_queries(data.ranks, rows, WORST):
-        query = queries[query_id]
-        candidates = (
-            [
-                {
-                    "text": texts[id_],
-                    "id": id_,
-                    "seen": id_ in seen,
-                    "right": right,
-                    "probability": f"{probability:.2f}",
-                }
-                for id_, probability, right in first[(query_id,)]
-                .select("misconception_id", "probability", "right")
-                .iter_rows()
-            ]
-            if (query_id,) in first
-            else []
-        )
-        answer = query["misconception_id"]
-        worst.append(
-            {**query, "answer": texts[answer], "answer_seen": answer in seen, "candidates": candidates}
-            | {"before": _place(before), "after": _place(after)}
-        )
+        answer = queries[query_id]["misconception_id"]
+        candidates = first[(query_id,)].iter_rows(named=True) if (query_id,) in first else ()
+        shown = [
+            (f"{row['probability']:.2f}", texts[row["misconception_id"]], row["misconception_id"] in seen, row["right"])
+            for row in candidates
+        ]
+        facts = {"answer": texts[answer], "seen": answer in seen, "candidates": shown}
+        worst.append({**queries[query_id], **facts, "before": _place(before), "after": _place(after)})
     return worst
 
 
@@ -351,7 +338,7 @@ def _flatten(section, prefix: str):
 def _words(value) -> str:
     if isinstance(value, list | tuple):
         return ", ".join(map(str, value))
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    return f"{value:g}" if isinstance(value, float) else str(value) or "empty"
 
 
 def _main(parts: dict) -> dict:

@@ -25,6 +25,8 @@ NAMES = {
 }
 DASHES = {"popularity": [1, 3], "bm25": [2, 2], "untrained": [5, 3]}  # of the grey ones
 PARTS = ("weighted", "seen", "unseen")
+QUIET = {"domain": False, "ticks": False, "labelPadding": 6}  # an axis of names
+PERCENT = {"format": ".0%", "tickCount": 5}
 LABEL = 14  # pixels that a line of text needs
 UNITS = (("hours", 3600), ("minutes", 60), ("seconds", 1))
 FONT = "system-ui, sans-serif"
@@ -33,10 +35,10 @@ FONT = "system-ui, sans-serif"
 def rankings_chart(rows: Sequence[dict]) -> dict:
     """Interval bars of `rows`, {"ranking", "part", "map", "low", "high"}: a row of the chart is a ranking."""
     order = [NAMES[name] for name in dict.fromkeys(row["ranking"] for row in rows)]
-    data = _data({**row, "ranking": NAMES[row["ranking"]]} for row in rows)
-    y = alt.Y("ranking:N", sort=order, title=None, axis=alt.Axis(domain=False, ticks=False, labelPadding=6))
+    data = _named(rows)
+    y = alt.Y("ranking:N", sort=order, title=None, axis=alt.Axis(**QUIET))
     offset = alt.YOffset("part:N", sort=list(PARTS), scale=alt.Scale(paddingOuter=0.6))
-    colour = _colour("part", PARTS, legend=True)
+    colour = _colour("part", PARTS, legend="circle")
     tip = _tip("ranking", "part", "map", "low", "high")
     base = alt.Chart(data).encode(y=y, yOffset=offset, color=colour, tooltip=tip)
     x = alt.X("map:Q", title="MAP@25", scale=alt.Scale(domainMin=0), axis=alt.Axis(tickCount=6))
@@ -87,81 +89,56 @@ def subjects_chart(rows: Sequence[dict]) -> dict:
 def ranks_chart(rows: Sequence[dict]) -> dict:
     """Bars of `rows`, {"ranking", "ranks", "pairs"}, lying, with the number behind each: so it fits on a telephone."""
     order, rankings = list(dict.fromkeys(row["ranks"] for row in rows)), ["retrieved", "reranked"]
-    axis = alt.Axis(domain=False, ticks=False, labelPadding=6)
     most = max(row["pairs"] for row in rows)
-    base = alt.Chart(_data(rows)).encode(
-        y=alt.Y("ranks:N", sort=order, title="rank of the right answer", axis=axis),
-        yOffset=alt.YOffset("ranking:N", sort=rankings),
-        x=alt.X(
-            "pairs:Q", title="pairs", scale=alt.Scale(domain=[0, 1.12 * most], nice=False), axis=alt.Axis(tickCount=5)
-        ),
+    base = alt.Chart(_named(rows)).encode(
+        y=alt.Y("ranks:N", sort=order, title="rank of the right answer", axis=alt.Axis(**QUIET)),
+        yOffset=alt.YOffset("ranking:N", sort=[NAMES[name] for name in rankings]),
+        x=alt.X("pairs:Q", title="pairs", scale=alt.Scale(domain=[0, 1.12 * most]), axis=alt.Axis(tickCount=5)),
         tooltip=_tip("ranking", "ranks", "pairs"),
     )
     text = base.mark_text(align="left", dx=4, fontSize=10, color=MUTED).encode(text=alt.Text("pairs:Q", format=","))
-    return _finish(base.mark_bar().encode(color=_colour("ranking", rankings, legend=True)) + text, 34 * len(order))
+    return _finish(base.mark_bar().encode(color=_colour("ranking", rankings, legend="circle")) + text, 34 * len(order))
 
 
 def recall_chart(rows: Sequence[dict]) -> dict:
-    """Lines of `rows`, {"ranking", "k", "recall"}, over a logarithmic k, with their names at the right end."""
-    rankings = list(dict.fromkeys(row["ranking"] for row in rows))
-    last = max(row["k"] for row in rows)
-    x = alt.X(
-        "k:Q",
-        title="k, the candidates looked at (logarithmic)",
-        scale=alt.Scale(type="log", domain=[1, last], nice=False),
-        axis=alt.Axis(values=[1, 2, 5, 10, 25, 50, 100, 200], grid=False),
+    """Lines of `rows`, {"ranking", "k", "recall"}, over a logarithmic k."""
+    rankings, last = list(dict.fromkeys(row["ranking"] for row in rows)), max(row["k"] for row in rows)
+    dashes = alt.Scale(domain=[NAMES[name] for name in rankings], range=[DASHES.get(name, [1, 0]) for name in rankings])
+    log, ticks = alt.Scale(type="log", domain=[1, last], nice=False), [1, 2, 5, 10, 25, 50, 100, 200]
+    base = alt.Chart(_named(rows)).encode(
+        x=alt.X("k:Q", title="k (logarithmic)", scale=log, axis=alt.Axis(values=ticks, grid=False)),
+        y=alt.Y("recall:Q", title="recall@k, weighted", scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(**PERCENT)),
+        color=_colour("ranking", rankings, legend="stroke"),
+        strokeDash=alt.StrokeDash("ranking:N", scale=dashes),
+        tooltip=_tip("ranking", "k", "recall"),
     )
-    y = alt.Y(
-        "recall:Q", title="recall@k, weighted", scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(format=".0%", tickCount=5)
-    )
-    dashes = alt.StrokeDash(
-        "ranking:N",
-        scale=alt.Scale(domain=rankings, range=[DASHES.get(name, [1, 0]) for name in rankings]),
-        legend=None,
-    )
-    base = alt.Chart(_data(rows)).encode(
-        x=x, color=_colour("ranking", rankings), tooltip=_tip("ranking", "k", "recall")
-    )
-    ends = [(row["ranking"], NAMES[row["ranking"]], row["k"], row["recall"]) for row in rows if row["k"] == last]
-    labels = _end_labels(ends, [0, 1], 300)
-    dots = base.mark_point(filled=True, size=20, opacity=1).encode(y=y)
-    return _finish(base.mark_line(strokeWidth=2).encode(y=y, strokeDash=dashes) + dots + labels, 300)
+    points = base.mark_point(filled=True, size=160, opacity=0)  # what a finger finds
+    return _finish(base.mark_line(strokeWidth=2) + points, 300)
 
 
 def reliability_chart(rows: Sequence[dict]) -> dict:
     """Points of `reliability` with their intervals, beside the diagonal on which a probability keeps its word."""
-    axis, scale = alt.Axis(format=".0%", tickCount=5), alt.Scale(domain=[0, 1])
+    scale, axis = alt.Scale(domain=[0, 1]), alt.Axis(**PERCENT)
     x = alt.X("probability:Q", title="probability given by the reranker", scale=scale, axis=axis)
     y = alt.Y("right:Q", title="share that was right", scale=scale, axis=axis)
-    base = alt.Chart(_data(rows)).encode(
-        x=x, tooltip=_tip("low", "high", "pairs", "probability", "right", "from", "to")
-    )
+    data = _data({**row, "count": _thousands(row["pairs"])} for row in rows)
+    base = alt.Chart(data).encode(x=x, tooltip=_tip("low", "high", "pairs", "probability", "right", "from", "to"))
     ideal = alt.Chart(_data([{"probability": 0, "right": 0}, {"probability": 1, "right": 1}]))
     ideal = ideal.mark_line(strokeDash=[4, 4], color=MUTED, strokeWidth=1).encode(x=x, y=y)
     bars = base.mark_rule(strokeWidth=2, color=COLOURS["reranked"]).encode(y=alt.Y("from:Q"), y2="to:Q")
     dots = base.mark_point(filled=True, size=55, opacity=1, color=COLOURS["reranked"]).encode(y=y)
-    counts = base.mark_text(color=MUTED, dy=-8, fontSize=10).encode(
-        y=alt.value(0), text=alt.Text("pairs:Q", format=",")
-    )
+    counts = base.mark_text(color=MUTED, dy=-8, fontSize=10).encode(y=alt.value(0), text="count:N")
     return _finish(ideal + bars + dots + counts, 300)
 
 
 def seconds_chart(rows: Sequence[dict]) -> dict:
     """Bars of `rows`, {"stage", "seconds", "time"}, with the time behind each."""
-    order = [row["stage"] for row in rows]
     most = max(row["seconds"] for row in rows) or 1
-    unit, size = next(
-        (name, size) for name, size in (("hours", 3600), ("minutes", 60), ("seconds", 1)) if most >= size or size == 1
-    )
-    rows = [{**row, "value": row["seconds"] / size} for row in rows]
-    base = alt.Chart(_data(rows)).encode(
-        y=alt.Y("stage:N", sort=order, title=None, axis=alt.Axis(domain=False, ticks=False)),
-        x=alt.X(
-            "value:Q",
-            title=unit,
-            scale=alt.Scale(domain=[0, 1.5 * most / size], nice=False),
-            axis=alt.Axis(tickCount=4),
-        ),
+    unit, size = next((name, size) for name, size in UNITS if most >= size or size == 1)
+    wide = alt.Scale(domain=[0, 1.5 * most / size])  # the longest bar's time stands behind it, on a telephone too
+    base = alt.Chart(_data({**row, "value": row["seconds"] / size} for row in rows)).encode(
+        y=alt.Y("stage:N", sort=[row["stage"] for row in rows], title=None, axis=alt.Axis(**QUIET)),
+        x=alt.X("value:Q", title=unit, scale=wide, axis=alt.Axis(tickCount=4)),
         tooltip=_tip("stage", "time"),
     )
     text = base.mark_text(align="left", dx=5, color=INK).encode(text="time:N")
@@ -170,11 +147,9 @@ def seconds_chart(rows: Sequence[dict]) -> dict:
 
 def scores_chart(rows: Sequence[dict]) -> dict:
     """Points of `rows`, {"name", "cv", "low", "high", "public", "here"}, with their names; this run's stands out."""
-    scale = alt.Scale(zero=False, padding=24)
-    x, y = (
-        alt.X("cv:Q", title="weighted MAP@25 on held-out data", scale=scale),
-        alt.Y("public:Q", title="public leaderboard", scale=scale),
-    )
+    scale, axis = alt.Scale(zero=False, padding=24), alt.Axis(tickCount=5)
+    x = alt.X("cv:Q", title="weighted MAP@25 on held-out data", scale=scale, axis=axis)
+    y = alt.Y("public:Q", title="public leaderboard", scale=scale, axis=axis)
     colour = alt.condition("datum.here", alt.value(COLOURS["reranked"]), alt.value(MUTED))
     base = alt.Chart(_data(rows)).encode(color=colour, y=y, tooltip=_tip("name", "cv", "low", "high", "public"))
     bars = base.mark_rule(strokeWidth=1.5).encode(x=alt.X("low:Q"), x2="high:Q")
@@ -182,20 +157,30 @@ def scores_chart(rows: Sequence[dict]) -> dict:
     return _finish(bars + dots + base.mark_text(dy=-12).encode(x=x, text="name:N"), 280)
 
 
+def _named(rows) -> alt.Data:
+    """The rows, their rankings by the names that a reader sees."""
+    return _data({**row, "ranking": NAMES[row["ranking"]]} for row in rows)
+
+
 def _data(rows) -> alt.Data:
-    return alt.Data(values=[{key: _short(value) for key, value in row.items()} for row in rows])
+    """Whole numbers and what is rounded to nine digits: the rest of a float would be half of the page."""
+    kept = [{key: round(value, 9) if isinstance(value, float) else value for key, value in row.items()} for row in rows]
+    assert all(abs(value) < float("inf") for row in kept for value in row.values() if isinstance(value, float))
+    return alt.Data(values=kept)
 
 
-def _short(value):
-    """Five digits are more than a screen shows; what is infinite would not be JSON."""
-    assert not isinstance(value, float) or abs(value) != float("inf")
-    return round(value, 5) if isinstance(value, float) else value
+def _thousands(count: int) -> str:
+    return f"{count}" if count < 1000 else f"{count / 1000:.1f}k" if count < 10_000 else f"{count / 1000:.0f}k"
 
 
-def _colour(field: str, domain: Sequence[str], *, legend: bool = False) -> alt.Color:
-    """`domain` in its fixed colours, what has none in grey."""
-    scale = alt.Scale(domain=list(domain), range=[COLOURS.get(name, MUTED) for name in domain])
-    shown = alt.Legend(orient="top", title=None, symbolType="circle", symbolStrokeWidth=0, offset=4) if legend else None
+def _colour(field: str, domain: Sequence[str], *, legend: str = "") -> alt.Color:
+    """`domain` in its fixed colours, what has none in grey; `legend` is the shape of its symbols."""
+    names = [NAMES.get(name, name) for name in domain]
+    scale = alt.Scale(domain=names, range=[COLOURS.get(name, MUTED) for name in domain])
+    if not legend:
+        return alt.Color(f"{field}:N", scale=scale, legend=None)
+    width = {"symbolSize": 400, "symbolStrokeWidth": 2} if legend == "stroke" else {"symbolStrokeWidth": 0}
+    shown = alt.Legend(orient="top", title=None, columns=3, symbolType=legend, offset=4, **width)
     return alt.Color(f"{field}:N", scale=scale, legend=shown)
 
 

@@ -13,9 +13,10 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from shared.metrics import K
-from training.report import charts, panels
+from training.report import background, charts, panels
 from training.report.panels import Panel
 from training.report.read import Finished, read_finished
+from training.report.worst import worst_rows
 from training.version import short_version
 
 HERE = Path(__file__).parent
@@ -53,8 +54,8 @@ def render_page(found: Finished) -> str:
         about=_about(found),
         tiles=_tiles(found),
         sections=sections,
-        worst=panels.worst_rows(found),
-        missing=panels.worst_missing(found),
+        worst=worst_rows(found),
+        missing=panels.why_not(found),
         specs=[panel.chart for section in sections for panel in section.panels if panel.chart],
         style=Markup((HERE / "page.css").read_text()),
         script=Markup(script),
@@ -63,8 +64,8 @@ def render_page(found: Finished) -> str:
 
 
 def _breakable(text: str) -> Markup:
-    """`text` escaped, with leave to break a line behind the dots, slashes and underscores of a name or path."""
-    return Markup("<wbr>").join(re.split(r"(?<=[^\W\d][._/])", text))
+    """`text` escaped, with leave to break a line behind the dots and slashes of a name or path."""
+    return Markup("<wbr>").join(re.split(r"(?<=[^\W\d][./])", text))
 
 
 def _script() -> str:
@@ -77,14 +78,15 @@ def _script() -> str:
 
 def _sections(found: Finished) -> list[Section]:
     answers = [panels.ranks_panel(found), panels.recall_panel(found), panels.reliability_panel(found)]
+    kept = [*background.settings_panels(found), background.lineage_panel(found)]
     return [
-        Section("baselines", "Figures", [panels.rankings_panel(found)]),
+        Section("figures", "Figures", [panels.rankings_panel(found)]),
         Section("training", "Training by epoch", panels.epochs_panels(found), wide=False),
         Section("answers", "Ranks and scores", [*answers, panels.scores_panel(found)], wide=False),
         Section("subjects", "Subjects", [panels.subjects_panel(found)]),
-        Section("time", "Time", [panels.seconds_panel(found)]),
-        Section("audit", "Audit and calibration", [panels.audit_panel(found), panels.calibration_panel(found)]),
-        Section("settings", "Settings and lineage", [*panels.settings_panels(found), panels.lineage_panel(found)]),
+        Section("time", "Time", [background.seconds_panel(found)]),
+        Section("audit", "Audit and calibration", [background.audit_panel(found), background.calibration_panel(found)]),
+        Section("settings", "Settings and lineage", kept),
     ]
 
 
@@ -125,5 +127,5 @@ def _tiles(found: Finished) -> list[tuple[str, str, str]]:
         broken, rows = (sum(row[key] for row in found.audit) for key in ("violations", "rows"))
         tiles.append(("Leaks", f"{broken:,}", f"in {rows:,} rows of {len(found.audit)} checks"))
     seconds = sum(made["seconds"] for made in found.lineages.values())
-    tiles.append(("Time", panels.duration(seconds), f"{len(found.lineages)} stages"))
+    tiles.append(("Time", background.duration(seconds), f"{len(found.lineages)} stages"))
     return tiles

@@ -1,5 +1,7 @@
 """Says what stands behind the figures: time, audit, calibration, settings, lineage."""
 
+from pydantic import BaseModel
+
 from training.report import charts
 from training.report.panels import Panel
 from training.report.read import Finished
@@ -33,14 +35,12 @@ def audit_panel(found: Finished) -> Panel:
 def calibration_panel(found: Finished) -> Panel:
     title = "Calibration"
     if found.calibration is None:
-        return Panel(
-            title, missing="No calibration has been chosen: just calibrate does it from two evaluated draws on."
-        )
+        return Panel(title, missing="No calibration is chosen yet: just calibrate does it on two evaluated draws.")
     rows = [
         (
             *(facts[key] for key in ("pool", "ranking", "draw")),
             *(f"{facts[side]['weighted']:.3f}" for side in ("without", "with")),
-            f"{facts['gain']:+.4f} ({facts['low']:+.4f} to {facts['high']:+.4f})",
+            f"{facts['gain']:+.4f} ({facts['low']:+.4f}\u00a0to\u00a0{facts['high']:+.4f})",
             facts["chosen"],
         )
         for facts in found.calibration_figures
@@ -94,7 +94,7 @@ def _flatten(section, prefix: str):
     """(name, value, default) of every setting; one without a default has – there."""
     for name, field in type(section).model_fields.items():
         value = getattr(section, name)
-        if hasattr(value, "model_fields"):
+        if isinstance(value, BaseModel):
             yield from _flatten(value, f"{prefix}{name}.")
         else:
             default = "–" if field.is_required() else _words(field.get_default(call_default_factory=True))

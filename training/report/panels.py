@@ -217,7 +217,7 @@ def _difference(found: Finished, name: str) -> str:
     settings = found.settings.evaluate
     how = {"unseen_weight": settings.unseen_weight, "resamples": settings.bootstrap}
     _, _, difference, low, high, _ = paired_difference([a], [b], **how)
-    return f"{difference:+.3f} ({low:+.3f} to {high:+.3f})"
+    return f"{difference:+.3f} ({low:+.3f}\u00a0to\u00a0{high:+.3f})"
 
 
 def _main(parts: dict) -> dict:

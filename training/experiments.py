@@ -73,7 +73,7 @@ def lb(arguments: list[str]) -> int:
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     write_score(run, time=now, public=options.get("public"), private=options.get("private"))
     score = read_score(run)
-    print(f"{run / FILE}: public {_score(score.public)}, private {_score(score.private)}")
+    print(f"{run / FILE}: public {format_score(score.public)}, private {format_score(score.private)}")
     return 0
 
 
@@ -112,6 +112,11 @@ def describe_agreement(pairs: list[Scored]) -> str:
     )
 
 
+def format_score(value: float | None) -> str:
+    """`0.505`, - where there is none."""
+    return "-" if value is None else f"{value:.3f}"
+
+
 def _read(run: Path) -> Run:
     lineages = [read_manifest(run / name)["lineage"] for name in STAGES if (run / name / "manifest.json").is_file()]
     metrics = run / "evaluate" / "metrics.json"
@@ -127,29 +132,26 @@ def _read(run: Path) -> Run:
 
 
 def _table(found: list[Run]) -> Table:
-    columns = ("iteration", "split", "MAP@25 weighted", "seen", "unseen", "recall@25", "seconds", "commit")
-    title = "Runs (reranked, among the labelled misconceptions; recall weighted; intervals of 95 %)"
+    columns = ("iteration", "split", "weighted", "seen", "unseen", "recall@25", "seconds", "commit")
+    title = "Runs (MAP@25 reranked, among the labelled misconceptions, 95 % intervals; recall weighted)"
     table = Table(*columns, "LB public", "private", title=title)
     for column in (*table.columns[2:7], *table.columns[8:]):
         column.justify = "right"
     for place, run in enumerate(found):
         weighted = run.figures.get("weighted")
-        figures = [format_interval(run.figures.get(part)) for part in ("weighted", "seen", "unseen")]
-        recall = f"{weighted['recall@25']:.3f}" if weighted else "-"
+        figures = [format_interval(weighted)]
+        figures += [format_score(run.figures.get(part, {}).get("map@25")) for part in ("seen", "unseen")]
+        figures.append(format_score(weighted and weighted["recall@25"]))
         scores = (run.score.public, run.score.private) if run.score else (None, None)
         stale = "*" if _is_stale(run) else ""
-        cells = [f"{run.seconds:,.0f}", "\n".join(run.versions), *(_score(score) + stale for score in scores)]
+        cells = [f"{run.seconds:,.0f}", "\n".join(run.versions), *(format_score(score) + stale for score in scores)]
         last = place + 1 == len(found) or found[place + 1].iteration != run.iteration
-        table.add_row(run.iteration, run.split, *figures, recall, *cells, end_section=last)
+        table.add_row(run.iteration, run.split, *figures, *cells, end_section=last)
     return table
 
 
 def _is_stale(run: Run) -> bool:
     return run.score is not None and not run.score.current
-
-
-def _score(value: float | None) -> str:
-    return "-" if value is None else f"{value:.3f}"
 
 
 def _natural(name: str) -> list:

@@ -29,7 +29,8 @@ def queries_of(subjects, answers=None):
 
 
 def ranked_of(scores, query_id="0_A"):
-    rows = [(query_id, id_, rank, 0.5, score) for rank, (id_, score) in enumerate(scores, 1)]
+    """(misconception, score) in the order of retrieval."""
+    rows = [(query_id, id_, rank, 1 / rank, score) for rank, (id_, score) in enumerate(scores, 1)]
     return pl.DataFrame(rows, schema=RANKED, orient="row")
 
 
@@ -71,10 +72,10 @@ def is_even(place):
     return place % 2 == 0
 
 
-def test_a_probability_is_the_softmax_over_the_scored_labelled_candidates_of_a_query():
-    # 10, 11 are labelled, 12 is not; 13 is and was not scored: softmax of log 3 and 0 is 3/4 and 1/4
-    ranked = ranked_of([(12, 9.0), (11, 0.0), (10, math.log(3)), (13, None)])
-    rows = with_probability(ranked, queries_of("aaa", [10, 11, 13]))
+def test_a_probability_is_the_softmax_over_the_first_labelled_candidates_of_a_query():
+    # 10, 11, 13 are labelled, 12 is not; 13 is the third of them: softmax of log 3 and 0 is 3/4 and 1/4
+    ranked = ranked_of([(12, 9.0), (11, 0.0), (10, math.log(3)), (13, 9.0)])
+    rows = with_probability(ranked, queries_of("aaa", [10, 11, 13]), 2)
     assert rows.select("misconception_id", "rank", "right").rows() == [(10, 1, True), (11, 2, False)]
     assert rows["probability"].to_list() == pytest.approx([0.75, 0.25])
 

@@ -50,22 +50,26 @@ def rankings_chart(rows: Sequence[dict]) -> dict:
 
 def epochs_chart(rows: Sequence[dict], title: str, merged: int | None) -> dict:
     """Lines of `rows`, {"line", "epoch", "value"} and, where there is an interval, "low" and "high"."""
-    height, last = 220, max(row["epoch"] for row in rows)
+    height, last = 220, max(1, *(row["epoch"] for row in rows))
     lines = [name for name in COLOURS if any(row["line"] == name for row in rows)]
     values = [row[key] for row in rows for key in ("value", "low", "high") if key in row]
     slack = (max(values) - min(values)) * 0.08 or 0.1
     domain = [0 if title == "MAP@25" else min(values) - slack, max(values) + slack]
+    apart = 0.02 * last * any("low" in row for row in rows)  # no interval hides another
+    beside = {name: apart * (place - (len(lines) - 1) / 2) for place, name in enumerate(lines)}
     steps = alt.Axis(values=list(range(last + 1)), format="d", grid=False)
-    x = alt.X("epoch:Q", title="epoch", scale=alt.Scale(domain=[0, max(last, 1)], nice=False), axis=steps)
+    within = alt.Scale(domain=[min(beside.values()), last + max(beside.values())], nice=False)
     y = alt.Y("value:Q", title=title, scale=alt.Scale(domain=domain, nice=False), axis=alt.Axis(tickCount=5))
-    base = alt.Chart(_data(rows)).encode(x=x, color=_colour("line", lines), tooltip=_tip("line", "epoch", "value"))
+    placed = [{**row, "place": row["epoch"] + beside[row["line"]]} for row in rows]
+    x = alt.X("place:Q", title="epoch", scale=within, axis=steps)
+    base = alt.Chart(_data(placed)).encode(x=x, color=_colour("line", lines), tooltip=_tip("line", "epoch", "value"))
     bars = base.transform_filter("isValid(datum.low)").mark_rule(strokeWidth=1.5, opacity=0.6)
     layers = [base.mark_line(strokeWidth=2).encode(y=y), bars.encode(y=alt.Y("low:Q"), y2="high:Q")]
     layers.append(base.mark_point(filled=True, size=45, opacity=1).encode(y=y))
     if merged is not None:
         layers.insert(0, _mark(merged))
-    ends = [max((row for row in rows if row["line"] == line), key=lambda row: row["epoch"]) for line in lines]
-    names = [(row["line"], row["line"], row["epoch"], row["value"]) for row in ends]
+    ends = [max((row for row in placed if row["line"] == line), key=lambda row: row["epoch"]) for line in lines]
+    names = [(row["line"], row["line"], last + max(beside.values()), row["value"]) for row in ends]
     return _finish(alt.layer(*layers, _end_labels(names, domain, height)), height)
 
 

@@ -55,10 +55,11 @@ def recall_by_depth(ranks: pl.DataFrame, unseen_weight: float) -> list[dict]:
     ]
 
 
-def with_probability(ranked: pl.DataFrame, queries: pl.DataFrame) -> pl.DataFrame:
-    """The reranked candidates of the labelled pool: query_id, misconception_id, rank, rerank_score, probability, right.
+def with_probability(ranked: pl.DataFrame, queries: pl.DataFrame, depth: int) -> pl.DataFrame:
+    """The reranked candidates of the labelled pool: query_id, misconception_id, rank, probability, right.
 
-    The score is a logit of one word, no probability by itself: the probability is the softmax over the candidates of a
+    These are the first `depth` retrieved; an evaluation scores others too, for the other pool and for calibration. A
+    score is a logit of one word, no probability by itself: the probability is the softmax over the candidates of a
     query, which is what training fits.
     """
     labelled = queries["misconception_id"].drop_nulls().unique()
@@ -66,7 +67,9 @@ def with_probability(ranked: pl.DataFrame, queries: pl.DataFrame) -> pl.DataFram
     score = pl.col("rerank_score").cast(pl.Float64)
     weight = (score - score.max().over("query_id")).exp()
     return (
-        ranked.filter(pl.col("misconception_id").is_in(labelled.implode()) & score.is_not_null())
+        ranked.filter(pl.col("misconception_id").is_in(labelled.implode()))
+        .sort("query_id", "retrieval_score", "misconception_id", descending=[False, True, False])
+        .filter(pl.int_range(pl.len()).over("query_id") < depth)
         .sort("query_id", "rerank_score", "misconception_id", descending=[False, True, False])
         .with_columns(
             probability=weight / weight.sum().over("query_id"),
@@ -74,7 +77,7 @@ def with_probability(ranked: pl.DataFrame, queries: pl.DataFrame) -> pl.DataFram
         )
         .join(answers, on=PAIR, how="left", maintain_order="left")
         .with_columns(pl.col("right").fill_null(False))
-        .select(*PAIR, "rank", "rerank_score", "probability", "right")
+        .select(*PAIR, "rank", "probability", "right")
     )
 
 

@@ -143,7 +143,8 @@ def reliability_panel(found: Finished) -> Panel:
     title = "Reliability of the scores"
     if not found.evaluated:
         return Panel(title, missing=why_not(found))
-    rows = reliability(with_probability(found.evaluated.ranked, found.evaluated.queries))
+    data = found.evaluated
+    rows = reliability(with_probability(data.ranked, data.queries, found.settings.evaluate.depth))
     cells = [
         (
             f"{row['low']:.1f}–{row['high']:.1f}",

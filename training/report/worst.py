@@ -12,7 +12,7 @@ def worst_rows(found: Finished) -> list[dict]:
     if not found.evaluated:
         return []
     data = found.evaluated
-    rows = with_probability(data.ranked, data.queries)
+    rows = with_probability(data.ranked, data.queries, found.settings.evaluate.depth)
     texts = dict(data.misconceptions.select("misconception_id", "text").iter_rows())
     seen, queries = seen_ids(data.queries), {row["query_id"]: row for row in data.queries.iter_rows(named=True)}
     first = rows.filter(rows["rank"] <= SHOWN).partition_by("query_id", as_dict=True)

@@ -49,8 +49,11 @@ def report(arguments: list[str]) -> int:
     from training.report.terminal import print_report
 
     target, split = _target({"iter": "1", **read_options(arguments)})
-    print_report([RUNS / name / split for name, _ in _chain(target, split, None)])
-    print(f"written to {write_page(RUNS / target / split)}")
+    runs = [RUNS / name / split for name, _ in _chain(target, split, None)]
+    if runs[-1] in print_report(runs):
+        print(f"written to {write_page(runs[-1])}")
+    else:
+        print(f"no report.html: {runs[-1]} has no finished stage yet")
     return 0
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, sync_playwright
 
+from shared.manifest import write_manifest
 from shared.settings import ITERATIONS
 from tests.training.finished_run import HOSTILE, finish_run
 from training.__main__ import main
@@ -178,6 +179,18 @@ print(sorted({"torch", "transformers", "vllm", "peft", "faiss"} & set(sys.module
     path = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run([sys.executable, "-c", code], cwd=place, env=path, capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-2:] == ["written to runs/demo1/full/report.html", "[]"]
+
+
+def test_a_run_that_is_not_begun_or_was_evaluated_by_an_older_version_is_named(place, monkeypatch, capsys):
+    monkeypatch.chdir(place)
+    assert main(["report", "iter=small1"]) == 0  # small0 has begun, small1 has not
+    assert "no report.html: runs/small1/cv has no finished stage yet" in capsys.readouterr().out
+    old = Path("runs/demo0/cv/evaluate")
+    old.mkdir(parents=True)
+    (old / "metrics.json").write_text("{}")
+    write_manifest(old, {"seconds": 1.0})
+    assert main(["report", "iter=demo0"]) == 2
+    assert "runs/demo0/cv was evaluated by an older version" in capsys.readouterr().err
 
 
 def test_names_at_the_ends_of_lines_move_apart_no_further_than_they_must():

@@ -10,6 +10,7 @@ from shared.manifest import read_manifest
 from shared.settings import Settings, read_settings
 from shared.tables import MISCONCEPTIONS, QUERIES, RANKED, RANKS, read_table
 from training.experiments import Scored, find_runs, pair_scores
+from training.report.terminal import read_metrics
 from training.stages import STAGES
 
 MODELS = ("embedder", "reranker")
@@ -63,14 +64,9 @@ def read_finished(run: Path) -> Finished:
 
 
 def _read_evaluated(run: Path) -> Evaluated:
-    metrics, ranks = _json(run / "evaluate/metrics.json"), run / "evaluate/ranks.parquet"
-    if "labelled" not in metrics or not ranks.is_file():
-        raise ValueError(
-            f"{run} was evaluated by an older version: `just clean` its evaluate and `just train` it again"
-        )
     return Evaluated(
-        metrics,
-        read_table(ranks, RANKS),
+        read_metrics(run),
+        read_table(run / "evaluate/ranks.parquet", RANKS),
         read_table(run / "evaluate/ranked.parquet", RANKED),
         read_table(run / "prepare/queries.parquet", QUERIES),
         read_table(run / "prepare/misconceptions.parquet", MISCONCEPTIONS),

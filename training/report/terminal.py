@@ -11,18 +11,29 @@ from shared.manifest import read_manifest
 from training.stages import STAGES
 
 
-def print_report(runs: list[Path]) -> None:
-    """Print a table of the stages of `runs` and one of their evaluations. ValueError when none has finished a stage."""
+def print_report(runs: list[Path]) -> list[Path]:
+    """Print a table of the stages of `runs` and one of their evaluations; returns those that have finished a stage.
+
+    Raises ValueError when none has, and where an older version evaluated one.
+    """
     found = [run for run in runs if any((run / name / "manifest.json").is_file() for name in STAGES)]
     if not found:
         raise ValueError(f"no finished stage in {', '.join(map(str, runs))}: `just train iter=N` makes one")
+    evaluations = {run: read_metrics(run) for run in found if (run / "evaluate" / "metrics.json").is_file()}
     console = open_console()
     console.print(_stages(found))
-    for run in found:
-        if (run / "evaluate" / "metrics.json").is_file():
-            metrics = json.loads((run / "evaluate" / "metrics.json").read_text())
-            console.print(_figures(run, metrics["labelled"]))
-            console.print(_line(metrics["catalogue"]), highlight=False)
+    for run, metrics in evaluations.items():
+        console.print(_figures(run, metrics["labelled"]))
+        console.print(_line(metrics["catalogue"]), highlight=False)
+    return found
+
+
+def read_metrics(run: Path) -> dict[str, dict[str, dict]]:
+    """{pool: {ranking: {part: figures}}} of an evaluated run. Raises ValueError where an older version evaluated it."""
+    metrics = json.loads((run / "evaluate" / "metrics.json").read_text())
+    if "labelled" not in metrics or not (run / "evaluate" / "ranks.parquet").is_file():
+        raise ValueError(f"{run} was evaluated by an older version: `just clean` its stage=evaluate and train again")
+    return metrics
 
 
 def open_console() -> Console:

@@ -1,5 +1,7 @@
 """Ranks misconceptions without any trained model: by popularity, and by BM25."""
 
+import os
+
 import numpy as np
 import polars as pl
 
@@ -29,6 +31,7 @@ def rank_by_popularity(queries: pl.DataFrame, misconceptions: pl.DataFrame, aske
 
 def rank_by_bm25(misconceptions: pl.DataFrame, asked: pl.DataFrame) -> pl.DataFrame:
     """The whole catalogue for each of `asked`, by BM25 (bm25s, its defaults) between query and misconception."""
+    os.environ.setdefault("JAX_PLATFORMS", "cpu")  # bm25s asks jax, where it is, for a GPU, and engines may fill that
     import bm25s
 
     table = misconceptions.sort("misconception_id")

@@ -20,6 +20,9 @@ def joined_ranks(device: str) -> Iterator[torch.device]:
     place = torch.device(device, local) if device == "cuda" else torch.device(device)
     if device == "cuda":
         torch.cuda.set_device(place)
+        torch.backends.cuda.enable_cudnn_sdp(
+            False
+        )  # its masked backward gave NaN on an H200 (benchmarks/masked_attention.py)
     if "WORLD_SIZE" in os.environ and not dist.is_initialized():
         dist.init_process_group("nccl" if device == "cuda" else "gloo", timeout=timedelta(minutes=30))
     try:

@@ -1,17 +1,25 @@
-"""Runs an iteration with small models on the competition's data, without DVC, and prints what its stages reached.
+"""Runs iterations with small models on the competition's data, without DVC, and keeps what their stages reached.
 
-    python -m benchmarks.small_models small0|small1|decoder COMPETITION OUT [section.key=value ...]
+    python -m benchmarks.small_models splits COMPETITION OUT [section.key=value ...]
+    python -m benchmarks.small_models decoder COMPETITION OUT [section.key=value ...]
 
-decoder trains SmolLM2-135M as the in-context embedder on small0's folds: a check of that path on real data. OUT gets
-metrics and manifests, no text of the competition. Needs one GPU.
+splits trains small0 and then small1 on every split that holds data out, the splits side by side over the GPUs. decoder
+trains SmolLM2-135M as the in-context embedder on small0's folds: a check of that path on real data. OUT gets an archive
+of figures, rankings and manifests for each iteration, no text of the competition. Needs a GPU.
 """
 
+import os
 import subprocess
 import sys
+import tarfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import torch
+
 from shared.prompts import TASK
-from training.report.terminal import print_report
+from shared.settings import SPLITS, holds_out
+from training.base_models import local_folder
 
 DECODER = [
     "embedder.base=models/smollm2-135m",
@@ -28,28 +36,50 @@ DECODER = [
 ]
 
 
+ITERATIONS = ("small0", "small1")
+KEPT = ("settings.json", "*/metrics.json", "*/manifest.json", "audit/audit.json", "evaluate/*.parquet", "*.log")
+
+
 def main(part: str, competition: str, out: Path, overrides: list[str]) -> None:
-    """Run one part, small0, small1 or decoder; copy its figures to `out`."""
+    """Run one part and pack its figures into `out`."""
     common = [f"prepare.competition={competition}", *overrides]
+    for base in ("models/minilm", "models/smollm2-135m"):
+        local_folder(base)  # made once, before several processes would make it
     if part == "decoder":
         _training("settings", "iter=small0", *common, *DECODER)
         _training("train_embedder", "runs/small0/cv")
     else:
-        _training("settings", f"iter={part}", *common)
-        _training("all", f"runs/{part}/cv")
-        print_report([Path("runs", part, "cv")])
-    _keep(Path("runs", "small0" if part == "decoder" else part, "cv"), part, out)
-
-
-def _training(*arguments: str) -> None:
-    subprocess.run([sys.executable, "-m", "training", *arguments], check=True)
-
-
-def _keep(run: Path, part: str, out: Path) -> None:
+        splits, gpus = [split for split in SPLITS if holds_out(split)], torch.cuda.device_count()
+        with ThreadPoolExecutor(len(splits)) as pool:
+            done = [pool.submit(_train, split, place % gpus, common) for place, split in enumerate(splits)]
+        for future in done:
+            future.result()
     out.mkdir(parents=True, exist_ok=True)
-    for name in ("metrics.json", "manifest.json"):
-        for path in run.glob(f"*/{name}"):
-            (out / f"{part}_{path.parent.name}_{name}").write_text(path.read_text())
+    for iteration in ITERATIONS:
+        _pack(Path("runs", iteration), out / f"{iteration}.tar.gz")
+
+
+def _train(split: str, gpu: int, common: list[str]) -> None:
+    """Both iterations of one split on one GPU; what they print goes to a log in the run's folder."""
+    place = {**os.environ, "CUDA_VISIBLE_DEVICES": str(gpu)}
+    for iteration in ITERATIONS:
+        run = Path("runs", iteration, split)
+        run.mkdir(parents=True, exist_ok=True)
+        with (run / "training.log").open("w") as log:
+            to_log = {"stdout": log, "stderr": subprocess.STDOUT, "env": place}
+            _training("settings", f"iter={iteration}", f"split={split}", *common, **to_log)
+            _training("all", str(run), **to_log)
+        print(f"{run} is done", flush=True)
+
+
+def _training(*arguments: str, **options: object) -> None:
+    subprocess.run([sys.executable, "-m", "training", *arguments], check=True, **options)
+
+
+def _pack(runs: Path, archive: Path) -> None:
+    with tarfile.open(archive, "w:gz") as packed:
+        for path in sorted(path for pattern in KEPT for path in runs.glob(f"*/{pattern}")):
+            packed.add(path)
 
 
 if __name__ == "__main__":

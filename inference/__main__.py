@@ -1,7 +1,9 @@
 """The command line of what runs inside the Kaggle kernel: predict a submission, or score one against known answers."""
 
 import argparse
+import math
 import sys
+import time
 from pathlib import Path
 
 from inference.ensemble import Average, Models, read_member
@@ -9,14 +11,17 @@ from shared.settings import Engine
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one command; 2 and one sentence on standard error for what a person got wrong."""
+    """Run one command and return its exit status.
+
+    2 and one sentence on standard error for what a person got wrong; 3 for a valid submission in spite of a failure.
+    """
+    arguments = sys.argv[1:] if arguments is None else arguments
     options = _parser().parse_args(arguments)
     try:
-        options.run(options)
+        return options.run(options, arguments) or 0
     except ValueError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    return 0
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -37,6 +42,11 @@ def _parser() -> argparse.ArgumentParser:
     predict.add_argument("--engine", choices=Engine.__args__, default="vllm")
     predict.add_argument("--depth", type=int, help="candidates that are reranked; else the calibration's, else 25")
     predict.add_argument("--no-calibration", action="store_true", help="ignore the reranker's calibration.json")
+    predict.add_argument("--limit-seconds", type=float, help="be done, as well as possible, so many seconds from now")
+    predict.add_argument(
+        "--margin-seconds", type=float, default=300.0, help="before that limit; half of it for a stall"
+    )
+    predict.add_argument("--deadline", type=float, help=argparse.SUPPRESS)  # of the guarded process, by its clock
     score = commands.add_parser(
         "score", help="MAP@25 of a submission against a file of the same form with the right ids"
     )
@@ -46,18 +56,33 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _predict(options: argparse.Namespace) -> None:
+def _predict(options: argparse.Namespace, arguments: list[str]) -> int:
+    from inference.watchdog import DEGRADED, die_with_parent, run_guarded
+
+    if options.deadline is not None:
+        die_with_parent()
+    elif options.limit_seconds is not None:
+        limit, margin = options.limit_seconds, options.margin_seconds
+        if not 0 <= margin < limit:
+            raise ValueError(f"--margin-seconds {margin:g} is not between 0 and --limit-seconds, {limit:g}")
+        return run_guarded(arguments, options.out, limit, margin, time.monotonic())
+    from inference.anytime import Limit, say_loudly
     from inference.calibrate import calibration_of
-    from inference.predict import predict  # imports torch
+    from inference.predict import predict
 
     members = (tuple(map(read_member, texts)) for texts in (options.embedder, options.reranker))
     models = Models(*members, options.average)
     calibration = calibration_of(models, depth=options.depth, ignore=options.no_calibration)
-    how = {"profile": options.profile, "engine": options.engine, "calibration": calibration}
-    predict(options.competition, models, options.out, **how)
+    limit = Limit(math.inf if options.deadline is None else options.deadline)
+    how = {"profile": options.profile, "engine": options.engine, "calibration": calibration, "limit": limit}
+    report = predict(options.competition, models, options.out, **how)
+    if report["failed"]:
+        say_loudly(f"{', '.join(report['failed'])} failed: {options.out} is the best result without")
+        return DEGRADED
+    return 0
 
 
-def _score(options: argparse.Namespace) -> None:
+def _score(options: argparse.Namespace, arguments: list[str]) -> None:
     from inference.submission import read_labels, read_submission, score_submission
     from shared.competition import read_competition
 

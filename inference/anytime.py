@@ -66,14 +66,15 @@ class Work:
     rows_at_once: int
 
 
-def rerank_in_time(
-    rerankers: Sequence[Reranker], work: Work, limit: Limit, publish: Callable[[bool], float]
-) -> list[Progress]:
+Publish = Callable[[Sequence[Progress], bool], float]
+
+
+def rerank_in_time(rerankers: Sequence[Reranker], work: Work, limit: Limit, publish: Publish) -> list[Progress]:
     """Let the rerankers, one after the other, score as many candidates of every query as the limit allows.
 
     A shard lies in one chunk. Shards depend on the clock only where not everything can be scored in time.
-    `publish(final)` writes the best order so far where it thinks fit, and always if final; it returns the seconds that
-    writing takes. What an engine raises is printed; then the next one gets its turn.
+    `publish(progress, final)` writes the best order so far where it thinks fit, and always if final; it returns the
+    seconds that writing takes. What an engine raises is printed; then the next one gets its turn.
     """
     table = [Progress(np.zeros(sum(work.chunks), np.int16)) for _ in rerankers]
     for number, (reranker, state) in enumerate(zip(rerankers, table, strict=True)):
@@ -88,8 +89,22 @@ def rerank_in_time(
                 traceback.print_exc()
                 say_loudly(f"{reranker.name} failed, attempt {attempt} of {ATTEMPTS}")
                 state.ended = "failed"
-        publish(True)
+        publish(table, True)
     return table
+
+
+def describe(name: str, state: Progress) -> dict:
+    """What a log says of a reranker."""
+    depths, rows = np.unique(state.done, return_counts=True)
+    return {
+        "model": name,
+        "ended": state.ended,
+        "rows_by_depth": {str(depth): count for depth, count in zip(depths.tolist(), rows.tolist(), strict=True)},
+        "shards": len(state.shards),
+        "seconds_to_open": round(state.start, 1),
+        "seconds_of_shards": round(sum(shard.seconds for shard in state.shards), 1),
+        "plans": [{"rows": rows, "depths": depths} for rows, depths in state.plans],
+    }
 
 
 def say_loudly(text: str) -> None:
@@ -106,9 +121,10 @@ def _worth_opening(rerankers, table, number: int, work: Work, limit: Limit) -> b
     return stage.costs.start + PART * reading <= limit.left()
 
 
-def _run(rerankers, table, number: int, work: Work, limit: Limit, publish: Callable[[bool], float]) -> None:
+def _run(rerankers, table, number: int, work: Work, limit: Limit, publish: Publish) -> None:
     """Open a reranker and score shards until its part of the plan is done or no further row fits."""
     state, writing, began = table[number], 0.0, limit.clock()
+    state.ended = "running"
     with rerankers[number].open() as score:
         state.start = limit.clock() - began
         while True:
@@ -124,7 +140,7 @@ def _run(rerankers, table, number: int, work: Work, limit: Limit, publish: Calla
             tokens = score(rows, first, depth)
             state.shards.append(Shard(len(rows), len(rows) * (depth - first), *tokens, limit.clock() - began))
             state.done[rows] = depth
-            writing = publish(False)
+            writing = publish(table, False)
     state.ended = "complete" if (state.done == work.wanted).all() else "out of time"
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+import numpy as np
 import polars as pl
 
 from inference.ensemble import Average
@@ -9,6 +10,18 @@ from shared.tables import CANDIDATES, RANKED
 
 SMOOTH = 60  # of the reciprocal rank, 1 / (60 + rank): Cormack, Clarke and Buettcher, SIGIR 2009
 PAIR = ["query_id", "misconception_id"]
+
+
+def candidate_table(query_ids: pl.Series, found: np.ndarray, scores: np.ndarray) -> pl.DataFrame:
+    """Candidates from ids and scores [queries, k], best first."""
+    k = found.shape[1]
+    columns = {
+        "query_id": np.repeat(query_ids.to_numpy(), k),
+        "misconception_id": found.ravel(),
+        "rank": np.tile(np.arange(1, k + 1), len(query_ids)),
+        "retrieval_score": scores.ravel(),
+    }
+    return pl.DataFrame(columns, schema=CANDIDATES)
 
 
 def blend_candidates(

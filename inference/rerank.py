@@ -70,6 +70,17 @@ def score_pairs(
     return pl.Series("rerank_score", scores)
 
 
+def count_tokens(
+    queries: pl.DataFrame, misconceptions: pl.DataFrame, pairs: pl.DataFrame, words: Words, prompt: RerankerPrompt
+) -> tuple[int, int]:
+    """Tokens of the queries of `pairs`, each once, and of their candidates, each behind its query."""
+    asked = queries.join(pairs.select("query_id").unique(), on="query_id", how="semi")
+    query_tokens = sum(len(reranker_query(words, prompt, row_text(row))) for row in asked.iter_rows(named=True))
+    often = pairs.group_by("misconception_id").len().join(misconceptions, on="misconception_id")
+    rows = often.select("text", "len").iter_rows()
+    return query_tokens, sum(len(reranker_passage(words, prompt, text)) * count for text, count in rows)
+
+
 def order_by_score(candidates: pl.DataFrame, scored: pl.DataFrame) -> pl.DataFrame:
     """Ranked from `candidates` and `scored` (query_id, misconception_id, rerank_score): scored ones first, best first.
 

@@ -8,12 +8,12 @@ import polars as pl
 
 from inference.card import EmbedderCard
 from inference.engines import Encoder, open_encoder
+from inference.fuse import candidate_table
 from inference.profiles import Profile
 from inference.search import search
 from inference.tokens import embedder_words, load_tokenizer
 from shared.prompts import Example, Words, embedder_passage, embedder_query, row_text
 from shared.settings import Engine
-from shared.tables import CANDIDATES
 
 
 def retrieve(
@@ -29,17 +29,24 @@ def retrieve(
     """Candidates (k of each query, best first) from the embedder in `folder`, which is out of memory afterwards."""
     words = embedder_words(load_tokenizer(folder))
     with open_encoder(engine, folder, card.pooling, profile) as encoder:
-        return find_candidates(queries, misconceptions, encoder, words, card, k)
+        known = encode_misconceptions(misconceptions, encoder, words, card)
+        asked = encoder.encode(query_prompts(queries, words, card))
+    return find_candidates(queries, misconceptions, asked, known, k)
 
 
 def find_candidates(
-    queries: pl.DataFrame, misconceptions: pl.DataFrame, encoder: Encoder, words: Words, card: EmbedderCard, k: int
+    queries: pl.DataFrame, misconceptions: pl.DataFrame, asked: np.ndarray, known: np.ndarray, k: int
 ) -> pl.DataFrame:
-    """Candidates (k of each query, best first) from a loaded encoder."""
-    asked = encoder.encode(query_prompts(queries, words, card))
-    known = encoder.encode([embedder_passage(words, card.prompt, text) for text in misconceptions["text"]])
+    """Candidates (k of each query, best first) from the vectors of the queries, `asked`, and of the misconceptions."""
     found, scores = search(asked, known, misconceptions["misconception_id"].to_numpy(), k)
     return candidate_table(queries["query_id"], found, scores)
+
+
+def encode_misconceptions(
+    misconceptions: pl.DataFrame, encoder: Encoder, words: Words, card: EmbedderCard
+) -> np.ndarray:
+    """Unit vectors [N, D] float32 of the rows, in their order."""
+    return encoder.encode([embedder_passage(words, card.prompt, text) for text in misconceptions["text"]])
 
 
 def query_prompts(queries: pl.DataFrame, words: Words, card: EmbedderCard) -> list[list[int]]:
@@ -70,15 +77,3 @@ def restrict(candidates: pl.DataFrame, ids: Collection[int], k: int) -> pl.DataF
     inside = candidates.filter(pl.col("misconception_id").is_in(list(ids)))
     rank = pl.col("rank").rank("ordinal").over("query_id").cast(pl.Int64)
     return inside.with_columns(rank).filter(pl.col("rank") <= k)
-
-
-def candidate_table(query_ids: pl.Series, found: np.ndarray, scores: np.ndarray) -> pl.DataFrame:
-    """Candidates from what `search` returned for these queries."""
-    k = found.shape[1]
-    columns = {
-        "query_id": np.repeat(query_ids.to_numpy(), k),
-        "misconception_id": found.ravel(),
-        "rank": np.tile(np.arange(1, k + 1), len(query_ids)),
-        "retrieval_score": scores.ravel(),
-    }
-    return pl.DataFrame(columns, schema=CANDIDATES)

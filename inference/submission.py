@@ -1,6 +1,9 @@
 """Writes submission.csv, checks one, and scores one against known answers."""
 
+import csv
+import itertools
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 import polars as pl
@@ -12,20 +15,44 @@ COLUMNS = ("QuestionId_Answer", "MisconceptionId")
 
 def write_submission(ranked: pl.DataFrame, test: pl.DataFrame, path: Path) -> None:
     """Write the first 25 of `ranked` for every query of `test`; `path` holds a whole valid file or does not change."""
+    rows = submission_rows(ranked, test["query_id"])
+    partial = path.with_name(f".{path.name}.partial")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    rows.write_csv(partial)
+    os.replace(partial, path)
+
+
+def submission_rows(ranked: pl.DataFrame, query_ids: pl.Series) -> pl.DataFrame:
+    """The rows of a submission for these queries, in their order: the first 25 of each in `ranked`."""
     best = ranked.filter(pl.col("rank") <= K).sort("query_id", "rank")
     joined = (
-        best.group_by("query_id")
+        best.group_by("query_id", maintain_order=True)
         .agg(pl.col("misconception_id").cast(pl.String))
         .with_columns(pl.col("misconception_id").list.join(" "))
     )
-    rows = test.select("query_id").join(joined, on="query_id", how="left", maintain_order="left")
+    rows = query_ids.to_frame("query_id").join(joined, on="query_id", how="left", maintain_order="left")
     if rows["misconception_id"].has_nulls():
         query_id = rows.filter(pl.col("misconception_id").is_null())["query_id"][0]
         raise ValueError(f"query {query_id} has no candidate: the ranked table does not belong to this test.csv")
-    partial = path.with_name(f".{path.name}.partial")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    rows.rename(dict(zip(("query_id", "misconception_id"), COLUMNS, strict=True))).write_csv(partial)
-    os.replace(partial, path)
+    return rows.rename(dict(zip(("query_id", "misconception_id"), COLUMNS, strict=True)))
+
+
+def check_submission(path: Path, query_ids: Iterable[str], known: set[int]) -> int:
+    """The number of rows of a valid submission that has these queries in this order; read a row at a time.
+
+    Raises ValueError for any other file. Valid: 1 to 25 ids in each row, all of them in `known`, none twice.
+    """
+    count = 0
+    with open(path, newline="") as file:
+        rows = csv.reader(file, strict=True)
+        if (header := tuple(next(rows, ()))) != COLUMNS:
+            raise ValueError(f"{path} has columns {list(header)}, expected {list(COLUMNS)}")
+        for row, query_id in itertools.zip_longest(rows, query_ids):
+            if row is None or len(row) != 2 or row[0] != query_id:
+                raise ValueError(f"{path}, row {count + 1}: {row} stands where query {query_id} should")
+            _read_row(path, *row, known)
+            count += 1
+    return count
 
 
 def read_submission(path: Path, test: pl.DataFrame, known: set[int]) -> pl.DataFrame:

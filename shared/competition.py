@@ -1,15 +1,24 @@
 """Reads the competition's raw CSV files into checked tables; a defect is refused with its place and the way out."""
 
-from collections.abc import Iterator
+import itertools
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 
 from shared.csv_scan import CompetitionError, Record, defect, read_records, shorten
 from shared.tables import MISCONCEPTIONS, QUERIES
 
-__all__ = ["Competition", "CompetitionError", "check_competition", "read_competition"]
+__all__ = [
+    "Competition",
+    "CompetitionError",
+    "check_competition",
+    "read_competition",
+    "read_misconceptions",
+    "stream_test",
+]
 
 OPTIONS = ("A", "B", "C", "D")
 QUESTION_COLUMNS = (
@@ -18,6 +27,7 @@ QUESTION_COLUMNS = (
 )
 LABEL_COLUMNS = tuple(f"Misconception{option}Id" for option in OPTIONS)
 MISCONCEPTION_COLUMNS = ("MisconceptionId", "MisconceptionName")
+QUESTIONS = 1000  # read together: a record in Python takes ten times its text
 SUBMISSION_COLUMNS = ("QuestionId_Answer", "MisconceptionId")
 
 
@@ -36,7 +46,7 @@ def read_competition(folder: Path, *, need_train: bool = True) -> Competition:
     Texts lose the white space around them and nothing else. Raises CompetitionError, a one-line ValueError.
     """
     folder = Path(folder)
-    misconceptions = _read_misconceptions(folder / "misconception_mapping.csv")
+    misconceptions = read_misconceptions(folder)
     known = set(misconceptions["misconception_id"])
     train = _read_queries(folder / "train.csv", "train", known) if need_train else None
     return Competition(train, _read_queries(folder / "test.csv", "test", known), misconceptions)
@@ -56,22 +66,46 @@ def check_competition(folder: Path) -> list[tuple[str, int]]:
     ]
 
 
-def _read_misconceptions(path: Path) -> pl.DataFrame:
-    records = read_records(path, MISCONCEPTION_COLUMNS)
+def read_misconceptions(folder: Path) -> pl.DataFrame:
+    """The table MISCONCEPTIONS of `folder`, in the file's order."""
+    records = list(read_records(Path(folder) / "misconception_mapping.csv", MISCONCEPTION_COLUMNS))
     ids = _unique_ids(records, "MisconceptionId")
     texts = [record.text("MisconceptionName") for record in records]  # may repeat: 2068 and 2142 have the same words
     return pl.DataFrame({"misconception_id": ids, "text": texts}, schema=MISCONCEPTIONS)
 
 
+def stream_test(folder: Path, questions: int) -> Iterator[pl.DataFrame]:
+    """The test rows of `read_competition`, so many questions at a time: memory does not grow with the file."""
+    yield from _stream_queries(Path(folder) / "test.csv", "test", set(), questions)
+
+
 def _read_queries(path: Path, fold: str, known: set[int]) -> pl.DataFrame:
+    return pl.concat(_stream_queries(path, fold, known, QUESTIONS))
+
+
+def _stream_queries(path: Path, fold: str, known: set[int], questions: int) -> Iterator[pl.DataFrame]:
     columns = QUESTION_COLUMNS + (LABEL_COLUMNS if fold == "train" else ())
-    records = read_records(path, columns)
-    ids = _unique_ids(records, "QuestionId")
-    rows = [row for record, number in zip(records, ids, strict=True) for row in _queries(record, number, fold, known)]
-    return pl.DataFrame(rows, schema=QUERIES, orient="row")
+    records, seen = read_records(path, columns), np.zeros(0, np.int64)
+    while part := list(itertools.islice(records, questions)):
+        ids = _unique_ids(part, "QuestionId")
+        seen = _add_ids(seen, np.array(ids), part, columns)
+        rows = [row for record, number in zip(part, ids, strict=True) for row in _queries(record, number, fold, known)]
+        yield pl.DataFrame(rows, schema=QUERIES, orient="row")
 
 
-def _unique_ids(records: list[Record], column: str) -> list[int]:
+def _add_ids(seen: np.ndarray, ids: np.ndarray, part: list[Record], columns: tuple[str, ...]) -> np.ndarray:
+    """The sorted ids of all questions so far: 8 bytes each, where a table of their lines would take a hundred."""
+    places = np.searchsorted(seen, ids)
+    again = np.flatnonzero(np.append(seen, -1)[places] == ids)
+    if len(again):
+        record, number = part[again[0]], int(ids[again[0]])
+        line = next(old.line for old in read_records(record.path, columns) if old.id("QuestionId") == number)
+        raise record.defect("QuestionId", f"{number} is also the id on line {line}; remove one of the two rows")
+    order = np.argsort(ids)
+    return np.insert(seen, places[order], ids[order])
+
+
+def _unique_ids(records: Iterable[Record], column: str) -> list[int]:
     lines = {}
     for record in records:
         number = record.id(column)

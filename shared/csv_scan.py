@@ -1,14 +1,16 @@
 """Reads one CSV file strictly; a defect becomes one sentence that says where it is and what to do."""
 
+import codecs
 import csv
 import difflib
-import io
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TextIO
 
 MAX_FIELD = 100_000  # characters; the longest real field has 1,253, so a longer one is a quote that nobody closed
+PIECE = 1 << 20  # bytes looked at together
 SHOWN = 40  # characters of a value that a message repeats
 WHOLE = re.compile("0|[1-9][0-9]{0,17}")  # 18 digits fit Int64; int() would also take " 12", "1_0", "-0" and "１２"
 
@@ -42,20 +44,24 @@ class Record:
         return defect(self.path, what, self.line, column)
 
 
-def read_records(path: Path, columns: tuple[str, ...]) -> list[Record]:
-    """Every row of the CSV at `path`, which must have exactly `columns` in any order. Blank lines are passed over.
+def read_records(path: Path, columns: tuple[str, ...]) -> Iterator[Record]:
+    """Every row of the CSV at `path`, one at a time, which must have exactly `columns` in any order; blank lines not.
 
     Raises CompetitionError for a file that is missing, empty, not UTF-8, or not a table of those columns.
     """
-    rows = _split(path, _read_text(path))
-    line, header = next(rows, (1, None))
-    if header is None:
-        raise defect(path, f"the file is empty; {_again(path)}")
-    _check_header(path, line, header, columns)
-    records = [Record(path, line, _name_fields(path, line, header, fields)) for line, fields in rows]
-    if not records:
+    _check_bytes(path)
+    with open(path, encoding="utf-8-sig", newline="") as file:  # sig: the byte order mark that Excel puts there
+        rows = _split(path, file)
+        line, header = next(rows, (1, None))
+        if header is None:
+            raise defect(path, f"the file is empty; {_again(path)}")
+        _check_header(path, line, header, columns)
+        record = None
+        for line, fields in rows:
+            record = Record(path, line, _name_fields(path, line, header, fields))
+            yield record
+    if record is None:
         raise defect(path, f"there is a header but no rows; {_again(path)}")
-    return records
 
 
 def defect(path: Path, what: str, line: int | None = None, column: str | None = None) -> CompetitionError:
@@ -69,33 +75,46 @@ def shorten(value: str) -> str:
     return repr(value if len(value) <= SHOWN else value[: SHOWN - 1] + "…")
 
 
-def _read_text(path: Path) -> str:
+def _check_bytes(path: Path) -> None:
+    """Raise CompetitionError unless the file can be read and is UTF-8 without NUL; a piece at a time."""
+    decoder, lines, offset = codecs.getincrementaldecoder("utf-8")(), 1, 0  # `offset` of what the decoder has not read
     try:
-        data = path.read_bytes()
+        with open(path, "rb") as file:
+            while True:
+                piece = file.read(PIECE)
+                piece += file.read(1) if piece.endswith(b"\r") else b""  # a line end of two bytes stays in one piece
+                held = decoder.getstate()[0]
+                text = _decode(path, decoder, piece, lines, offset - len(held))
+                if (nul := text.find("\0")) >= 0:
+                    raise defect(path, f"line {lines + _line_ends(text[:nul])} holds a NUL byte; {_again(path)}")
+                if not piece:
+                    return
+                lines, offset = lines + _line_ends(text), offset + len(piece)
     except FileNotFoundError:
         raise defect(path, f"the file does not exist; {_again(path)}") from None
     except OSError as error:
         raise defect(path, f"the file cannot be read ({error.strerror}); {_again(path)}") from error
+
+
+def _decode(path: Path, decoder: codecs.IncrementalDecoder, piece: bytes, lines: int, offset: int) -> str:
     try:
-        text = data.decode("utf-8")
+        return decoder.decode(piece, final=not piece)
     except UnicodeDecodeError as error:
-        where = f"byte {data[error.start]:#04x} at offset {error.start:,} (line {_line(data[: error.start].decode())})"
+        line = lines + _line_ends(error.object[: error.start].decode())
+        where = f"byte {error.object[error.start]:#04x} at offset {offset + error.start:,} (line {line})"
         raise defect(path, f"{where} is not UTF-8; save the file as UTF-8") from None
-    if (nul := text.find("\0")) >= 0:
-        raise defect(path, f"line {_line(text[:nul])} holds a NUL byte; {_again(path)}")
-    return text.removeprefix("\ufeff")  # the byte order mark that Excel puts before UTF-8
 
 
 def _again(path: Path) -> str:
     return f"run `kaggle competitions download eedi-mining-misconceptions-in-mathematics` and unzip {path.name} there"
 
 
-def _line(before: str) -> int:
-    return len(re.findall("\r\n|\r|\n", before)) + 1
+def _line_ends(text: str) -> int:
+    return len(re.findall("\r\n|\r|\n", text))
 
 
-def _split(path: Path, text: str) -> Iterator[tuple[int, list[str]]]:
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+def _split(path: Path, file: TextIO) -> Iterator[tuple[int, list[str]]]:
+    reader = csv.reader(file, strict=True)
     while True:
         line = reader.line_num + 1
         try:

@@ -5,7 +5,7 @@ import os
 import numpy as np
 import polars as pl
 
-from inference.retrieve import candidate_table
+from inference.fuse import candidate_table
 from shared.prompts import row_text
 
 

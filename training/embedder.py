@@ -13,8 +13,9 @@ from transformers import PreTrainedModel
 from inference.card import EmbedderCard
 from inference.engines.forward import embed, plan, rows_of
 from inference.engines.hf import HFEncoder
+from inference.fuse import candidate_table
 from inference.ranks import rank, sum_over_ranks
-from inference.retrieve import candidate_table, query_prompts
+from inference.retrieve import query_prompts
 from inference.search import search
 from shared.folds import seed_of, seen_ids
 from shared.metrics import find_ranks, summarise

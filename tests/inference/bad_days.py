@@ -112,7 +112,7 @@ def live_through(day: Day, limit: float = LIMIT - MARGIN) -> Outcome:
 
         return Reranker(f"reranker {number}", 2.0**number, opened)
 
-    def publish(final: bool) -> float:
+    def publish(progress: list[Progress], final: bool) -> float:
         began = clock.now
         clock.spend(0.5)  # a kill in here leaves the file as it was
         outcome.scored = [scores.copy() for scores in memory]

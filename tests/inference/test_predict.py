@@ -1,53 +1,41 @@
 """Guards inference/predict.py and its command line, end to end with small real models: calibrated, plain, together."""
 
+import json
 import shutil
+import time
 
+import numpy as np
 import polars as pl
 import pytest
 
 from inference.__main__ import main
-from inference.calibrate import NAME, Calibration, apply, write_calibration
-from inference.card import EmbedderCard, RerankerCard, read_embedder_card, write_card
+from inference.anytime import Limit
+from inference.board import Board
+from inference.calibrate import NAME, Calibration, apply, plain, write_calibration
+from inference.card import read_embedder_card
 from inference.engines import open_scorer
+from inference.ensemble import Member, Models
+from inference.lexical import WordIndex
+from inference.predict import Run, _read, _scoring
 from inference.profiles import load_profile
 from inference.rerank import rerank, score_with
 from inference.retrieve import retrieve
-from inference.submission import COLUMNS
+from inference.submission import COLUMNS, read_submission
 from shared.competition import read_competition
-from shared.malrules.generate import write_competition
-from shared.prompts import EmbedderPrompt, RerankerPrompt
 
 CPU = load_profile("cpu")
 HOW = {"engine": "hf", "profile": CPU}
-
-
-@pytest.fixture(scope="module")
-def competition(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("competition")
-    write_competition(folder, questions=40, test_questions=4)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def models(tmp_path_factory, tiny_causal, tiny_qwen):
-    """Two embedders and two rerankers as merge makes them."""
-    place = tmp_path_factory.mktemp("models")
-    for name, base in (("e1", tiny_causal), ("e2", tiny_qwen), ("r1", tiny_causal), ("r2", tiny_qwen)):
-        shutil.copytree(base, place / name)
-        card = EmbedderCard("last", EmbedderPrompt("Find it.", 60, 20, 20, 20))
-        write_card(card if name[0] == "e" else RerankerCard(RerankerPrompt(60, 20, "Yes or No?")), place / name)
-    return place
 
 
 @pytest.fixture
 def predict(competition, models, tmp_path, capsys):
     """Run the command line and give the rows of its submission: predict("e1", "r1", "--depth", "4")."""
 
-    def run(embedders: str, rerankers: str, *more: str) -> pl.DataFrame:
+    def run(embedders: str, rerankers: str, *more: str, status: int = 0) -> pl.DataFrame:
         arguments = ["predict", "--profile", "cpu", "--engine", "hf", "--competition", str(competition)]
         arguments += [text for name in embedders.split() for text in ("--embedder", str(models / name))]
         arguments += [text for name in rerankers.split() for text in ("--reranker", str(models / name))]
-        assert main([*arguments, "--out", str(tmp_path / "submission.csv"), *more]) == 0, capsys.readouterr().err
+        assert main([*arguments, "--out", str(tmp_path / "submission.csv"), *more]) == status, capsys.readouterr().err
         return pl.read_csv(tmp_path / "submission.csv", columns=list(COLUMNS))
 
     return run
@@ -153,3 +141,63 @@ def test_a_score_does_not_depend_on_the_order_of_a_candidates_neighbours(models,
     assert turned[::-1] == pytest.approx(straight, abs=1e-4)
     assert alone == pytest.approx(straight, abs=1e-4)
     assert straight.std() > 0.01
+
+
+def test_shards_and_a_limit_with_time_to_spare_change_no_byte(predict, tmp_path, monkeypatch):
+    calm = rows(predict("e1 e2", "r1 r2", "--depth", "6"))
+    assert json.loads((tmp_path / "budget.json").read_text())["rerankers"][1]["shards"] == 1
+    assert rows(predict("e1 e2", "r1 r2", "--depth", "6", "--deadline", str(time.monotonic() + 3600))) == calm
+    monkeypatch.setattr("inference.predict.QUESTIONS", 1)
+    monkeypatch.setattr("inference.predict.CANDIDATE", 4000)  # 16 x 4,096 / 4,000 / 6: two rows in a shard
+    assert rows(predict("e1 e2", "r1 r2", "--depth", "6")) == calm
+    assert json.loads((tmp_path / "budget.json").read_text())["rerankers"][1]["shards"] > 4
+
+
+@pytest.mark.parametrize("role", ["embedder", "reranker"])
+def test_a_broken_model_costs_its_part_and_the_status_says_so(role, predict, competition, models, tmp_path, capsys):
+    broken = shutil.copytree(models / f"{role[0]}1", models / f"{role[0]}broken", dirs_exist_ok=True)
+    (broken / "model.safetensors").write_bytes(b"no weights")
+    names = {"embedder": "e1", "reranker": "r1", role: broken.name}
+    assert predict(names["embedder"], names["reranker"], status=3).height > 0
+    assert f"!!! {broken.name} failed: " in capsys.readouterr().err
+    report = json.loads((tmp_path / "budget.json").read_text())
+    assert report["failed"] == [broken.name] and report["process"] == "ended by itself"
+    # without an embedder the reranker reads what shares words with the query; without a reranker it is as retrieved
+    alone = json.loads((tmp_path / "budget.json").read_text())["rerankers"][0]["rows_by_depth"]
+    assert alone == ({"25": 12} if role == "embedder" else {"0": 12})
+    data = read_competition(competition, need_train=False)
+    read_submission(tmp_path / "submission.csv", data.test, set(data.misconceptions["misconception_id"]))
+    shutil.rmtree(broken)
+
+
+def test_after_the_deadline_the_words_shared_are_the_order(predict, competition, tmp_path):
+    late = rows(predict("e1", "r1", "--deadline", str(time.monotonic() - 1)))
+    data = read_competition(competition, need_train=False)
+    assert late == first(WordIndex(data.misconceptions).rank(data.test, 25))
+    report = json.loads((tmp_path / "budget.json").read_text())
+    assert [part["ended"] for part in report["embedders"] + report["rerankers"]] == ["skipped, no time"] * 2
+
+
+def test_a_later_reranker_with_less_time_reads_what_the_ones_before_it_put_first(competition, models, tmp_path):
+    misconceptions = read_competition(competition, need_train=False).misconceptions
+    ensemble = Models((Member(models / "e1"),), (Member(models / "r1"), Member(models / "r2")))
+    board = Board(tmp_path / "work", tmp_path / "submission.csv")
+    run = Run(ensemble, plain(6), misconceptions, board, "hf", CPU, Limit())
+    _read(run, competition)
+    every = np.arange(12)
+    with _scoring(run, 0) as score:
+        score(every[:5], 0, 4)
+        score(every[5:], 0, 6)
+        score(every[:5], 4, 6)
+    by_first = run.rank_with(0, 1)
+    with _scoring(run, 1) as score:
+        score(every, 0, 2)
+        score(every[3:4], 2, 5)
+    read = board.read("scored1", 0).sort("query_id", "misconception_id").select("query_id", "misconception_id")
+    fourth = board.read("queries", 0)["query_id"][3]
+    wanted = by_first.filter((pl.col("rank") <= 2) | ((pl.col("query_id") == fourth) & (pl.col("rank") <= 5)))
+    assert read.equals(wanted.sort("query_id", "misconception_id").select(read.columns))
+    # what the second never read stays behind what it read
+    final = run.rank(0).join(read.with_columns(read=pl.lit(True)), on=read.columns, how="left", maintain_order="left")
+    best = final.filter(pl.col("query_id") != fourth, pl.col("rank") <= 2)
+    assert not best["read"].has_nulls()

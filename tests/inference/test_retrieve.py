@@ -5,7 +5,7 @@ import polars as pl
 import pytest
 
 from inference.card import EmbedderCard
-from inference.retrieve import choose_examples, find_candidates, query_prompts
+from inference.retrieve import choose_examples, encode_misconceptions, find_candidates, query_prompts
 from shared.prompts import EmbedderPrompt, Example, Words
 from shared.tables import CANDIDATES, check_table
 
@@ -28,6 +28,14 @@ class LetterEncoder:
     def encode(self, prompts):
         counts = np.array([np.bincount(prompt, minlength=128) for prompt in prompts], np.float32)
         return counts / np.linalg.norm(counts, axis=1, keepdims=True)
+
+
+def candidates(queries, misconceptions, k):
+    """As retrieve does with vectors that nobody shipped."""
+    card = EmbedderCard("last", EmbedderPrompt("", 500, 500, 500, 500))
+    known = encode_misconceptions(misconceptions, LetterEncoder(), WORDS, card)
+    asked = LetterEncoder().encode(query_prompts(queries, WORDS, card))
+    return find_candidates(queries, misconceptions, asked, known, k)
 
 
 def numbers(examples):
@@ -65,14 +73,13 @@ def test_the_label_of_a_query_that_is_not_for_training_does_not_steer_its_exampl
 
 
 def test_every_query_gets_its_k_nearest_best_first_with_ties_to_the_lower_id(queries, misconceptions):
-    card = EmbedderCard("last", EmbedderPrompt("", 500, 500, 500, 500))
-    table = find_candidates(queries, misconceptions, LetterEncoder(), WORDS, card, 5)
+    table = candidates(queries, misconceptions, 5)
     check_table(table, CANDIDATES, "candidates")
     assert table["query_id"].unique(maintain_order=True).to_list() == queries["query_id"].to_list()
     for _, part in table.group_by("query_id", maintain_order=True):
         assert part["rank"].to_list() == [1, 2, 3, 4, 5]
         assert part["retrieval_score"].is_sorted(descending=True)
-    wide = find_candidates(queries, misconceptions, LetterEncoder(), WORDS, card, 99)
+    wide = candidates(queries, misconceptions, 99)
     assert len(wide) == len(queries) * len(misconceptions)  # k is cut to what there is
     places = (
         wide.filter(pl.col("misconception_id").is_in([12, 42]))
@@ -85,6 +92,5 @@ def test_every_query_gets_its_k_nearest_best_first_with_ties_to_the_lower_id(que
 
 # seed: `list(set(corpus))` made mining irreproducible
 def test_the_order_of_the_misconceptions_does_not_matter(queries, misconceptions):
-    card = EmbedderCard("last", EmbedderPrompt("", 500, 500, 500, 500))
-    table = find_candidates(queries, misconceptions, LetterEncoder(), WORDS, card, 5)
-    assert table.equals(find_candidates(queries, misconceptions.reverse(), LetterEncoder(), WORDS, card, 5))
+    table = candidates(queries, misconceptions, 5)
+    assert table.equals(candidates(queries, misconceptions.reverse(), 5))

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from shared.competition import Competition, CompetitionError, check_competition, read_competition
+from shared.competition import Competition, CompetitionError, check_competition, read_competition, stream_test
 from shared.tables import MISCONCEPTIONS, QUERIES, check_table
 
 ROOT = Path(__file__).parents[2]
@@ -297,3 +297,39 @@ def test_the_real_files_load_with_their_known_counts(eedi):
     assert others == [("test.csv", 3), ("misconception_mapping.csv", 2587), ("sample_submission.csv", 9)]
     twins = competition.misconceptions.filter(pl.col("misconception_id").is_in([2068, 2142]))
     assert twins.height == 2 and twins["text"].n_unique() == 1
+
+
+def test_streaming_gives_the_rows_of_reading_whatever_the_parts(folder):
+    rows = "".join(
+        f'{number},10,Add,20,Fractions,D,"A third\r\nof {number}? ×",3,9,0,1\n' for number in range(100, 140)
+    )
+    (folder / "test.csv").write_text(FILES["test.csv"] + rows, newline="")
+    whole = read_competition(folder, need_train=False).test
+    assert len(whole) == 3 * 41
+    for questions in (1, 7, 41, 1000):
+        parts = list(stream_test(folder, questions))
+        assert [len(part) for part in parts[:-1]] == [3 * questions] * (len(parts) - 1)
+        assert pl.concat(parts).equals(whole)
+
+
+def test_an_id_that_comes_again_in_a_later_part_is_refused_with_both_lines(folder):
+    rows = "".join(f"{number},10,Add,20,Fractions,D,A third of 3?,3,9,0,1\n" for number in [*range(60, 50, -1), 53])
+    (folder / "test.csv").write_text(FILES["test.csv"] + rows)
+    # line 2 is question 30, lines 3 to 12 are 60 to 51: 53 on line 10, and again on line 13
+    with pytest.raises(CompetitionError, match=r"line 13, column QuestionId: 53 is also the id on line 10;"):
+        list(stream_test(folder, 3))
+
+
+@pytest.mark.parametrize("piece", [1, 2, 3, 5, 64])
+def test_bytes_are_checked_alike_wherever_the_pieces_end(piece, folder, monkeypatch):
+    monkeypatch.setattr("shared.csv_scan.PIECE", piece)
+    path = folder / "test.csv"
+    good = (FILES["test.csv"] + "31,10,Añadir × 🙂,20,F,D,Q?,3,9,0,1\n").replace("\n", "\r\n").encode()
+    path.write_bytes(good)
+    assert len(read_competition(folder, need_train=False).test) == 6
+    for bad, words in ((b"\xff", "byte 0xff"), (b"\0", "NUL byte"), (b"\xf0\x9f", "byte 0xf0")):
+        path.write_bytes(good + b"32," + bad)
+        with pytest.raises(CompetitionError) as error:
+            read_competition(folder, need_train=False)
+        assert words in str(error.value) and "line 4" in str(error.value)
+        assert "offset" not in str(error.value) or f"offset {len(good) + 3:,}" in str(error.value)

@@ -1,0 +1,71 @@
+"""Owns the deadline: runs predict in a process of its own and ends it before the limit, whatever it hangs in.
+
+A stall inside an engine, an out-of-memory kill or a crash of CUDA cannot be handled by the process that suffers it.
+The best submission so far is on disk all the time, so that ending the process loses a shard at most.
+"""
+
+import ctypes
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+
+from inference.anytime import say_loudly
+
+DEGRADED = 3  # exit status: submission.csv is valid, and something failed on the way to it
+ROOT = Path(__file__).parents[1]
+
+
+def run_guarded(arguments: list[str], out: Path, limit: float, margin: float, started: float) -> int:
+    """`python -m inference ARGUMENTS --deadline ...` within `limit` seconds of `started` (time.monotonic()).
+
+    The process plans to end `margin` seconds before the limit; half a margin before it, it is killed. Returns 0 where a
+    submission stands in `out`: finished, or as good as there was time for; 3 where something failed and a valid one
+    stands there all the same; and what the process returned where it wrote none.
+    """
+    before = _stamp(out)
+    end = started + limit
+    command = [sys.executable, "-m", "inference", *arguments, "--deadline", str(end - margin)]
+    path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+    process = subprocess.Popen(command, start_new_session=True, env={**os.environ, "PYTHONPATH": path})
+    try:
+        code = process.wait(timeout=max(0.0, end - margin / 2 - time.monotonic()))
+    except subprocess.TimeoutExpired:
+        code = None
+    finally:
+        _end(process)
+    how = "was killed at the limit" if code is None else f"ended with status {code}"
+    if (log := out.with_name("budget.json")).exists() and code not in (0, 2, DEGRADED):
+        log.write_text(json.dumps({**json.loads(log.read_text()), "process": how}, indent=1) + "\n")
+    return _judge(code, how, _stamp(out) != before, out)
+
+
+def die_with_parent() -> None:
+    """Have the kernel kill this process when the one that started it is gone: nobody else would end it in time."""
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+
+
+def _end(process: subprocess.Popen) -> None:
+    """Kill what is left of the process and of those that it started."""
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(timeout=20)  # a process that waits for a broken driver cannot even be killed
+
+
+def _judge(code: int | None, how: str, written: bool, out: Path) -> int:
+    if code in (0, 2, DEGRADED):
+        return code
+    if not written:
+        say_loudly(f"predict {how} before there was a submission: {out} was not written")
+        return 1
+    say_loudly(f"predict {how}: {out} is the best result until then")
+    return 0 if code is None else DEGRADED
+
+
+def _stamp(path: Path) -> tuple[int, int] | None:
+    return (path.stat().st_ino, path.stat().st_mtime_ns) if path.exists() else None

@@ -1,0 +1,27 @@
+"""What the tests of prediction share: a small competition, and two models of each kind as merge makes them."""
+
+import shutil
+
+import pytest
+
+from inference.card import EmbedderCard, RerankerCard, write_card
+from shared.malrules.generate import write_competition
+from shared.prompts import EmbedderPrompt, RerankerPrompt
+
+
+@pytest.fixture(scope="session")
+def competition(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("competition")
+    write_competition(folder, questions=40, test_questions=4)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def models(tmp_path_factory, tiny_causal, tiny_qwen):
+    """Two embedders and two rerankers as merge makes them."""
+    place = tmp_path_factory.mktemp("models")
+    for name, base in (("e1", tiny_causal), ("e2", tiny_qwen), ("r1", tiny_causal), ("r2", tiny_qwen)):
+        shutil.copytree(base, place / name)
+        card = EmbedderCard("last", EmbedderPrompt("Find it.", 60, 20, 20, 20))
+        write_card(card if name[0] == "e" else RerankerCard(RerankerPrompt(60, 20, "Yes or No?")), place / name)
+    return place

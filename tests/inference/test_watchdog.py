@@ -1,0 +1,117 @@
+"""Guards inference/watchdog.py with real processes: a stall, a kill and a crash leave a valid submission in time."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from inference.submission import read_submission
+from inference.watchdog import run_guarded
+from shared.competition import read_competition
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def stuck(models, tmp_path):
+    """An embedder whose weights never come: opening them blocks inside the library, beyond any reach of Python."""
+    folder = shutil.copytree(models / "e1", tmp_path / "stuck")
+    (folder / "model.safetensors").unlink()
+    os.mkfifo(folder / "model.safetensors")
+    return folder
+
+
+def arguments(competition, embedder, reranker, out):
+    given = {"competition": competition, "embedder": embedder, "reranker": reranker, "out": out}
+    named = [text for name, value in given.items() for text in (f"--{name}", str(value))]
+    return ["predict", "--profile", "cpu", "--engine", "hf", *named]
+
+
+def start(arguments, *more):
+    command = [sys.executable, "-m", "inference", *arguments, *more]
+    return subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
+
+
+def wait_until(what, seconds=60):
+    for _ in range(seconds * 20):
+        if what():
+            return
+        time.sleep(0.05)
+    raise AssertionError("it never came to that")
+
+
+def child_of(process):
+    (line,) = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    return int(line)
+
+
+def check(competition, out):
+    data = read_competition(competition, need_train=False)
+    read_submission(out, data.test, set(data.misconceptions["misconception_id"]))
+
+
+def alive(pid):
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def test_a_stall_ends_before_the_limit_with_status_0_and_a_loud_line(competition, models, stuck, tmp_path, capfd):
+    out, began = tmp_path / "submission.csv", time.monotonic()
+    status = run_guarded(arguments(competition, stuck, models / "r1", out), out, 12, 6, began)
+    assert status == 0 and 9 <= time.monotonic() - began < 12  # killed half a margin before the limit
+    check(competition, out)
+    assert "!!! predict was killed at the limit: " in capfd.readouterr().err
+    assert json.loads((tmp_path / "budget.json").read_text())["process"] == "was killed at the limit"
+
+
+def test_a_killed_process_leaves_a_valid_submission_and_status_3(competition, models, stuck, tmp_path):
+    out = tmp_path / "submission.csv"
+    process = start(arguments(competition, stuck, models / "r1", out), "--limit-seconds", "600")
+    wait_until(out.exists)
+    os.kill(child_of(process), signal.SIGKILL)
+    _, error = process.communicate(timeout=30)
+    assert process.returncode == 3 and "!!! predict ended with status -9: " in error
+    check(competition, out)
+    assert json.loads((tmp_path / "budget.json").read_text())["process"] == "ended with status -9"
+
+
+def test_the_process_does_not_outlive_the_one_that_guards_it(competition, models, stuck, tmp_path):
+    out = tmp_path / "submission.csv"
+    process = start(arguments(competition, stuck, models / "r1", out), "--limit-seconds", "600")
+    wait_until(out.exists)
+    child = child_of(process)
+    process.kill()
+    process.communicate()
+    wait_until(lambda: not alive(child), 10)
+
+
+def test_an_old_submission_is_not_taken_for_a_new_one(models, tmp_path, capfd):
+    out = tmp_path / "submission.csv"
+    out.write_text("QuestionId_Answer,MisconceptionId\n1_A,1\n")
+    killed_at_once = run_guarded(
+        arguments(tmp_path, models / "e1", models / "r1", out), out, 0.2, 0.1, time.monotonic()
+    )
+    assert killed_at_once == 1
+    assert "before there was a submission" in capfd.readouterr().err
+
+
+def test_what_a_person_got_wrong_is_still_one_sentence_and_status_2(competition, models, tmp_path):
+    out = tmp_path / "submission.csv"
+    wrong = arguments(competition, models / "r1", models / "r1", out)
+    process = start(wrong, "--limit-seconds", "600")
+    _, error = process.communicate(timeout=60)
+    assert process.returncode == 2 and error.startswith("error: ") and error.count("\n") == 1
+    process = start(wrong, "--limit-seconds", "100", "--margin-seconds", "100")
+    _, error = process.communicate(timeout=60)
+    assert (
+        process.returncode == 2 and error == "error: --margin-seconds 100 is not between 0 and --limit-seconds, 100\n"
+    )
+    assert not list(tmp_path.iterdir())

@@ -2,6 +2,7 @@
 
 import argparse
 import math
+import os
 import sys
 import time
 from pathlib import Path
@@ -42,6 +43,7 @@ def _parser() -> argparse.ArgumentParser:
     predict.add_argument("--engine", choices=Engine.__args__, default="vllm")
     predict.add_argument("--depth", type=int, help="candidates that are reranked; else the calibration's, else 25")
     predict.add_argument("--no-calibration", action="store_true", help="ignore the reranker's calibration.json")
+    predict.add_argument("--vectors", type=Path, metavar="DIR", help="remember vectors there: encode what changed only")
     predict.add_argument("--limit-seconds", type=float, help="be done, as well as possible, so many seconds from now")
     predict.add_argument(
         "--margin-seconds", type=float, default=300.0, help="before that limit; half of it for a stall"
@@ -75,7 +77,7 @@ def _predict(options: argparse.Namespace, arguments: list[str]) -> int:
     calibration = calibration_of(models, depth=options.depth, ignore=options.no_calibration)
     limit = Limit(math.inf if options.deadline is None else options.deadline)
     how = {"profile": options.profile, "engine": options.engine, "calibration": calibration, "limit": limit}
-    report = predict(options.competition, models, options.out, **how)
+    report = predict(options.competition, models, options.out, vectors=options.vectors, **how)
     if report["failed"]:
         say_loudly(f"{', '.join(report['failed'])} failed: {options.out} is the best result without")
         return DEGRADED
@@ -94,4 +96,8 @@ def _score(options: argparse.Namespace, arguments: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    status = main()
+    if "--deadline" in sys.argv:  # all is written: nobody waits for an engine that hangs while it goes
+        sys.stdout.flush()
+        os._exit(status)
+    sys.exit(status)

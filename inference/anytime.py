@@ -141,7 +141,8 @@ def _run(rerankers, table, number: int, work: Work, limit: Limit, publish: Publi
             state.shards.append(Shard(len(rows), len(rows) * (depth - first), *tokens, limit.clock() - began))
             state.done[rows] = depth
             writing = publish(table, False)
-    state.ended = "complete" if (state.done == work.wanted).all() else "out of time"
+        state.ended = "complete" if (state.done == work.wanted).all() else "out of time"
+        publish(table, True)  # before the engine is closed, which may take its time
 
 
 def _decide(rerankers, table, number: int, work: Work, left: float) -> tuple[int, ...]:

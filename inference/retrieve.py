@@ -7,10 +7,11 @@ import numpy as np
 import polars as pl
 
 from inference.card import EmbedderCard
+from inference.corpus import read_corpus
 from inference.engines import Encoder, open_encoder
 from inference.fuse import candidate_table
 from inference.profiles import Profile
-from inference.search import search
+from inference.search import search, search_shards
 from inference.tokens import embedder_words, load_tokenizer
 from shared.prompts import Example, Words, embedder_passage, embedder_query, row_text
 from shared.settings import Engine
@@ -35,9 +36,14 @@ def retrieve(
 
 
 def find_candidates(
-    queries: pl.DataFrame, misconceptions: pl.DataFrame, asked: np.ndarray, known: np.ndarray, k: int
+    queries: pl.DataFrame, misconceptions: pl.DataFrame, asked: np.ndarray, known: np.ndarray | Path, k: int
 ) -> pl.DataFrame:
-    """Candidates (k of each query, best first) from the vectors of the queries, `asked`, and of the misconceptions."""
+    """Candidates (k of each query, best first) from the vectors of the queries, `asked`, and of the misconceptions.
+
+    `known` may be the folder of a corpus instead, which is then read shard by shard.
+    """
+    if isinstance(known, Path):
+        return candidate_table(queries["query_id"], *search_shards(asked, read_corpus(known), k))
     found, scores = search(asked, known, misconceptions["misconception_id"].to_numpy(), k)
     return candidate_table(queries["query_id"], found, scores)
 

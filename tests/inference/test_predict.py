@@ -16,12 +16,16 @@ from inference.card import read_embedder_card
 from inference.engines import open_scorer
 from inference.ensemble import Member, Models
 from inference.lexical import WordIndex
-from inference.predict import Run, _read, _scoring
+from inference.predict import _read
 from inference.profiles import load_profile
 from inference.rerank import rerank, score_with
 from inference.retrieve import retrieve
+from inference.run import Run
+from inference.scoring import open_scoring
+from inference.store import VectorStore
 from inference.submission import COLUMNS, read_submission
 from shared.competition import read_competition
+from shared.manifest import write_manifest
 
 CPU = load_profile("cpu")
 HOW = {"engine": "hf", "profile": CPU}
@@ -148,7 +152,7 @@ def test_shards_and_a_limit_with_time_to_spare_change_no_byte(predict, tmp_path,
     assert json.loads((tmp_path / "budget.json").read_text())["rerankers"][1]["shards"] == 1
     assert rows(predict("e1 e2", "r1 r2", "--depth", "6", "--deadline", str(time.monotonic() + 3600))) == calm
     monkeypatch.setattr("inference.predict.QUESTIONS", 1)
-    monkeypatch.setattr("inference.predict.CANDIDATE", 4000)  # 16 x 4,096 / 4,000 / 6: two rows in a shard
+    monkeypatch.setattr("inference.scoring.CANDIDATE", 4000)  # 16 x 4,096 / 4,000 / 6: two rows in a shard
     assert rows(predict("e1 e2", "r1 r2", "--depth", "6")) == calm
     assert json.loads((tmp_path / "budget.json").read_text())["rerankers"][1]["shards"] > 4
 
@@ -185,12 +189,12 @@ def test_a_later_reranker_with_less_time_reads_what_the_ones_before_it_put_first
     run = Run(ensemble, plain(6), misconceptions, board, "hf", CPU, Limit())
     _read(run, competition)
     every = np.arange(12)
-    with _scoring(run, 0) as score:
+    with open_scoring(run, 0) as score:
         score(every[:5], 0, 4)
         score(every[5:], 0, 6)
         score(every[:5], 4, 6)
     by_first = run.rank_with(0, 1)
-    with _scoring(run, 1) as score:
+    with open_scoring(run, 1) as score:
         score(every, 0, 2)
         score(every[3:4], 2, 5)
     read = board.read("scored1", 0).sort("query_id", "misconception_id").select("query_id", "misconception_id")
@@ -201,3 +205,38 @@ def test_a_later_reranker_with_less_time_reads_what_the_ones_before_it_put_first
     final = run.rank(0).join(read.with_columns(read=pl.lit(True)), on=read.columns, how="left", maintain_order="left")
     best = final.filter(pl.col("query_id") != fourth, pl.col("rank") <= 2)
     assert not best["read"].has_nulls()
+
+
+def test_a_second_run_encodes_only_the_questions_that_changed(competition, models, tmp_path, capsys):
+    folder, store = shutil.copytree(competition, tmp_path / "competition"), tmp_path / "vectors"
+    embedder = shutil.copytree(models / "e1", tmp_path / "embedder")
+    given = {"competition": folder, "embedder": embedder, "reranker": models / "r1", "out": tmp_path / "s.csv"}
+    arguments = [text for name, value in {**given, "vectors": store}.items() for text in (f"--{name}", str(value))]
+    arguments = ["predict", "--profile", "cpu", "--engine", "hf", "--depth", "3", *arguments]
+    assert main(arguments) == 2 and "manifest" in capsys.readouterr().err  # whose vectors they are could not be told
+    write_manifest(embedder, {})
+    assert main(arguments) == 0
+    first = (tmp_path / "s.csv").read_text()
+    (of_model,) = store.iterdir()
+    known = len(VectorStore(of_model).keys)
+    (tmp_path / "s.csv").unlink()
+    assert main(arguments) == 0 and (tmp_path / "s.csv").read_text() == first
+    assert len(VectorStore(of_model).keys) == known
+    test = pl.read_csv(folder / "test.csv", infer_schema=False)
+    changed = pl.when(pl.int_range(pl.len()) == 1).then(pl.lit("Is it then?")).otherwise("SubjectName")
+    test.with_columns(changed.alias("SubjectName")).write_csv(folder / "test.csv")
+    assert main(arguments) == 0
+    assert len(VectorStore(of_model).keys) == known + 3  # the wrong options of one question
+
+
+def test_a_catalogue_too_large_for_memory_is_searched_on_disk(predict, monkeypatch):
+    in_memory = predict("e1", "r1", "--depth", "6")
+    monkeypatch.setattr("inference.finding.LARGE", 10)
+    monkeypatch.setattr("inference.corpus.SHARD_BYTES", 4 * 32 * 50)  # 50 misconceptions in a shard
+    on_disk = predict("e1", "r1", "--depth", "6")
+    same = [
+        one == other
+        for left, right in zip(in_memory[COLUMNS[1]], on_disk[COLUMNS[1]], strict=True)
+        for one, other in zip(left.split(), right.split(), strict=True)
+    ]
+    assert sum(same) > 0.9 * len(same)  # float16 moves near ties

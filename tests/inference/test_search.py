@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from inference.search import search
+from inference.corpus import read_corpus, write_corpus
+from inference.search import search, search_shards
 
 
 @pytest.fixture
@@ -74,3 +75,36 @@ def test_a_query_gets_the_same_answer_alone_as_among_thousands(whole_numbers):
         np.testing.assert_array_equal(
             found[row::41], np.tile(search(queries[row : row + 1], corpus, ids, 10)[0], (120, 1))
         )
+
+
+@pytest.mark.parametrize("k", [1, 7, 89, 1000])
+@pytest.mark.parametrize("rows", [1, 13, 90])
+def test_shards_find_what_brute_force_finds_with_ties_across_shards(whole_numbers, k, rows):
+    queries, corpus, ids = whole_numbers
+    shards = ((ids[start : start + rows], corpus[start : start + rows]) for start in range(0, 90, rows))
+    found, scores = search_shards(queries, shards, k)
+    expected_ids, expected_scores = by_brute_force(queries, corpus, ids, k)
+    np.testing.assert_array_equal(found, expected_ids)
+    np.testing.assert_array_equal(scores, expected_scores)
+
+
+def test_a_corpus_on_disk_is_searched_exactly_and_goes_on_after_a_kill(whole_numbers, tmp_path, monkeypatch):
+    monkeypatch.setattr("inference.corpus.SHARD_BYTES", 4 * 3 * 20)  # 20 rows of width 3 in float32
+    queries, corpus, ids = whole_numbers
+    encoded = []
+
+    def encode(part):
+        encoded.append(part.start)
+        if part.start == 60 and encoded.count(60) == 1:
+            raise KeyboardInterrupt
+        return corpus[part]
+
+    with pytest.raises(KeyboardInterrupt):
+        write_corpus(ids, encode, 3, tmp_path)
+    write_corpus(ids, encode, 3, tmp_path)
+    assert encoded == [0, 20, 40, 60, 60, 80]
+    assert [len(rows) for _, rows in read_corpus(tmp_path)] == [20, 20, 20, 20, 10]
+    found, scores = search_shards(queries, read_corpus(tmp_path), 10)
+    expected_ids, expected_scores = by_brute_force(queries, corpus, ids, 10)
+    np.testing.assert_array_equal(found, expected_ids)  # small whole numbers are exact in float16
+    np.testing.assert_array_equal(scores, expected_scores)

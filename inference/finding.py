@@ -1,0 +1,81 @@
+"""Finds the candidates of every test row with one embedder after the other, chunk by chunk."""
+
+import traceback
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+import numpy as np
+
+from inference.anytime import say_loudly
+from inference.card import EmbedderCard, read_embedder_card
+from inference.corpus import write_corpus
+from inference.engines import Encoder, open_encoder
+from inference.fuse import blend_candidates
+from inference.retrieve import encode_misconceptions, find_candidates, query_prompts
+from inference.run import Run, size_of
+from inference.store import RememberingEncoder, VectorStore, model_key
+from inference.tokens import embedder_words, load_tokenizer
+from shared.prompts import Words
+
+LARGE = 100_000  # misconceptions whose vectors are kept on disk instead of in memory: 2 GB at width 5,120
+
+
+def find_all(run: Run) -> None:
+    """Find candidates with every embedder for which there is time."""
+    took = 0.0
+    for number, member in enumerate(run.models.embedders):
+        first = run.models.embedders[0]
+        expected = took * size_of(member.folder) / size_of(first.folder)
+        if run.limit.left() <= 0 or (number and expected > run.limit.left() / 2):
+            run.found.append("skipped, no time")
+            continue
+        began = run.limit.clock()
+        try:
+            run.found.append(_find(run, number))
+        except Exception:
+            traceback.print_exc()
+            say_loudly(f"embedder {member.folder} failed: going on without what it did not find")
+            run.found.append("failed")
+        took = took or run.limit.clock() - began
+        run.publish(True)
+
+
+def _find(run: Run, number: int) -> str:
+    """Candidates of every chunk from one embedder, blended with those of the embedders before it."""
+    member, k = run.models.embedders[number], run.calibration.retrieved
+    card, words = read_embedder_card(member.folder), embedder_words(load_tokenizer(member.folder))
+    with _open_encoder(run, member.folder, card) as encoder:
+        known = _encode_catalogue(run, number, encoder, words, card)
+        for chunk in range(len(run.board.sizes)):
+            if run.limit.left() <= 0:
+                return "out of time"
+            queries = run.board.read("queries", chunk)
+            asked = encoder.encode(query_prompts(queries, words, card))
+            run.board.keep(f"found{number}", chunk, find_candidates(queries, run.misconceptions, asked, known, k))
+            there = [place for place in range(number + 1) if run.board.has(f"found{place}", chunk)]
+            tables = [run.board.read(f"found{place}", chunk) for place in there]
+            weights = [run.models.embedders[place].weight for place in there]
+            run.board.keep("candidates", chunk, blend_candidates(tables, weights, run.models.average, k))
+            run.publish(False)
+    return "complete"
+
+
+def _open_encoder(run: Run, folder: Path, card: EmbedderCard) -> AbstractContextManager[Encoder]:
+    def open_real() -> AbstractContextManager[Encoder]:
+        return open_encoder(run.engine, folder, card.pooling, run.machine)
+
+    if run.vectors is None:
+        return open_real()
+    return RememberingEncoder(VectorStore(run.vectors / model_key(folder, run.engine, run.machine)), open_real)
+
+
+def _encode_catalogue(run: Run, number: int, encoder: Encoder, words: Words, card: EmbedderCard) -> np.ndarray | Path:
+    """Vectors of the misconceptions, or the folder of a corpus where they are too many for memory."""
+    table = run.misconceptions
+    if len(table) <= LARGE:
+        return encode_misconceptions(table, encoder, words, card)
+    folder = run.board.folder / f"corpus{number}"
+    width = encode_misconceptions(table[:1], encoder, words, card).shape[1]
+    ids = table["misconception_id"].to_numpy()
+    write_corpus(ids, lambda part: encode_misconceptions(table[part], encoder, words, card), width, folder)
+    return folder

@@ -66,15 +66,15 @@ def measure_rows(rows: int) -> dict:
         _write_competition(folder, rows // 3)
         models = Models((Member(_write_model(folder / "e")),), (Member(_write_model(folder / "r")),))
         finding.open_encoder, scoring.open_scorer = _opening(FastEncoder()), _opening(FastScorer())
-        before, began = _memory(), time.perf_counter()
+        before, began, computed = _memory(), time.perf_counter(), time.process_time()
         calibration = Calibration(retrieved=25, depth=5)
         predict(folder, models, folder / "out.csv", profile="h200", calibration=calibration)
-        seconds = time.perf_counter() - began
+        seconds, computed = time.perf_counter() - began, time.process_time() - computed
         parts = json.loads((folder / "timings.json").read_text())
     return {
         "rows": rows,
         "seconds": round(seconds, 1),
-        "ms_a_row": round(1000 * seconds / rows, 3),
+        "processor_ms_a_row": round(1000 * computed / rows, 3),  # not moved by what else the machine does
         **parts,
         "MiB_before": before,
         "MiB_peak": _memory(),

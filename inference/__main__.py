@@ -48,6 +48,10 @@ def _parser() -> argparse.ArgumentParser:
     predict.add_argument(
         "--margin-seconds", type=float, default=300.0, help="before that limit; half of it for a stall"
     )
+    predict.add_argument(
+        "--ray", metavar="ADDRESS", help="let a Ray cluster do it (auto: this machine's), without a limit"
+    )
+    predict.add_argument("--workers", type=int, default=1, help="of the Ray cluster, with a GPU each")
     predict.add_argument("--deadline", type=float, help=argparse.SUPPRESS)  # of the guarded process, by its clock
     score = commands.add_parser(
         "score", help="MAP@25 of a submission against a file of the same form with the right ids"
@@ -64,6 +68,8 @@ def _predict(options: argparse.Namespace, arguments: list[str]) -> int:
     if options.deadline is not None:
         die_with_parent()
     elif options.limit_seconds is not None:
+        if options.ray is not None:
+            raise ValueError("--limit-seconds is for one machine: leave it or --ray out")
         limit, margin = options.limit_seconds, options.margin_seconds
         if not 0 <= margin < limit:
             raise ValueError(f"--margin-seconds {margin:g} is not between 0 and --limit-seconds, {limit:g}")
@@ -75,9 +81,15 @@ def _predict(options: argparse.Namespace, arguments: list[str]) -> int:
     members = (tuple(map(read_member, texts)) for texts in (options.embedder, options.reranker))
     models = Models(*members, options.average)
     calibration = calibration_of(models, depth=options.depth, ignore=options.no_calibration)
+    how = {"profile": options.profile, "engine": options.engine, "calibration": calibration}
+    if options.ray is not None:
+        from inference.ray_batch import connect, predict_with_ray
+
+        connect(options.ray)
+        predict_with_ray(options.competition, models, options.out, workers=options.workers, **how)
+        return 0
     limit = Limit(math.inf if options.deadline is None else options.deadline)
-    how = {"profile": options.profile, "engine": options.engine, "calibration": calibration, "limit": limit}
-    report = predict(options.competition, models, options.out, vectors=options.vectors, **how)
+    report = predict(options.competition, models, options.out, vectors=options.vectors, limit=limit, **how)
     if report["failed"]:
         say_loudly(f"{', '.join(report['failed'])} failed: {options.out} is the best result without")
         return DEGRADED

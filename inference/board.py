@@ -35,7 +35,10 @@ class Board:
 
     def keep(self, name: str, chunk: int, table: pl.DataFrame) -> None:
         """Remember a table of a chunk under that name, in place of an older one."""
-        table.write_parquet(self._path(name, chunk))
+        path = self._path(name, chunk)
+        partial = path.with_name(f".{path.name}.{os.getpid()}")
+        table.write_parquet(partial)
+        os.replace(partial, path)
         self.stale.add(chunk)
 
     def has(self, name: str, chunk: int) -> bool:

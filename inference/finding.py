@@ -1,7 +1,9 @@
 """Finds the candidates of every test row with one embedder after the other, chunk by chunk."""
 
+import os
 import traceback
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -41,23 +43,33 @@ def find_all(run: Run) -> None:
 
 
 def _find(run: Run, number: int) -> str:
-    """Candidates of every chunk from one embedder, blended with those of the embedders before it."""
-    member, k = run.models.embedders[number], run.calibration.retrieved
-    card, words = read_embedder_card(member.folder), embedder_words(load_tokenizer(member.folder))
-    with _open_encoder(run, member.folder, card) as encoder:
-        known = _encode_catalogue(run, number, encoder, words, card)
+    with open_finding(run, number) as find:
         for chunk in range(len(run.board.sizes)):
             if run.limit.left() <= 0:
                 return "out of time"
+            find(chunk)
+            run.publish(False)
+    return "complete"
+
+
+@contextmanager
+def open_finding(run: Run, number: int) -> Iterator[Callable[[int], None]]:
+    """The function that finds a chunk's candidates with one embedder, and blends them with those before it."""
+    member, k, name = run.models.embedders[number], run.calibration.retrieved, f"found{number}"
+    card, words = read_embedder_card(member.folder), embedder_words(load_tokenizer(member.folder))
+    with _open_encoder(run, member.folder, card) as encoder:
+        known = _encode_catalogue(run, name, encoder, words, card)
+
+        def find(chunk: int) -> None:
             queries = run.board.read("queries", chunk)
             asked = encoder.encode(query_prompts(queries, words, card))
-            run.board.keep(f"found{number}", chunk, find_candidates(queries, run.misconceptions, asked, known, k))
+            run.board.keep(name, chunk, find_candidates(queries, run.misconceptions, asked, known, k))
             there = [place for place in range(number + 1) if run.board.has(f"found{place}", chunk)]
             tables = [run.board.read(f"found{place}", chunk) for place in there]
             weights = [run.models.embedders[place].weight for place in there]
             run.board.keep("candidates", chunk, blend_candidates(tables, weights, run.models.average, k))
-            run.publish(False)
-    return "complete"
+
+        yield find
 
 
 def _open_encoder(run: Run, folder: Path, card: EmbedderCard) -> AbstractContextManager[Encoder]:
@@ -69,12 +81,12 @@ def _open_encoder(run: Run, folder: Path, card: EmbedderCard) -> AbstractContext
     return RememberingEncoder(VectorStore(run.vectors / model_key(folder, run.engine, run.machine)), open_real)
 
 
-def _encode_catalogue(run: Run, number: int, encoder: Encoder, words: Words, card: EmbedderCard) -> np.ndarray | Path:
+def _encode_catalogue(run: Run, name: str, encoder: Encoder, words: Words, card: EmbedderCard) -> np.ndarray | Path:
     """Vectors of the misconceptions, or the folder of a corpus where they are too many for memory."""
     table = run.misconceptions
     if len(table) <= LARGE:
         return encode_misconceptions(table, encoder, words, card)
-    folder = run.board.folder / f"corpus{number}"
+    folder = run.board.folder / f"corpus-{name}-{os.getpid()}"
     width = encode_misconceptions(table[:1], encoder, words, card).shape[1]
     ids = table["misconception_id"].to_numpy()
     write_corpus(ids, lambda part: encode_misconceptions(table[part], encoder, words, card), width, folder)

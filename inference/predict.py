@@ -55,7 +55,7 @@ def predict(
     run = Run(models, calibration, misconceptions, board, engine, machine, limit, vectors)
     seconds: dict[str, float] = {}
     try:
-        _timed("read", seconds, lambda: _read(run, competition))
+        _timed("read", seconds, lambda: read_rows(run, competition))
         _timed("retrieve", seconds, lambda: _retrieve(run))
         _timed("rerank", seconds, lambda: _rerank(run))
         check_submission(out, board.query_ids(), known)
@@ -65,7 +65,7 @@ def predict(
     return run.report("ended by itself")
 
 
-def _read(run: Run, competition: Path) -> None:
+def read_rows(run: Run, competition: Path) -> None:
     """Cut the test rows into chunks, and let the words that they share with misconceptions make a first submission."""
     index = WordIndex(run.misconceptions)
     for queries in stream_test(competition, QUESTIONS):

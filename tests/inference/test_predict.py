@@ -16,7 +16,7 @@ from inference.card import read_embedder_card
 from inference.engines import open_scorer
 from inference.ensemble import Member, Models
 from inference.lexical import WordIndex
-from inference.predict import _read
+from inference.predict import read_rows
 from inference.profiles import load_profile
 from inference.rerank import rerank, score_with
 from inference.retrieve import retrieve
@@ -187,7 +187,7 @@ def test_a_later_reranker_with_less_time_reads_what_the_ones_before_it_put_first
     ensemble = Models((Member(models / "e1"),), (Member(models / "r1"), Member(models / "r2")))
     board = Board(tmp_path / "work", tmp_path / "submission.csv")
     run = Run(ensemble, plain(6), misconceptions, board, "hf", CPU, Limit())
-    _read(run, competition)
+    read_rows(run, competition)
     every = np.arange(12)
     with open_scoring(run, 0) as score:
         score(every[:5], 0, 4)

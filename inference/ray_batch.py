@@ -1,0 +1,115 @@
+"""Makes submission.csv on several machines: Ray Data hands the chunks of predict to workers that keep a model loaded.
+
+An extra for a million rows: nothing else imports Ray. Every machine needs this checkout, the models, and the folder of
+--out at the same path. `ray start` makes the cluster; then predict ... --ray auto --workers 16.
+"""
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+
+import numpy as np
+import ray
+import ray.data
+
+from inference.anytime import Limit
+from inference.board import Board
+from inference.calibrate import Calibration, check_ids
+from inference.ensemble import Models
+from inference.predict import read_rows
+from inference.profiles import load_profile
+from inference.run import Run
+from inference.submission import check_submission
+from shared.competition import read_misconceptions
+from shared.settings import Engine
+
+ROOT = Path(__file__).parents[1]
+
+
+def connect(address: str) -> None:
+    """Connect to the Ray cluster at `address`; "auto" is the one that this machine belongs to, "local" a new one."""
+    ray.init(address, runtime_env={"env_vars": {"PYTHONPATH": str(ROOT)}}, log_to_driver=False)
+    ray.data.DataContext.get_current().enable_progress_bars = False  # in a log file they are six lines every 10 s
+
+
+def predict_with_ray(
+    competition: Path,
+    models: Models,
+    out: Path,
+    *,
+    profile: str,
+    calibration: Calibration,
+    engine: Engine,
+    workers: int,
+) -> list[dict]:
+    """Write `out` as predict does without a limit, by `workers` on the cluster that Ray is connected to.
+
+    One model at a time is on the workers, and each of them has one GPU, where the profile has any. A chunk whose worker
+    dies is done again by another. Returns {"stage", "chunk", "node"} of all chunks.
+    """
+    misconceptions, machine = read_misconceptions(competition), load_profile(profile)
+    known = set(misconceptions["misconception_id"])
+    check_ids(calibration, known)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    board = Board(out.with_name(f".{out.name}.work").resolve(), out)
+    run = Run(models, calibration, misconceptions, board, engine, machine, Limit())
+    try:
+        read_rows(run, competition)
+        said = []
+        for number in range(len(models.embedders)):
+            said += _on_all_chunks(Finder, run, number, workers)
+        for number in range(len(models.rerankers)):
+            said += _on_all_chunks(Ranker, run, number, workers)
+        board.stale.update(range(len(board.sizes)))  # the workers' boards knew it
+        board.publish(run.rank, True)
+        check_submission(out, board.query_ids(), known)
+    finally:
+        board.close()
+    return said
+
+
+class Finder:
+    """A worker with a loaded embedder, for as long as it lives."""
+
+    def __init__(self, run: Run, number: int):
+        from inference.finding import open_finding
+
+        self.stack = ExitStack()  # kept: it closes the engine when it goes
+        self.find = self.stack.enter_context(open_finding(run, number))
+
+    def __call__(self, batch: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        return _each(batch, self.find)
+
+
+class Ranker:
+    """A worker with a loaded reranker, for as long as it lives."""
+
+    def __init__(self, run: Run, number: int):
+        from inference.scoring import open_scoring
+
+        self.stack = ExitStack()
+        self.score = self.stack.enter_context(open_scoring(run, number))
+        self.starts, self.sizes, self.wanted = np.cumsum([0, *run.board.sizes]), run.board.sizes, run.wanted
+
+    def __call__(self, batch: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        return _each(batch, lambda chunk: self.score(self.starts[chunk] + np.arange(self.sizes[chunk]), 0, self.wanted))
+
+
+def _on_all_chunks(worker: type, run: Run, number: int, workers: int) -> list[dict]:
+    chunks = ray.data.from_items([{"chunk": chunk} for chunk in range(len(run.board.sizes))])
+    done = chunks.map_batches(
+        worker,
+        fn_constructor_args=(run, number),
+        batch_size=1,
+        concurrency=min(workers, len(run.board.sizes)),
+        num_cpus=1,
+        num_gpus=int(run.machine.device == "cuda"),
+    )
+    return [{"stage": f"{worker.__name__} {number}", **row} for row in done.take_all()]
+
+
+def _each(batch: dict[str, np.ndarray], work: Callable[[int], object]) -> dict[str, np.ndarray]:
+    for chunk in batch["chunk"]:
+        work(int(chunk))
+    node = ray.get_runtime_context().get_node_id()
+    return {**batch, "node": np.array([node] * len(batch["chunk"]))}

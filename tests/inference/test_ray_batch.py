@@ -1,0 +1,40 @@
+"""Guards inference/ray_batch.py on a real cluster of two nodes: it says what one machine says."""
+
+import pytest
+import ray
+import ray.data
+from ray.cluster_utils import Cluster
+
+from inference.calibrate import plain
+from inference.ensemble import Member, Models
+from inference.predict import predict
+from inference.ray_batch import connect, predict_with_ray
+
+
+@pytest.fixture
+def cluster():
+    """Two nodes with a CPU each, so that two workers are on two nodes."""
+    node = {"num_cpus": 1, "object_store_memory": 100 * 2**20}
+    cluster = Cluster(initialize_head=True, head_node_args={**node, "include_dashboard": False})
+    try:
+        cluster.add_node(**node)
+        connect(cluster.address)
+        yield cluster
+    finally:
+        ray.shutdown()
+        cluster.shutdown()
+
+
+def test_two_workers_write_the_submission_of_one_machine(cluster, competition, models, tmp_path, monkeypatch):
+    monkeypatch.setattr("inference.predict.QUESTIONS", 1)  # four chunks
+    members = Models((Member(models / "e1"),), (Member(models / "r1"),))
+    ray.data.DataContext.get_current().wait_for_min_actors_s = 300  # or one does all
+    how = {"profile": "cpu", "calibration": plain(6), "engine": "hf"}
+    predict(competition, members, tmp_path / "alone.csv", **how)
+    done = predict_with_ray(competition, members, tmp_path / "ray.csv", workers=2, **how)
+    assert (tmp_path / "ray.csv").read_text() == (tmp_path / "alone.csv").read_text()
+    for stage in ("Finder 0", "Ranker 0"):
+        here = [row for row in done if row["stage"] == stage]
+        assert sorted(row["chunk"] for row in here) == [0, 1, 2, 3]
+        assert len({row["node"] for row in here}) == 2
+    assert not list(tmp_path.glob(".*"))

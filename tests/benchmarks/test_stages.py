@@ -19,7 +19,7 @@ def bench():
 @pytest.mark.parametrize("stage", [train_reranker, score, train_embedder, mine], ids=lambda stage: stage.__name__)
 def test_every_side_that_is_installed_gives_the_numbers_of_separate_32_bit_rows(stage, bench, tmp_path):
     out = tmp_path / "stage.json"
-    stage.run(bench, 60.0, out)
+    stage.run(bench, 600.0, out)  # a slow machine may take its time
     arms = json.loads(out.read_text())["arms"]
     assert {arm["side"] for arm in arms} >= {"ours"}
     for arm in arms:

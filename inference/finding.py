@@ -13,10 +13,11 @@ from inference.card import EmbedderCard, read_embedder_card
 from inference.corpus import write_corpus
 from inference.engines import Encoder, open_encoder
 from inference.fuse import blend_candidates
-from inference.retrieve import encode_misconceptions, find_candidates, query_prompts
+from inference.retrieve import find_candidates, query_prompts
 from inference.run import Run, size_of
 from inference.store import RememberingEncoder, VectorStore, model_key
 from inference.tokens import embedder_words, load_tokenizer
+from inference.vectors import encode_misconceptions, read_vectors
 from shared.prompts import Words
 
 LARGE = 100_000  # misconceptions whose vectors are kept on disk instead of in memory: 2 GB at width 5,120
@@ -58,7 +59,9 @@ def open_finding(run: Run, number: int) -> Iterator[Callable[[int], None]]:
     member, k, name = run.models.embedders[number], run.calibration.retrieved, f"found{number}"
     card, words = read_embedder_card(member.folder), embedder_words(load_tokenizer(member.folder))
     with _open_encoder(run, member.folder, card) as encoder:
-        known = _encode_catalogue(run, name, encoder, words, card)
+        known = read_vectors(run.misconceptions, member.folder) if len(run.misconceptions) <= LARGE else None
+        if known is None:
+            known = _encode_catalogue(run, name, encoder, words, card)
 
         def find(chunk: int) -> None:
             queries = run.board.read("queries", chunk)

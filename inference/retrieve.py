@@ -8,12 +8,13 @@ import polars as pl
 
 from inference.card import EmbedderCard
 from inference.corpus import read_corpus
-from inference.engines import Encoder, open_encoder
+from inference.engines import open_encoder
 from inference.fuse import candidate_table
 from inference.profiles import Profile
 from inference.search import search, search_shards
 from inference.tokens import embedder_words, load_tokenizer
-from shared.prompts import Example, Words, embedder_passage, embedder_query, row_text
+from inference.vectors import encode_misconceptions, read_vectors
+from shared.prompts import Example, Words, embedder_query, row_text
 from shared.settings import Engine
 
 
@@ -27,10 +28,14 @@ def retrieve(
     profile: Profile,
     k: int,
 ) -> pl.DataFrame:
-    """Candidates (k of each query, best first) from the embedder in `folder`, which is out of memory afterwards."""
-    words = embedder_words(load_tokenizer(folder))
+    """Candidates (k of each query, best first) from the embedder in `folder`, which is out of memory afterwards.
+
+    Vectors of these misconceptions that came with the embedder are read; otherwise they are made, and a line says so.
+    """
+    words, known = embedder_words(load_tokenizer(folder)), read_vectors(misconceptions, folder)
     with open_encoder(engine, folder, card.pooling, profile) as encoder:
-        known = encode_misconceptions(misconceptions, encoder, words, card)
+        if known is None:
+            known = encode_misconceptions(misconceptions, encoder, words, card)
         asked = encoder.encode(query_prompts(queries, words, card))
     return find_candidates(queries, misconceptions, asked, known, k)
 
@@ -46,13 +51,6 @@ def find_candidates(
         return candidate_table(queries["query_id"], *search_shards(asked, read_corpus(known), k))
     found, scores = search(asked, known, misconceptions["misconception_id"].to_numpy(), k)
     return candidate_table(queries["query_id"], found, scores)
-
-
-def encode_misconceptions(
-    misconceptions: pl.DataFrame, encoder: Encoder, words: Words, card: EmbedderCard
-) -> np.ndarray:
-    """Unit vectors [N, D] float32 of the rows, in their order."""
-    return encoder.encode([embedder_passage(words, card.prompt, text) for text in misconceptions["text"]])
 
 
 def query_prompts(queries: pl.DataFrame, words: Words, card: EmbedderCard) -> list[list[int]]:

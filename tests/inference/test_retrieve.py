@@ -5,7 +5,8 @@ import polars as pl
 import pytest
 
 from inference.card import EmbedderCard
-from inference.retrieve import choose_examples, encode_misconceptions, find_candidates, query_prompts
+from inference.retrieve import choose_examples, find_candidates, query_prompts
+from inference.vectors import encode_misconceptions
 from shared.prompts import EmbedderPrompt, Example, Words
 from shared.tables import CANDIDATES, check_table
 

@@ -1,0 +1,95 @@
+"""Keeps the vectors of a catalogue of misconceptions beside the embedder that made them, for the kernel to read.
+
+They are stored in float32, as computed: 42 MB for bge-en-icl (2,587 x 4,096), beside 14 GB, buy the ranks of a fresh
+encoding. float16 moved 64 of 4,500 places of the demo, and 98 of 25,000 of the competition's with all-MiniLM-L6-v2.
+"""
+
+import hashlib
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+
+from inference.card import EmbedderCard, read_embedder_card
+from inference.engines import Encoder, open_encoder
+from inference.profiles import Profile
+from inference.ranks import rank
+from inference.tokens import embedder_words, load_tokenizer
+from shared import manifest
+from shared.prompts import Words, embedder_passage
+from shared.settings import Engine
+
+NAME = "vectors.safetensors"  # at the top of an embedder's folder
+
+
+def write_vectors(
+    misconceptions: pl.DataFrame, embedder: Path, path: Path, *, engine: Engine, profile: Profile
+) -> None:
+    """Encode `misconceptions` with the merged model in `embedder` and write `path`, which is whole or does not change.
+
+    Raises ValueError where `embedder` has no manifest: without it nobody could tell whose vectors these are.
+    """
+    made_from, card, words = _made_from(misconceptions, embedder), read_embedder_card(embedder), _words(embedder)
+    ordered = misconceptions.sort("misconception_id")
+    with open_encoder(engine, embedder, card.pooling, profile) as encoder:
+        vectors = encode_misconceptions(ordered, encoder, words, card)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.partial")
+    tensors = {"ids": ordered["misconception_id"].to_numpy(), "vectors": vectors}
+    save_file(tensors, partial, metadata={"made_from": json.dumps(made_from)})  # one key: several have no fixed order
+    os.replace(partial, path)
+
+
+def encode_misconceptions(
+    misconceptions: pl.DataFrame, encoder: Encoder, words: Words, card: EmbedderCard
+) -> np.ndarray:
+    """Unit vectors [N, D] float32 of the rows, in their order."""
+    return encoder.encode([embedder_passage(words, card.prompt, text) for text in misconceptions["text"]])
+
+
+def read_vectors(misconceptions: pl.DataFrame, embedder: Path) -> np.ndarray | None:
+    """Unit vectors [N, D] float32 of the rows, in their order, from `embedder`; None, after one line, if none fit."""
+    path = embedder / NAME
+    unfit = misfit(misconceptions, embedder, path)
+    if rank() == 0:
+        how = f"encoded here, {unfit}" if unfit else f"not encoded, {path} has their vectors"
+        print(f"{len(misconceptions):,} misconceptions are {how}", flush=True)
+    if unfit:
+        return None
+    with safe_open(path, "numpy") as file:
+        ids, vectors = file.get_tensor("ids"), file.get_tensor("vectors")
+    return vectors[np.searchsorted(ids, misconceptions["misconception_id"].to_numpy())]
+
+
+def misfit(misconceptions: pl.DataFrame, embedder: Path, path: Path) -> str:
+    """Why the vectors in `path` are not those of `misconceptions` by `embedder`; "" if they are."""
+    if not path.is_file():
+        return f"there is no {path}"
+    try:
+        with safe_open(path, "numpy") as file:
+            said = json.loads((file.metadata() or {})["made_from"])
+    except (SafetensorError, KeyError, ValueError) as error:
+        raise ValueError(f"{path} is no file of vectors ({error}): delete it, or push the embedder again") from None
+    here = _made_from(misconceptions, embedder)
+    other = [part for part in here if said.get(part) != here[part]]
+    return f"{path} was made from another {' and another '.join(other)}" if other else ""
+
+
+def _made_from(misconceptions: pl.DataFrame, embedder: Path) -> dict[str, str]:
+    """SHA-256 of ids and texts, whatever their order, and of what else is in the folder: weights, card, tokenizer."""
+    files = {name: facts for name, facts in manifest.read_manifest(embedder)["files"].items() if name != NAME}
+    rows = misconceptions.select("misconception_id", "text").sort("misconception_id").rows()
+    return {"catalogue": _digest(rows), "embedder": _digest(files)}
+
+
+def _digest(value: object) -> str:
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _words(embedder: Path) -> Words:
+    return embedder_words(load_tokenizer(embedder))

@@ -17,8 +17,6 @@ from safetensors.numpy import save_file
 from inference.card import EmbedderCard, read_embedder_card
 from inference.engines import Encoder, open_encoder
 from inference.profiles import Profile
-from inference.ranks import rank
-from inference.tokens import embedder_words, load_tokenizer
 from shared import manifest
 from shared.prompts import Words, embedder_passage
 from shared.settings import Engine
@@ -33,13 +31,21 @@ def write_vectors(
 
     Raises ValueError where `embedder` has no manifest: without it nobody could tell whose vectors these are.
     """
-    made_from, card, words = _made_from(misconceptions, embedder), read_embedder_card(embedder), _words(embedder)
-    ordered = misconceptions.sort("misconception_id")
+    from inference.tokens import embedder_words, load_tokenizer  # imports transformers, which readers do not need
+
+    card, words = read_embedder_card(embedder), embedder_words(load_tokenizer(embedder))
     with open_encoder(engine, embedder, card.pooling, profile) as encoder:
-        vectors = encode_misconceptions(ordered, encoder, words, card)
+        vectors = encode_misconceptions(misconceptions, encoder, words, card)
+    store_vectors(vectors, misconceptions, embedder, path)
+
+
+def store_vectors(vectors: np.ndarray, misconceptions: pl.DataFrame, embedder: Path, path: Path) -> None:
+    """Write `path` from the unit vectors [N, D] float32 that `embedder` made of the rows, in their order."""
+    ids, made_from = misconceptions["misconception_id"].to_numpy(), _made_from(misconceptions, embedder)
+    order = np.argsort(ids)
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.partial")
-    tensors = {"ids": ordered["misconception_id"].to_numpy(), "vectors": vectors}
+    tensors = {"ids": ids[order], "vectors": np.ascontiguousarray(vectors[order], np.float32)}
     save_file(tensors, partial, metadata={"made_from": json.dumps(made_from)})  # one key: several have no fixed order
     os.replace(partial, path)
 
@@ -53,6 +59,8 @@ def encode_misconceptions(
 
 def read_vectors(misconceptions: pl.DataFrame, embedder: Path) -> np.ndarray | None:
     """Unit vectors [N, D] float32 of the rows, in their order, from `embedder`; None, after one line, if none fit."""
+    from inference.ranks import rank  # imports torch
+
     path = embedder / NAME
     unfit = misfit(misconceptions, embedder, path)
     if rank() == 0:
@@ -89,7 +97,3 @@ def _made_from(misconceptions: pl.DataFrame, embedder: Path) -> dict[str, str]:
 def _digest(value: object) -> str:
     text = json.dumps(value, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _words(embedder: Path) -> Words:
-    return embedder_words(load_tokenizer(embedder))

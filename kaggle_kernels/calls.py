@@ -6,6 +6,7 @@ Reads are asked again, with pauses; a write goes out once.
 import time
 
 from requests import ConnectionError, HTTPError, RequestException, Timeout
+from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
 from urllib3.exceptions import HTTPError as TransportError
 
 # The connection broke, or what came back is no answer: a portal's HTML, half a JSON text, a list.
@@ -61,6 +62,8 @@ def order(what: str, write):
         return write()
     except TROUBLE as error:
         status = _http_status(error)
+        if _never_left(error):
+            raise Refused(f"Kaggle cannot be reached, so {what} was not sent: run the command again") from None
         if 400 <= status < 500 and status != 408:
             raise Refused(f"Kaggle refuses {what} ({status}): {_words(error)}") from None
         raise Lost(f"no clear answer from Kaggle about {what}: {_words(error)}") from None
@@ -87,6 +90,16 @@ def _pause(error: Exception, attempt: int, what: str) -> float:
 
 def _http_status(error: Exception) -> int:
     return error.response.status_code if isinstance(error, HTTPError) and error.response is not None else 0
+
+
+def _never_left(error: Exception) -> bool:
+    """Whether not even a connection came about: nobody at Kaggle can have acted on it."""
+    while error is not None:
+        if isinstance(error, (NewConnectionError, ConnectTimeoutError)):
+            return True
+        causes = (getattr(error, "reason", None), getattr(error, "original_error", None), *error.args)
+        error = next((cause for cause in causes if isinstance(cause, Exception)), None)
+    return False
 
 
 def _retry_after(error: Exception) -> float:

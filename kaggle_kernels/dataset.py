@@ -5,15 +5,13 @@ from collections.abc import Callable
 from kaggle_kernels.calls import Clock, Lost, Refused
 from kaggle_kernels.client import Kaggle
 from kaggle_kernels.progress import UploadProgress
-from kaggle_kernels.record import Pending, alone, lock_of, write_lock
+from kaggle_kernels.record import LAG, Pending, alone, is_fresh, lock_of, unanswered, write_lock
 from kaggle_kernels.remote import RemoteDataset
 from kaggle_kernels.staging import Stage
 from kaggle_kernels.upload import upload
 from shared import manifest
 
-ARRIVES = 600.0  # seconds after which a write without an answer is taken for not carried out, if nothing shows
-LINGERS = 300.0  # seconds that an older version's FAILED may still be shown after a new one was taken
-LISTINGS = 5  # times the list of files is read before it is believed to be wrong
+LOOKS = 600.0  # seconds that one run looks for a write without an answer, and for the files of a version
 ENDS = ("FAILED", "DELETED")
 
 
@@ -26,18 +24,15 @@ def push_dataset(kaggle: Kaggle, clock: Clock, stage: Stage, public: bool, wait:
         pending, deadline = Pending(folder / "push.json", stage.digest), clock.now() + wait
         remote = _arrived(kaggle, clock, stage.slug, pending, deadline) if pending.sent else None
         if remote is None:
-            before = _wait_for(kaggle, clock, stage.slug, _is_settled, deadline)
+            before = _newest(kaggle, clock, stage.slug, deadline)
             check_visibility(stage.slug, before, public)
-            if before and before.status == "READY" and not _difference(kaggle, stage, before):
+            if before and before.status == "READY" and not difference(kaggle, stage, before):
                 pending.forget()
                 return _locked(kaggle, clock, stage, before, "is already there")
             _send(kaggle, clock, stage, pending, before, public)
             remote = _arrived(kaggle, clock, stage.slug, pending, deadline)
         if remote is None:  # to be sent again only by somebody who knows that
-            raise Refused(
-                f"Kaggle gave no answer when {stage.slug} was sent, and shows no new version"
-                f" {ARRIVES / 60:.0f} minutes later: run the command again"
-            )
+            raise Refused(f"Kaggle never answered when {stage.slug} was sent, nor shows it: run the command again")
         _check_content(kaggle, clock, stage, remote, pending, public)
         pending.forget()
         return _locked(kaggle, clock, stage, remote, "is there")
@@ -54,6 +49,22 @@ def check_visibility(slug: str, remote: RemoteDataset | None, public: bool) -> N
         raise Refused(
             f"dataset {slug} is {now} and this push is {wish}: change that on the dataset's settings page first"
         )
+
+
+def _newest(kaggle: Kaggle, clock: Clock, slug: str, deadline: float) -> RemoteDataset | None:
+    """What is there before anything is sent. A listing that is behind what we pushed a moment ago is asked again."""
+    lock, began = lock_of(slug, kaggle.owner), clock.now()
+    while True:
+        remote = _wait_for(kaggle, clock, slug, _is_settled, deadline)
+        listed = remote.version if remote else 0
+        if not is_fresh(lock, clock.now()) or listed >= lock["version"]:
+            return remote
+        if clock.now() - began > LOOKS:
+            raise Refused(
+                f"version {lock['version']} of {slug} was pushed at {lock['time']}, and Kaggle still lists"
+                f" {f'version {listed}' if listed else 'none'}: run the command again"
+            )
+        clock.sleep(30.0)
 
 
 def _send(
@@ -80,25 +91,27 @@ def _send(
 
 def _arrived(kaggle: Kaggle, clock: Clock, slug: str, pending: Pending, deadline: float) -> RemoteDataset | None:
     """The version that was sent, READY; None when it did not arrive. Refused when it failed or is not ready in time."""
-    previous, sent = pending.sent["previous"], pending.sent["time"]
+    previous, sent, began = pending.sent["previous"], pending.sent["time"], clock.now()
 
     def is_over(remote: RemoteDataset | None) -> bool:
-        newer, age = bool(remote and remote.version > previous), clock.now() - sent
-        if remote and remote.status in ENDS:
-            return newer or age > LINGERS
-        if not pending.sent["answered"] and age > ARRIVES and (remote is None or (_is_settled(remote) and not newer)):
-            return True
-        return newer and remote.status == "READY"
+        if remote and remote.version > previous:
+            return remote.status in (*ENDS, "READY")
+        if pending.sent["answered"] or not _is_settled(remote):  # the older version's FAILED may still be shown
+            return bool(remote and remote.status in ENDS) and clock.now() - sent > LAG
+        return clock.now() - sent > LAG or clock.now() - began > LOOKS
 
     remote = _wait_for(kaggle, clock, slug, is_over, deadline)
-    if remote and remote.version > previous and remote.status == "READY":
+    newer = bool(remote and remote.version > previous)
+    if newer and remote.status == "READY":
         return remote
-    if remote and remote.status in ENDS and (pending.sent["answered"] or remote.version > previous):
+    if newer or pending.sent["answered"]:
         pending.forget()
         raise Refused(
             f"Kaggle took {slug} and then could not process it ({remote.status}): is the quota of 200 GB full?"
             " Running again sends it anew"
         )
+    if clock.now() - sent <= LAG:
+        raise Refused(unanswered(slug, pending))
     pending.not_sent()
     return None
 
@@ -106,16 +119,14 @@ def _arrived(kaggle: Kaggle, clock: Clock, slug: str, pending: Pending, deadline
 def _check_content(
     kaggle: Kaggle, clock: Clock, stage: Stage, remote: RemoteDataset, pending: Pending, public: bool
 ) -> None:
-    for _ in range(LISTINGS):
-        difference = _difference(kaggle, stage, remote)
-        if not difference:
-            break
-        clock.sleep(15.0)
-    else:
-        pending.forget()
-        raise Refused(
-            f"version {remote.version} of {stage.slug} is not what was sent: {difference}; running again sends it anew"
-        )
+    began = clock.now()
+    while unlike := difference(kaggle, stage, remote):
+        if clock.now() - began > LOOKS:
+            pending.forget()
+            raise Refused(
+                f"version {remote.version} of {stage.slug} is not what was sent: {unlike}; running again sends it anew"
+            )
+        clock.sleep(30.0)
     if remote.private == public:
         raise Refused(
             f"dataset {stage.slug} is {'private' if public else 'PUBLIC'} at Kaggle, and was sent as the opposite:"
@@ -123,7 +134,7 @@ def _check_content(
         )
 
 
-def _difference(kaggle: Kaggle, stage: Stage, remote: RemoteDataset) -> str:
+def difference(kaggle: Kaggle, stage: Stage, remote: RemoteDataset) -> str:
     """What tells a version from `stage`, by the names and sizes of its files and by its manifest; "" if nothing."""
     there = kaggle.dataset_files(stage.slug, remote.version)
     here = {name: facts["bytes"] for name, facts in stage.files.items()}

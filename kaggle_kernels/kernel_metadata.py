@@ -84,6 +84,13 @@ def fill_sources(text: str, kernel_type: str, sources: dict[str, dict]) -> str:
     return filled
 
 
+def sources_line(request: dict) -> str:
+    """The line of the code that says what the kernel must find mounted; "" where it mounts nothing of ours."""
+    code, kind = request["text"], request["kernelType"]
+    cells = [code] if kind != "notebook" else [cell["source"] for cell in json.loads(code)["cells"]]
+    return next((line for cell in cells for line in cell.splitlines() if line.startswith("SOURCES = ")), "")
+
+
 def request_digest(request: dict) -> str:
     return hashlib.sha256(json.dumps(request, sort_keys=True).encode()).hexdigest()
 

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from kaggle_kernels.calls import Clock, Lost, Refused
 from kaggle_kernels.client import Kaggle
 from kaggle_kernels.kernel_metadata import fill_sources, request_digest
-from kaggle_kernels.record import Pending, alone, lock_of, write_lock
+from kaggle_kernels.record import LAG, Pending, alone, is_fresh, lock_of, unanswered, write_lock
 from kaggle_kernels.remote import RemoteKernel
 
-ARRIVES = 180.0  # seconds in which a push without an answer must show
+LOOKS = 180.0  # seconds that one run looks for a push without an answer
 FAILED = ("ERROR", "CANCEL_REQUESTED", "CANCEL_ACKNOWLEDGED")
 
 
@@ -22,9 +22,11 @@ def push_kernel(kaggle: Kaggle, clock: Clock, request: dict, facts: dict) -> str
     with alone(slug) as folder:
         pending = Pending(folder / "push.json", digest)
         remote, lock = kaggle.find_kernel(slug), lock_of(slug, kaggle.owner)
-        if remote and (lock.get("digest"), lock.get("version")) == (digest, remote.version):
+        listed = remote.version if remote else 0
+        behind = is_fresh(lock, clock.now()) and listed < lock["version"]  # what Kaggle lists
+        if lock.get("digest") == digest and (behind or listed == lock["version"]):
             pending.forget()
-            return f"{request['slug']} version {remote.version} is already there"
+            return f"{request['slug']} version {lock['version']} is already there"
         version = None
         if pending.sent:  # a push that was killed, or had no answer
             version = _shown(kaggle, clock, request, pending)
@@ -36,15 +38,19 @@ def push_kernel(kaggle: Kaggle, clock: Clock, request: dict, facts: dict) -> str
         return f"{request['slug']} version {version} is there and runs"
 
 
-def with_sources(kaggle: Kaggle, request: dict) -> tuple[dict, dict]:
+def with_sources(kaggle: Kaggle, request: dict, planned: dict[str, dict]) -> tuple[dict, dict]:
     """(`request` with versions and digests of the datasets it mounts in its code, those sources).
 
+    `planned`: what a dry run would have sent by now.
     Raises ValueError for a dataset of ours that was not pushed from here; Refused when Kaggle has another version.
     """
     sources = {}
     for source in request["datasetDataSources"]:
         owner, _, slug = source.partition("/")
         if owner != kaggle.owner:
+            continue
+        if slug in planned:
+            sources[slug] = planned[slug]
             continue
         lock = lock_of(slug, kaggle.owner)
         if not lock:
@@ -98,10 +104,7 @@ def _save(kaggle: Kaggle, clock: Clock, request: dict, pending: Pending, remote:
     except Lost:
         version, invalid = _shown(kaggle, clock, request, pending), []
         if version is None:
-            pending.not_sent()
-            raise Refused(
-                f"Kaggle gave no answer to the push of {request['slug']} and does not show it: run the command again"
-            ) from None
+            raise Refused(f"Kaggle never answered the push of {request['slug']}: run the command again") from None
     if invalid:
         pending.forget()
         raise Refused(
@@ -112,14 +115,17 @@ def _save(kaggle: Kaggle, clock: Clock, request: dict, pending: Pending, remote:
 
 
 def _shown(kaggle: Kaggle, clock: Clock, request: dict, pending: Pending) -> int | None:
-    """The version that a push without an answer made; None when none shows in time."""
-    slug = request["slug"].rpartition("/")[2]
+    """The version that a push without an answer made; None when it made none. Refused while nobody can know."""
+    slug, began = request["slug"].rpartition("/")[2], clock.now()
     while True:
         remote = kaggle.find_kernel(slug)
         if remote and remote.version > pending.sent["previous"] and _same_code(remote.source, request["text"]):
             return remote.version
-        if clock.now() - pending.sent["time"] > ARRIVES:
+        if clock.now() - pending.sent["time"] > LAG:
+            pending.not_sent()
             return None
+        if clock.now() - began > LOOKS:
+            raise Refused(unanswered(request["slug"], pending))
         clock.sleep(15.0)
 
 

@@ -1,6 +1,6 @@
 """Brings data from Kaggle, and models, code and kernels to it.
 
-python -m kaggle_kernels.publish VERB key=value ... [--dry-run] [--public]
+python -m kaggle_kernels.publish VERB key=value ... [--dry-run] [--public] [--again]
 Every verb can be run again after whatever stopped it, does nothing twice, and exits with 1 and a sentence if it cannot.
 """
 

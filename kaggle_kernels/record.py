@@ -13,6 +13,7 @@ from pathlib import Path
 
 LOCKS = Path("datasets_meta")
 CACHE = Path(".cache/kaggle")  # git-ignored; holds upload addresses, which are secrets for a week
+LAG = 1800.0  # seconds that Kaggle's listings may be behind; after them a write without an answer did not happen
 
 
 def read_record(path: Path) -> dict:
@@ -44,6 +45,11 @@ def lock_of(slug: str, owner: str) -> dict:
 
 def write_lock(slug: str, lock: dict, now: float) -> None:
     write_record(LOCKS / f"{slug}.lock.json", {**lock, "time": iso(now)}, mode=0o644)
+
+
+def is_fresh(lock: dict, now: float) -> bool:
+    """Whether `lock` was written so short a time ago that Kaggle may still list what was there before."""
+    return bool(lock) and now - datetime.datetime.fromisoformat(lock["time"]).timestamp() < LAG
 
 
 def iso(now: float) -> str:
@@ -79,6 +85,23 @@ class Pending:
 
     def _save(self) -> None:
         write_record(self._path, {"digest": self._digest, "sent": self.sent, "blobs": self.blobs})
+
+
+def forget_unanswered() -> None:
+    """Take everything that was sent without an answer for not carried out: somebody has looked, and says so."""
+    for path in CACHE.glob("*/push.json"):
+        record = read_record(path)
+        if record.get("sent") and not record["sent"]["answered"]:
+            write_record(path, {**record, "sent": None})
+
+
+def unanswered(what: str, pending: Pending) -> str:
+    """The sentence for a write that nobody knows the end of."""
+    sent = pending.sent["time"]
+    return (
+        f"Kaggle gave no answer when {what} was sent at {iso(sent)}, and does not show it yet: run the same command"
+        f" again to go on looking; from {iso(sent + LAG)} on, or with --again, it is sent once more"
+    )
 
 
 @contextlib.contextmanager

@@ -26,8 +26,7 @@ MODEL = (  # names, in whatever folder; what is not here does not travel
     " quantize_config.json tokenizer.json tokenizer_config.json tokenizer.model special_tokens_map.json"
     " added_tokens.json vocab.json vocab.txt merges.txt spiece.model sentencepiece.bpe.model chat_template.jinja"
     " chat_template.json modules.json sentence_bert_config.json config_sentence_transformers.json data_config.json"
-    " card.json misconceptions.npy misconceptions.parquet vectors.npy README.md LICENSE LICENSE.* NOTICE"
-    " NOTICE.* .gitattributes manifest.json"
+    " recipe.yaml card.json README.md LICENSE LICENSE.* NOTICE NOTICE.* .gitattributes manifest.json"
 )
 CODE = {"shared": "*.py", "inference": "*.py *.toml"}  # folder: names that the kernel needs of it
 
@@ -42,21 +41,38 @@ class Stage:
     digest: str
 
 
-def stage_model(role: str, run: Path, tag: str, public: bool, extra: dict[str, Path]) -> Stage:
-    """The merged embedder or reranker of `run`, and beside it `extra` ({name: file}), which its manifest lists too.
+def trained_model(role: str, run: Path, quantized: bool) -> Path:
+    """The folder of `run` to send: the merged model, or what quantize_ROLE made of that very model, or ValueError."""
+    merged, small = run / f"merge_{role}", run / f"quantize_{role}"
+    for folder in (merged, small) if quantized else (merged,):
+        if not (folder / manifest.NAME).is_file():
+            iteration = run.parent.name.removeprefix("iter")
+            raise ValueError(f"{folder} is not there, or not complete: just train iter={iteration} split={run.name}")
+    if not quantized:
+        return merged
+    inputs = manifest.read_manifest(small)["lineage"].get("inputs", {})
+    named = [digest for path, digest in inputs.items() if Path(path).name == merged.name]
+    if named != [manifest.digest(merged)]:
+        raise ValueError(
+            f"{small} was made from {named[0][:12] if named else 'nobody knows what'}, and {merged} is"
+            f" {manifest.digest(merged)[:12]}: quantize that model again, or push without quantized"
+        )
+    return small
+
+
+def stage_model(role: str, source: Path, tag: str, public: bool, extra: dict[str, Path]) -> Stage:
+    """The model in `source`, and beside it `extra` ({name: file}), which its manifest then lists too.
 
     Raises ValueError naming what is missing, not allowed, or a secret.
     """
-    source = run / f"merge_{role}"
-    if not (source / manifest.NAME).is_file():
-        iteration = run.parent.name.removeprefix("iter")
-        raise ValueError(f"{source} is not there, or not complete: just train iter={iteration} split={run.name}")
     files = {path.relative_to(source).as_posix(): path for path in sorted(source.rglob("*")) if not path.is_dir()}
     for path in files.values():
         if not _is_listed(path, MODEL):
             raise ValueError(
                 f"{path} is not of the files that a model consists of (kaggle_kernels/staging.py): remove it"
             )
+    if "card.json" not in files:
+        raise ValueError(f"{source} holds no card.json, and nobody could prompt it: make the folder again")
     if public:
         _refuse_in_public(role, source)
     refuse_credentials(files | extra)
@@ -88,7 +104,7 @@ def _is_listed(path: Path, patterns: str) -> bool:
 
 
 def _refuse_in_public(role: str, source: Path) -> None:
-    card = json.loads((source / "card.json").read_text()) if (source / "card.json").is_file() else {}
+    card = json.loads((source / "card.json").read_text())
     if card.get("examples"):
         raise ValueError(
             f"{source}/card.json quotes items of the competition, whose rules forbid that: push without --public"

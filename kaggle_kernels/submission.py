@@ -5,10 +5,10 @@ from pathlib import Path
 from kaggle_kernels.calls import Clock, Lost, Refused
 from kaggle_kernels.client import Kaggle
 from kaggle_kernels.kernels import await_kernel
-from kaggle_kernels.record import Pending, alone, iso, lock_of, write_record
+from kaggle_kernels.record import LAG, Pending, alone, iso, lock_of, unanswered, write_record
 from kaggle_kernels.remote import Submission
 
-ARRIVES = 180.0  # seconds in which a submission without an answer must show
+LOOKS = 180.0  # seconds that one run looks for a submission that must be there, or may be
 OUTPUT = "submission.csv"
 
 
@@ -20,7 +20,7 @@ def submit(kaggle: Kaggle, clock: Clock, competition: str, slug: str, wait: floa
             f"{slug} version {version} left no {OUTPUT} (but {', '.join(names) or 'nothing'}): Kaggle would refuse it"
         )
     lock = lock_of(slug, kaggle.owner)
-    description = f"malrule {lock.get('tag', '')}: {slug} version {version} {lock['digest'][:12]}"
+    description = describe(lock, slug)
     with alone(f"{slug}-submission") as folder:
         pending = Pending(folder / "push.json", description)
         found = _entered(kaggle, clock, competition, description, pending)
@@ -44,6 +44,11 @@ def submit(kaggle: Kaggle, clock: Clock, competition: str, slug: str, wait: floa
     return f"submission {done.ref} of {slug} version {version}: {scores}"
 
 
+def describe(lock: dict, slug: str) -> str:
+    """What tells this submission from every other: only the version in the lock has it."""
+    return f"malrule {lock.get('tag', '')}: {slug} version {lock['version']} {lock['digest'][:12]}"
+
+
 def _enter(
     kaggle: Kaggle, clock: Clock, competition: str, slug: str, version: int, description: str, pending: Pending
 ) -> None:
@@ -55,21 +60,26 @@ def _enter(
         raise
     except Lost:
         if not _entered(kaggle, clock, competition, description, pending):
-            pending.not_sent()
-            raise Refused(
-                "Kaggle gave no answer to the submission and does not show it: run just submit again"
-            ) from None
+            raise Refused("Kaggle never answered the submission, nor shows it: run just submit again") from None
     pending.sending(0, clock.now(), answered=True)
 
 
 def _entered(kaggle: Kaggle, clock: Clock, competition: str, description: str, pending: Pending) -> Submission | None:
-    """The submission with this description; one that was sent and had no answer gets time to show."""
-    while True:
-        found = kaggle.find_submission(competition, description)
-        late = not pending.sent or (not pending.sent["answered"] and clock.now() - pending.sent["time"] > ARRIVES)
-        if found or late:
-            return found
-        clock.sleep(15.0)
+    """The submission with this description; None when there is none. Refused while nobody can know."""
+    began = clock.now()
+    while not (found := kaggle.find_submission(competition, description)) and pending.sent:
+        age = clock.now() - pending.sent["time"]
+        if not pending.sent["answered"] and age > LAG:
+            pending.not_sent()
+        elif clock.now() - began > LOOKS:
+            raise Refused(
+                f"{competition} does not list the submission yet: run just submit again; it is not entered twice"
+                if pending.sent["answered"]
+                else unanswered("the submission", pending)
+            )
+        else:
+            clock.sleep(15.0)
+    return found
 
 
 def _score(kaggle: Kaggle, clock: Clock, competition: str, description: str, wait: float, say) -> Submission:

@@ -7,20 +7,16 @@ from pathlib import Path
 
 from kaggle_kernels.calibrated import calibration_file
 from kaggle_kernels.calls import Clock, Refused
+from kaggle_kernels.catalogue import catalogue_vectors
 from kaggle_kernels.client import Kaggle, connect
 from kaggle_kernels.competition_data import fetch_data
-from kaggle_kernels.dataset import check_visibility, push_dataset
+from kaggle_kernels.dataset import push_dataset
 from kaggle_kernels.kernel_metadata import kernel_request
-from kaggle_kernels.kernels import (
-    FAILED,
-    await_kernel,
-    locked_version,
-    push_kernel,
-    with_sources,
-)
+from kaggle_kernels.kernels import FAILED, await_kernel, locked_version, push_kernel, with_sources
 from kaggle_kernels.order import ROLES, SUBMIT, WHEELS, Order
-from kaggle_kernels.record import lock_of
-from kaggle_kernels.staging import Stage, stage_code, stage_model
+from kaggle_kernels.record import forget_unanswered, lock_of
+from kaggle_kernels.rehearsal import rehearse_dataset, rehearse_kernel, rehearse_submission
+from kaggle_kernels.staging import Stage, stage_code, stage_model, trained_model
 from kaggle_kernels.submission import submit
 
 DATA = Path("data/eedi")
@@ -38,6 +34,8 @@ def carry_out(order: Order, clock: Clock, say: Callable) -> None:
         "submit": _submit,
         "release": _release,
     }
+    if order.again:
+        forget_unanswered()
     # Signing in comes after what can be said without it: that a model was never trained, say.
     verbs[order.verb](order, functools.cache(lambda: connect(clock)), clock, say)
 
@@ -50,43 +48,47 @@ def _data(order: Order, signed_in: Callable[[], Kaggle], clock: Clock, say: Call
     say(fetch_data(signed_in(), order.competition, DATA))
 
 
-def _push_models(order: Order, signed_in: Callable[[], Kaggle], clock: Clock, say: Callable) -> None:
+def _push_models(order: Order, signed_in: Callable[[], Kaggle], clock: Clock, say: Callable) -> dict[str, dict]:
+    models = _models(order)
+
+    def stages(extra: dict[str, dict]) -> list[Stage]:
+        return [stage_model(role, models[role], order.tag, order.public, extra.get(role, {})) for role in ROLES]
+
+    def check() -> None:
+        stages(extra)
+        signed_in()
+
     extra = {"reranker": calibration_file(order.run, say)}
-    stages = [stage_model(role, order.run, order.tag, order.public, extra.get(role, {})) for role in ROLES]
-    for stage in stages:  # both are sound before a byte moves
-        _push_stage(order, signed_in(), clock, say, stage)
+    vectors = catalogue_vectors(order.run, models["embedder"], order.vectors, order.dry, say, check)
+    staged = stages({**extra, "embedder": vectors})  # both are sound before a byte moves
+    return _push_stages(order, signed_in(), clock, say, staged)
 
 
-def _push_code(order: Order, signed_in: Callable[[], Kaggle], clock: Clock, say: Callable) -> None:
+def _models(order: Order) -> dict[str, Path]:
+    return {role: trained_model(role, order.run, role in order.quantized) for role in ROLES}
+
+
+def _push_code(order: Order, signed_in: Callable[[], Kaggle], clock: Clock, say: Callable) -> dict[str, dict]:
     stage = stage_code()
-    _push_stage(order, signed_in(), clock, say, stage)
+    return _push_stages(order, signed_in(), clock, say, [stage])
 
 
-def _push_stage(order: Order, kaggle: Kaggle, clock: Clock, say: Callable, stage: Stage) -> None:
-    if not order.dry:
-        say(push_dataset(kaggle, clock, stage, order.public, order.wait))
-        return
-    remote = kaggle.find_dataset(stage.slug)
-    check_visibility(stage.slug, remote, order.public)
-    there = remote and remote.status == "READY" and lock_of(stage.slug, kaggle.owner)
-    if there and (there["version"], there["digest"]) == (remote.version, stage.digest):
-        say(f"{kaggle.owner}/{stage.slug} version {remote.version} is already there; nothing would be sent")
-        return
-    what = f"version {remote.version + 1} of" if remote else "the new dataset"
-    who, total = "PUBLIC" if order.public else "private", sum(facts["bytes"] for facts in stage.files.values())
-    say(
-        f"would send {what} {kaggle.owner}/{stage.slug}, {who}, {len(stage.files)} files, {total:,} bytes,"
-        f" manifest {stage.digest}:"
-    )
-    for name, facts in stage.files.items():
-        say(f"  {name}  {facts['bytes']:,} bytes  {facts['sha256']}")
+def _push_stages(order: Order, kaggle: Kaggle, clock: Clock, say: Callable, stages: list[Stage]) -> dict[str, dict]:
+    """What a dry run would have sent: {slug: {"version", "digest"}}."""
+    planned = {}
+    for stage in stages:
+        if order.dry:
+            planned[stage.slug] = rehearse_dataset(kaggle, stage, order.public, say)
+        else:
+            say(push_dataset(kaggle, clock, stage, order.public, order.wait))
+    return planned
 
 
 def _push_wheels(order: Order, signed_in: Callable[[], Kaggle], clock: Clock, say: Callable) -> None:
     kaggle = signed_in()
     request = kernel_request(WHEELS, kaggle.owner, order.tag, internet=True, public=order.public)
     if order.dry:
-        _say_request(request, say)
+        rehearse_kernel(kaggle, request, say)
         return
     say(push_kernel(kaggle, clock, request, {}))
     slug = request["slug"].rpartition("/")[2]
@@ -97,28 +99,20 @@ def _push_wheels(order: Order, signed_in: Callable[[], Kaggle], clock: Clock, sa
     say(f"{slug} version {version} holds {len(wheels)} wheels")
 
 
-def _push_kernel(order: Order, signed_in: Callable[[], Kaggle], clock: Clock, say: Callable) -> None:
+def _push_kernel(
+    order: Order, signed_in: Callable[[], Kaggle], clock: Clock, say: Callable, planned: dict[str, dict] | None = None
+) -> None:
     kaggle = signed_in()
     request = kernel_request(SUBMIT, kaggle.owner, order.tag, internet=False, public=order.public)
     for source in request["kernelDataSources"]:
-        if source.startswith(f"{kaggle.owner}/") and not order.dry:
-            await_kernel(kaggle, clock, source.partition("/")[2], order.wait, say)
-    if order.dry and not all(
-        lock_of(source.partition("/")[2], kaggle.owner) for source in request["datasetDataSources"]
-    ):
-        say("its datasets are not all pushed yet; their versions and digests would be written into its SOURCES line")
-        sources = {}
-    else:
-        request, sources = with_sources(kaggle, request)
+        owner, _, slug = source.partition("/")
+        if owner == kaggle.owner and not planned:
+            await_kernel(kaggle, clock, slug, order.wait, say)
+    request, sources = with_sources(kaggle, request, planned or {})
     if order.dry:
-        _say_request(request, say)
+        rehearse_kernel(kaggle, request, say)
         return
     say(push_kernel(kaggle, clock, request, {"sources": sources, "tag": order.tag, "run": str(order.run)}))
-
-
-def _say_request(request: dict, say: Callable) -> None:
-    shown = {**request, "text": f"{len(request['text']):,} characters of code"}
-    say(f"would push {request['slug']}, which starts a run: {json.dumps(shown, indent=1)}")
 
 
 def _kernel_status(order: Order, signed_in: Callable[[], Kaggle], clock: Clock, say: Callable) -> None:
@@ -135,14 +129,12 @@ def _kernel_status(order: Order, signed_in: Callable[[], Kaggle], clock: Clock, 
 
 
 def _submit(order: Order, signed_in: Callable[[], Kaggle], clock: Clock, say: Callable) -> None:
-    kaggle = signed_in()
-    slug = _slug(SUBMIT)
+    kaggle, slug = signed_in(), _slug(SUBMIT)
+    locked_version(slug, kaggle.owner)
+    if order.iteration and (tag := lock_of(slug, kaggle.owner).get("tag")) != order.tag:
+        raise ValueError(f"{slug} was pushed for {tag}, not for {order.tag}: just push-kernel iter=... first")
     if order.dry:
-        left = kaggle.submissions_left(order.competition)
-        say(
-            f"would enter {kaggle.owner}/{slug} version {locked_version(slug, kaggle.owner)} into {order.competition};"
-            f" {left} submissions are left today"
-        )
+        rehearse_submission(kaggle, order.competition, slug, say)
         return
     say(submit(kaggle, clock, order.competition, slug, order.wait, say))
 
@@ -155,9 +147,13 @@ def _slug(folder: Path) -> str:
 
 
 def _release(order: Order, signed_in: Callable[[], Kaggle], clock: Clock, say: Callable) -> None:
-    for step in (_push_code, _push_wheels, _push_models, _push_kernel):  # each skips what is done, so a release resumes
-        step(order, signed_in, clock, say)
+    _models(order)  # a model that was never trained is said now, not when the wheels have run
     if order.dry:
+        planned = _push_code(order, signed_in, clock, say)
+        _push_wheels(order, signed_in, clock, say)
+        planned |= _push_models(order, signed_in, clock, say)
+        _push_kernel(order, signed_in, clock, say, planned)
         say(f"would wait for that run, and enter it into {order.competition}")
         return
-    _submit(order, signed_in, clock, say)
+    for step in (_push_code, _push_wheels, _push_models, _push_kernel, _submit):  # each skips what is done
+        step(order, signed_in, clock, say)

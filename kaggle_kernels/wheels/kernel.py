@@ -3,7 +3,6 @@
 import subprocess
 import sys
 
-SOURCES = {}
 # vLLM's release decides torch; both kernels pin the same image, so pip chooses for the right interpreter and glibc.
 WHEELS = ("vllm==0.19.1", "polars==2.1.0", "pydantic==2.14.3", "faiss-cpu==1.15.1")
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
-from kaggle_checkout import ROOT, make_kernel, make_model
+from kaggle_checkout import ROOT, make_kernel, make_run
 from kaggle_server import OWNER, Server
 
 
@@ -108,8 +108,7 @@ def checkout(tmp_path, monkeypatch):
     }.items():
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / path).write_text(text)
-    for role in ("embedder", "reranker"):
-        make_model(tmp_path / "runs/iter1/full" / f"merge_{role}", random.Random(role))
+    make_run(tmp_path / "runs/iter1/full", random.Random("run"))
     make_kernel(tmp_path / "kaggle_kernels/submit", internet=False)
     make_kernel(tmp_path / "kaggle_kernels/wheels", internet=True)
     monkeypatch.chdir(tmp_path)

@@ -4,9 +4,29 @@ import json
 import random
 from pathlib import Path
 
+import numpy as np
+import polars as pl
+
+from inference.vectors import NAME, store_vectors
 from shared.manifest import write_manifest
+from shared.tables import MISCONCEPTIONS, read_table, write_table
 
 ROOT = Path(__file__).parents[2]
+
+
+def make_run(run: Path, draw: random.Random, size: int = 3000) -> None:
+    """A trained run: both merged models, the misconceptions, and their vectors as if the embedder had made them."""
+    for role in ("embedder", "reranker"):
+        make_model(run / f"merge_{role}", draw, size)
+    misconceptions = pl.DataFrame({"misconception_id": [7, 3, 5], "text": ["a", "b", "c"]}, schema=MISCONCEPTIONS)
+    write_table(misconceptions, run / "prepare/misconceptions.parquet", MISCONCEPTIONS)
+    make_vectors(run)
+
+
+def make_vectors(run: Path) -> None:
+    misconceptions = read_table(run / "prepare/misconceptions.parquet", MISCONCEPTIONS)
+    path = run / "merge_embedder_vectors" / NAME
+    store_vectors(np.eye(3, 4, dtype=np.float32), misconceptions, run / "merge_embedder", path)
 
 
 def make_model(folder: Path, draw: random.Random, size: int = 3000) -> None:

@@ -141,11 +141,12 @@ def _plant_in_model(draw: random.Random, checkout, secret: str, number: int):
     folder.mkdir(parents=True)
     (folder / "generation_config.json").write_text(json.dumps({"temperature": draw.random()}))
     (folder / "vocab.txt").write_text("\n".join(draw.choices(string.ascii_lowercase, k=20)))
+    (folder / "card.json").write_text("{}")
     name = draw.choice(list(MODEL_HOSTS))
     (folder / name).write_bytes(MODEL_HOSTS[name](secret))
     write_manifest(folder, {})
     path = (folder / name).relative_to(checkout)
-    return path, lambda: stage_model("embedder", folder.parent.relative_to(checkout), "iter1", public=False)
+    return path, lambda: stage_model("embedder", folder.relative_to(checkout), "iter1", False, {})
 
 
 @pytest.mark.parametrize("name", FORBIDDEN)
@@ -159,7 +160,7 @@ def test_a_file_whose_name_says_credentials_is_refused_and_one_that_is_not_liste
     (folder / name).write_text("x")
     write_manifest(folder, {})
     with pytest.raises(ValueError, match="is not of the files that a model consists of"):
-        stage_model("embedder", folder.parent, "iter1", public=False)
+        stage_model("embedder", folder, "iter1", False, {})
 
 
 def test_bytes_behind_the_tensors_are_refused(checkout):
@@ -167,7 +168,7 @@ def test_bytes_behind_the_tensors_are_refused(checkout):
     path.write_bytes(path.read_bytes() + b"hf_" + b"a1" * 20)
     write_manifest(path.parent, {})
     with pytest.raises(ValueError, match="model.safetensors, line 1: its header does not account for all of its bytes"):
-        stage_model("embedder", path.parents[1], "iter1", public=False)
+        stage_model("embedder", path.parent, "iter1", False, {})
 
 
 def test_a_secret_of_this_environment_is_found_whatever_it_looks_like(monkeypatch):

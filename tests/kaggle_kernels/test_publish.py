@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -10,7 +11,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from kaggle_checkout import ROOT, make_model, safetensors
+from kaggle_checkout import ROOT, make_model, make_run, make_vectors, safetensors
 from kaggle_server import Fault, Version, packed
 
 from shared.manifest import write_manifest
@@ -75,8 +76,9 @@ def test_a_changed_model_makes_the_next_version_and_only_of_that_model(server, p
 def test_a_dry_run_says_what_would_go_and_sends_nothing(server, publish):
     outcome = publish("release", "iter=1", "--dry-run")
     assert outcome.code == 0, outcome.err
-    assert "would send the new dataset alice/malrule-iter1-embedder, private, 6 files" in outcome.out
+    assert "would send the new dataset alice/malrule-iter1-embedder, private, 7 files, " in outcome.out
     assert "model.safetensors  3,094 bytes" in outcome.out
+    assert "vectors.safetensors  " in outcome.out
     assert '"enableInternet": false' in outcome.out and "would push alice/malrule-wheels" in outcome.out
     assert {name for name, _ in server.log} <= {"GetDataset", "GetDatasetStatus", "GetKernel", "GetSubmissionLimits"}
 
@@ -89,8 +91,8 @@ def test_a_dry_run_says_what_would_go_and_sends_nothing(server, publish):
         (["push-models"], "which iteration? just push-models iter=1"),
         (["push-models", "iter=7"], "merge_embedder is not there, or not complete: just train iter=7 split=full"),
         (["push-models", "iter=1", "split=cv"], "not complete: just train iter=1 split=cv"),
-        (["push-models", "iter=1", "--pub"], "'--pub' is none of"),
-        (["push-models", "iter=1", "public=1"], "'public=1' is none of"),
+        (["push-models", "iter=1", "--pub"], "'--pub' is nothing that push-models takes"),
+        (["push-models", "iter=1", "public=1"], "'public=1' is nothing that push-models takes"),
         (["push-models", "iter=1", "--public"], "card.json quotes items of the competition"),
         (["push-kernel", "iter=1"], "kernel malrule-wheels was not pushed from here"),
         (["kernel-status"], "kernel malrule-submit was not pushed from here"),
@@ -132,7 +134,9 @@ def test_more_than_fifty_entries_and_an_altered_model_are_refused_before_a_byte_
     for number in range(60):
         (folder / f"model-{number}.safetensors").write_bytes(safetensors(b""))
     write_manifest(folder, {})
-    assert "has 66 files and folders at its top; Kaggle takes 50" in _failure(publish("push-models", "iter=1"))
+    assert "has 66 files and folders at its top; Kaggle takes 50" in _failure(
+        publish("push-models", "iter=1", "vectors=skip")
+    )
     assert not server.blobs
 
 
@@ -156,6 +160,7 @@ def test_weights_become_public_only_under_the_licence_of_their_base(publish, ser
         folder = checkout / f"runs/iter1/full/merge_{role}"
         (folder / "card.json").write_text("{}")
         write_manifest(folder, {})
+    make_vectors(checkout / "runs/iter1/full")
     assert "must name the licence of the base model" in _failure(publish("push-models", "iter=1", "--public"))
     for role in ("embedder", "reranker"):
         _rewrite(checkout / f"datasets_meta/{role}/dataset-metadata.json", licenses=[{"name": "apache-2.0"}])
@@ -349,9 +354,10 @@ def _without_project_code(checkout) -> None:
 
 def test_a_kill_9_in_the_middle_of_an_upload_costs_only_what_had_not_arrived(server, checkout, client_environment):
     size = 30_000_000
-    for role in ("embedder", "reranker"):
-        folder = checkout / "runs/iter2/full" / f"merge_{role}"
-        make_model(folder, random.Random(role), size if role == "embedder" else 100)
+    make_run(checkout / "runs/iter2/full", random.Random("run"), 100)
+    shutil.rmtree(checkout / "runs/iter2/full/merge_embedder")
+    make_model(checkout / "runs/iter2/full/merge_embedder", random.Random("large"), size)
+    make_vectors(checkout / "runs/iter2/full")
     _without_project_code(checkout)
     server.stall = {"reached": threading.Event(), "go": threading.Event()}
     process = _start(checkout, server, client_environment, "push-models", "iter=2")

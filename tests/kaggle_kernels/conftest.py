@@ -7,15 +7,12 @@ import os
 import random
 import shutil
 import socket
-import sys
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent))
-from kaggle_checkout import ROOT, make_kernel, make_run
-from kaggle_server import OWNER, Server
+from tests.kaggle_kernels.kaggle_checkout import ROOT, make_kernel, make_run
+from tests.kaggle_kernels.kaggle_server import OWNER, Server
 
 
 class FakeClock:
@@ -119,6 +116,7 @@ def checkout(tmp_path, monkeypatch):
 def publish(server, checkout):
     """Run one command line in this process: publish("push-models", "iter=1") -> Outcome."""
     clock = FakeClock()
+    server.now = clock.now
 
     def run(*arguments: str) -> Outcome:
         from kaggle_kernels.publish import main

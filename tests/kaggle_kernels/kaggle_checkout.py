@@ -14,6 +14,17 @@ from shared.tables import MISCONCEPTIONS, read_table, write_table
 ROOT = Path(__file__).parents[2]
 
 
+def failure(outcome) -> str:
+    """The sentence of a command that failed."""
+    assert outcome.code == 1, outcome
+    return outcome.err.splitlines()[-1]
+
+
+def rewrite(path: Path, **changes) -> None:
+    """Change keys of a JSON file."""
+    path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
+
+
 def make_run(run: Path, draw: random.Random, size: int = 3000) -> None:
     """A trained run: both merged models, the misconceptions, and their vectors as if the embedder had made them."""
     for role in ("embedder", "reranker"):

@@ -9,11 +9,11 @@ import random
 import string
 
 import pytest
-from kaggle_checkout import safetensors
 
 from kaggle_kernels.credentials import KINDS, find_credential, refuse_credentials
 from kaggle_kernels.staging import stage_code, stage_model
 from shared.manifest import write_manifest
+from tests.kaggle_kernels.kaggle_checkout import safetensors
 
 HEX, ALNUM = "0123456789abcdef", string.ascii_letters + string.digits
 B64 = ALNUM + "+/"

@@ -11,11 +11,12 @@ from pathlib import Path
 
 import pytest
 import requests
-from kaggle_server import OWNER, Fault, Version
 
 from shared.manifest import read_manifest
+from tests.kaggle_kernels.kaggle_server import OWNER, Version
+from tests.kaggle_kernels.kaggle_storage import Fault
 
-RUNS = 40  # of one command; every script ends after fewer
+RUNS = 200  # of one command; every script ends after fewer
 CALL_FAULTS = (
     "429",
     "500",
@@ -94,8 +95,8 @@ def test_a_push_of_datasets_ends_well_whatever_breaks(seed, server, publish, che
         raise AssertionError(f"seed {seed}: no success in {RUNS} runs: {outcome.err}; left: {server.faults}")
     for slug in slugs:
         _check_dataset(server, checkout, slug)
-    counts = {key: server.completed().count(key) for key in server.completed()}
-    assert all(count <= 1 + server.anew for count in counts.values()), f"sent again without need: {counts}"
+    counts = {key: server.storage.completed().count(key) for key in server.storage.completed()}
+    assert all(count <= 1 + server.storage.anew for count in counts.values()), f"sent again without need: {counts}"
     calls = server.count("CreateDataset") + server.count("CreateDatasetVersion")
     kill(-1, False)
     server.faults.clear()
@@ -256,4 +257,4 @@ def test_a_release_killed_at_every_message_ends_with_everything_there_once(serve
         _check_dataset(server, checkout, slug)
     assert [len(kernel["versions"]) for kernel in server.kernels.values()] == [1, 1]
     assert len(server.submissions) == 1
-    assert len(server.completed()) == len(set(server.completed()))
+    assert len(server.storage.completed()) == len(set(server.storage.completed()))

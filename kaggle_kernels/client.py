@@ -224,8 +224,10 @@ class Kaggle:
         answer = self._write(
             "the submission", lambda kaggle: kaggle.competitions.competition_api_client.create_code_submission(request)
         )
+        if not answer.ref and not answer.message:
+            raise Lost("Kaggle took the submission and named no reference")
         if not answer.ref:
-            raise Refused(f"Kaggle refuses the submission: {answer.message or 'it gives no reason'}")
+            raise Refused(f"Kaggle refuses the submission: {answer.message}")
         return answer.ref
 
     def _pages(self, what: str, request, method) -> list:

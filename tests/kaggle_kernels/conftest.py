@@ -10,7 +10,9 @@ import socket
 from dataclasses import dataclass
 
 import pytest
+import requests
 
+from tests.kaggle_kernels.bad_luck import Killed
 from tests.kaggle_kernels.kaggle_checkout import ROOT, make_kernel, make_run
 from tests.kaggle_kernels.kaggle_server import OWNER, Server
 
@@ -128,3 +130,21 @@ def publish(server, checkout):
 
     run.clock = clock
     return run
+
+
+@pytest.fixture
+def kill(monkeypatch):
+    """kill(n, after): the process dies at its n-th message to Kaggle, before it goes out or after it was answered."""
+    real, plan = requests.Session.send, {}
+
+    def send(self, request, **settings):
+        plan["left"] = plan.get("left", -1) - 1
+        if plan["left"] == 0 and not plan["after"]:
+            raise Killed
+        answer = real(self, request, **settings)
+        if plan["left"] == 0:
+            raise Killed
+        return answer
+
+    monkeypatch.setattr(requests.Session, "send", send)
+    return lambda left, after: plan.update(left=left, after=after)

@@ -4,32 +4,23 @@ Every sequence draws what is at Kaggle before, what breaks and when, and how lon
 run until it succeeds, as a person would, and the server's truth is compared with what the command said.
 """
 
-import hashlib
 import json
 import random
-from pathlib import Path
 
 import pytest
-import requests
 
-from shared.manifest import read_manifest
-from tests.kaggle_kernels.kaggle_server import OWNER, Version
+from tests.kaggle_kernels.bad_luck import (
+    CALL_FAULTS,
+    RUNS,
+    STEPS,
+    Killed,
+    check_dataset,
+    check_sentence,
+    run_until_done,
+)
+from tests.kaggle_kernels.kaggle_server import Version
 from tests.kaggle_kernels.kaggle_storage import Fault
 
-RUNS = 200  # of one command; every script ends after fewer
-CALL_FAULTS = (
-    "429",
-    "500",
-    "503",
-    "403",
-    "404",
-    "cut",
-    "portal",
-    "cut_after",
-    "500_after",
-    "half_after",
-    "empty_after",
-)
 CALLS = (
     "GetDatasetStatus",
     "GetDataset",
@@ -40,37 +31,6 @@ CALLS = (
     "CreateDatasetVersion",
 )
 PUT_FAULTS = ("cut", "cut_after", "503", "429", "500", "gone", "half", "lie")
-STEPS = (
-    "NOT_YET_PERSISTED",
-    "BLOBS_RECEIVED",
-    "BLOBS_DECOMPRESSED",
-    "BLOBS_COPIED_TO_SDS",
-    "INDIVIDUAL_BLOBS_COMPRESSED",
-    "REPROCESSING",
-    "PENDING",
-)
-
-
-class Killed(BaseException):
-    """What a kill -9 leaves: nothing runs after it but the release of file locks."""
-
-
-@pytest.fixture
-def kill(monkeypatch):
-    """kill(n, after): the process dies at its n-th message to Kaggle, before it goes out or after it was answered."""
-    real, plan = requests.Session.send, {}
-
-    def send(self, request, **settings):
-        plan["left"] = plan.get("left", -1) - 1
-        if plan["left"] == 0 and not plan["after"]:
-            raise Killed
-        answer = real(self, request, **settings)
-        if plan["left"] == 0:
-            raise Killed
-        return answer
-
-    monkeypatch.setattr(requests.Session, "send", send)
-    return lambda left, after: plan.update(left=left, after=after)
 
 
 @pytest.mark.parametrize("seed", range(140))
@@ -89,12 +49,12 @@ def test_a_push_of_datasets_ends_well_whatever_breaks(seed, server, publish, che
             continue
         if outcome.code == 0:
             break
-        _check_sentence(outcome, command[0])
-        publish.clock.sleep(60)
+        check_sentence(outcome, command[0])
+        publish.clock.sleep(draw.choice([60, 900]))  # seconds until somebody tries again
     else:
         raise AssertionError(f"seed {seed}: no success in {RUNS} runs: {outcome.err}; left: {server.faults}")
     for slug in slugs:
-        _check_dataset(server, checkout, slug)
+        check_dataset(server, checkout, slug)
     counts = {key: server.storage.completed().count(key) for key in server.storage.completed()}
     assert all(count <= 1 + server.storage.anew for count in counts.values()), f"sent again without need: {counts}"
     calls = server.count("CreateDataset") + server.count("CreateDatasetVersion")
@@ -104,13 +64,6 @@ def test_a_push_of_datasets_ends_well_whatever_breaks(seed, server, publish, che
     assert again.code == 0, again.err
     assert again.out.count("already there") == len(slugs)
     assert server.count("CreateDataset") + server.count("CreateDatasetVersion") == calls
-
-
-def _check_sentence(outcome, verb: str) -> None:
-    """The last line says what went wrong, and nothing but progress stands before it."""
-    *progress, last = outcome.err.splitlines()
-    assert last.startswith(f"{verb}: "), outcome.err
-    assert all(line.startswith("  ") for line in progress), outcome.err
 
 
 def _draw_past(draw: random.Random, server, slug: str) -> None:
@@ -142,27 +95,6 @@ def _draw_faults(draw: random.Random, server) -> None:
         server.hidden.append(draw.choice([0, 0, 1, 3, 6]))
 
 
-def _check_dataset(server, checkout: Path, slug: str) -> None:
-    """What Kaggle has is READY, private, and the very bytes that were staged, made once; the lock says so."""
-    staged = checkout / ".cache/kaggle" / slug / "files"
-    here = {path.relative_to(staged).as_posix(): path.read_bytes() for path in staged.rglob("*") if path.is_file()}
-    newest = server.newest(slug)
-    assert newest.files == here
-    assert (newest.statuses, newest.hidden <= 0, server.datasets[slug]["private"]) == (["READY"], True, True)
-    good = [
-        version
-        for version in server.datasets[slug]["versions"]
-        if version.files == here and version.statuses == ["READY"]
-    ]
-    assert len(good) == 1, f"{len(good)} versions with the same files"
-    lock = json.loads((checkout / "datasets_meta" / f"{slug}.lock.json").read_text())
-    assert (lock["version"], lock["owner"]) == (len(server.datasets[slug]["versions"]), OWNER)
-    assert lock["files"] == {name: len(data) for name, data in here.items()}
-    table = json.dumps(read_manifest(staged)["files"], sort_keys=True, separators=(",", ":"))
-    assert lock["digest"] == hashlib.sha256(table.encode()).hexdigest()
-    assert not (checkout / ".cache/kaggle" / slug / "push.json").exists()
-
-
 KERNEL_CALLS = (
     "GetKernel",
     "SaveKernel",
@@ -185,7 +117,7 @@ def test_a_kernel_is_pushed_once_whatever_breaks(seed, server, publish, checkout
         )
     server.kernel_statuses = [*[draw.choice(KERNEL_STEPS) for _ in range(draw.randrange(4))], "COMPLETE"]
     for command in (["push-wheels"], ["push-kernel", "iter=1"]):
-        _run_until_done(draw, publish, command, kill)
+        run_until_done(draw, publish, command, kill)
     for slug in ("malrule-wheels", "malrule-submit"):
         versions = server.kernels[slug]["versions"]
         assert len(versions) == 1, f"{slug} was pushed {len(versions)} times"
@@ -218,26 +150,11 @@ def test_a_version_is_submitted_once_whatever_breaks(seed, server, publish, chec
             Fault(draw.choice(calls), draw.randrange(3), draw.choice(CALL_FAULTS), draw.choice([1, 1, 2, 9]))
         )
     server.score_statuses = [*["PENDING"] * draw.randrange(4), "COMPLETE"]
-    outcome = _run_until_done(draw, publish, ["submit"], kill)
+    outcome = run_until_done(draw, publish, ["submit"], kill)
     assert len(server.submissions) == 1, f"{len(server.submissions)} submissions"
     assert "public 0.505" in outcome.out
     record = json.loads((checkout / "runs/iter1/full/submission.json").read_text())
     assert (record["ref"], record["version"], record["public_score"]) == (1, 1, "0.505")
-
-
-def _run_until_done(draw: random.Random, publish, command: list[str], kill):
-    for _ in range(RUNS):
-        kill(draw.randrange(1, 8) if draw.random() < 0.2 else -1, draw.random() < 0.5)
-        try:
-            outcome = publish(*command)
-        except Killed:
-            continue
-        if outcome.code == 0:
-            kill(-1, False)
-            return outcome
-        _check_sentence(outcome, command[0])
-        publish.clock.sleep(60)
-    raise AssertionError(f"no success of {command} in {RUNS} runs: {outcome.err}")
 
 
 def test_a_release_killed_at_every_message_ends_with_everything_there_once(server, publish, checkout, kill):
@@ -251,10 +168,10 @@ def test_a_release_killed_at_every_message_ends_with_everything_there_once(serve
             continue
         if outcome.code == 0:
             break
-        _check_sentence(outcome, "release")
+        check_sentence(outcome, "release")
     assert moment > 20
     for slug in ("malrule-code", "malrule-iter1-embedder", "malrule-iter1-reranker"):
-        _check_dataset(server, checkout, slug)
+        check_dataset(server, checkout, slug)
     assert [len(kernel["versions"]) for kernel in server.kernels.values()] == [1, 1]
     assert len(server.submissions) == 1
     assert len(server.storage.completed()) == len(set(server.storage.completed()))

@@ -5,31 +5,33 @@ Imports nothing but the standard library at first: the wheels are installed befo
 
 import importlib.util
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 MODULES = ("vllm", "polars", "pydantic", "faiss")
 WHEELS = ("vllm", "polars", "pydantic", "faiss-cpu")  # what predict needs beyond Kaggle's image
+STAGES = {role: (f"merge_{role}", f"quantize_{role}") for role in ("embedder", "reranker")}  # that make what serves
 
 
-def run(inputs: Path, out: Path, profile: str, sources: dict[str, dict]) -> None:
+def run(inputs: Path, out: Path, profile: str, sources: dict[str, dict], sample: int) -> None:
     """Write `out` from what is mounted under `inputs`; `sources` are the digests of the datasets that were pushed.
 
-    Leaves with one sentence when an input is missing, stale or damaged, a wheel does not fit, or the GPU is not there.
+    Then, beside it in sample/, the same for `sample` questions of train.csv: with the 3 public rows alone, the hidden
+    rerun would be the first real run. Leaves with one sentence when an input is missing, stale or damaged, a wheel
+    does not fit, or the GPUs are not those of the profile.
     """
     try:
         install_wheels(inputs)
-        models = {stage: find_model(inputs, stage) for stage in ("merge_embedder", "merge_reranker")}
-        verify(inputs, sources, list(models.values()))
-        _check_device(profile)
-        from inference.calibrate import calibration_of
-        from inference.ensemble import Member, Models
-        from inference.predict import predict
-
+        check_gpus(profile)
+        check_sources(inputs, sources)
+        models = {role: find_model(inputs, role, sources) for role in STAGES}
+        verify(models)
         competition = find(inputs, "misconception_mapping.csv")
-        pair = Models(*((Member(models[stage]),) for stage in ("merge_embedder", "merge_reranker")))
-        predict(competition, pair, out, profile=profile, calibration=calibration_of(pair))
+        _predict(competition, models, out, profile)
+        if sample:
+            _predict_sample(competition, models, out.parent / "sample", profile, sample)
     except ValueError as error:
         raise SystemExit(f"error: {error}") from None
 
@@ -38,29 +40,40 @@ def find(inputs: Path, marker: str) -> Path:
     """The folder that holds `marker`. Kaggle has mounted inputs in two layouts, so no layout is relied on."""
     for path in sorted(inputs.rglob(marker)):
         return path.parent
-    there = ", ".join(path.relative_to(inputs).as_posix() for path in sorted(inputs.glob("*/*"))[:20])
-    raise ValueError(f"no {marker} under {inputs}, which holds {there or 'nothing'}: add that source to the kernel")
+    raise ValueError(f"no {marker} under {inputs}, which holds {_tree(inputs)}: add that source to the kernel")
 
 
-def find_model(inputs: Path, stage: str) -> Path:
-    """The merged model that the packaging stage `stage` made."""
-    for path in sorted(inputs.rglob("manifest.json")):
-        if _lineage(path).get("stage") == stage:
-            return path.parent
-    raise ValueError(f"no model of {stage} under {inputs}: add its dataset to the kernel's sources")
+def find_model(inputs: Path, role: str, sources: dict[str, dict]) -> Path:
+    """The merged or quantized model of that role; where datasets were pushed, one of theirs."""
+    from shared.manifest import digest
+
+    pushed = {source["digest"] for source in sources.values()}
+    manifests = [path for path in sorted(inputs.rglob("manifest.json")) if _lineage(path).get("stage") in STAGES[role]]
+    found = [path.parent for path in manifests if not pushed or digest(path.parent) in pushed]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise ValueError(f"{found[0]} and {found[1]} are both an {role}: leave one of them among the kernel's sources")
+    raise ValueError(f"no {role} under {inputs}, which holds {_tree(inputs)}: add its dataset to the kernel's sources")
+
+
+def _tree(inputs: Path) -> str:
+    folders = sorted(path for depth in ("*", "*/*", "*/*/*") for path in inputs.glob(depth) if path.is_dir())
+    return ", ".join(path.relative_to(inputs).as_posix() for path in folders[:20]) or "nothing"
 
 
 def _lineage(manifest: Path) -> dict:
     """{} for a manifest that is not ours: other tools name files so too."""
     try:
-        return json.loads(manifest.read_text())["lineage"]
+        lineage = json.loads(manifest.read_text())["lineage"]
+        return lineage if isinstance(lineage, dict) else {}
     except (ValueError, KeyError, TypeError):
         return {}
 
 
-def verify(inputs: Path, sources: dict[str, dict], folders: list[Path]) -> None:
-    """Raise ValueError for a mounted dataset that is not the pushed version, or a model whose files are damaged."""
-    from shared.manifest import digest, verify_manifest
+def check_sources(inputs: Path, sources: dict[str, dict]) -> None:
+    """Raise ValueError for a dataset whose mounted version is not the pushed one."""
+    from shared.manifest import digest
 
     mounted = {digest(path.parent) for path in inputs.rglob("manifest.json") if _lineage(path)}
     for slug, source in sources.items():
@@ -69,15 +82,25 @@ def verify(inputs: Path, sources: dict[str, dict], folders: list[Path]) -> None:
                 f"{slug} version {source['version']} is not what is mounted: "
                 "open the kernel's inputs, update the dataset"
             )
-    for folder in folders:
+
+
+def verify(models: dict[str, Path]) -> None:
+    """Raise ValueError for a model whose files are damaged, and for code that is not what its manifest says."""
+    from shared.manifest import NAME, verify_manifest
+
+    code = Path(__file__).parents[1]
+    for folder in [*models.values(), *([code] if (code / NAME).is_file() else [])]:  # a checkout has no manifest
         verify_manifest(folder)
 
 
 def install_wheels(inputs: Path) -> None:
     """Install the wheels found under `inputs`, without any index. ValueError when they are for another interpreter."""
-    wheels = sorted(inputs.rglob("vllm-*.whl"))
-    if not wheels or all(map(importlib.util.find_spec, MODULES)):
+    missing = [name for name in MODULES if not importlib.util.find_spec(name)]
+    if not missing:
         return
+    wheels = sorted(inputs.rglob("vllm-*.whl"))
+    if not wheels:
+        raise ValueError(f"no {missing[0]} here, nor wheels under {inputs}: add malrule-wheels to the kernel's sources")
     misfit = [path.name for path in wheels[0].parent.glob("*.whl") if not _fits(path.name)]
     if misfit:
         version = ".".join(map(str, sys.version_info[:2]))
@@ -88,6 +111,7 @@ def install_wheels(inputs: Path) -> None:
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-index", f"--find-links={wheels[0].parent}"]
     if subprocess.run([*pip, *WHEELS]).returncode:
         raise ValueError("pip could not install the wheels (its reason is above): just push-wheels makes new ones")
+    importlib.invalidate_caches()
 
 
 def _fits(wheel: str) -> bool:
@@ -97,10 +121,36 @@ def _fits(wheel: str) -> bool:
     return not parse_wheel_filename(wheel)[3].isdisjoint(sys_tags())
 
 
-def _check_device(profile: str) -> None:
-    import torch
-
+def check_gpus(profile: str) -> None:
+    """Raise ValueError unless this machine has as many of the GPUs that `profile` was written for."""
     from inference.profiles import load_profile
 
-    if load_profile(profile).device == "cuda" and not torch.cuda.is_available():
-        raise ValueError(f"profile {profile} needs a GPU and there is none: choose one in the kernel's settings")
+    promised = load_profile(profile)
+    if promised.device == "cpu":
+        return
+    listed = ""
+    if shutil.which("nvidia-smi"):  # torch would take memory of the GPU for the answer
+        listed = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True).stdout
+    there = [line.partition(": ")[2].partition(" (")[0] for line in listed.splitlines() if line.startswith("GPU ")]
+    if sum(promised.gpu in name.split() for name in there) < promised.gpus:
+        raise ValueError(
+            f"profile {profile} was promised {promised.gpus} x {promised.gpu} and this machine has"
+            f" {', '.join(there) or 'no GPU'}: choose that accelerator in the kernel's settings"
+        )
+
+
+def _predict(competition: Path, models: dict[str, Path], out: Path, profile: str) -> None:
+    from inference.calibrate import calibration_of
+    from inference.ensemble import Member, Models
+    from inference.predict import predict
+
+    pair = Models((Member(models["embedder"]),), (Member(models["reranker"]),))
+    predict(competition, pair, out, profile=profile, calibration=calibration_of(pair))
+
+
+def _predict_sample(competition: Path, models: dict[str, Path], folder: Path, profile: str, count: int) -> None:
+    from inference.sample import score_sample, write_sample
+
+    write_sample(competition, folder, count)
+    _predict(folder, models, folder / "submission.csv", profile)
+    print(score_sample(folder), flush=True)

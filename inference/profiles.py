@@ -23,6 +23,9 @@ class Profile(BaseModel):
     memory_share: Annotated[float, Field(gt=0, le=1)] = 0.9  # of each GPU, for weights and KV cache
     cache_gib: Annotated[float, Field(gt=0)] = 1.0  # KV cache on the CPU
     threads: Annotated[int, Field(ge=1)] = 1  # of the CPU engines
+    gpu: str = ""  # word in the name of each GPU that the Kaggle kernel insists on
+    gpus: Annotated[int, Field(ge=0)] = 0  # how many of them
+    machine_shape: str = ""  # Kaggle's name of that machine
 
 
 def load_profile(name: str) -> Profile:

@@ -9,6 +9,7 @@ import json
 import re
 from pathlib import Path
 
+from inference.profiles import load_profile
 from kaggle_kernels.credentials import find_credential
 from kaggle_kernels.staging import slugify
 
@@ -62,6 +63,7 @@ def kernel_request(folder: Path, owner: str, tag: str, internet: bool, public: b
     request["isPrivate"] = not public
     request["text"] = _code(folder / metadata.get("code_file", "kernel.ipynb"), metadata["kernel_type"])
     _check(request, metadata, path, internet)
+    _check_profile(request, path)
     return request
 
 
@@ -86,9 +88,7 @@ def fill_sources(text: str, kernel_type: str, sources: dict[str, dict]) -> str:
 
 def sources_line(request: dict) -> str:
     """The line of the code that says what the kernel must find mounted; "" where it mounts nothing of ours."""
-    code, kind = request["text"], request["kernelType"]
-    cells = [code] if kind != "notebook" else [cell["source"] for cell in json.loads(code)["cells"]]
-    return next((line for cell in cells for line in cell.splitlines() if line.startswith("SOURCES = ")), "")
+    return next((line for line in _lines(request) if line.startswith("SOURCES = ")), "")
 
 
 def request_digest(request: dict) -> str:
@@ -119,6 +119,25 @@ def _code(path: Path, kernel_type: str) -> str:
         return json.dumps(notebook)
     except (ValueError, KeyError, TypeError):
         raise ValueError(f"{path} is no notebook: make it again from kernel.py") from None
+
+
+def _lines(request: dict) -> list[str]:
+    """The lines of the code, of a script or of a notebook's cells."""
+    code, kind = request["text"], request["kernelType"]
+    cells = [code] if kind != "notebook" else [cell["source"] for cell in json.loads(code)["cells"]]
+    return [line for cell in cells for line in cell.splitlines()]
+
+
+def _check_profile(request: dict, path: Path) -> None:
+    """Raise ValueError when the code's PROFILE is written for another machine than the one asked for."""
+    for line in _lines(request):
+        if name := re.fullmatch(r'PROFILE = .*"(\w+)"\)?', line):
+            shape = load_profile(name[1]).machine_shape
+            if shape != request["machineShape"]:
+                raise ValueError(
+                    f"{path}: machine_shape is {request['machineShape']}, and the code's profile {name[1]} is for"
+                    f" {shape or 'no machine of Kaggle'}: change one of them"
+                )
 
 
 def _check(request: dict, metadata: dict, path: Path, internet: bool) -> None:

@@ -40,6 +40,7 @@ def run_kernel(competition: Path, run: Path, out: Path) -> int:
     for source in (*map(Path, CODE), competition, run / "merge_embedder", run / "merge_reranker"):
         place = INPUTS / ("code" if str(source) in CODE else "") / source.name
         shutil.copytree(source, place, ignore=hidden)
+    rerun = {"KAGGLE_IS_COMPETITION_RERUN": "1"}
     paths = {"MALRULE_INPUT": str(INPUTS.resolve()), "MALRULE_OUT": str(out.resolve()), "MALRULE_PROFILE": "cpu"}
     # -I: the checkout is not on the kernel's path, only what it finds among its inputs
-    return subprocess.run([sys.executable, "-I", str(KERNEL)], env={**os.environ, **paths}).returncode
+    return subprocess.run([sys.executable, "-I", str(KERNEL)], env={**os.environ, **rerun, **paths}).returncode

@@ -8,11 +8,14 @@ SOURCES = {}
 INPUT = Path(os.environ.get("MALRULE_INPUT", "/kaggle/input"))
 OUT = Path(os.environ.get("MALRULE_OUT", "/kaggle/working/submission.csv"))
 PROFILE = os.environ.get("MALRULE_PROFILE", "t4x2")
+RERUN = bool(os.environ.get("KAGGLE_IS_COMPETITION_RERUN"))  # set where the hidden test is mounted, and only there
+SAMPLE = 0 if RERUN else int(os.environ.get("MALRULE_SAMPLE", "100"))  # questions to run beside the 3 public rows
 
 code = [path.parent.parent for path in sorted(INPUT.rglob("inference/kaggle.py"))]
 if not code:
     raise SystemExit(f"no inference/kaggle.py under {INPUT}: add the dataset malrule-code to the kernel's sources")
+sys.dont_write_bytecode = True  # the mounted code stays what its manifest says
 sys.path.insert(0, str(code[0]))
 from inference.kaggle import run  # noqa: E402 (the code is one of the inputs)
 
-run(INPUT, OUT, PROFILE, SOURCES)
+run(INPUT, OUT, PROFILE, SOURCES, SAMPLE)

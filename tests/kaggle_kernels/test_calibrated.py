@@ -41,7 +41,7 @@ def test_the_calibration_travels_with_the_reranker_and_the_kernel_applies_it(ser
     assert NAME not in server.newest("malrule-iter1-embedder").files
     verify_manifest(checkout / STAGED)
     verify_manifest(checkout / "runs/iter1/full/merge_reranker")  # is left as it was
-    mounted = find_model(checkout / STAGED, "merge_reranker")
+    mounted = find_model(checkout / STAGED, "reranker", {})
     assert calibration_of(Models((Member(mounted),), (Member(mounted),))) == calibration
 
 

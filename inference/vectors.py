@@ -21,7 +21,7 @@ from shared import manifest
 from shared.prompts import Words, embedder_passage
 from shared.settings import Engine
 
-NAME = "vectors.safetensors"  # at the top of an embedder's folder
+NAME = "misconceptions.vectors"  # in safetensors' format; vLLM takes every *.safetensors of a folder for weights
 
 
 def write_vectors(

@@ -9,6 +9,7 @@ from pathlib import Path
 LARGEST = (
     64 << 20
 )  # bytes of a file that is searched as a whole; only safetensors, whose tensors are numbers, may be larger
+TENSORS = (".safetensors", ".vectors")  # both in safetensors' format
 NAMES = [
     "kaggle.json",
     "access_token",
@@ -142,10 +143,10 @@ def _own_secrets() -> dict[str, str]:
 
 
 def _searchable(path: Path) -> bytes:
-    """What of `path` could hide text: all of it, or a safetensors file's header, if nothing follows its tensors."""
+    """What of `path` could hide text: all of it, or the header of tensors, if nothing follows its tensors."""
     size = path.stat().st_size
     with open(path, "rb") as file:
-        if path.suffix == ".safetensors":
+        if path.suffix in TENSORS:
             length = int.from_bytes(file.read(8), "little")
             header = file.read(length) if length < size else b""
             if 8 + length + _tensors_end(header) != size:

@@ -82,7 +82,7 @@ def test_vectors_of_another_model_card_or_tokenizer_are_not_used(name, misconcep
 
 def test_a_broken_file_of_vectors_is_said_to_be_broken(misconceptions, shipped):
     (shipped / NAME).write_bytes(b"x" * 100)
-    with pytest.raises(ValueError, match="vectors.safetensors is no file of vectors"):
+    with pytest.raises(ValueError, match="misconceptions.vectors is no file of vectors"):
         read_vectors(misconceptions, shipped)
 
 

@@ -55,7 +55,7 @@ def test_a_dry_run_says_what_would_go_and_sends_nothing(server, publish):
     assert outcome.code == 0, outcome.err
     assert "would send the new dataset alice/malrule-iter1-embedder, private, 7 files, " in outcome.out
     assert "model.safetensors  3,094 bytes" in outcome.out
-    assert "vectors.safetensors  " in outcome.out
+    assert "misconceptions.vectors  " in outcome.out
     assert '"enableInternet": false' in outcome.out and "would push alice/malrule-wheels" in outcome.out
     assert {name for name, _ in server.log} <= {"GetDataset", "GetDatasetStatus", "GetKernel", "GetSubmissionLimits"}
 

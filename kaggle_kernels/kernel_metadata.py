@@ -10,7 +10,7 @@ import re
 from pathlib import Path
 
 from inference.profiles import load_profile
-from kaggle_kernels.credentials import find_credential
+from kaggle_kernels.credentials import refuse_credentials
 from kaggle_kernels.staging import slugify
 
 SHAPES = (
@@ -49,6 +49,7 @@ def kernel_request(folder: Path, owner: str, tag: str, internet: bool, public: b
     path = folder / "kernel-metadata.json"
     if not path.is_file():
         raise ValueError(f"{path} does not exist, so there is no kernel to push")
+    refuse_credentials({path.name: path})
     try:
         metadata = json.loads(path.read_text().replace("{tag}", tag))
     except ValueError as error:
@@ -103,9 +104,8 @@ def _code(path: Path, kernel_type: str) -> str:
     """The code file as Kaggle wants it: a notebook without outputs, each cell's source one string."""
     if not path.is_file():
         raise ValueError(f"{path} does not exist: kernel-metadata.json names it as code_file")
+    refuse_credentials({path.name: path})
     content = path.read_bytes()
-    if found := find_credential(content):
-        raise ValueError(f"{path}, line {found[0]}: {found[1]}: remove it, and revoke it if it was ever sent anywhere")
     if len(content) > LARGEST:
         raise ValueError(f"{path} has {len(content):,} bytes; Kaggle takes {LARGEST:,}")
     if kernel_type != "notebook":

@@ -151,6 +151,7 @@ def _bring(source: Path, target: Path, link: bool) -> None:
 
 
 def _staged(role: str, slug: str, tag: str, folder: Path) -> Stage:
+    refuse_credentials({path.name: path for path in (META / role).iterdir()})  # they travel as the dataset's card
     table = manifest.read_manifest(folder)
     own = {manifest.NAME: manifest.file_facts(folder / manifest.NAME)}
     files = dict(sorted({**table["files"], **own}.items()))

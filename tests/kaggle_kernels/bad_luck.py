@@ -53,10 +53,11 @@ def run_until_done(draw: random.Random, publish, command: list[str], kill):
 
 
 def check_sentence(outcome, verb: str) -> None:
-    """The last line says what went wrong, and nothing but progress stands before it."""
+    """The last line says what went wrong, nothing but progress stands before it, and no upload's address or token."""
     *progress, last = outcome.err.splitlines()
     assert last.startswith(f"{verb}: "), outcome.err
     assert all(line.startswith("  ") for line in progress), outcome.err
+    assert "localhost/upload" not in outcome.err and "token-" not in outcome.err, outcome.err
 
 
 def check_dataset(server, checkout: Path, slug: str) -> None:

@@ -41,6 +41,7 @@ class Server:
         self.lags: list[float] = []  # seconds until each of the next writes shows in a listing
         self.files_lag = 0.0  # seconds until all files of a version are listed
         self.datasets: dict[str, dict] = {}  # slug: {private, versions, created}
+        self.token = "good"
         self.kernels: dict[str, dict] = {}  # slug: {versions: [request], statuses}
         self.submissions: list[dict] = []
         self.faults: list[Fault] = []
@@ -100,7 +101,7 @@ class Server:
             return None
 
     def IntrospectToken(self, body: dict):
-        return 200, {"active": body["token"] == "good", "username": OWNER}, {}
+        return 200, {"active": body["token"] == self.token, "username": OWNER}, {}
 
     def GetDatasetStatus(self, body: dict):
         dataset = self._shown(body)

@@ -6,14 +6,18 @@ The credentials are drawn at random in the form of the real ones; none of them e
 import base64
 import json
 import random
+import re
 import string
+import subprocess
+from pathlib import Path
 
 import pytest
 
 from kaggle_kernels.credentials import KINDS, find_credential, refuse_credentials
+from kaggle_kernels.kernel_metadata import kernel_request
 from kaggle_kernels.staging import stage_code, stage_model
 from shared.manifest import write_manifest
-from tests.kaggle_kernels.kaggle_checkout import safetensors
+from tests.kaggle_kernels.kaggle_checkout import ROOT, rewrite, safetensors
 
 HEX, ALNUM = "0123456789abcdef", string.ascii_letters + string.digits
 B64 = ALNUM + "+/"
@@ -147,6 +151,44 @@ def _plant_in_model(draw: random.Random, checkout, secret: str, number: int):
     write_manifest(folder, {})
     path = (folder / name).relative_to(checkout)
     return path, lambda: stage_model("embedder", folder.relative_to(checkout), "iter1", False, {})
+
+
+# Where else one could stand: the file, and how a line of it is written there. Each of these is sent as it is.
+CARDS = {
+    "datasets_meta/code/README.md": lambda secret: f"# Code\n\n{secret}\n",
+    "datasets_meta/code/dataset-metadata.json": lambda secret: (
+        f'{{\n\n"note": {json.dumps(secret)}, "id": "OWNER/malrule-code", "title": "malrule code"}}'
+    ),
+}
+KERNELS = {
+    "kernel.py": lambda secret: f"SOURCES = {{}}\n\n# {secret}\n",
+    "kernel-metadata.json": lambda secret: f'{{\n\n"title": {json.dumps(secret)}}}',
+    "kernel.ipynb": lambda secret: json.dumps(
+        {"cells": [{"cell_type": "code", "source": [f"KEY = 1  # {secret}\n"], "outputs": []}]}, indent=1
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", KIND_NAMES)
+def test_no_credential_passes_in_a_card_a_kernel_a_notebook_or_their_metadata(kind, checkout):
+    secret = _kinds(random.Random(kind))[kind]
+    folder = checkout / "kaggle_kernels/submit"
+    for name, write in [*CARDS.items(), *((f"kaggle_kernels/submit/{name}", write) for name, write in KERNELS.items())]:
+        path, before = checkout / name, (checkout / name).read_text() if (checkout / name).exists() else None
+        path.write_text(write(secret))
+        if name.endswith(".ipynb"):
+            rewrite(folder / "kernel-metadata.json", kernel_type="notebook", code_file="kernel.ipynb")
+        line = 6 if name.endswith(".ipynb") else 3
+        with pytest.raises(ValueError, match=rf"{re.escape(name)}, line {line}: "):
+            stage_code() if name in CARDS else kernel_request(Path("kaggle_kernels/submit"), "alice", "", False, False)
+        path.unlink() if before is None else path.write_text(before)
+
+
+def test_no_file_of_this_repository_holds_a_credential():
+    done = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True)
+    drawn_here = {"tests/kaggle_kernels/test_credentials.py", "tests/kaggle_kernels/test_publish.py"}
+    for name in sorted(set(done.stdout.splitlines()) - drawn_here):
+        assert find_credential((ROOT / name).read_bytes()) is None, name
 
 
 @pytest.mark.parametrize("name", FORBIDDEN)

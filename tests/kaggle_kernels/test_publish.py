@@ -98,7 +98,7 @@ def test_a_token_signs_in_and_a_wrong_one_does_not(publish, server, monkeypatch)
 def _start(checkout, server, environment, *arguments):
     own = {**environment, "PATH": os.environ["PATH"], "PYTHONPATH": f"{_walled(checkout)}:{ROOT}"}
     own |= dict.fromkeys(("HTTP_PROXY", "http_proxy"), f"http://127.0.0.1:{server.port}")
-    command = [sys.executable, "-m", "kaggle_kernels.publish", *arguments]
+    command = [sys.executable, "-P", "-m", "kaggle_kernels.publish", *arguments]  # -P: not the checkout's small shared/
     return subprocess.Popen(
         command, cwd=checkout, env={**own, "VERBOSE": "1"}, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
@@ -120,19 +120,12 @@ def _walled(checkout) -> Path:
     return folder
 
 
-def _without_project_code(checkout) -> None:
-    """The subprocess imports the repository's shared/, which the small one of the checkout would hide."""
-    for name in ("shared", "inference", "kaggle_kernels"):
-        (checkout / name).rename(checkout / f"{name}_of_checkout")
-
-
 def test_a_kill_9_in_the_middle_of_an_upload_costs_only_what_had_not_arrived(server, checkout, client_environment):
     size = 30_000_000
     make_run(checkout / "runs/iter2/full", random.Random("run"), 100)
     shutil.rmtree(checkout / "runs/iter2/full/merge_embedder")
     make_model(checkout / "runs/iter2/full/merge_embedder", random.Random("large"), size)
     make_vectors(checkout / "runs/iter2/full")
-    _without_project_code(checkout)
     server.storage.stall = {"reached": threading.Event(), "go": threading.Event()}
     process = _start(checkout, server, client_environment, "push-models", "iter=2")
     assert server.storage.stall["reached"].wait(60), process.communicate(timeout=5)
@@ -155,12 +148,15 @@ def test_a_kill_9_in_the_middle_of_an_upload_costs_only_what_had_not_arrived(ser
     assert len(server.storage.completed()) == len(set(server.storage.completed()))
 
 
-def test_nothing_secret_is_printed_even_with_verbose_set(server, checkout, client_environment):
-    _without_project_code(checkout)
-    environment = {**client_environment, "KAGGLE_KEY": "abcdef0123456789abcdef0123456789"}
-    process = _start(checkout, server, environment, "push-models", "iter=1")
+@pytest.mark.parametrize("kind", ["key", "token"])
+def test_nothing_secret_is_printed_by_a_whole_release_even_with_verbose_set(kind, server, checkout, client_environment):
+    secret = "abcdef0123456789abcdef0123456789"
+    server.token = f"KGAT_{secret}"
+    environment = {**client_environment, "VERBOSE_OUTPUT": "1"}
+    environment |= {"KAGGLE_KEY": secret} if kind == "key" else {"KAGGLE_API_TOKEN": server.token}
+    process = _start(checkout, server, environment, "release", "iter=1")
     out, err = (text.decode() for text in process.communicate(timeout=120))
     assert process.returncode == 0, err
     said = (out + err).lower()
-    assert not any(word in said for word in ("authorization", "basic ", "abcdef0123456789", "localhost/upload"))
-    assert "is there, manifest" in out
+    assert not any(word in said for word in ("authorization", "basic ", "bearer", secret, "localhost/upload", "token-"))
+    assert "submission 1 of malrule-submit version 1" in out

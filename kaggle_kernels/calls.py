@@ -3,6 +3,7 @@
 Reads are asked again, with pauses; a write goes out once.
 """
 
+import sys
 import time
 
 from requests import ConnectionError, HTTPError, RequestException, Timeout
@@ -52,6 +53,8 @@ def ask(clock: Clock, what: str, question, absent=_RAISE):
             if absent is not _RAISE and _http_status(error) in (403, 404):
                 return absent
             pause = _pause(error, attempt, what)
+            if attempt == 2:
+                print(f"  Kaggle does not give {what} yet: {_words(error)}; asking again", file=sys.stderr)
         clock.sleep(pause)
     raise AssertionError("the last attempt raises")
 
@@ -84,7 +87,9 @@ def _pause(error: Exception, attempt: int, what: str) -> float:
     passing = status in (0, 408, 429) or status >= 500
     if not passing or attempt == READ_ATTEMPTS - 1 or pause > LONGEST_PAUSE:
         number = f" ({status})" if status else ""
-        raise Refused(f"Kaggle does not give {what}{number}: {_words(error)}; run the command again") from None
+        when = f" in {pause:.0f} s" if pause > LONGEST_PAUSE else ""
+        later = f"; run the command again{when}" if passing else ""
+        raise Refused(f"Kaggle does not give {what}{number}: {_words(error)}{later}") from None
     return pause
 
 

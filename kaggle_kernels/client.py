@@ -27,7 +27,7 @@ def connect(clock: Clock) -> "Kaggle":
     """Sign in. Raises Refused without usable credentials and when Kaggle cannot be reached."""
     for name in ("VERBOSE", "VERBOSE_OUTPUT"):  # with either the client prints the Authorization header
         os.environ.pop(name, None)
-    return Kaggle(ask(clock, "signing in", _signed_in), clock)
+    return Kaggle(ask(clock, "a session", _signed_in), clock)
 
 
 class Kaggle:

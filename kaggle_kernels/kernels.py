@@ -33,8 +33,8 @@ def push_kernel(kaggle: Kaggle, clock: Clock, request: dict, facts: dict) -> str
         if version is None:
             version = _save(kaggle, clock, request, pending, remote)
         _check_settings(kaggle, request, version)
-        pending.forget()
         write_lock(slug, {"owner": kaggle.owner, "version": version, "digest": digest, **facts}, clock.now())
+        pending.forget()  # last: on a full disk the lock is not there, and the push must be found again
         return f"{request['slug']} version {version} is there and runs"
 
 
@@ -90,7 +90,8 @@ def await_kernel(kaggle: Kaggle, clock: Clock, slug: str, wait: float, say: Call
 def locked_version(slug: str, owner: str) -> int:
     lock = lock_of(slug, owner)
     if not lock:
-        raise ValueError(f"kernel {slug} was not pushed from here: push it first")
+        verb = "push-wheels" if slug.endswith("wheels") else "push-kernel iter=1"
+        raise ValueError(f"kernel {slug} was not pushed from here: just {verb} comes first")
     return lock["version"]
 
 

@@ -1,5 +1,6 @@
 """Reads a command line of publish.py: VERB key=value ... and the words quantized, --dry-run, --public, --again."""
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -87,6 +88,8 @@ def read_order(arguments: list[str]) -> Order:
 def _check(verb: str, values: dict[str, str], quantized: tuple[str, ...]) -> None:
     if verb in WITH_ITERATION and not values.get("iter"):
         raise ValueError(f"which iteration? just {verb} iter=1")
+    if not re.fullmatch("[a-z0-9-]*", values.get("iter", "")):
+        raise ValueError(f"iter={values['iter']!r} is no name of an iteration: say a number, or small letters")
     if not values.get("wait", "0").isdecimal():
         raise ValueError(f"wait={values['wait']!r} is no number of seconds")
     for key, allowed in {"split": SPLITS, "kernel": ("submit", "wheels")}.items():

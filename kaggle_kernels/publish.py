@@ -20,7 +20,8 @@ def main(arguments: list[str], clock: Clock) -> int:
         print(f"{arguments[0] if arguments else 'publish'}: {error}", file=sys.stderr)
         return 1
     except OSError as error:
-        print(f"{arguments[0]}: {error.filename or 'this machine'}: {error.strerror or error}", file=sys.stderr)
+        place = error.filename2 or error.filename or "this machine"  # of a copy: where to
+        print(f"{arguments[0]}: {place}: {error.strerror or error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("stopped; the same command goes on from here", file=sys.stderr)

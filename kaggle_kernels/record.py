@@ -38,8 +38,18 @@ def write_record(path: Path, record: dict, mode: int = 0o600) -> None:
 
 
 def lock_of(slug: str, owner: str) -> dict:
-    """The committed lock of what `owner` has at Kaggle under `slug`; {} where there is none."""
-    lock = read_record(LOCKS / f"{slug}.lock.json")
+    """The committed lock of what `owner` has at Kaggle under `slug`, {} without one. ValueError for a broken one."""
+    path = LOCKS / f"{slug}.lock.json"
+    if not path.is_file():
+        return {}
+    try:
+        lock = json.loads(path.read_text())
+        sound = type(lock["version"]) is int and isinstance(lock["digest"], str)
+        datetime.datetime.fromisoformat(lock["time"])
+    except (ValueError, KeyError, TypeError):  # two people's locks in one file after a merge, say
+        sound = False
+    if not sound:
+        raise ValueError(f"{path} is no lock of this version: take it from git, or delete it")
     return lock if lock.get("owner") == owner else {}
 
 

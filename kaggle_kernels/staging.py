@@ -109,15 +109,27 @@ def _refuse_in_public(role: str, source: Path) -> None:
         raise ValueError(
             f"{source}/card.json quotes items of the competition, whose rules forbid that: push without --public"
         )
-    path = META / role / "dataset-metadata.json"
-    if _licence(json.loads(path.read_text())) in ("other", "unknown"):
+    if _licence(_template(role, "")) in ("other", "unknown"):
+        path = META / role / "dataset-metadata.json"
         raise ValueError(f"{path} must name the licence of the base model before its weights become public")
 
 
 def _place(role: str, tag: str) -> tuple[str, Path]:
-    template = json.loads((META / role / "dataset-metadata.json").read_text())
-    slug = template["id"].rpartition("/")[2].replace("{tag}", tag)
+    slug = _template(role, tag)["id"].rpartition("/")[2]
     return slug, CACHE / slug / "files"
+
+
+def _template(role: str, tag: str) -> dict:
+    """dataset-metadata.json of a role, filled in for a run."""
+    path = META / role / "dataset-metadata.json"
+    try:
+        template = json.loads(path.read_text().replace("{tag}", tag))
+        sound = isinstance(template["id"], str)
+    except (ValueError, KeyError, TypeError):
+        sound = False
+    if not sound:
+        raise ValueError(f"{path} is not JSON with an id: take it from git")
+    return template
 
 
 def _lay_out(files: dict[str, Path], folder: Path, link: bool) -> None:
@@ -155,7 +167,7 @@ def _staged(role: str, slug: str, tag: str, folder: Path) -> Stage:
     table = manifest.read_manifest(folder)
     own = {manifest.NAME: manifest.file_facts(folder / manifest.NAME)}
     files = dict(sorted({**table["files"], **own}.items()))
-    metadata = json.loads((META / role / "dataset-metadata.json").read_text().replace("{tag}", tag))
+    metadata = _template(role, tag)
     card = (META / role / "README.md").read_text()
     facts = {key: value for key, value in table["lineage"].items() if not isinstance(value, dict | list)}
     lineage = "\n".join(f"| {key} | {json.dumps(value, ensure_ascii=False)} |" for key, value in facts.items())

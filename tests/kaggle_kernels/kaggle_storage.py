@@ -1,6 +1,7 @@
 """What stands behind a signed address: Google's resumable upload, with everything that can break in it."""
 
 import hashlib
+import time
 from dataclasses import dataclass, field
 
 
@@ -34,6 +35,7 @@ class Storage:
         self.sent_bytes = 0
         self.anew = 0  # things that happened which make sending a file once more right
         self.stall = None  # an Event that a PUT waits for in its middle
+        self.pace = 0.0  # seconds that a megabyte takes
 
     def begin(self, name: str, size: int) -> str:
         """The token of a new upload."""
@@ -80,6 +82,7 @@ class Storage:
     def _receive(self, blob: Blob, stream, length: int, kind: str, fault: Fault | None) -> None:
         keep = min(fault.amount, length) if fault and kind in ("cut", "half", "503") else length
         while keep:
+            time.sleep(self.pace * min(keep, 1 << 16) / 1e6)
             block = stream.read(min(keep, 1 << 16))
             if not block:
                 raise Cut

@@ -77,7 +77,7 @@ dag: setup
 predict *arguments: setup
     {{python}} -m inference predict {{arguments}}
 
-# Upload an iteration's merged models as private Kaggle datasets: iter=1 [split=full] [--dry-run]
+# Upload an iteration's merged models as private Kaggle datasets: iter=1 [vectors=PROFILE|skip] [quantized] [--dry-run]
 push-models *arguments: setup
     {{python}} -m kaggle_kernels.publish push-models {{arguments}}
 
@@ -98,12 +98,13 @@ push-kernel *arguments: setup
 kernel-status *arguments: setup
     {{python}} -m kaggle_kernels.publish kernel-status {{arguments}}
 
-# Submit the kernel's newest version to the competition and wait for its score
+# Submit the kernel's newest version to the competition and wait for its score: [iter=1] [--dry-run]
 submit *arguments: setup
     {{python}} -m kaggle_kernels.publish submit {{arguments}}
 
 # Do all of the pushing in order, then submit; repeat it to go on: iter=1 [--dry-run]
 release *arguments: setup
+    {{python}} -m kaggle_kernels.notebook
     {{python}} -m kaggle_kernels.publish release {{arguments}}
 
 # Delete the output of a stage, or of a whole run: iter=1 [split=cv] [stage=NAME]

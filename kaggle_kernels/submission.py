@@ -28,7 +28,7 @@ def submit(kaggle: Kaggle, clock: Clock, competition: str, slug: str, wait: floa
             left = kaggle.submissions_left(competition)
             if left < 1:
                 raise Refused(f"{competition} takes no more submissions today: run just submit after midnight UTC")
-            _enter(kaggle, clock, competition, slug, version, description, pending)
+            _enter(kaggle, clock, competition, (slug, version), pending, description)
         done = _score(kaggle, clock, competition, description, wait, say)
         pending.forget()
     record = {
@@ -50,11 +50,11 @@ def describe(lock: dict, slug: str) -> str:
 
 
 def _enter(
-    kaggle: Kaggle, clock: Clock, competition: str, slug: str, version: int, description: str, pending: Pending
+    kaggle: Kaggle, clock: Clock, competition: str, kernel: tuple[str, int], pending: Pending, description: str
 ) -> None:
     pending.sending(0, clock.now(), answered=False)
     try:
-        kaggle.submit(competition, slug, version, description)
+        kaggle.submit(competition, *kernel, description)
     except Refused:
         pending.not_sent()
         raise

@@ -28,6 +28,10 @@ def _draw(draw: random.Random, letters: str, count: int) -> str:
     return "".join(draw.choices(letters, k=count - 1)) + draw.choice("23456789")
 
 
+def _login(password: str) -> str:
+    return base64.b64encode(f"alice:{password}".encode()).decode()
+
+
 def _kinds(draw: random.Random) -> dict[str, str]:
     """One freshly drawn credential of each kind, as it stands in a file."""
 
@@ -37,7 +41,6 @@ def _kinds(draw: random.Random) -> dict[str, str]:
     def upper(count: int) -> str:
         return text(count, string.ascii_uppercase + string.digits)
 
-    login = base64.b64encode(f"alice:{text(12)}".encode()).decode()
     jwt = ".".join("eyJ" + text(20) for _ in range(2)) + "." + text(30)
     return {
         "kaggle.json": json.dumps({"username": "alice", "key": text(32, HEX)}),
@@ -82,9 +85,9 @@ def _kinds(draw: random.Random) -> dict[str, str]:
         "DigitalOcean token": f"dop_v1_{text(64, HEX)}",
         "Replicate token": f"r8_{text(37)}",
         "Databricks token": f"dapi{text(32, HEX)}",
-        "Docker login": json.dumps({"auths": {"r.example": {"auth": login}}}),
+        "Docker login": json.dumps({"auths": {"r.example": {"auth": _login(text(12))}}}),
         "HTTP header": f"Authorization: Bearer {text(40)}",
-        "HTTP basic": f'"authorization": "Basic {login}"',
+        "HTTP basic": f'"authorization": "Basic {_login(text(12))}"',
         "password": f'password = "{text(18)}"',
         "client secret": f"client_secret: '{text(30)}'",
         "shell": f"export SERVICE_API_TOKEN={text(24)}",

@@ -37,6 +37,7 @@ def submit(kaggle: Kaggle, clock: Clock, competition: str, slug: str, wait: floa
         "version": version,
         "digest": lock["digest"],
         "sources": lock.get("sources", {}),
+        "models": lock.get("models", {}),  # as they were when the kernel was pushed: a run may be trained again
     }
     record |= {"public_score": done.public_score, "private_score": done.private_score, "time": iso(clock.now())}
     write_record(Path(lock.get("run", "runs/unknown")) / "submission.json", record, mode=0o644)

@@ -18,6 +18,7 @@ from kaggle_kernels.record import forget_unanswered, lock_of
 from kaggle_kernels.rehearsal import rehearse_dataset, rehearse_kernel, rehearse_submission
 from kaggle_kernels.staging import Stage, stage_code, stage_model, trained_model
 from kaggle_kernels.submission import submit
+from shared.scores import models_of
 
 DATA = Path("data/eedi")
 
@@ -112,7 +113,8 @@ def _push_kernel(
     if order.dry:
         rehearse_kernel(kaggle, request, say)
         return
-    say(push_kernel(kaggle, clock, request, {"sources": sources, "tag": order.tag, "run": str(order.run)}))
+    facts = {"sources": sources, "tag": order.tag, "run": str(order.run), "models": models_of(order.run)}
+    say(push_kernel(kaggle, clock, request, facts))
 
 
 def _kernel_status(order: Order, signed_in: Callable[[], Kaggle], clock: Clock, say: Callable) -> None:

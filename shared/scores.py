@@ -29,14 +29,14 @@ def read_score(run: Path) -> Score | None:
         record = json.loads(path.read_text())
         scores = [float(record[key]) if record.get(key) else None for key in ("public_score", "private_score")]
         models = record.get("models", {})
-        return Score(*scores, all(now == models.get(name, now) for name, now in _models(run).items()))
+        return Score(*scores, all(now == models.get(name, now) for name, now in models_of(run).items()))
     except (ValueError, AttributeError, TypeError):
         raise ValueError(f"{path} holds no score: remove it and enter the score with `just lb`") from None
 
 
 def write_score(run: Path, *, time: str, public: str | None, private: str | None) -> None:
     """Record a score that a person saw, as text; what is None stays as it was recorded for the same models."""
-    path, models = run / FILE, _models(run)
+    path, models = run / FILE, models_of(run)
     known = read_score(run)
     before = json.loads(path.read_text()) if known and known.current else {}
     given = {"public_score": public, "private_score": private}

@@ -6,6 +6,7 @@ import os
 import pytest
 
 from shared.manifest import write_manifest
+from shared.scores import Score, read_score
 from tests.kaggle_kernels.kaggle_checkout import failure, make_vectors, rewrite, safetensors
 from tests.kaggle_kernels.kaggle_server import Version
 
@@ -23,6 +24,11 @@ def test_a_release_brings_everything_up_and_a_second_one_sends_nothing(server, p
     assert second.code == 0, second.err
     assert (len(server.blobs), server.count("SaveKernel"), server.count("CreateCodeSubmission")) == writes
     assert second.out.count("already there") == 5
+    run = checkout / "runs/iter1/full"
+    assert read_score(run) == Score(0.505, 0.472, current=True)  # what `just runs` shows
+    (run / "merge_reranker/config.json").write_text("{}")
+    write_manifest(run / "merge_reranker", {"stage": "merge_reranker"})
+    assert not read_score(run).current  # trained again since
 
 
 def test_what_travels_is_private_with_folders_licence_card_and_kept_times(server, publish, checkout):

@@ -47,5 +47,6 @@ def write_score(run: Path, *, time: str, public: str | None, private: str | None
     os.replace(partial, path)
 
 
-def _models(run: Path) -> dict[str, str]:
+def models_of(run: Path) -> dict[str, str]:
+    """The digests of the run's merged models, as far as they are there: what a score is of."""
     return {name: digest(run / name) for name in MODELS if (run / name / NAME).is_file()}

@@ -13,6 +13,7 @@ from inference.card import EmbedderCard, read_embedder_card
 from inference.corpus import write_corpus
 from inference.engines import Encoder, open_encoder
 from inference.fuse import blend_candidates
+from inference.progress import Meter
 from inference.retrieve import find_candidates, query_prompts
 from inference.run import Run, size_of
 from inference.store import RememberingEncoder, VectorStore, model_key
@@ -58,7 +59,10 @@ def open_finding(run: Run, number: int) -> Iterator[Callable[[int], None]]:
     """The function that finds a chunk's candidates with one embedder, and blends them with those before it."""
     member, k, name = run.models.embedders[number], run.calibration.retrieved, f"found{number}"
     card, words = read_embedder_card(member.folder), embedder_words(load_tokenizer(member.folder))
-    with _open_encoder(run, member.folder, card) as encoder:
+    with (
+        _open_encoder(run, member.folder, card) as encoder,
+        Meter(desc=f"retrieve {member.folder.name}", total=sum(run.board.sizes), unit=" rows") as meter,
+    ):
         known = read_vectors(run.misconceptions, member.folder) if len(run.misconceptions) <= LARGE else None
         if known is None:
             known = _encode_catalogue(run, name, encoder, words, card)
@@ -71,6 +75,7 @@ def open_finding(run: Run, number: int) -> Iterator[Callable[[int], None]]:
             tables = [run.board.read(f"found{place}", chunk) for place in there]
             weights = [run.models.embedders[place].weight for place in there]
             run.board.keep("candidates", chunk, blend_candidates(tables, weights, run.models.average, k))
+            meter.update(len(queries))
 
         yield find
 

@@ -12,6 +12,7 @@ from inference.calibrate import choose
 from inference.card import read_reranker_card
 from inference.engines import open_scorer
 from inference.fuse import PAIR
+from inference.progress import Meter
 from inference.rerank import count_tokens, score_pairs
 from inference.run import Run, size_of
 from inference.tokens import load_tokenizer, reranker_words
@@ -46,7 +47,11 @@ def open_scoring(run: Run, number: int) -> Iterator[Score]:
         place = pl.int_range(1, pl.len() + 1).over("query_id").alias("place")
         return run.board.read("queries", chunk), ordered.select(*PAIR, place)
 
-    with open_scorer(run.engine, member.folder, run.machine) as scorer:
+    total = sum(run.board.sizes) * run.wanted
+    with (
+        open_scorer(run.engine, member.folder, run.machine) as scorer,
+        Meter(desc=f"rerank {member.folder.name}", total=total, unit=" candidates") as meter,
+    ):
 
         def score(rows: np.ndarray, first: int, last: int) -> tuple[int, int]:
             chunk = int(np.searchsorted(ends, rows[0], side="right"))
@@ -58,6 +63,7 @@ def open_scoring(run: Run, number: int) -> Iterator[Score]:
             tokens = count_tokens(asked, run.misconceptions, pairs, words, prompt)
             before = [run.board.read(name, chunk)] if run.board.has(name, chunk) else []
             run.board.keep(name, chunk, pl.concat([*before, scored]))  # last: what is kept is never scored again
+            meter.update(len(pairs))
             return tokens
 
         yield score

@@ -62,7 +62,8 @@ def open_scoring(run: Run, number: int) -> Iterator[Score]:
             scored = pairs.with_columns(score_pairs(asked, run.misconceptions, pairs, scorer, words, prompt))
             tokens = count_tokens(asked, run.misconceptions, pairs, words, prompt)
             before = [run.board.read(name, chunk)] if run.board.has(name, chunk) else []
-            run.board.keep(name, chunk, pl.concat([*before, scored]))  # last: what is kept is never scored again
+            kept = [table.join(pairs, on=PAIR, how="anti", maintain_order="left") for table in before]  # of a retry
+            run.board.keep(name, chunk, pl.concat([*kept, scored]))
             meter.update(len(pairs))
             return tokens
 

@@ -25,6 +25,7 @@ def write_submission(ranked: pl.DataFrame, test: pl.DataFrame, path: Path) -> No
 def submission_rows(ranked: pl.DataFrame, query_ids: pl.Series) -> pl.DataFrame:
     """The rows of a submission for these queries, in their order: the first 25 of each in `ranked`."""
     best = ranked.filter(pl.col("rank") <= K).sort("query_id", "rank")
+    assert not best.select("query_id", "misconception_id").is_duplicated().any(), "a misconception is ranked twice"
     joined = (
         best.group_by("query_id", maintain_order=True)
         .agg(pl.col("misconception_id").cast(pl.String))

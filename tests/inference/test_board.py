@@ -63,6 +63,8 @@ def test_a_ranking_that_misses_a_query_leaves_the_file_as_it_was(board):
     board.keep("scored", 0, pl.DataFrame())
     with pytest.raises(ValueError, match="has no candidate"):
         board.publish(lambda chunk: ranking(board, [12])(chunk).filter(pl.col("query_id") != "1_B"), True)
+    with pytest.raises(AssertionError, match="ranked twice"):
+        board.publish(ranking(board, [12, 12]), True)
     assert board.out.read_text() == text
 
 

@@ -193,6 +193,7 @@ def test_a_later_reranker_with_less_time_reads_what_the_ones_before_it_put_first
         score(every[:5], 0, 4)
         score(every[5:], 0, 6)
         score(every[:5], 4, 6)
+        score(every[:5], 4, 6)  # again, as after a failure behind the scores
     by_first = run.rank_with(0, 1)
     with open_scoring(run, 1) as score:
         score(every, 0, 2)

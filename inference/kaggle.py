@@ -8,20 +8,24 @@ import json
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 MODULES = ("vllm", "polars", "pydantic", "faiss")
 WHEELS = ("vllm", "polars", "pydantic", "faiss-cpu")  # what predict needs beyond Kaggle's image
+MARGIN = 300.0  # seconds before the limit
 STAGES = {role: (f"merge_{role}", f"quantize_{role}") for role in ("embedder", "reranker")}  # that make what serves
 
 
-def run(inputs: Path, out: Path, profile: str, sources: dict[str, dict], sample: int) -> None:
+def run(inputs: Path, out: Path, profile: str, sources: dict[str, dict], sample: int, seconds: float) -> None:
     """Write `out` from what is mounted under `inputs`; `sources` are the digests of the datasets that were pushed.
 
-    Then, beside it in sample/, the same for `sample` questions of train.csv: with the 3 public rows alone, the hidden
-    rerun would be the first real run. Leaves with one sentence when an input is missing, stale or damaged, a wheel
-    does not fit, or the GPUs are not those of the profile.
+    It ends a while before `seconds` are over with the best result until then, and where something failed too: a kernel
+    that fails has no score. Then, beside it in sample/, the same for `sample` questions of train.csv, and there a
+    failure counts: with the 3 public rows alone, the hidden rerun would be the first real run. Leaves with one sentence
+    when an input is missing, stale or damaged, a wheel does not fit, or the GPUs are not those of the profile.
     """
+    end = time.monotonic() + seconds
     try:
         install_wheels(inputs)
         check_gpus(profile)
@@ -29,9 +33,13 @@ def run(inputs: Path, out: Path, profile: str, sources: dict[str, dict], sample:
         models = {role: find_model(inputs, role, sources) for role in STAGES}
         verify(models)
         competition = find(inputs, "misconception_mapping.csv")
-        _predict(competition, models, out, profile)
+        if not _predict(competition, models, out, profile, end):
+            print("The submission is not what it should be, for the reason above", flush=True)
         if sample:
-            _predict_sample(competition, models, out.parent / "sample", profile, sample)
+            from inference.sample import write_sample
+
+            write_sample(competition, out.parent / "sample", sample)
+            _check_sample(out.parent / "sample", models, profile, end)
     except ValueError as error:
         raise SystemExit(f"error: {error}") from None
 
@@ -139,18 +147,23 @@ def check_gpus(profile: str) -> None:
         )
 
 
-def _predict(competition: Path, models: dict[str, Path], out: Path, profile: str) -> None:
-    from inference.calibrate import calibration_of
-    from inference.ensemble import Member, Models
-    from inference.predict import predict
+def _predict(competition: Path, models: dict[str, Path], out: Path, profile: str, end: float) -> bool:
+    """Whether `out` is what it should be; if not, it is the best result in spite of a failure."""
+    from inference.watchdog import DEGRADED, run_guarded
 
-    pair = Models((Member(models["embedder"]),), (Member(models["reranker"]),))
-    predict(competition, pair, out, profile=profile, calibration=calibration_of(pair))
+    given = {"profile": profile, "competition": competition, "out": out, **models}
+    arguments = ["predict", *(text for name, value in given.items() for text in (f"--{name}", str(value)))]
+    now = time.monotonic()
+    status = run_guarded(arguments, out, max(end - now, 2 * MARGIN), MARGIN, now)
+    if status not in (0, DEGRADED):
+        raise ValueError(f"predict ended with status {status} and wrote no submission; its reason is above")
+    return status == 0
 
 
-def _predict_sample(competition: Path, models: dict[str, Path], folder: Path, profile: str, count: int) -> None:
-    from inference.sample import score_sample, write_sample
+def _check_sample(folder: Path, models: dict[str, Path], profile: str, end: float) -> None:
+    """Predict the sample in `folder` and print its score. A failure is an error here: nothing is at stake yet."""
+    from inference.sample import score_sample
 
-    write_sample(competition, folder, count)
-    _predict(folder, models, folder / "submission.csv", profile)
+    if not _predict(folder, models, folder / "submission.csv", profile, end):
+        raise ValueError("the sample's prediction failed, for the reason above; so would the hidden rerun's")
     print(score_sample(folder), flush=True)

@@ -85,7 +85,7 @@ class Run:
 
 def size_of(folder: Path) -> float:
     """Bytes of a model's weights: how slow it is beside another."""
-    return 1.0 + sum(path.stat().st_size for path in folder.glob("model*.safetensors"))
+    return 1.0 + sum(path.stat().st_size for path in folder.glob("*.safetensors"))
 
 
 def write_json(path: Path, content: dict) -> None:

@@ -17,8 +17,10 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
+from inference.calibrate import NAME as CALIBRATION
 from inference.engines import Encoder
 from inference.profiles import Profile
+from inference.vectors import NAME as VECTORS
 from shared import manifest
 from shared.settings import Engine
 
@@ -138,4 +140,4 @@ def _places(shard: int, count: int) -> np.ndarray:
 
 
 def _matters(name: str) -> bool:
-    return name not in ("vectors.safetensors", "calibration.json")
+    return name not in (VECTORS, CALIBRATION)  # they say nothing of how a text is encoded

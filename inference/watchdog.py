@@ -31,7 +31,10 @@ def run_guarded(arguments: list[str], out: Path, limit: float, margin: float, st
     end = started + limit
     command = [sys.executable, "-m", "inference", *arguments, "--deadline", str(end - margin)]
     path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
-    process = subprocess.Popen(command, start_new_session=True, env={**os.environ, "PYTHONPATH": path})
+    environment = {**os.environ, "PYTHONPATH": path}
+    if sys.dont_write_bytecode:  # mounted code stays what its manifest says
+        environment["PYTHONDONTWRITEBYTECODE"] = "1"
+    process = subprocess.Popen(command, start_new_session=True, env=environment)
     try:
         code = process.wait(timeout=max(0.0, end - margin / 2 - time.monotonic()))
     except subprocess.TimeoutExpired:

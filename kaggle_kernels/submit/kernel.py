@@ -2,14 +2,17 @@
 
 import os
 import sys
+import time
 from pathlib import Path
 
+STARTED = time.monotonic()
 SOURCES = {}
 INPUT = Path(os.environ.get("MALRULE_INPUT", "/kaggle/input"))
 OUT = Path(os.environ.get("MALRULE_OUT", "/kaggle/working/submission.csv"))
 PROFILE = os.environ.get("MALRULE_PROFILE", "t4x2")
 RERUN = bool(os.environ.get("KAGGLE_IS_COMPETITION_RERUN"))  # set where the hidden test is mounted, and only there
 SAMPLE = 0 if RERUN else int(os.environ.get("MALRULE_SAMPLE", "100"))  # questions to run beside the 3 public rows
+LIMIT = float(os.environ.get("MALRULE_LIMIT", 9 * 3600))  # seconds that Kaggle gives a kernel of a code competition
 
 code = [path.parent.parent for path in sorted(INPUT.rglob("inference/kaggle.py"))]
 if not code:
@@ -18,4 +21,4 @@ sys.dont_write_bytecode = True  # the mounted code stays what its manifest says
 sys.path.insert(0, str(code[0]))
 from inference.kaggle import run  # noqa: E402 (the code is one of the inputs)
 
-run(INPUT, OUT, PROFILE, SOURCES, SAMPLE)
+run(INPUT, OUT, PROFILE, SOURCES, SAMPLE, LIMIT - (time.monotonic() - STARTED))

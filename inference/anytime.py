@@ -17,6 +17,7 @@ from inference.budget import LEAST, Costs, Shard, Stage, affordable, costs_of, p
 
 PROBE = 8  # the first shard is an eighth: how slow a machine is should be known early
 PART = 0.25  # of the queries; for fewer a reranker is not loaded
+PLANS = 100  # remembered for the log
 ATTEMPTS = 2  # an engine that fails is opened once more, and goes on where it was
 
 Score = Callable[[np.ndarray, int, int], tuple[int, int]]
@@ -112,7 +113,9 @@ def say_loudly(text: str) -> None:
     print(f"\n!!! {text}\n", file=sys.stderr, flush=True)
 
 
-def _worth_opening(rerankers, table, number: int, work: Work, limit: Limit) -> bool:
+def _worth_opening(
+    rerankers: Sequence[Reranker], table: Sequence[Progress], number: int, work: Work, limit: Limit
+) -> bool:
     """Whether there is time to load a reranker and to let it read a few candidates of a good part of the queries."""
     if not any(state.shards for state in table):
         return limit.left() > 0
@@ -121,7 +124,14 @@ def _worth_opening(rerankers, table, number: int, work: Work, limit: Limit) -> b
     return stage.costs.start + PART * reading <= limit.left()
 
 
-def _run(rerankers, table, number: int, work: Work, limit: Limit, publish: Publish) -> None:
+def _run(
+    rerankers: Sequence[Reranker],
+    table: Sequence[Progress],
+    number: int,
+    work: Work,
+    limit: Limit,
+    publish: Publish,
+) -> None:
     """Open a reranker and score shards until its part of the plan is done or no further row fits."""
     state, writing, began = table[number], 0.0, limit.clock()
     state.ended = "running"
@@ -145,7 +155,9 @@ def _run(rerankers, table, number: int, work: Work, limit: Limit, publish: Publi
         publish(table, True)  # before the engine is closed, which may take its time
 
 
-def _decide(rerankers, table, number: int, work: Work, left: float) -> tuple[int, ...]:
+def _decide(
+    rerankers: Sequence[Reranker], table: Sequence[Progress], number: int, work: Work, left: float
+) -> tuple[int, ...]:
     """The depths of this and the later rerankers; everything until a first shard was measured."""
     state = table[number]
     if math.isinf(left) or not any(earlier.shards for earlier in table):
@@ -153,11 +165,11 @@ def _decide(rerankers, table, number: int, work: Work, left: float) -> tuple[int
     now, *later = _stages(rerankers, table, number, work)
     depths = plan([Stage(now.done, Costs(0.0, now.costs.query, now.costs.candidate)), *later], work.wanted, left)
     if not state.plans or state.plans[-1][1] != depths:
-        state.plans.append((int((state.done > 0).sum()), depths))
+        state.plans = [*state.plans[-PLANS:], (int((state.done > 0).sum()), depths)]
     return depths
 
 
-def _stages(rerankers, table: Sequence[Progress], number: int, work: Work) -> list[Stage]:
+def _stages(rerankers: Sequence[Reranker], table: Sequence[Progress], number: int, work: Work) -> list[Stage]:
     """What is known of this and the later stages; the costs of an unmeasured one come from the last measured one."""
     measured = max(place for place, state in enumerate(table) if state.shards)
     known = costs_of(table[measured].shards, table[measured].start)

@@ -16,10 +16,16 @@ from inference.submission import COLUMNS, submission_rows
 SELDOM = 50  # times as long as a writing takes is waited for the next: it costs 2 % of the time at most
 
 
+def work_folder(out: Path) -> Path:
+    """Where the board of `out` keeps its tables; gone when the work is done."""
+    return out.with_name(f".{out.name}.work")
+
+
 class Board:
     """Test rows in chunks; a chunk has named tables, and its rows of the submission."""
 
-    def __init__(self, folder: Path, out: Path, clock: Callable[[], float] = time.monotonic):
+    def __init__(self, out: Path, clock: Callable[[], float] = time.monotonic):
+        folder = work_folder(out).resolve()
         self.folder, self.out, self.clock = folder, out, clock
         self.sizes: list[int] = []  # rows of each chunk
         self.stale: set[int] = set()  # chunks of which more is known than their rows say

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from inference.anytime import say_loudly
+from inference.anytime import ATTEMPTS, say_loudly
 from inference.card import EmbedderCard, read_embedder_card
 from inference.corpus import write_corpus
 from inference.engines import Encoder, open_encoder
@@ -34,24 +34,27 @@ def find_all(run: Run) -> None:
             run.found.append("skipped, no time")
             continue
         began = run.limit.clock()
-        try:
-            run.found.append(_find(run, number))
-        except Exception:
-            traceback.print_exc()
-            say_loudly(f"embedder {member.folder} failed: going on without what it did not find")
-            run.found.append("failed")
+        run.found.append(_find(run, number))
         took = took or run.limit.clock() - began
         run.publish(True)
 
 
 def _find(run: Run, number: int) -> str:
-    with open_finding(run, number) as find:
-        for chunk in range(len(run.board.sizes)):
-            if run.limit.left() <= 0:
-                return "out of time"
-            find(chunk)
-            run.publish(False)
-    return "complete"
+    """How it ended. An embedder that fails is opened once more and goes on where it was."""
+    for attempt in range(1, ATTEMPTS + 1):
+        try:
+            with open_finding(run, number) as find:
+                for chunk in range(len(run.board.sizes)):
+                    if run.limit.left() <= 0:
+                        return "out of time"
+                    if not run.board.has(f"found{number}", chunk):
+                        find(chunk)
+                        run.publish(False)
+            return "complete"
+        except Exception:
+            traceback.print_exc()
+            say_loudly(f"embedder {run.models.embedders[number].folder} failed, attempt {attempt} of {ATTEMPTS}")
+    return "failed"
 
 
 @contextmanager
@@ -70,11 +73,12 @@ def open_finding(run: Run, number: int) -> Iterator[Callable[[int], None]]:
         def find(chunk: int) -> None:
             queries = run.board.read("queries", chunk)
             asked = encoder.encode(query_prompts(queries, words, card))
-            run.board.keep(name, chunk, find_candidates(queries, run.misconceptions, asked, known, k))
-            there = [place for place in range(number + 1) if run.board.has(f"found{place}", chunk)]
-            tables = [run.board.read(f"found{place}", chunk) for place in there]
-            weights = [run.models.embedders[place].weight for place in there]
+            found = find_candidates(queries, run.misconceptions, asked, known, k)
+            there = [place for place in range(number) if run.board.has(f"found{place}", chunk)]
+            tables = [*(run.board.read(f"found{place}", chunk) for place in there), found]
+            weights = [run.models.embedders[place].weight for place in [*there, number]]
             run.board.keep("candidates", chunk, blend_candidates(tables, weights, run.models.average, k))
+            run.board.keep(name, chunk, found)  # last: then the chunk is done
             meter.update(len(queries))
 
         yield find

@@ -51,7 +51,7 @@ def predict(
     known = set(misconceptions["misconception_id"])
     check_ids(calibration, known)
     out.parent.mkdir(parents=True, exist_ok=True)
-    board = Board(out.with_name(f".{out.name}.work"), out, limit.clock)
+    board = Board(out, limit.clock)
     run = Run(models, calibration, misconceptions, board, engine, machine, limit, vectors)
     seconds: dict[str, float] = {}
     try:

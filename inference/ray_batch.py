@@ -51,7 +51,7 @@ def predict_with_ray(
     known = set(misconceptions["misconception_id"])
     check_ids(calibration, known)
     out.parent.mkdir(parents=True, exist_ok=True)
-    board = Board(out.with_name(f".{out.name}.work").resolve(), out)
+    board = Board(out)
     run = Run(models, calibration, misconceptions, board, engine, machine, Limit())
     try:
         read_rows(run, competition)

@@ -10,7 +10,7 @@ import os
 import time
 import uuid
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import AbstractContextManager, ExitStack, suppress
 from pathlib import Path
 
 import numpy as np
@@ -46,8 +46,9 @@ class VectorStore:
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
         for partial in folder.glob(".*.partial"):
-            if time.time() - partial.stat().st_mtime > ABANDONED:
-                partial.unlink(missing_ok=True)
+            with suppress(FileNotFoundError):  # another writer has just finished it
+                if time.time() - partial.stat().st_mtime > ABANDONED:
+                    partial.unlink()
         self.shards = sorted(folder.glob("*.safetensors"))
         keys = [_read(path, "keys") for path in self.shards]
         places = [_places(shard, len(rows)) for shard, rows in enumerate(keys)]

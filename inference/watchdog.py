@@ -7,6 +7,7 @@ The best submission so far is on disk all the time, so that ending the process l
 import ctypes
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from inference.anytime import say_loudly
+from inference.board import work_folder
 
 DEGRADED = 3  # exit status: submission.csv is valid, and something failed on the way to it
 ROOT = Path(__file__).parents[1]
@@ -41,6 +43,7 @@ def run_guarded(arguments: list[str], out: Path, limit: float, margin: float, st
         code = None
     finally:
         _end(process)
+        shutil.rmtree(work_folder(out), ignore_errors=True)  # of a killed process
     how = "was killed at the limit" if code is None else f"ended with status {code}"
     if (log := out.with_name("budget.json")).exists() and code not in (0, 2, DEGRADED):
         log.write_text(json.dumps({**json.loads(log.read_text()), "process": how}, indent=1) + "\n")

@@ -18,7 +18,7 @@ class Clock:
 
 @pytest.fixture
 def board(tmp_path, queries):
-    board = Board(tmp_path / "work", tmp_path / "submission.csv", Clock())
+    board = Board(tmp_path / "submission.csv", Clock())
     board.add(queries[:5])
     board.add(queries[5:])
     return board

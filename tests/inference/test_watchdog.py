@@ -62,6 +62,7 @@ def test_a_stall_ends_before_the_limit_with_status_0_and_a_loud_line(competition
     assert 9 <= time.monotonic() - began < 12.5  # killed half a margin before the limit
     check(competition, out)
     assert json.loads((tmp_path / "budget.json").read_text())["process"] == "was killed at the limit"
+    assert not list(tmp_path.glob(".*"))
 
 
 def test_a_killed_process_leaves_a_valid_submission_and_status_3(competition, models, tmp_path):

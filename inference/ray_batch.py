@@ -6,6 +6,7 @@ An extra for a million rows: nothing else imports Ray. Every machine needs this 
 
 from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ import ray.data
 from inference.anytime import Limit
 from inference.board import Board
 from inference.calibrate import Calibration, check_ids
-from inference.ensemble import Models
+from inference.ensemble import Member, Models
 from inference.predict import read_rows
 from inference.profiles import load_profile
 from inference.run import Run
@@ -44,14 +45,15 @@ def predict_with_ray(
 ) -> list[dict]:
     """Write `out` as predict does without a limit, by `workers` on the cluster that Ray is connected to.
 
-    One model at a time is on the workers, and each of them has one GPU, where the profile has any. A chunk whose worker
-    dies is done again by another. Returns {"stage", "chunk", "node"} of all chunks.
+    One model at a time is on the workers, and each of them has one GPU, where the profile has any. Returns
+    {"stage", "chunk", "node"} of all chunks.
     """
     misconceptions, machine = read_misconceptions(competition), load_profile(profile)
     known = set(misconceptions["misconception_id"])
     check_ids(calibration, known)
     out.parent.mkdir(parents=True, exist_ok=True)
     board = Board(out)
+    models = replace(models, embedders=_absolute(models.embedders), rerankers=_absolute(models.rerankers))
     run = Run(models, calibration, misconceptions, board, engine, machine, Limit())
     try:
         read_rows(run, competition)
@@ -93,6 +95,11 @@ class Ranker:
 
     def __call__(self, batch: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         return _each(batch, lambda chunk: self.score(self.starts[chunk] + np.arange(self.sizes[chunk]), 0, self.wanted))
+
+
+def _absolute(members: tuple[Member, ...]) -> tuple[Member, ...]:
+    """Workers have a working directory of their own."""
+    return tuple(replace(member, folder=member.folder.resolve()) for member in members)
 
 
 def _on_all_chunks(worker: type, run: Run, number: int, workers: int) -> list[dict]:

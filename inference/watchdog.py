@@ -45,9 +45,11 @@ def run_guarded(arguments: list[str], out: Path, limit: float, margin: float, st
         _end(process)
         shutil.rmtree(work_folder(out), ignore_errors=True)  # of a killed process
     how = "was killed at the limit" if code is None else f"ended with status {code}"
-    if (log := out.with_name("budget.json")).exists() and code not in (0, 2, DEGRADED):
+    written = _stamp(out) != before
+    if written and code not in (0, 2, DEGRADED):
+        log = out.with_name("budget.json")
         log.write_text(json.dumps({**json.loads(log.read_text()), "process": how}, indent=1) + "\n")
-    return _judge(code, how, _stamp(out) != before, out)
+    return _judge(code, how, written, out)
 
 
 def die_with_parent() -> None:

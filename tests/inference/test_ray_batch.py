@@ -1,5 +1,7 @@
 """Guards inference/ray_batch.py on a real cluster of two nodes: it says what one machine says."""
 
+from pathlib import Path
+
 import pytest
 import ray
 import ray.data
@@ -27,7 +29,8 @@ def cluster():
 
 def test_two_workers_write_the_submission_of_one_machine(cluster, competition, models, tmp_path, monkeypatch):
     monkeypatch.setattr("inference.predict.QUESTIONS", 1)  # four chunks
-    members = Models((Member(models / "e1"),), (Member(models / "r1"),))
+    monkeypatch.chdir(models)  # relative folders are relative to here, not to where a worker runs
+    members = Models((Member(Path("e1")),), (Member(Path("r1")),))
     ray.data.DataContext.get_current().wait_for_min_actors_s = 300  # or one does all
     how = {"profile": "cpu", "calibration": plain(6), "engine": "hf"}
     predict(competition, members, tmp_path / "alone.csv", **how)

@@ -11,9 +11,11 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from contextlib import suppress
 from pathlib import Path
+from typing import TextIO
 
 from inference.anytime import say_loudly
 from inference.board import work_folder
@@ -33,16 +35,21 @@ def run_guarded(arguments: list[str], out: Path, limit: float, margin: float, st
     end = started + limit
     command = [sys.executable, "-m", "inference", *arguments, "--deadline", str(end - margin)]
     path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
-    environment = {**os.environ, "PYTHONPATH": path}
+    environment = {**os.environ, "PYTHONPATH": path, "PYTHONUNBUFFERED": "1"}
     if sys.dont_write_bytecode:  # mounted code stays what its manifest says
         environment["PYTHONDONTWRITEBYTECODE"] = "1"
-    process = subprocess.Popen(command, start_new_session=True, env=environment)
+    process = subprocess.Popen(
+        command, start_new_session=True, env=environment, stdout=subprocess.PIPE, text=True, errors="replace"
+    )
+    relay = threading.Thread(target=_relay, args=(process.stdout,), daemon=True)
+    relay.start()
     try:
         code = process.wait(timeout=max(0.0, end - margin / 2 - time.monotonic()))
     except subprocess.TimeoutExpired:
         code = None
     finally:
         _end(process)
+        relay.join(timeout=5)
         shutil.rmtree(work_folder(out), ignore_errors=True)  # of a killed process
     how = "was killed at the limit" if code is None else f"ended with status {code}"
     written = _stamp(out) != before
@@ -55,6 +62,12 @@ def run_guarded(arguments: list[str], out: Path, limit: float, margin: float, st
 def die_with_parent() -> None:
     """Have the kernel kill this process when the one that started it is gone: nobody else would end it in time."""
     ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+
+
+def _relay(lines: TextIO) -> None:
+    """Print what the process prints: in a notebook its own output would bypass the cell."""
+    for line in lines:
+        print(line, end="", flush=True)
 
 
 def _end(process: subprocess.Popen) -> None:

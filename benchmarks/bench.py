@@ -17,6 +17,7 @@ from benchmarks.arms import measure
 from benchmarks.results import Arm, Stage
 from benchmarks.shapes import SHAPES, Shape, build, write_tokenizer
 from benchmarks.table import print_table
+from inference.ranks import avoid_cudnn_attention
 
 VERSIONS = ("torch", "transformers", "peft", "FlagEmbedding", "sentence-transformers", "faiss-cpu")
 PEERS = {"FlagEmbedding": "FlagEmbedding", "sentence-transformers": "sentence_transformers"}
@@ -42,8 +43,7 @@ class Bench:
 def opened(shape_name: str) -> Iterator[Bench]:
     """Build the model on the GPU (bfloat16), or where there is none on the CPU (float32)."""
     device = torch.device("cuda", 0) if torch.cuda.is_available() else torch.device("cpu")
-    # cuDNN's attention gives NaN gradients for masked rows of n x 128 + 64 tokens on Hopper: pytorch issue 196678
-    torch.backends.cuda.enable_cudnn_sdp(False)
+    avoid_cudnn_attention()
     torch._dynamo.config.recompile_limit = 64  # more models and modes than a program usually has
     shape, start = SHAPES[shape_name], time.monotonic()
     if device.type == "cpu":

@@ -23,7 +23,7 @@ from benchmarks.shapes import SHAPES, build
 from benchmarks.sides import Trainer
 from benchmarks.timing import timed
 from benchmarks.workload import draw_mining, draw_pairs, draw_texts, exact_group, instruction, mining_rows, rows_of
-from inference.ranks import joined_ranks, rank, sum_over_ranks, wait_for_all, world
+from inference.ranks import avoid_cudnn_attention, joined_ranks, rank, sum_over_ranks, wait_for_all, world
 
 ROUNDS = 2
 BATCH_TOKENS = 8192  # 30 batches of this work to share out; a real pass has 70 of 65,536
@@ -116,7 +116,7 @@ def _place() -> torch.device:
 
 
 def _base(shape_name: str, device: torch.device) -> torch.nn.Module:
-    torch.backends.cuda.enable_cudnn_sdp(False)  # see bench.py
+    avoid_cudnn_attention()
     return build(SHAPES[shape_name], device, torch.bfloat16 if device.type == "cuda" else torch.float32)
 
 

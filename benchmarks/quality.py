@@ -48,7 +48,6 @@ def main() -> None:
     if settings.iteration.previous:
         raise SystemExit(f"{chosen.run} was taught by {settings.iteration.previous}, and no peer here can be: take it")
     with joined_ranks(settings.machine.device) as device:
-        torch.backends.cuda.enable_cudnn_sdp(False)  # see masked_attention.py
         compare(Job(settings, chosen.run, Path(), ""), chosen.model, chosen.seeds, chosen.out, device)
 
 

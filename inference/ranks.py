@@ -20,9 +20,7 @@ def joined_ranks(device: str) -> Iterator[torch.device]:
     place = torch.device(device, local) if device == "cuda" else torch.device(device)
     if device == "cuda":
         torch.cuda.set_device(place)
-        torch.backends.cuda.enable_cudnn_sdp(
-            False
-        )  # its masked backward gave NaN on an H200 (benchmarks/masked_attention.py)
+        avoid_cudnn_attention()
     if "WORLD_SIZE" in os.environ and not dist.is_initialized():
         dist.init_process_group("nccl" if device == "cuda" else "gloo", timeout=timedelta(minutes=30))
     try:
@@ -30,6 +28,11 @@ def joined_ranks(device: str) -> Iterator[torch.device]:
     finally:
         if dist.is_initialized():
             dist.destroy_process_group()
+
+
+def avoid_cudnn_attention() -> None:
+    """Its backward pass gives NaN for masked rows of n x 128 + 64 tokens on Hopper (benchmarks/masked_attention.py)."""
+    torch.backends.cuda.enable_cudnn_sdp(False)
 
 
 def rank() -> int:
@@ -70,6 +73,15 @@ def take_turns(count: int, *, together: bool = False) -> Iterator[int | None]:
     queue, store = f"queue {next(_queues)}", dist.distributed_c10d._get_default_store()
     while (number := store.add(queue, 1) - 1) < count:
         yield number
+
+
+def largest_over_ranks(value: int, device: torch.device) -> int:
+    """The largest `value` of all processes."""
+    if world() == 1:
+        return value
+    tensor = torch.tensor(value, device=device)
+    dist.all_reduce(tensor, dist.ReduceOp.MAX)
+    return int(tensor)
 
 
 def fill_from_ranks(values: np.ndarray) -> np.ndarray:

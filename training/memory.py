@@ -9,7 +9,7 @@ from transformers.modeling_layers import GradientCheckpointingLayer
 
 from inference.engines.forest import grow
 from inference.engines.forward import last_hidden
-from inference.ranks import rank
+from inference.ranks import largest_over_ranks, rank
 from shared.settings import Train
 
 PROBE = 1024  # tokens
@@ -55,7 +55,8 @@ def _measure(model: PreTrainedModel, layers: list[GradientCheckpointingLayer], t
     model.train(was_training)
     recomputed, kept = bytes_a_token[1], bytes_a_token[3]
     free = ROOM * torch.cuda.mem_get_info()[0]
-    count = count_recomputed(free, tokens, kept, recomputed, len(layers))
+    needed = count_recomputed(free, tokens, kept, recomputed, len(layers))
+    count = largest_over_ranks(needed, model.device)  # a layer that is spread over the processes needs all to recompute
     if rank() == 0:
         print(f"{count} of {len(layers)} layers recompute: {kept * tokens / 2**30:.1f} GiB for {tokens} tokens without")
     return count

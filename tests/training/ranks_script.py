@@ -11,7 +11,7 @@ import polars as pl
 import torch
 
 from inference.engines.hf import HFEncoder, HFScorer, load_backbone, load_causal
-from inference.ranks import joined_ranks, rank, sum_over_ranks, world
+from inference.ranks import joined_ranks, largest_over_ranks, rank, sum_over_ranks, world
 from tests.training.tiny import (
     CPU,
     embedder_settings,
@@ -30,7 +30,7 @@ ROWS = [[2, *range(10, 10 + (place * 7) % 23), 3] for place in range(41)]  # rag
 
 def main(tables: Path, embedder: Path, reranker: Path, out: Path) -> None:
     frames = (pl.read_parquet(tables / "queries.parquet"), pl.read_parquet(tables / "misconceptions.parquet"))
-    answers = {"world": world(), **_answers(embedder, reranker)}
+    answers = {"world": world(), "largest": largest_over_ranks(3 + rank(), CPU), **_answers(embedder, reranker)}
     for kind, make, settings_of, folder in (
         ("embedder", make_embedder, embedder_settings, embedder),
         ("reranker", make_reranker, reranker_settings, reranker),

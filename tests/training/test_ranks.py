@@ -54,6 +54,10 @@ def test_there_were_one_and_two_processes(one, two):
     assert (one["world"], two[0]["world"], two[1]["world"]) == (1, 2, 2)
 
 
+def test_processes_agree_on_the_largest_of_their_numbers(one, two):
+    assert (one["largest"], two[0]["largest"], two[1]["largest"]) == (3, 4, 4)
+
+
 # seed: scoring with several processes mixed rows up (0.58 -> 0.32)
 @pytest.mark.parametrize("name", ["vectors", "scores"])
 def test_every_row_keeps_its_place_and_its_number_to_the_bit_on_every_process(one, two, name):

@@ -10,7 +10,7 @@ from benchmarks.shapes import YES, twin
 from benchmarks.sides import ALPHA, RANK, TARGETS, TEMPERATURE, Rows, Trainer
 from benchmarks.workload import Texts, trie_tokens
 from inference.engines.attention import PACKED, compile_layers
-from inference.engines.forward import Batch, embed, plan, rows_of, yes_logits
+from inference.engines.forward import answer_together, embed, yes_logits
 from inference.engines.fp8 import use_fp8
 from inference.engines.hf import HFEncoder, HFScorer
 from inference.profiles import load_profile
@@ -104,14 +104,8 @@ def _adapted(base: torch.nn.Module, settings: Train) -> torch.nn.Module:
 
 
 def _yes(model: torch.nn.Module, rows: Rows) -> torch.Tensor:
-    batches = plan(model, rows, sum(map(len, rows)))
-    return torch.cat([yes_logits(model, batch, YES) for batch in batches])[_order(batches)]
+    return answer_together(model, rows, lambda batch: yes_logits(model, batch, YES))
 
 
 def _vectors(model: torch.nn.Module, rows: Rows) -> torch.Tensor:
-    batches = plan(model, rows, sum(map(len, rows)))
-    return torch.cat([embed(model, batch, "last") for batch in batches])[_order(batches)]
-
-
-def _order(batches: Sequence[Batch]) -> np.ndarray:
-    return np.concatenate([rows_of(batch) for batch in batches]).argsort()
+    return answer_together(model, rows, lambda batch: embed(model, batch, "last"))

@@ -11,7 +11,7 @@ import torch
 from transformers import PreTrainedModel
 
 from inference.card import EmbedderCard
-from inference.engines.forward import embed, plan, rows_of
+from inference.engines.forward import answer_together, embed
 from inference.engines.hf import HFEncoder
 from inference.fuse import candidate_table
 from inference.ranks import rank, sum_over_ranks
@@ -94,10 +94,9 @@ class EmbedderObjective:
             for row in (self._query(group, seed), *(self.passages[id_] for id_ in group.misconception_ids))
         ]
         share = self.settings.share and self.card.pooling == "last"
-        batches = plan(self.model, rows, sum(map(len, rows)), share=share)  # packed it is one, padded it is by length
-        vectors_ND = torch.cat([embed(self.model, batch, self.card.pooling) for batch in batches])
-        order = np.concatenate([rows_of(batch) for batch in batches]).argsort()
-        return vectors_ND[order].view(len(groups), -1, vectors_ND.shape[-1])
+        pooling = self.card.pooling
+        vectors_ND = answer_together(self.model, rows, lambda batch: embed(self.model, batch, pooling), share=share)
+        return vectors_ND.view(len(groups), -1, vectors_ND.shape[-1])
 
     def _query(self, group: Group, seed: str) -> list[int]:
         row = self.rows[group.query_id]

@@ -9,7 +9,7 @@ import polars as pl
 import torch
 from transformers import PreTrainedModel
 
-from inference.engines.forward import plan, rows_of, yes_logits
+from inference.engines.forward import answer_together, yes_logits
 from inference.engines.hf import HFScorer
 from inference.rerank import order_by_score, score_pairs
 from shared.folds import seed_of, seen_ids
@@ -78,9 +78,9 @@ class RerankerObjective:
 
     def _loss(self, groups: list[Group]) -> torch.Tensor:
         rows = [[*self.asked[group.query_id], *self.known[id_]] for group in groups for id_ in group.misconception_ids]
-        [batch] = plan(self.model, rows, sum(map(len, rows)) + len(rows), share=self.settings.share)
-        scores_N = yes_logits(self.model, batch, self.yes)
-        scores_bG = scores_N[rows_of(batch).argsort()].view(len(groups), -1)
+        share = self.settings.share
+        scores_N = answer_together(self.model, rows, lambda b: yes_logits(self.model, b, self.yes), share=share)
+        scores_bG = scores_N.view(len(groups), -1)
         loss_b = listwise(scores_bG, self.settings.label_smoothing)
         if self.settings.distill:
             teacher_bG = torch.tensor([group.teacher for group in groups], device=scores_bG.device)

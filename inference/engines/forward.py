@@ -6,7 +6,7 @@ takes small forests as padded rows under a dense mask.
 Shapes: N rows of ids, B rows of a batch, T tokens, D width.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -34,6 +34,15 @@ def plan(model: PreTrainedModel, rows: Rows, batch_tokens: int, *, share: bool =
     least = DENSE_SHARED if share else max(map(len, rows), default=0) + 1  # without sharing every row lies alone
     forests = grow(rows, most=DENSE_TOKENS, least=least, share=share)
     return [[forests[place] for place in batch] for batch in cut_batches(list(map(len, forests)), batch_tokens)]
+
+
+def answer_together(
+    model: PreTrainedModel, rows: Rows, forward: Callable[[Batch], torch.Tensor], *, share: bool = True
+) -> torch.Tensor:
+    """What `forward` says of each row [N, ...], in order: a packed model gets one batch, another some by length."""
+    batches = plan(model, rows, sum(map(len, rows)), share=share)
+    order = np.concatenate([rows_of(batch) for batch in batches]).argsort()
+    return torch.cat([forward(batch) for batch in batches])[order]
 
 
 def rows_of(batch: Batch) -> np.ndarray:

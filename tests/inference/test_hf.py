@@ -6,7 +6,7 @@ import torch
 from torch.nn.functional import normalize
 from transformers import AutoModel, AutoModelForCausalLM
 
-from inference.engines.forward import embed, plan, rows_of, yes_logits
+from inference.engines.forward import answer_together, embed, yes_logits
 from inference.engines.hf import HFEncoder, HFScorer, load_backbone, load_causal, open_encoder, open_scorer
 from inference.profiles import Profile
 from inference.tokens import load_tokenizer, yes_token
@@ -38,9 +38,8 @@ def full_logits(folder):
 
 def vectors(model, rows, pooling):
     """Vectors of all rows computed as one batch, in the order of the rows."""
-    [batch] = plan(model, rows, 10_000, share=pooling == "last")
     with torch.no_grad():
-        return embed(model, batch, pooling)[rows_of(batch).argsort()]
+        return answer_together(model, rows, lambda batch: embed(model, batch, pooling), share=pooling == "last")
 
 
 @MODELS
@@ -58,9 +57,8 @@ def test_neither_padding_nor_the_other_candidates_change_the_full_models_logit_o
     model, yes = load_causal(folder, dtype, CPU), yes_token(load_tokenizer(folder))
     pairs = [[*prefix, *suffix] for prefix, group in zip(PREFIXES, SUFFIXES, strict=True) for suffix in group]
     for share in (True, False):
-        [batch] = plan(model, pairs, 10_000, share=share)
         with torch.no_grad():
-            logits = yes_logits(model, batch, yes)[rows_of(batch).argsort()]
+            logits = answer_together(model, pairs, lambda batch: yes_logits(model, batch, yes), share=share)
         np.testing.assert_allclose(logits, full_logits(folder), atol=tolerance)
 
 

@@ -149,6 +149,16 @@ def test_label_smoothing_touches_the_hard_term_only(reranker, tables):
 
 
 @pytest.mark.parametrize("kind", ["embedder", "reranker"])
+def test_sharing_beginnings_changes_neither_loss_nor_gradient(kind, tables, request):
+    answers = []
+    for share in (True, False):
+        model, objective = request.getfixturevalue(kind)(share=share)
+        answers.append(gradient(model, objective, one_update(tables), 8))
+    assert answers[0][0] == pytest.approx(answers[1][0], abs=1e-12)
+    assert difference(answers[0][1], answers[1][1]) < 1e-10
+
+
+@pytest.mark.parametrize("kind", ["embedder", "reranker"])
 def test_dropout_follows_from_the_seed_alone(kind, tables, request):
     model, objective = request.getfixturevalue(kind)(dropout=0.3)
     update = one_update(tables)

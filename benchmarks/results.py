@@ -10,6 +10,7 @@ import torch
 
 from benchmarks.floor import floor_seconds
 from benchmarks.shapes import Shape
+from shared.files import replacing
 
 OURS = "ours"
 
@@ -91,9 +92,8 @@ def write(stage: Stage, results: list[Result]) -> None:
     """All results so far, whole or not at all."""
     rows = [_row(stage, results, result) for result in results]
     text = json.dumps({**stage.about, "stage": stage.name, "train": stage.train, "arms": rows}, indent=1)
-    partial = stage.out.with_suffix(".partial")
-    partial.write_text(text + "\n")
-    partial.replace(stage.out)
+    with replacing(stage.out) as partial:
+        partial.write_text(text + "\n")
 
 
 def _row(stage: Stage, results: list[Result], result: Result) -> dict:

@@ -12,6 +12,7 @@ from pathlib import Path
 import polars as pl
 
 from inference.submission import COLUMNS, submission_rows
+from shared.files import replacing
 
 SELDOM = 50  # times as long as a writing takes is waited for the next: it costs 2 % of the time at most
 
@@ -79,13 +80,11 @@ class Board:
         shutil.rmtree(self.folder)
 
     def _join(self) -> None:
-        partial = self.out.with_name(f".{self.out.name}.partial")
-        with open(partial, "wb") as whole:
+        with replacing(self.out) as partial, open(partial, "wb") as whole:
             whole.write((",".join(COLUMNS) + "\n").encode())
             for chunk in range(len(self.sizes)):
                 with open(self._path("rows", chunk), "rb") as part:
                     shutil.copyfileobj(part, whole)
-        os.replace(partial, self.out)
 
     def _path(self, name: str, chunk: int) -> Path:
         return self.folder / f"{name}-{chunk:06d}"

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from inference.ensemble import Models
 from inference.fuse import put_in_order
+from shared.files import replacing
 from shared.metrics import K
 
 NAME = "calibration.json"
@@ -131,6 +132,5 @@ def read_calibration(folder: Path) -> Calibration | None:
 
 def write_calibration(calibration: Calibration, folder: Path) -> None:
     """Write `folder`/calibration.json; it holds a whole calibration or does not change."""
-    partial = folder / f".{NAME}.partial"
-    partial.write_text(calibration.model_dump_json(indent=1) + "\n")
-    partial.replace(folder / NAME)
+    with replacing(folder / NAME) as partial:
+        partial.write_text(calibration.model_dump_json(indent=1) + "\n")

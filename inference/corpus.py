@@ -1,10 +1,11 @@
 """Keeps the vectors of a catalogue that is too large for memory on disk, in shards, to be searched one by one."""
 
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
+
+from shared.files import replacing
 
 SHARD_BYTES = 1 << 28  # of a shard in float32, as it is searched: 262,144 rows of width 256, 13,107 of 5,120
 
@@ -31,7 +32,5 @@ def read_corpus(folder: Path) -> Iterator[tuple[np.ndarray, np.ndarray]]:
 
 
 def _write(path: Path, rows: np.ndarray) -> None:
-    partial = path.with_name(f".{path.name}.partial")
-    with open(partial, "wb") as file:
+    with replacing(path) as partial, open(partial, "wb") as file:
         np.save(file, rows)
-    os.replace(partial, path)

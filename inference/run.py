@@ -2,7 +2,6 @@
 
 import json
 import math
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +14,7 @@ from inference.calibrate import Calibration, apply
 from inference.ensemble import Models
 from inference.fuse import PAIR, blend_scores
 from inference.profiles import Profile
+from shared.files import replacing
 from shared.settings import Engine
 
 
@@ -90,6 +90,5 @@ def size_of(folder: Path) -> float:
 
 def write_json(path: Path, content: dict) -> None:
     """Write `path` whole or not at all."""
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_text(json.dumps(content, indent=1) + "\n")
-    os.replace(partial, path)
+    with replacing(path) as partial:
+        partial.write_text(json.dumps(content, indent=1) + "\n")

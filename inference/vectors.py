@@ -6,7 +6,6 @@ encoding. float16 moved 64 of 4,500 places of the demo, and 98 of 25,000 of the 
 
 import hashlib
 import json
-import os
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +17,7 @@ from inference.card import EmbedderCard, read_embedder_card
 from inference.engines import Encoder, open_encoder
 from inference.profiles import Profile
 from shared import manifest
+from shared.files import replacing
 from shared.prompts import Words, embedder_passage
 from shared.settings import Engine
 
@@ -44,10 +44,9 @@ def store_vectors(vectors: np.ndarray, misconceptions: pl.DataFrame, embedder: P
     ids, made_from = misconceptions["misconception_id"].to_numpy(), _made_from(misconceptions, embedder)
     order = np.argsort(ids)
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.partial")
     tensors = {"ids": ids[order], "vectors": np.ascontiguousarray(vectors[order], np.float32)}
-    save_file(tensors, partial, metadata={"made_from": json.dumps(made_from)})  # one key: several have no fixed order
-    os.replace(partial, path)
+    with replacing(path) as partial:  # one key of metadata: several have no fixed order
+        save_file(tensors, partial, metadata={"made_from": json.dumps(made_from)})
 
 
 def encode_misconceptions(

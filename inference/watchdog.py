@@ -19,6 +19,7 @@ from typing import TextIO
 
 from inference.anytime import say_loudly
 from inference.board import work_folder
+from inference.run import write_json
 
 DEGRADED = 3  # exit status: submission.csv is valid, and something failed on the way to it
 ROOT = Path(__file__).parents[1]
@@ -55,7 +56,7 @@ def run_guarded(arguments: list[str], out: Path, limit: float, margin: float, st
     written = _stamp(out) != before
     if written and code not in (0, 2, DEGRADED):
         log = out.with_name("budget.json")
-        log.write_text(json.dumps({**json.loads(log.read_text()), "process": how}, indent=1) + "\n")
+        write_json(log, {**json.loads(log.read_text()), "process": how})
     return _judge(code, how, written, out)
 
 

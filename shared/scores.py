@@ -1,10 +1,10 @@
 """Keeps the leaderboard score of a run beside it, in submission.json, which `just submit` writes as well."""
 
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from shared.files import replacing
 from shared.manifest import NAME, digest
 
 FILE = "submission.json"
@@ -42,9 +42,8 @@ def write_score(run: Path, *, time: str, public: str | None, private: str | None
     given = {"public_score": public, "private_score": private}
     record = {**before, **{key: text for key, text in given.items() if text}, "models": models, "time": time}
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_text(json.dumps(record, indent=1) + "\n")
-    os.replace(partial, path)
+    with replacing(path) as partial:
+        partial.write_text(json.dumps(record, indent=1) + "\n")
 
 
 def models_of(run: Path) -> dict[str, str]:

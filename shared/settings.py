@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from shared.files import replacing
 from shared.prompts import INSTRUCTION
 
 ITERATIONS = Path("training/iterations")
@@ -137,6 +138,7 @@ class TrainEmbedder(Train):
     rate: Annotated[float, Field(gt=0)] = 1e-4
     warmup: Share = 0.1
     temperature: Annotated[float, Field(gt=0)] = 0.02
+    micro_tokens: Count = 16384  # a whole update (16 groups of about 600): in more pieces, everything is encoded twice
     max_examples: Annotated[int, Field(ge=0)] = 2  # a training query gets 0 to this many in-context examples
     shared_examples: bool = False  # the same ones for all queries of an update, computed once: not the seed's recipe
 
@@ -224,9 +226,8 @@ def write_settings(settings: Settings, run: Path) -> None:
     if path.is_file() and path.read_text() == text:
         return
     run.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".partial")
-    partial.write_text(text)
-    partial.replace(path)
+    with replacing(path) as partial:
+        partial.write_text(text)
 
 
 def _override(sections: dict, override: str) -> None:

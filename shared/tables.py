@@ -1,9 +1,10 @@
 """Reads and writes every table that passes between two stages, and refuses one that breaks its schema."""
 
-import os
 from pathlib import Path
 
 import polars as pl
+
+from shared.files import replacing
 
 # Long format throughout; ids are keys, text never is: two misconceptions of the competition have the same words.
 QUERIES = {
@@ -61,9 +62,8 @@ def write_table(table: pl.DataFrame, path: Path, schema: dict[str, type[pl.DataT
     table = table.select(*schema)
     check_table(table, schema, str(path))
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.partial")
-    table.write_parquet(partial)
-    os.replace(partial, path)
+    with replacing(path) as partial:
+        table.write_parquet(partial)
 
 
 def check_table(table: pl.DataFrame, schema: dict[str, type[pl.DataType]], name: str) -> None:

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from shared.files import replacing
 from shared.manifest import digest, read_manifest, write_manifest
 from shared.settings import Settings, read_settings
 from training.job import Job
@@ -222,9 +223,8 @@ def _seconds_before(job: Job) -> float:
         if last["fingerprint"] == job.fingerprint:
             before = last["before"] + max(progress.stat().st_mtime - last["start"], 0.0)
     state.mkdir(parents=True, exist_ok=True)
-    partial = note.with_suffix(".partial")
-    partial.write_text(json.dumps({"fingerprint": job.fingerprint, "start": now, "before": before}))
-    partial.replace(note)
+    with replacing(note) as partial:
+        partial.write_text(json.dumps({"fingerprint": job.fingerprint, "start": now, "before": before}))
     return before
 
 

@@ -2,7 +2,6 @@
 
 import base64
 import hashlib
-import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from altair import SCHEMA_VERSION
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from shared.files import replacing
 from shared.metrics import K
 from training.report import background, charts, panels
 from training.report.panels import Panel
@@ -36,9 +36,8 @@ class Section:
 def write_page(run: Path) -> Path:
     """Write `run`/report.html and return its path. Raises ValueError where the run has no settings."""
     path, html = run / NAME, render_page(read_finished(run))
-    partial = path.with_name(f".{NAME}.partial")
-    partial.write_text(html, encoding="utf-8", errors="surrogatepass")
-    os.replace(partial, path)
+    with replacing(path) as partial:
+        partial.write_text(html, encoding="utf-8", errors="surrogatepass")
     return path
 
 

@@ -66,9 +66,7 @@ def open_finding(run: Run, number: int) -> Iterator[Callable[[int], None]]:
         _open_encoder(run, member.folder, card) as encoder,
         Meter(desc=f"retrieve {member.folder.name}", total=sum(run.board.sizes), unit=" rows") as meter,
     ):
-        known = read_vectors(run.misconceptions, member.folder) if len(run.misconceptions) <= LARGE else None
-        if known is None:
-            known = _encode_catalogue(run, name, encoder, words, card)
+        known = _known(run, number, encoder, words, card)
 
         def find(chunk: int) -> None:
             queries = run.board.read("queries", chunk)
@@ -93,12 +91,13 @@ def _open_encoder(run: Run, folder: Path, card: EmbedderCard) -> AbstractContext
     return RememberingEncoder(VectorStore(run.vectors / model_key(folder, run.engine, run.machine)), open_real)
 
 
-def _encode_catalogue(run: Run, name: str, encoder: Encoder, words: Words, card: EmbedderCard) -> np.ndarray | Path:
+def _known(run: Run, number: int, encoder: Encoder, words: Words, card: EmbedderCard) -> np.ndarray | Path:
     """Vectors of the misconceptions, or the folder of a corpus where they are too many for memory."""
     table = run.misconceptions
     if len(table) <= LARGE:
-        return encode_misconceptions(table, encoder, words, card)
-    folder = run.board.folder / f"corpus-{name}-{os.getpid()}"
+        shipped = read_vectors(table, run.models.embedders[number].folder)
+        return encode_misconceptions(table, encoder, words, card) if shipped is None else shipped
+    folder = run.board.folder / f"corpus-{number}-{os.getpid()}"
     width = encode_misconceptions(table[:1], encoder, words, card).shape[1]
     ids = table["misconception_id"].to_numpy()
     write_corpus(ids, lambda part: encode_misconceptions(table[part], encoder, words, card), width, folder)

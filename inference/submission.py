@@ -2,7 +2,6 @@
 
 import csv
 import itertools
-import os
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -11,15 +10,6 @@ import polars as pl
 from shared.metrics import K, average_precision, find_ranks
 
 COLUMNS = ("QuestionId_Answer", "MisconceptionId")
-
-
-def write_submission(ranked: pl.DataFrame, test: pl.DataFrame, path: Path) -> None:
-    """Write the first 25 of `ranked` for every query of `test`; `path` holds a whole valid file or does not change."""
-    rows = submission_rows(ranked, test["query_id"])
-    partial = path.with_name(f".{path.name}.partial")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    rows.write_csv(partial)
-    os.replace(partial, path)
 
 
 def submission_rows(ranked: pl.DataFrame, query_ids: pl.Series) -> pl.DataFrame:

@@ -3,9 +3,8 @@
 from collections.abc import Callable
 from pathlib import Path
 
+from inference.calibrate import NAME
 from shared import manifest
-
-NAME = "calibration.json"
 
 
 def calibration_file(run: Path, say: Callable) -> dict[str, Path]:

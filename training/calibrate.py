@@ -5,22 +5,22 @@ Writes runs/ITERATION/calibration/, which push-models sends along with the reran
 
 import json
 import shutil
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import polars as pl
-from rich.console import Console
 from rich.table import Table
 
 from inference.calibrate import Calibration, Fitted, describe, write_calibration
+from inference.fuse import PAIR
 from shared.folds import seen_ids
 from shared.manifest import digest, read_manifest, write_manifest
 from shared.settings import DRAWS
 from shared.tables import CANDIDATES, MISCONCEPTIONS, POOLS, QUERIES, RANKED, read_table
 from training.fit import Chooser, Draws, grid, labelled_share, leave_one_out
-from training.replay import PAIR, Rows, join_rows, rows_of
+from training.replay import Rows, join_rows, rows_of
+from training.report.terminal import open_console
 
 
 def calibrate(iteration: Path) -> Calibration:
@@ -110,7 +110,7 @@ def _print_table(figures: Sequence[dict], title: str) -> None:
         table.add_row(facts["pool"], facts["ranking"], facts["draw"], *parts, gain, facts["chosen"])
         if facts["draw"] == "all":
             table.add_section()
-    Console(width=None if sys.stdout.isatty() else 170).print(table)  # a log file has no width of its own
+    open_console(170).print(table)
 
 
 def _publish(folder: Path, calibration: Calibration, figures: list[dict]) -> None:

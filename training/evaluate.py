@@ -12,6 +12,7 @@ import polars as pl
 from inference.calibrate import Calibration, choose
 from inference.card import read_embedder_card, read_reranker_card
 from inference.engines import open_scorer
+from inference.fuse import PAIR
 from inference.profiles import load_profile
 from inference.progress import Meter
 from inference.rerank import order_by_score, score_pairs
@@ -25,7 +26,6 @@ from training.base_models import local_folder
 from training.baselines import rank_by_bm25, rank_by_popularity
 from training.job import Job
 
-PAIR = ["query_id", "misconception_id"]
 AT_ONCE = 128  # queries scored between two looks at MAP@25: thousands of pairs, enough to fill an engine
 
 

@@ -12,8 +12,6 @@ import polars as pl
 
 from shared.metrics import K
 
-PAIR = ["query_id", "misconception_id"]
-
 
 class Point(NamedTuple):
     """What is fitted, of inference.calibrate.Calibration."""

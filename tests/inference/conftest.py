@@ -4,6 +4,7 @@ import shutil
 
 import pytest
 
+from inference.board import Board
 from inference.card import EmbedderCard, RerankerCard, write_card
 from shared.malrules.generate import write_competition
 from shared.prompts import EmbedderPrompt, RerankerPrompt
@@ -25,3 +26,13 @@ def models(tmp_path_factory, tiny_causal, tiny_qwen):
         card = EmbedderCard("last", EmbedderPrompt("Find it.", 60, 20, 20, 20))
         write_card(card if name[0] == "e" else RerankerCard(RerankerPrompt(60, 20, "Yes or No?")), place / name)
     return place
+
+
+def publish(ranked, queries, out):
+    """Write `out` from a ranked table as predict does."""
+    board = Board(out)
+    try:
+        board.add(queries)
+        board.publish(lambda chunk: ranked, True)
+    finally:
+        board.close()

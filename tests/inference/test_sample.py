@@ -4,9 +4,10 @@ import polars as pl
 import pytest
 
 from inference.sample import LABELS, score_sample, write_sample
-from inference.submission import read_labels, write_submission
+from inference.submission import read_labels
 from shared.competition import read_competition
 from shared.malrules.generate import write_competition
+from tests.inference.conftest import publish
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +45,7 @@ def test_the_sample_is_scored_against_its_labels(competition, tmp_path):
     any_id = data.misconceptions["misconception_id"][0]
     others = others.with_columns(misconception_id=pl.lit(any_id, pl.Int64))
     ranked = pl.concat([labelled, others]).with_columns(rank=pl.lit(1, pl.Int64))
-    write_submission(ranked, data.test, tmp_path / "submission.csv")
+    publish(ranked, data.test, tmp_path / "submission.csv")
     assert f"sample: 21 rows of train.csv, MAP@25 1.000 over {len(labelled)} labelled ones" in score_sample(tmp_path)
 
 

@@ -3,8 +3,9 @@
 import polars as pl
 import pytest
 
-from inference.submission import read_labels, read_submission, score_submission, write_submission
+from inference.submission import read_labels, read_submission, score_submission
 from shared.tables import CANDIDATES
+from tests.inference.conftest import publish
 
 KNOWN = set(range(100))
 HEAD = "QuestionId_Answer,MisconceptionId\n"
@@ -25,7 +26,7 @@ def ranking(query_ids, count=30):
 
 def test_the_first_25_are_written_in_the_order_of_test_csv_and_read_back(asked, tmp_path):
     ranked = ranking(["6_A", "6_B", "7_A"]).sample(fraction=1, shuffle=True, seed=2)
-    write_submission(ranked, asked.reverse(), tmp_path / "submission.csv")
+    publish(ranked, asked.reverse(), tmp_path / "submission.csv")
     lines = (tmp_path / "submission.csv").read_text().splitlines()
     assert lines[0] == "QuestionId_Answer,MisconceptionId"
     assert [line.split(",")[0] for line in lines[1:]] == ["7_A", "6_B", "6_A"]
@@ -38,10 +39,10 @@ def test_the_first_25_are_written_in_the_order_of_test_csv_and_read_back(asked, 
 
 def test_a_query_without_candidates_is_refused_and_the_old_file_stays(asked, tmp_path):
     path = tmp_path / "submission.csv"
-    write_submission(ranking(["6_A", "6_B", "7_A"]), asked, path)
+    publish(ranking(["6_A", "6_B", "7_A"]), asked, path)
     before = path.read_bytes()
     with pytest.raises(ValueError, match="query 7_A has no candidate"):
-        write_submission(ranking(["6_A", "6_B"]), asked, path)
+        publish(ranking(["6_A", "6_B"]), asked, path)
     assert path.read_bytes() == before
     assert [file.name for file in tmp_path.iterdir()] == ["submission.csv"]
 

@@ -2,6 +2,7 @@
 
 import polars as pl
 
+from inference.fuse import PAIR
 from shared.metrics import interval, resample_maps
 
 POOL = "labelled"
@@ -9,7 +10,6 @@ BINS = ((1, 1), (2, 2), (3, 3), (4, 5), (6, 10), (11, 25), (26, 100), (101, 200)
 DEPTHS = (1, 2, 3, 4, 5, 7, 10, 15, 20, 25, 35, 50, 75, 100, 150, 200)
 STEPS = 10  # of the probability
 Z = 1.96  # standard deviations: 95 %
-PAIR = ["query_id", "misconception_id"]
 
 
 def of_ranking(ranks: pl.DataFrame, ranking: str) -> pl.DataFrame:

@@ -36,9 +36,9 @@ def read_metrics(run: Path) -> dict[str, dict[str, dict]]:
     return metrics
 
 
-def open_console() -> Console:
-    """Where tables go; a log file has no width of its own."""
-    return Console(width=None if sys.stdout.isatty() else 140)
+def open_console(width: int = 140) -> Console:
+    """Where tables go; a log file has no width of its own and gets this one."""
+    return Console(width=None if sys.stdout.isatty() else width)
 
 
 def _stages(runs: list[Path]) -> Table:

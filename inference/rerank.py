@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import numpy as np
 import polars as pl
 
 from inference.card import read_reranker_card
@@ -62,12 +61,9 @@ def score_pairs(
         id_: reranker_passage(words, prompt, text)
         for id_, text in misconceptions.select("misconception_id", "text").iter_rows()
     }
-    groups = pairs.with_row_index("row").group_by("query_id", maintain_order=True).agg("row", "misconception_id")
-    prefixes = [asked[query_id] for query_id in groups["query_id"]]
-    suffixes = [[known[id_] for id_ in ids] for ids in groups["misconception_id"].to_list()]
-    scores = np.empty(len(pairs), np.float32)
-    scores[groups["row"].explode().to_numpy()] = scorer.score(prefixes, suffixes)
-    return pl.Series("rerank_score", scores)
+    rows = pairs.select("query_id", "misconception_id").iter_rows()
+    scores = scorer.score([[*asked[query_id], *known[id_]] for query_id, id_ in rows])
+    return pl.Series("rerank_score", scores, dtype=pl.Float32)
 
 
 def count_tokens(

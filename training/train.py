@@ -12,7 +12,7 @@ from transformers import PreTrainedModel
 
 from inference.card import EmbedderCard, RerankerCard, write_card
 from inference.engines.fp8 import use_fp8
-from inference.engines.hf import HFEncoder, HFScorer, device_of, load_backbone, load_causal
+from inference.engines.hf import HFEncoder, HFScorer, device_of, load_backbone, load_causal, load_reranker
 from inference.profiles import load_profile
 from inference.ranks import rank, world
 from inference.tokens import embedder_words, load_tokenizer, reranker_words, yes_token
@@ -22,6 +22,7 @@ from shared.settings import Merge, Train
 from training.base_models import local_folder, weights_digest
 from training.batches import draw_epoch, read_mined
 from training.embedder import EmbedderObjective
+from training.head import keep_yes_alone
 from training.job import Job
 from training.loop import Objective, train
 from training.lora import add_lora
@@ -90,15 +91,19 @@ def merge_reranker(job: Job) -> dict:
     base, prompt = local_folder(section.base), _reranker_prompt(job)
     tokenizer = load_tokenizer(base)
     words, yes = reranker_words(tokenizer), yes_token(tokenizer)
-    prefixes = [reranker_query(words, prompt, text) for text in PROBES]
-    suffixes = [[reranker_passage(words, prompt, text) for text in PROBES]] * len(PROBES)
+    rows = [
+        [*reranker_query(words, prompt, query), *reranker_passage(words, prompt, passage)]
+        for query in PROBES
+        for passage in PROBES
+    ]
 
     def answer(folder: Path, adapter: Path | None) -> np.ndarray:
-        model = _adapted(load_causal(folder, section.dtype, device_of(profile)), adapter)
-        return HFScorer(model, yes, profile.batch_tokens).score(prefixes, suffixes)
+        load, row = (load_reranker, 0) if folder == job.out else (load_causal, yes)
+        model = _adapted(load(folder, section.dtype, device_of(profile)), adapter)
+        return HFScorer(model, row, profile.batch_tokens).score(rows)
 
     adapters = _adapters(job, "train_reranker", job.settings.merge_reranker)
-    _merge(job, base, adapters, answer)
+    _merge(job, base, adapters, answer, lambda: keep_yes_alone(job.out, yes))
     write_card(RerankerCard(prompt), job.out)
     return _lineage(job, base, adapters)
 
@@ -142,7 +147,14 @@ def _adapters(job: Job, trained: str, section: Merge) -> list[Path]:
     return folders
 
 
-def _merge(job: Job, base: Path, adapters: list[Path], answer: Callable[[Path, Path | None], np.ndarray]) -> None:
+def _merge(
+    job: Job,
+    base: Path,
+    adapters: list[Path],
+    answer: Callable[[Path, Path | None], np.ndarray],
+    finish: Callable[[], None] = lambda: None,
+) -> None:
+    """Fill job.out, `finish` it, and compare its answers with those of base and adapter."""
     with tempfile.TemporaryDirectory() as place:
         adapter = adapters[0]
         if len(adapters) > 1:
@@ -150,6 +162,7 @@ def _merge(job: Job, base: Path, adapters: list[Path], answer: Callable[[Path, P
             average_adapters(adapters, adapter)
             print(f"mean of {', '.join(map(str, adapters))}")
         count = merge(base, adapter, job.out)
+        finish()
         missed = check_merged(answer(base, None), answer(base, adapter), answer(job.out, None), TOLERANCE)
     print(f"{count} weights merged; on probe inputs the merged model misses {missed:.1%} of the adapter's effect")
 

@@ -3,6 +3,7 @@
 `open_encoder` and `open_scorer` are context managers: one engine is in memory at a time, and leaving gives it back.
 """
 
+import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,8 +21,11 @@ class Encoder(Protocol):
 
 
 class Scorer(Protocol):
-    def score(self, prefixes: Sequence[Sequence[int]], suffixes: Sequence[Sequence[Sequence[int]]]) -> np.ndarray:
-        """Logits of "Yes" [total] float32 behind prefixes[i] + suffixes[i][j], i slow and j fast."""
+    def score(self, prompts: Sequence[Sequence[int]]) -> np.ndarray:
+        """Logits of "Yes" [N] float32 behind N prompts (token ids), in their order.
+
+        Prompts of one call share what they begin with: give whole queries, and all that there are.
+        """
 
 
 @contextmanager
@@ -33,9 +37,20 @@ def open_encoder(engine: Engine, folder: Path, pooling: Pooling, profile: Profil
 
 @contextmanager
 def open_scorer(engine: Engine, folder: Path, profile: Profile) -> Iterator[Scorer]:
-    """The causal language model in `folder` as a Scorer."""
+    """The merged reranker in `folder` as a Scorer. Raises ValueError for a model whose head was not cut down."""
+    _check_head(folder)
     with _backend(engine).open_scorer(folder, profile) as scorer:
         yield scorer
+
+
+def _check_head(folder: Path) -> None:
+    """A whole head would be passed over, and random numbers would take its place, with a warning only."""
+    name = json.loads((folder / "config.json").read_text())["architectures"][0]
+    if not name.endswith("ForSequenceClassification"):
+        raise ValueError(
+            f'{folder} holds a {name}, not a reranker with the row of "Yes" for its head: merge_reranker makes one '
+            "(./just clean stage=merge_reranker deletes an old one)"
+        )
 
 
 def _backend(engine: Engine):

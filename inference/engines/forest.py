@@ -41,7 +41,7 @@ def grow(rows: Rows, *, most: int, least: int = 0, share: bool = True) -> list[F
     shared = [0] * len(rows)
     for place, row in enumerate(order):
         before = rows[order[place - 1]] if place > start else ()
-        alike = _count_alike(before, rows[row])
+        alike = count_alike(before, rows[row])
         shared[place] = alike if share else 0
         cost = len(rows[row]) - shared[place]
         if place > start and (size + cost > most or alike < least):
@@ -80,7 +80,8 @@ def _plant(rows: Rows, order: list[int], shared: list[int]) -> Forest:
     return Forest(np.array(order), lasts, np.array(ids), positions, ends)
 
 
-def _count_alike(first: Sequence[int], second: Sequence[int]) -> int:
+def count_alike(first: Sequence[int], second: Sequence[int]) -> int:
+    """How many tokens two rows begin with alike."""
     for place, (one, other) in enumerate(zip(first, second, strict=False)):
         if one != other:
             return place

@@ -58,9 +58,12 @@ def embed(model: PreTrainedModel, batch: Batch, pooling: Pooling) -> torch.Tenso
 
 
 def yes_logits(model: PreTrainedModel, batch: Batch, yes: int) -> torch.Tensor:
-    """Logits of "Yes" [N] float32 behind the batch's rows; no other logit is computed."""
-    head_D = model.get_output_embeddings().weight[yes]
-    return last_hidden(model, batch) @ _at_least_32_bits(head_D)
+    """Logits of "Yes" [N] float32 behind the batch's rows; no other logit is computed.
+
+    `yes` is its row in the head: the token's id, or 0 in a merged reranker, whose head has no other.
+    """
+    head = model.get_output_embeddings() or model.score
+    return last_hidden(model, batch) @ _at_least_32_bits(head.weight[yes])
 
 
 def last_hidden(model: PreTrainedModel, batch: Batch) -> torch.Tensor:

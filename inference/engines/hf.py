@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch.distributed.fsdp import FSDPModule
-from transformers import AutoModel, AutoModelForCausalLM, PreTrainedModel
+from transformers import AutoModel, AutoModelForCausalLM, AutoModelForSequenceClassification, PreTrainedModel
 from transformers.utils import logging
 
 from inference.engines.attention import PACKED, compile_layers
@@ -17,7 +17,6 @@ from inference.engines.fp8 import use_fp8
 from inference.profiles import Profile
 from inference.progress import Meter
 from inference.ranks import fill_from_ranks, take_turns
-from inference.tokens import load_tokenizer, yes_token
 from shared.settings import Pooling
 
 
@@ -43,11 +42,9 @@ class HFScorer:
     def __init__(self, model: PreTrainedModel, yes: int, batch_tokens: int):
         self.model, self.yes, self.batch_tokens = model, yes, batch_tokens
 
-    def score(self, prefixes: Rows, suffixes: Sequence[Rows]) -> np.ndarray:
-        groups = zip(prefixes, suffixes, strict=True)
-        rows = [[*prefix, *suffix] for prefix, group in groups for suffix in group]
-        batches = plan(self.model, rows, self.batch_tokens)
-        scores = np.zeros(len(rows), np.float32)
+    def score(self, prompts: Rows) -> np.ndarray:
+        batches = plan(self.model, prompts, self.batch_tokens)
+        scores = np.zeros(len(prompts), np.float32)
         return _compute(self.model, batches, scores, lambda batch: yes_logits(self.model, batch, self.yes))
 
 
@@ -67,11 +64,11 @@ def open_encoder(folder: Path, pooling: Pooling, profile: Profile) -> Iterator[H
 @contextmanager
 def open_scorer(folder: Path, profile: Profile) -> Iterator[HFScorer]:
     """The merged reranker in `folder` on this process's device; the memory is given back at the end."""
-    model = load_causal(folder, profile.dtype, device_of(profile), packed=profile.packed)
+    model = load_reranker(folder, profile.dtype, device_of(profile), packed=profile.packed)
     if profile.fp8 and profile.packed:
         use_fp8(model)
     try:
-        yield HFScorer(model, yes_token(load_tokenizer(folder)), profile.batch_tokens)
+        yield HFScorer(model, 0, profile.batch_tokens)
     finally:
         model.to("meta")
 
@@ -89,6 +86,11 @@ def load_backbone(folder: str | Path, dtype: str, device: torch.device, *, packe
 def load_causal(folder: str | Path, dtype: str, device: torch.device, *, packed: bool = False) -> PreTrainedModel:
     """The causal language model, in eval mode, from safetensors only. `packed` is for GPUs."""
     return _load(AutoModelForCausalLM, folder, dtype, device, packed)
+
+
+def load_reranker(folder: str | Path, dtype: str, device: torch.device, *, packed: bool = False) -> PreTrainedModel:
+    """A merged reranker, whose head is the row of "Yes", in eval mode. `packed` is for GPUs."""
+    return _load(AutoModelForSequenceClassification, folder, dtype, device, packed)
 
 
 def _load(kind: type, folder: str | Path, dtype: str, device: torch.device, packed: bool) -> PreTrainedModel:

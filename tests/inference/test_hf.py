@@ -7,13 +7,14 @@ from torch.nn.functional import normalize
 from transformers import AutoModel, AutoModelForCausalLM
 
 from inference.engines.forward import answer_together, embed, yes_logits
-from inference.engines.hf import HFEncoder, HFScorer, load_backbone, load_causal, open_encoder, open_scorer
+from inference.engines.hf import HFEncoder, HFScorer, load_backbone, load_causal, open_encoder
 from inference.profiles import Profile
 from inference.tokens import load_tokenizer, yes_token
 
 CPU = torch.device("cpu")
-PREFIXES = [[2, 30], [2, 31, 32, 33], [34, 35, 36]]
-SUFFIXES = [[[40], [41, 42, 43]], [[44, 45], [46], [47, 48, 49, 50]], [[51 + place, 52] for place in range(40)]]
+QUERIES = [[2, 30], [2, 31, 32, 33], [34, 35, 36]]
+PASSAGES = [[[40], [41, 42, 43]], [[44, 45], [46], [47, 48, 49, 50]], [[51 + place, 52] for place in range(40)]]
+PAIRS = [[*query, *passage] for query, group in zip(QUERIES, PASSAGES, strict=True) for passage in group]
 ROWS = [[2, 40, 41, 42, 43, 44, 45, 3], [2, 50, 3], [2, 60, 61, 62, 63, 3], [70], [2, 80, 81, 3]]  # ragged on purpose
 LIKE = [[2, *range(100, 120)], [2, *range(100, 120), 30, 3], [2, *range(100, 120), 31], [2, *range(100, 118), 3]]
 PROFILE = Profile(device="cpu", dtype="float32", batch_tokens=24, max_tokens=64)
@@ -29,9 +30,8 @@ def full_logits(folder):
         AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float64).eval(),
         yes_token(load_tokenizer(folder)),
     )
-    pairs = [[*prefix, *suffix] for prefix, group in zip(PREFIXES, SUFFIXES, strict=True) for suffix in group]
     with torch.no_grad():
-        logits = [raw(torch.tensor([pair])).logits[0, -1, yes].item() for pair in pairs]
+        logits = [raw(torch.tensor([pair])).logits[0, -1, yes].item() for pair in PAIRS]
     assert np.std(logits) > 0.1  # else two could change places unseen
     return logits
 
@@ -55,10 +55,9 @@ def test_neither_padding_nor_a_shared_beginning_changes_a_vector(name, pooling, 
 def test_neither_padding_nor_the_other_candidates_change_the_full_models_logit_of_yes(name, dtype, tolerance, request):
     folder = request.getfixturevalue(name)
     model, yes = load_causal(folder, dtype, CPU), yes_token(load_tokenizer(folder))
-    pairs = [[*prefix, *suffix] for prefix, group in zip(PREFIXES, SUFFIXES, strict=True) for suffix in group]
     for share in (True, False):
         with torch.no_grad():
-            logits = answer_together(model, pairs, lambda batch: yes_logits(model, batch, yes), share=share)
+            logits = answer_together(model, PAIRS, lambda batch: yes_logits(model, batch, yes), share=share)
         np.testing.assert_allclose(logits, full_logits(folder), atol=tolerance)
 
 
@@ -67,7 +66,7 @@ def test_neither_padding_nor_the_other_candidates_change_the_full_models_logit_o
 def test_scores_come_back_in_the_order_of_the_pairs(name, batch_tokens, request):
     folder = request.getfixturevalue(name)
     scorer = HFScorer(load_causal(folder, "float32", CPU), yes_token(load_tokenizer(folder)), batch_tokens)
-    np.testing.assert_allclose(scorer.score(PREFIXES, SUFFIXES), full_logits(folder), atol=1e-5)
+    np.testing.assert_allclose(scorer.score(PAIRS), full_logits(folder), atol=1e-5)
 
 
 @MODELS
@@ -96,9 +95,9 @@ def test_vectors_come_back_in_the_order_of_the_prompts(tiny_causal, batch_tokens
 
 
 def test_nothing_asked_is_nothing_answered(tiny_causal):
-    with open_encoder(tiny_causal, "last", PROFILE) as encoder, open_scorer(tiny_causal, PROFILE) as scorer:
+    with open_encoder(tiny_causal, "last", PROFILE) as encoder:
         assert encoder.encode([]).shape == (0, 32)
-        assert scorer.score([], []).shape == (0,)
+    assert HFScorer(load_causal(tiny_causal, "float32", CPU), 101, 24).score([]).shape == (0,)
 
 
 def test_the_memory_is_given_back_when_the_engine_is_left(tiny_causal):

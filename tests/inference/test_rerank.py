@@ -18,18 +18,10 @@ PROMPT = RerankerPrompt(query_tokens=500, passage_tokens=500, instruction="?")
 
 
 class SumScorer:
-    """A Scorer whose score is a fraction made from the whole prompt; it keeps count of the queries."""
+    """A Scorer whose score is a fraction made from the whole prompt."""
 
-    def score(self, prefixes, suffixes):
-        self.prefixes = len(prefixes)
-        return np.array(
-            [
-                checksum([*prefix, *suffix])
-                for prefix, group in zip(prefixes, suffixes, strict=True)
-                for suffix in group
-            ],
-            np.float32,
-        )
+    def score(self, prompts):
+        return np.array([checksum(prompt) for prompt in prompts], np.float32)
 
 
 def checksum(ids):
@@ -68,12 +60,6 @@ def test_a_score_stays_with_its_row_however_the_rows_are_shuffled(queries, misco
     assert (scores.name, scores.dtype) == ("rerank_score", pl.Float32)
     np.testing.assert_allclose(scores.to_numpy(), expected, atol=1e-7)
     assert len(set(expected)) > len(pairs) // 2
-
-
-def test_a_query_is_given_to_the_scorer_once_so_that_it_can_be_computed_once(queries, misconceptions, pairs):
-    scorer = SumScorer()
-    score_pairs(queries, misconceptions, pairs.sample(fraction=1, shuffle=True, seed=1), scorer, WORDS, PROMPT)
-    assert scorer.prefixes == pairs["query_id"].n_unique()
 
 
 @pytest.mark.parametrize("seed", [None, 4, 5])

@@ -53,8 +53,8 @@ def main(tables: Path, embedder: Path, reranker: Path, out: Path) -> None:
 
 def _answers(embedder: Path, reranker: Path) -> dict:
     vectors = HFEncoder(load_backbone(embedder, "float32", CPU), "last", 64).encode(ROWS)
-    suffixes = [[row[1:] for row in ROWS[place : place + 3]] for place in range(len(ROWS))]
-    scores = HFScorer(load_causal(reranker, "float32", CPU), 101, 128).score(ROWS, suffixes)
+    pairs = [[*row, *other[1:]] for place, row in enumerate(ROWS) for other in ROWS[place : place + 3]]
+    scores = HFScorer(load_causal(reranker, "float32", CPU), 101, 128).score(pairs)
     return {"vectors": vectors.tolist(), "scores": scores.tolist()}
 
 

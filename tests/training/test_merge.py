@@ -20,7 +20,7 @@ from training.lora import add_lora, save_adapter
 from training.merge import average_adapters, check_merged, merge
 from training.train import merge_reranker
 
-PREFIXES, SUFFIXES = [[2, 30, 31], [2, 40]], [[[50], [51, 52]], [[53, 54]]]
+PROMPTS = [[2, 30, 31, 50], [2, 30, 31, 51, 52], [2, 40, 53, 54]]
 CASES = {  # what the adapter was trained on -> the checkpoint it is merged into
     "causal, tied": (load_causal, "tiny_causal", DECODER, 14),  # 7 in each of 2 layers
     "causal, untied": (load_causal, "tiny_qwen", DECODER, 14),
@@ -44,7 +44,7 @@ def scores_of(folder: Path, adapter: Path | None = None) -> np.ndarray:
     model = load_causal(folder, "float32", CPU)
     if adapter:
         model = PeftModel.from_pretrained(model, str(adapter)).eval().get_base_model()
-    return HFScorer(model, 101, 100).score(PREFIXES, SUFFIXES)
+    return HFScorer(model, 101, 100).score(PROMPTS)
 
 
 @pytest.mark.parametrize("case", CASES)

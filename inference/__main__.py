@@ -59,6 +59,10 @@ def _parser() -> argparse.ArgumentParser:
     score.set_defaults(run=_score)
     for name in ("competition", "submission", "labels"):
         score.add_argument(f"--{name}", required=True, type=Path)
+    doctor = commands.add_parser("doctor", help="say what this machine has, which profiles fit, what would fail")
+    doctor.set_defaults(run=_doctor)
+    doctor.add_argument("--profile", default="", help="judge this one alone; 2 is returned where it would fail")
+    doctor.add_argument("--model", action="append", default=[], type=Path, help="folder of a model; again for another")
     return parser
 
 
@@ -94,6 +98,12 @@ def _predict(options: argparse.Namespace, arguments: list[str]) -> int:
         say_loudly(f"{', '.join(report['failed'])} failed: {options.out} is the best result without")
         return DEGRADED
     return 0
+
+
+def _doctor(options: argparse.Namespace, arguments: list[str]) -> int:
+    from inference.doctor import doctor
+
+    return doctor(options.profile, options.model)
 
 
 def _score(options: argparse.Namespace, arguments: list[str]) -> None:

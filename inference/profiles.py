@@ -20,12 +20,22 @@ class Profile(BaseModel):
     packed: bool = False  # decoders through FlexAttention and compiled layers, without padding
     fp8: bool = False  # linear layers of packed models in 8 bits
     max_tokens: Annotated[int, Field(ge=1)]  # longest prompt
+    replicas: Annotated[int, Field(ge=0)] = 1  # processes with a copy of the model each; 0: one for each GPU there is
+    tensor_parallel: Annotated[int, Field(ge=1)] = 1  # GPUs that share a model which one cannot hold
+    attention: str = ""  # vLLM's kernel for it; "": vLLM chooses
+    eager: bool = False  # vLLM compiles nothing
     memory_share: Annotated[float, Field(gt=0, le=1)] = 0.9  # of each GPU, for weights and KV cache
     cache_gib: Annotated[float, Field(gt=0)] = 1.0  # KV cache on the CPU
     threads: Annotated[int, Field(ge=1)] = 1  # of the CPU engines
+    scheme: Literal["", "awq", "gptq", "fp8"] = ""  # that models which do not fit are quantised with
     gpu: str = ""  # word in the name of each GPU that the Kaggle kernel insists on
     gpus: Annotated[int, Field(ge=0)] = 0  # how many of them
     machine_shape: str = ""  # Kaggle's name of that machine
+
+
+def profile_names() -> list[str]:
+    """The profiles there are."""
+    return list(tomllib.loads(PROFILES.read_text()))
 
 
 def load_profile(name: str) -> Profile:

@@ -4,6 +4,7 @@
 """
 
 import json
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Protocol
 
 import numpy as np
 
+from inference.engines.replicas import Opening, open_replicas, visible_gpus
 from inference.profiles import Profile
 from shared.settings import Engine, Pooling
 
@@ -30,17 +32,42 @@ class Scorer(Protocol):
 
 @contextmanager
 def open_encoder(engine: Engine, folder: Path, pooling: Pooling, profile: Profile) -> Iterator[Encoder]:
-    """The model in `folder` as an Encoder."""
-    with _backend(engine).open_encoder(folder, pooling, profile) as encoder:
-        yield encoder
+    """The model in `folder` as an Encoder, in as many processes as the profile says."""
+    if count := _processes(profile):
+        with open_replicas(Opening(engine, folder, pooling, profile), count) as replicas:
+            yield replicas
+    else:
+        with backend(engine).open_encoder(folder, pooling, profile) as encoder:
+            yield encoder
 
 
 @contextmanager
 def open_scorer(engine: Engine, folder: Path, profile: Profile) -> Iterator[Scorer]:
-    """The merged reranker in `folder` as a Scorer. Raises ValueError for a model whose head was not cut down."""
+    """The merged reranker in `folder` as a Scorer, likewise. Raises ValueError where its head is still whole."""
     _check_head(folder)
-    with _backend(engine).open_scorer(folder, profile) as scorer:
-        yield scorer
+    if count := _processes(profile):
+        with open_replicas(Opening(engine, folder, None, profile), count) as replicas:
+            yield replicas
+    else:
+        with backend(engine).open_scorer(folder, profile) as scorer:
+            yield scorer
+
+
+def backend(engine: Engine):
+    """The module of an engine: heavy, loaded only when it is used."""
+    if engine == "vllm":
+        from inference.engines import vllm as module
+    else:
+        from inference.engines import hf as module
+    return module
+
+
+def _processes(profile: Profile) -> int:
+    """Processes to start; 0: this one does the work, as every process of torchrun does."""
+    if "WORLD_SIZE" in os.environ:
+        return 0
+    count = profile.replicas or max(len(visible_gpus()) // profile.tensor_parallel, 1)
+    return 0 if count * profile.tensor_parallel == 1 else count
 
 
 def _check_head(folder: Path) -> None:
@@ -51,11 +78,3 @@ def _check_head(folder: Path) -> None:
             f'{folder} holds a {name}, not a reranker with the row of "Yes" for its head: merge_reranker makes one '
             "(./just clean stage=merge_reranker deletes an old one)"
         )
-
-
-def _backend(engine: Engine):
-    if engine == "vllm":
-        from inference.engines import vllm as module  # heavy: loaded only when it is used
-    else:
-        from inference.engines import hf as module
-    return module

@@ -1,4 +1,4 @@
-"""Runs a model folder with vLLM, on a GPU or a CPU, inside this process; one prefix is computed once for a whole group.
+"""Runs a model folder with vLLM, on a GPU or a CPU, inside this process; what prompts begin with alike is shared.
 
 vLLM is imported where it is first opened: it reads its environment then, and the import takes 5 to 25 s.
 """
@@ -14,7 +14,6 @@ from pathlib import Path
 import numpy as np
 
 from inference.profiles import Profile
-from inference.tokens import load_tokenizer, yes_token
 from shared.settings import Pooling
 
 Rows = Sequence[Sequence[int]]
@@ -29,6 +28,7 @@ ENVIRONMENT = {
 }
 CPU_ENVIRONMENT = {"TORCHDYNAMO_DISABLE": "1"}  # compiling takes 144 s there and gains nothing
 CPU_BLOCK = 32  # tokens, the least there; with vLLM's 128 a query of 100 tokens shares nothing: 9.7 s for 4.0 s
+LEAST_NEW = 16  # tokens that a prompt adds to a batch: vLLM's own limit of 256 prompts would leave batches half empty
 PROGRESS_FROM = 64  # prompts; fewer need no progress bar
 
 logger = logging.getLogger(__name__)
@@ -50,11 +50,8 @@ class VLLMScorer:
     def __init__(self, engine: "_Engine"):
         self.engine = engine
 
-    def score(self, prefixes: Rows, suffixes: Sequence[Rows]) -> np.ndarray:
-        # A group's prompts lie beside each other: vLLM lists a block as soon as its prompt is scheduled, so
-        # even those of one step share it, and nothing is evicted before its group is through.
-        groups = zip(prefixes, suffixes, strict=True)
-        return self.engine.pool([[*prefix, *suffix] for prefix, group in groups for suffix in group])[:, 0]
+    def score(self, prompts: Rows) -> np.ndarray:
+        return self.engine.pool(prompts)[:, 0]
 
 
 @contextmanager
@@ -71,32 +68,15 @@ def open_encoder(folder: Path, pooling: Pooling, profile: Profile) -> Iterator[V
 
 @contextmanager
 def open_scorer(folder: Path, profile: Profile) -> Iterator[VLLMScorer]:
-    """The merged reranker in `folder`; the memory is given back at the end.
-
-    vLLM cuts the row of "Yes" out of the head (tied or not) when it loads, and no other logit is ever computed.
-    """
+    """The merged reranker in `folder`, whose head is the row of "Yes"; the memory is given back at the end."""
     _set_environment(profile)
-    tokenizer = load_tokenizer(folder)
-    overrides = {
-        "architectures": [_classifier(folder)],
-        "classifier_from_token": [tokenizer.convert_ids_to_tokens(yes_token(tokenizer))],
-        "method": "no_post_processing",
-    }
-    with _run(folder, profile, "classify", {"hf_overrides": overrides, "enable_prefix_caching": True}) as engine:
+    with _run(folder, profile, "classify", {"enable_prefix_caching": True}) as engine:
         yield VLLMScorer(engine)
 
 
 def _set_environment(profile: Profile) -> None:
     for name, value in {**ENVIRONMENT, **(CPU_ENVIRONMENT if profile.device == "cpu" else {})}.items():
         os.environ.setdefault(name, value)
-
-
-def _classifier(folder: Path) -> str:
-    """vLLM's name for the causal language model in `folder` with a classifier in place of its head."""
-    name = _read_config(folder)["architectures"][0]
-    if not name.endswith("ForCausalLM"):
-        raise ValueError(f"{folder} holds a {name}: a reranker has to be a ...ForCausalLM, take another base")
-    return name.removesuffix("ForCausalLM") + "ForSequenceClassification"
 
 
 def _read_config(folder: Path) -> dict:
@@ -144,19 +124,17 @@ class _Engine:
         own = _read_config(folder).get("max_position_embeddings", profile.max_tokens)
         self.task, self.max_tokens = task, min(profile.max_tokens, own)
         self.why = f"the model's limit is {own}, max_tokens of the profile {profile.max_tokens}"
-        machine = {"gpu_memory_utilization": profile.memory_share}
-        if profile.device == "cpu":
-            cache = int(profile.cache_gib * 2**30)
-            machine = {"kv_cache_memory_bytes": cache, "block_size": CPU_BLOCK, "enforce_eager": True}
+        together = max(profile.batch_tokens, self.max_tokens)  # a mean is not computed in parts
         self.llm = LLM(
             str(folder),
             runner="pooling",
             dtype=profile.dtype,
             max_model_len=self.max_tokens,
-            max_num_batched_tokens=max(profile.batch_tokens, self.max_tokens),  # a mean is not computed in parts
+            max_num_batched_tokens=together,
+            max_num_seqs=max(together // LEAST_NEW, 1),
             trust_remote_code=False,
             use_tqdm_on_load=False,
-            **machine,
+            **_machine(profile),
             **options,
         )
 
@@ -167,15 +145,20 @@ class _Engine:
         self._check_lengths(prompts)
         if not prompts:
             return np.zeros((0, self.llm.model_config.get_hidden_size() if self.task == "embed" else 1), np.float32)
+        # Prompts that begin alike lie beside each other: vLLM lists a block as soon as its prompt is scheduled, so
+        # even those of one step share it, and nothing is evicted before its siblings are through.
+        order = sorted(range(len(prompts)), key=prompts.__getitem__)
         outputs = self.llm.encode(
-            [{"prompt_token_ids": list(prompt)} for prompt in prompts],
+            [{"prompt_token_ids": list(prompts[row])} for row in order],
             PoolingParams(use_activation=self.task == "embed"),  # unit vectors, but logits as they are
             pooling_task=self.task,
             use_tqdm=len(prompts) >= PROGRESS_FROM,
         )
         shared, total = sum(output.num_cached_tokens for output in outputs), sum(map(len, prompts))
         logger.info("%d prompts of %d tokens, %d of them shared", len(prompts), total, shared)
-        values = np.stack([output.outputs.data.float().numpy() for output in outputs]).reshape(len(prompts), -1)
+        answers = np.stack([output.outputs.data.float().numpy() for output in outputs]).reshape(len(prompts), -1)
+        values = np.empty_like(answers)
+        values[order] = answers
         _check_finite(values)
         return values
 
@@ -186,6 +169,19 @@ class _Engine:
                     f"prompt {number} of {len(prompts)} has {len(prompt)} tokens, {self.max_tokens} fit ({self.why}): "
                     "cut its query or its examples shorter, or take a profile with more"
                 )
+
+
+def _machine(profile: Profile) -> dict:
+    """What an engine is told of the machine."""
+    if profile.device == "cpu":
+        cache = int(profile.cache_gib * 2**30)
+        return {"kv_cache_memory_bytes": cache, "block_size": CPU_BLOCK, "enforce_eager": True}
+    options = {"gpu_memory_utilization": profile.memory_share, "enforce_eager": profile.eager}
+    if profile.attention:
+        options["attention_backend"] = profile.attention
+    if profile.tensor_parallel > 1:
+        options |= {"tensor_parallel_size": profile.tensor_parallel, "distributed_executor_backend": "mp"}
+    return options
 
 
 def _check_finite(values: np.ndarray) -> None:

@@ -80,7 +80,7 @@ def embedder_trainer(base: torch.nn.Module) -> Trainer:
 
 def score(model: torch.nn.Module, rows: Rows, batch_tokens: int = BATCH_TOKENS) -> np.ndarray:
     """Logits of "Yes" behind every row."""
-    return HFScorer(model, YES, batch_tokens).score([[]] * len(rows), [[row] for row in rows])
+    return HFScorer(model, YES, batch_tokens).score(rows)
 
 
 def mine(

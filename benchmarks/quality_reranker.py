@@ -84,6 +84,6 @@ def _rank(job: Job, adapter: Path, asked: Ids, known: Ids) -> pl.DataFrame:
     model = PeftModel.from_pretrained(model, str(adapter), autocast_adapter_dtype=False).eval().get_base_model()
     scorer = HFScorer(model, yes_token(load_tokenizer(base)), profile.batch_tokens)
     pairs = near.select("query_id", "misconception_id").rows()
-    scores = scorer.score([prefixes[query] for query, _ in pairs], [[suffixes[id_]] for _, id_ in pairs])
+    scores = scorer.score([[*prefixes[query], *suffixes[id_]] for query, id_ in pairs])
     scored = near.select("query_id", "misconception_id").with_columns(pl.Series("rerank_score", scores))
     return order_by_score(near, scored)

@@ -15,11 +15,11 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
 from inference.batching import cut_pieces
 from inference.engines.forest import Rows
 from inference.profiles import Profile
+from inference.progress import Meter
 
 ROOT = Path(__file__).parents[2]
 GONE = (EOFError, ConnectionError)  # what a pipe says whose other end died
@@ -52,7 +52,7 @@ class Replicas:
         """What the processes say of N prompts [N, ...], in their order. Raises ValueError for what they refuse."""
         pieces = deque(cut_pieces(prompts, len(self.replicas), self.least) or [[]] * len(self.replicas))
         done, refusals = [], []
-        with tqdm(total=len(prompts), desc="encode/score", unit="prompt", delay=2, mininterval=5) as bar:
+        with Meter(total=len(prompts), desc="encode/score", unit=" prompts") as bar:
             while pieces or any(replica.piece is not None for replica in self.replicas):
                 self._hand_out(prompts, pieces)
                 for replica, answer in self._collect(pieces):

@@ -62,7 +62,8 @@ def open_encoder(folder: Path, pooling: Pooling, profile: Profile) -> Iterator[V
 
     # use_activation is the normalization: a folder without sentence-transformers' modules.json has it, others may not
     pooler = PoolerConfig(seq_pooling_type=pooling.upper(), use_activation=True)
-    with _run(folder, profile, "embed", {"convert": "embed", "pooler_config": pooler}) as engine:
+    options = {"convert": "embed", "pooler_config": pooler, "enable_prefix_caching": pooling == "last"}
+    with _run(folder, profile, "embed", options) as engine:
         yield VLLMEncoder(engine)
 
 

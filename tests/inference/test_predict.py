@@ -132,16 +132,12 @@ def test_a_wrong_calibration_is_one_sentence_and_nothing_is_written(text, words,
 
 def test_a_score_does_not_depend_on_the_order_of_a_candidates_neighbours(models, queries):
     """No permutation is averaged out, then: the rerankers are pointwise. 1e-4 is rounding in float32."""
-    prefixes = [[5, 30, 31, 32], [5, 40]]
-    suffixes = [[[50, 51, 9], [52, 9], [60, 61, 62, 9], [70, 9]], [[53, 9], [54, 55, 9]]]
+    passages = {(5, 30, 31, 32): ((50, 51, 9), (52, 9), (60, 61, 62, 9), (70, 9)), (5, 40): ((53, 9), (54, 55, 9))}
+    prompts = [[*query, *passage] for query, group in passages.items() for passage in group]
     with open_scorer("hf", models / "r1", CPU) as scorer:
-        straight = scorer.score(prefixes, suffixes)
-        turned = scorer.score(prefixes[::-1], [group[::-1] for group in suffixes[::-1]])
-        alone = [
-            scorer.score([prefix], [[one]])[0]
-            for prefix, group in zip(prefixes, suffixes, strict=True)
-            for one in group
-        ]
+        straight = scorer.score(prompts)
+        turned = scorer.score(prompts[::-1])
+        alone = [scorer.score([prompt])[0] for prompt in prompts]
     assert turned[::-1] == pytest.approx(straight, abs=1e-4)
     assert alone == pytest.approx(straight, abs=1e-4)
     assert straight.std() > 0.01

@@ -10,7 +10,7 @@ from peft import PeftModel
 from safetensors.torch import load_file, save_file
 from transformers import AutoModel, AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM
 
-from inference.engines.hf import HFEncoder, HFScorer, load_backbone, load_causal
+from inference.engines.hf import HFEncoder, HFScorer, load_backbone, load_causal, load_reranker
 from shared.manifest import write_manifest
 from shared.settings import Lora, Settings
 from tests.training.tiny import BERT, CPU, DECODER, randomise
@@ -87,7 +87,7 @@ def test_an_average_of_adapters_is_the_mean_of_their_deltas(tiny_qwen, tmp_path)
     model.load_adapter(str(two), "two")
     model.add_weighted_adapter(["one", "two"], [0.5, 0.5], "mean", combination_type="cat")
     model.set_adapter("mean")
-    theirs = HFScorer(model.eval().get_base_model(), 101, 100).score(PREFIXES, SUFFIXES)
+    theirs = HFScorer(model.eval().get_base_model(), 101, 100).score(PROMPTS)
     np.testing.assert_allclose(scores_of(tiny_qwen, tmp_path / "both"), theirs, atol=1e-5)
 
 
@@ -119,7 +119,8 @@ def test_the_lineage_of_an_averaged_model_names_every_adapter(tiny_qwen, tmp_pat
     assert lineage["adapter_sha256"] == weights_digest(adapters[0])
     assert lineage["averaged"] == {"runs/x/cv2/train_reranker/epoch_1": weights_digest(adapters[1])}
     average_adapters(adapters, tmp_path / "both")
-    np.testing.assert_allclose(scores_of(out), scores_of(tiny_qwen, tmp_path / "both"), atol=1e-5)
+    served = HFScorer(load_reranker(out, "float32", CPU), 0, 100).score(PROMPTS)
+    np.testing.assert_allclose(served, scores_of(tiny_qwen, tmp_path / "both"), atol=1e-5)
     sections["merge_reranker"]["average"] = ("cv3",)
     with pytest.raises(ValueError, match="runs/x/cv3/train_reranker/epoch_1 does not exist"):
         merge_reranker(Job(Settings(**sections), Path("runs/x/full"), out, ""))

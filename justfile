@@ -65,6 +65,15 @@ lb *arguments: setup
 report *arguments: setup
     @{{python}} -m training report {{arguments}}
 
+# Make 4- or 8-bit models of merged ones, and measure what that loses: iter=1 [split=cv] [scheme=awq|gptq|fp8] [role=reranker]
+quantize *arguments: setup
+    @requirements/setup.sh quantize
+    {{python}} -m training quantize {{arguments}}
+
+# Say what this machine has, which profile fits it and what would fail: [--profile t4x2] [--model DIR]
+doctor *arguments: setup
+    @{{python}} -m inference doctor {{arguments}}
+
 # Choose candidate depth, blend and the offset of never-labelled ids on the evaluated draws cv, cv2, ...: iter=1
 calibrate *arguments: setup
     @{{python}} -m training calibrate {{arguments}}

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Writes cpu.txt and gpu.txt anew from the *.in files and shows where the two differ; pinned versions stay unless --upgrade is given.
+# Writes cpu.txt, gpu.txt, quantize-cpu.txt and quantize-gpu.txt anew from the *.in files and shows where the two differ; pinned versions stay unless --upgrade is given.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 ./just --version >/dev/null # puts uv into .tools
@@ -12,6 +12,8 @@ pin() {
 
 pin --excludes requirements/cpu-excludes.txt --overrides requirements/cpu-overrides.txt requirements/cpu.in -o requirements/cpu.txt "$@"
 pin requirements/gpu.in -o requirements/gpu.txt "$@"
+pin --excludes requirements/cpu-excludes.txt --overrides requirements/cpu-overrides.txt requirements/quantize.in -o requirements/quantize-cpu.txt "$@"
+pin requirements/quantize.in -o requirements/quantize-gpu.txt "$@"
 
 versions() { grep -o '^[^ ;]*==[^ ;]*' "requirements/$1.txt" | LC_ALL=C sort -t= -k1,1; }
 LC_ALL=C join -t= -o '1.1 1.3 2.3' <(versions cpu) <(versions gpu) | awk -F= '$2 != $3 {print $1 ": cpu " $2 ", gpu " $3; bad = 1} END {exit bad}' ||

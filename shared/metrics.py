@@ -99,3 +99,9 @@ def _part_maps(rows: pl.DataFrame, counts: np.ndarray, questions: np.ndarray) ->
         part: times[:, inside] @ ap[inside] / np.maximum(times[:, inside].sum(1), 1)
         for part, inside in _parts(rows).items()
     }
+
+
+def kendall_tau(one: np.ndarray, other: np.ndarray) -> float:
+    """Share of pairs that two rows of scores [N], N >= 2, put in the same order, less that of those they do not."""
+    upper = np.triu_indices(len(one), 1)
+    return float(np.mean(np.sign(one[:, None] - one)[upper] * np.sign(other[:, None] - other)[upper]))

@@ -167,6 +167,15 @@ class Evaluate(Section):
     bootstrap: Count = 1000  # resamples of the questions behind each interval
 
 
+class Quantize(Section):
+    scheme: Literal["awq", "gptq", "fp8"] = "awq"  # 4 bits in groups, for T4 and L4; 8-bit floats, from L4 on
+    group: Count = 128  # weights that share a 16-bit scale: an eighth of a bit each; has to divide the model's widths
+    samples: Count = 256  # prompts of the training fold that it is calibrated on: our prompts are all alike
+    tensor_parallel: Count = 1  # GPUs that it can be split over: Qwen2.5-72B's 29,568 is padded to 29,696 for 2
+    most_lost: Annotated[float, Field(ge=0)] = 0.01  # of the weighted MAP@25, on the same queries
+    seed: str = "quantize"
+
+
 class Settings(Section):
     iteration: Iteration = Iteration()
     machine: Machine = Machine()
@@ -183,6 +192,7 @@ class Settings(Section):
     train_reranker: TrainReranker = TrainReranker()
     merge_reranker: Merge
     evaluate: Evaluate = Evaluate()
+    quantize: Quantize = Quantize()
 
 
 def holds_out(split: str) -> bool:
@@ -217,6 +227,14 @@ def read_settings(run: Path) -> Settings:
     if not path.is_file():
         raise ValueError(f"{path} does not exist: python -m training settings iter={run.parent.name} split={run.name}")
     return _checked(json.loads(path.read_text()), str(path))
+
+
+def override_settings(settings: Settings, overrides: list[str]) -> Settings:
+    """`settings` with `section.key=value` in place of their own. Raises ValueError naming the bad key."""
+    sections = json.loads(settings.model_dump_json())
+    for override in overrides:
+        _override(sections, override)
+    return _checked(sections, "the command line")
 
 
 def write_settings(settings: Settings, run: Path) -> None:

@@ -10,6 +10,7 @@
     python -m training report [iter=1] [split=...]                            print a run's figures, write report.html
     python -m training runs                                                   print all runs, with leaderboard scores
     python -m training lb iter=1 public=0.505 [private=...] [split=full]      record a score seen on the leaderboard
+    python -m training quantize iter=1 [split=...] [scheme=awq] [role=...]    make 4- or 8-bit models, measure the loss
     python -m training clean iter=1 [split=...] [stage=STAGE]                 delete a stage's output, or a whole run's
     python -m training check-data path=DIR                                    check the competition's files in DIR
     python -m training demo                                                   the whole job on generated questions
@@ -40,7 +41,7 @@ def main(arguments: list[str]) -> int:
 
 def _run(arguments: list[str]) -> int:
     command, rest = (arguments[0].replace("-", "_"), arguments[1:]) if arguments else ("", [])
-    if command in ("train", "plan", "settings", "report", "calibrate", "clean", "check_data"):
+    if command in ("train", "plan", "settings", "report", "calibrate", "quantize", "clean", "check_data"):
         from training import pipeline
 
         return getattr(pipeline, command)(rest)

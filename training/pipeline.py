@@ -9,12 +9,24 @@ import sys
 import time
 from pathlib import Path
 
-from shared.settings import ITERATIONS, RUNS, SPLITS, Settings, holds_out, load_settings, write_settings
+from shared.settings import (
+    ITERATIONS,
+    RUNS,
+    SPLITS,
+    Settings,
+    holds_out,
+    load_settings,
+    override_settings,
+    read_settings,
+    write_settings,
+)
 from training.plan import print_plan
 from training.run import LOCK_SECONDS, TIED, competition_digest, die_with_parent, input_digest
 from training.stages import STAGES, averaged_folders, inputs_of, stages_of
 
 ROOT = Path(__file__).parent.parent
+ROLES = ("embedder", "reranker")
+QUANTIZE = ("iter", "split", "scheme", "role")
 
 
 def train(arguments: list[str]) -> int:
@@ -63,6 +75,27 @@ def calibrate(arguments: list[str]) -> int:
 
     target, _ = _target(read_options(arguments, ("iter",)))
     calibrate(RUNS / target)
+    return 0
+
+
+def quantize(arguments: list[str]) -> int:
+    """Quantise the merged models of a run that is there: iter=1 [split=cv] [scheme=awq] [role=reranker] [quantize.x=y].
+
+    The run's other settings stay as they are.
+    """
+    from training.run import run_stage
+
+    options = read_options([text for text in arguments if not text.startswith("quantize.")], QUANTIZE)
+    changes = [text for text in arguments if text.startswith("quantize.")]
+    if "scheme" in options:
+        changes.append(f"quantize.scheme={options.pop('scheme')}")
+    role = options.pop("role", "")
+    if role not in ("", *ROLES):
+        raise ValueError(f"role={role}: it is {' or '.join(ROLES)}, or left out for both")
+    run = Path(RUNS, *_target(options))
+    write_settings(override_settings(read_settings(run), changes), run)
+    for one in ROLES if not role else (role,):
+        run_stage(f"quantize_{one}", run)
     return 0
 
 

@@ -119,6 +119,20 @@ def evaluate(job: Job) -> None:
         (job.out / "metrics.json").write_text(json.dumps(made.metrics, indent=1) + "\n")
 
 
+def quantize_embedder(job: Job) -> dict:
+    """The merged embedder -> one in 4 or 8 bits, with its loss on held-out data. Returns its lineage."""
+    from training.quantize import quantize
+
+    return quantize(job, "embedder")
+
+
+def quantize_reranker(job: Job) -> dict:
+    """The merged reranker -> one in 4 or 8 bits, with its loss on held-out data. Returns its lineage."""
+    from training.quantize import quantize
+
+    return quantize(job, "reranker")
+
+
 @dataclass(frozen=True)
 class Stage:
     """A stage: its function, the sections of the settings it reads, the folders it reads, and how it is run."""
@@ -130,6 +144,7 @@ class Stage:
     ]  # stages of this run; "previous/STAGE" of the previous iteration's; "|" takes the first there is
     trains: bool = False  # always through torchrun
     taught: bool = False  # only with a previous iteration
+    asked_for: bool = False  # only when somebody asks for it
 
     @property
     def name(self) -> str:
@@ -183,6 +198,13 @@ STAGES = {
             ("miner", "embedder", "evaluate"),  # the first two for the embedder's base, untrained
             ("prepare", "mine_for_embedder", "merge_embedder", "merge_reranker"),
         ),
+        Stage(quantize_embedder, ("quantize",), ("prepare", "merge_embedder"), asked_for=True),
+        Stage(
+            quantize_reranker,
+            ("evaluate", "quantize"),
+            ("prepare", "mine_for_reranker", "merge_reranker"),
+            asked_for=True,
+        ),
     )
 }
 
@@ -192,7 +214,7 @@ def stages_of(split: str, previous: str) -> list[Stage]:
     return [
         stage
         for stage in STAGES.values()
-        if (previous or not stage.taught) and (holds_out(split) or stage.name != "evaluate")
+        if not stage.asked_for and (previous or not stage.taught) and (holds_out(split) or stage.name != "evaluate")
     ]
 
 

@@ -7,7 +7,13 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch.distributed.fsdp import FSDPModule
-from transformers import AutoModel, AutoModelForCausalLM, AutoModelForSequenceClassification, PreTrainedModel
+from transformers import (
+    AutoConfig,
+    AutoModel,
+    AutoModelForCausalLM,
+    AutoModelForSequenceClassification,
+    PreTrainedModel,
+)
 from transformers.utils import logging
 
 from inference.engines.attention import PACKED, compile_layers
@@ -95,6 +101,8 @@ def load_reranker(folder: str | Path, dtype: str, device: torch.device, *, packe
 
 def _load(kind: type, folder: str | Path, dtype: str, device: torch.device, packed: bool) -> PreTrainedModel:
     logging.disable_progress_bar()  # weights load in a moment; the bar would hide ours
+    if getattr(AutoConfig.from_pretrained(folder), "quantization_config", None):
+        raise ValueError(f"{folder} is quantised, which engine vllm reads: say --engine vllm, or take the merged model")
     model = kind.from_pretrained(
         folder,
         dtype=getattr(torch, dtype),

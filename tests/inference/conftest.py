@@ -6,8 +6,10 @@ import pytest
 
 from inference.board import Board
 from inference.card import EmbedderCard, RerankerCard, write_card
+from inference.tokens import load_tokenizer, yes_token
 from shared.malrules.generate import write_competition
 from shared.prompts import EmbedderPrompt, RerankerPrompt
+from training.head import keep_yes_alone
 
 
 @pytest.fixture(scope="session")
@@ -25,6 +27,8 @@ def models(tmp_path_factory, tiny_causal, tiny_qwen):
         shutil.copytree(base, place / name)
         card = EmbedderCard("last", EmbedderPrompt("Find it.", 60, 20, 20, 20))
         write_card(card if name[0] == "e" else RerankerCard(RerankerPrompt(60, 20, "Yes or No?")), place / name)
+        if name[0] == "r":
+            keep_yes_alone(place / name, yes_token(load_tokenizer(base)))
     return place
 
 

@@ -34,10 +34,11 @@ def test_every_committed_dvc_yaml_is_what_the_stages_say(params):
     assert params.with_name("dvc.yaml").read_text() == render_dvc(params.parent.name)
 
 
-def test_an_iteration_without_previous_has_no_teacher_and_a_full_one_no_evaluation():
-    names = [stage.name for stage in stages_of("full", "")]
-    assert names == [name for name in STAGES if not name.startswith("teach") and name != "evaluate"]
-    assert [stage.name for stage in stages_of("cv", "iter0")] == list(STAGES)
+def test_an_iteration_without_previous_has_no_teacher_a_full_one_no_evaluation_and_none_quantises_unasked():
+    names, asked_for = [stage.name for stage in stages_of("full", "")], ["quantize_embedder", "quantize_reranker"]
+    left_out = ("teach", "evaluate", "quantize")
+    assert names == [name for name in STAGES if not name.startswith(left_out)]
+    assert [stage.name for stage in stages_of("cv", "iter0")] + asked_for == list(STAGES)
 
 
 def test_training_reads_the_teachers_scores_where_there_is_a_teacher():

@@ -16,8 +16,8 @@ from pathlib import Path
 
 import numpy as np
 
-from inference.batching import cut_pieces
 from inference.engines.forest import Rows
+from inference.engines.pieces import cut_pieces
 from inference.profiles import Profile
 from inference.progress import Meter
 

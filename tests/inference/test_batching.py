@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inference.batching import cut_batches, cut_pieces
+from inference.batching import cut_batches
 
 
 def test_batches_are_worked_out_by_hand():
@@ -30,21 +30,3 @@ def test_the_longest_come_first_and_equal_ones_keep_their_order(lengths, batch_t
 @pytest.mark.parametrize("lengths", [[0, 0, 0], [0, 5, 0]])
 def test_empty_rows_do_no_harm(lengths):
     assert sorted(row for batch in cut_batches(lengths, 4) for row in batch) == [0, 1, 2]
-
-
-def test_pieces_are_worked_out_by_hand():
-    # two queries of 4 tokens with 3 and 2 candidates of 1: 4 + 3 and 4 + 2 tokens, 13 in all
-    rows = [[5, 5, 5, 5, 1], [9, 9, 9, 9, 1], [5, 5, 5, 5, 2], [9, 9, 9, 9, 2], [5, 5, 5, 5, 3]]
-    # one worker: half of 13 is 6, so the first piece is full after the first query, and the second takes the rest
-    assert cut_pieces(rows, 1, 1) == [[0, 2, 4], [1, 3]]
-    # a quarter is 3, and still no query is torn apart; 20 at least take all
-    assert cut_pieces(rows, 2, 1) == [[0, 2, 4], [1, 3]]
-    assert cut_pieces(rows, 2, 20) == [[0, 2, 4, 1, 3]]
-    assert cut_pieces([], 2, 1) == []
-
-
-@given(st.lists(st.lists(st.integers(1, 3), min_size=1, max_size=6)), st.integers(1, 4), st.integers(1, 30))
-def test_every_row_is_in_one_piece(rows, workers, least):
-    pieces = cut_pieces(rows, workers, least)
-    assert sorted(row for piece in pieces for row in piece) == list(range(len(rows)))
-    assert all(pieces)

@@ -28,9 +28,9 @@ def run(bench: Bench, seconds: float, out: Path) -> None:
     run_stage(bench, "mine", list(arms(bench)), train=False, seconds=seconds, out=out)
 
 
-def arms(bench: Bench) -> Iterator[Arm]:
+def arms(bench: Bench, passages: int = 512) -> Iterator[Arm]:
     """Ours and the peers on the same texts, the search included."""
-    queries, passages, nearest = (16, 40, 5) if bench.tiny else (512, 512, 200)
+    queries, passages, nearest = (16, min(passages, 40), 5) if bench.tiny else (512, passages, min(passages, 200))
     work = draw_mining(bench.shape.vocabulary, queries, passages, seed=41)
     tokens = sum(map(trie_tokens, mining_rows(work)))
     expected = cache(lambda: reference_vectors(bench.base.model, mining_rows(work)[0][:CHECKED]))

@@ -36,9 +36,9 @@ def run(bench: Bench, seconds: float, out: Path) -> None:
     run_stage(bench, "score", list(arms(bench)), train=False, seconds=seconds, out=out)
 
 
-def arms(bench: Bench) -> Iterator[Arm]:
+def arms(bench: Bench, passages: int = 16, fp8: bool = True) -> Iterator[Arm]:
     """Ours in both prompts, then the peers; a question's wrong answers lie beside each other."""
-    queries, passages = (8, 4) if bench.tiny else (64, 16)
+    queries, passages = (8, 4) if bench.tiny else (64, passages)
     pairs, asked = draw_pairs(bench.shape.vocabulary, queries, passages, seed=21), instruction(bench.shape.vocabulary)
     exact, first = ([make(pair, asked) for pair in pairs] for make in (exact_group, instruction_first_group))
     model, count = cache(partial(ours.packed, bench.base)), queries * passages
@@ -57,7 +57,7 @@ def arms(bench: Bench) -> Iterator[Arm]:
         yield Arm(
             peer, f"{setting}, batch {batch}", partial(_ready, theirs, work, passages, expected), tokens, count, seed
         )
-    if bench.device.type == "cuda":
+    if fp8 and bench.device.type == "cuda":
         build = partial(_build_fp8, bench, exact, passages, expected)
         yield Arm(OURS, "exact, weights in 8 bits", build, tokens, count, alone=True)
 

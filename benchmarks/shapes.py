@@ -36,13 +36,25 @@ class Shape:
 SHAPES = {
     "14b": Shape(48, 5120, 13824, 40, 8, 152064, tied=False),
     "1.5b": Shape(28, 1536, 8960, 12, 2, 151936, tied=True),
-    "tiny": Shape(2, 64, 96, 4, 2, 512, tied=False),
+    "tiny": Shape(2, 64, 96, 2, 1, 512, tied=False),
 }
 
 
 def build(shape: Shape, device: torch.device, dtype: torch.dtype) -> Qwen2ForCausalLM:
     """A causal language model with seeded normal weights, made where it is used; activations stay near 1."""
-    config = Qwen2Config(
+    config = config_of(shape)
+    with torch.device("meta"):
+        model = Qwen2ForCausalLM(config).to(dtype)
+    model = model.to_empty(device=device)
+    model.tie_weights()
+    model.model.rotary_emb = Qwen2RotaryEmbedding(config).to(device)  # to_empty leaves its frequencies unset
+    _fill(model, torch.Generator(device).manual_seed(1))
+    return model.eval().requires_grad_(False)
+
+
+def config_of(shape: Shape) -> Qwen2Config:
+    """The configuration of a model of this shape."""
+    return Qwen2Config(
         vocab_size=shape.vocabulary,
         hidden_size=shape.width,
         intermediate_size=shape.inner,
@@ -56,13 +68,17 @@ def build(shape: Shape, device: torch.device, dtype: torch.dtype) -> Qwen2ForCau
         eos_token_id=EOS,
         attn_implementation="sdpa",
     )
-    with torch.device("meta"):
-        model = Qwen2ForCausalLM(config).to(dtype)
-    model = model.to_empty(device=device)
-    model.tie_weights()
-    model.model.rotary_emb = Qwen2RotaryEmbedding(config).to(device)  # to_empty leaves its frequencies unset
-    _fill(model, torch.Generator(device).manual_seed(1))
-    return model.eval().requires_grad_(False)
+
+
+def write_without_weights(shape: Shape, folder: Path, architecture: str) -> None:
+    """A folder for an engine that makes weights up: configuration and tokenizer."""
+    config = config_of(shape)
+    config.architectures = [architecture]
+    if architecture.endswith("ForSequenceClassification"):
+        config.id2label, config.label2id = {0: "Yes"}, {"Yes": 0}
+    config.dtype = torch.bfloat16
+    config.save_pretrained(folder)
+    write_tokenizer(shape, folder)
 
 
 def twin(model: torch.nn.Module) -> torch.nn.Module:

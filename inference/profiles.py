@@ -24,6 +24,7 @@ class Profile(BaseModel):
     tensor_parallel: Annotated[int, Field(ge=1)] = 1  # GPUs that share a model which one cannot hold
     attention: str = ""  # vLLM's kernel for it; "": vLLM chooses
     eager: bool = False  # vLLM compiles nothing
+    weights: Literal["auto", "dummy"] = "auto"  # dummy: vLLM makes them up, where only its speed is measured
     memory_share: Annotated[float, Field(gt=0, le=1)] = 0.9  # of each GPU, for weights and KV cache
     cache_gib: Annotated[float, Field(gt=0)] = 1.0  # KV cache on the CPU
     threads: Annotated[int, Field(ge=1)] = 1  # of the CPU engines

@@ -23,6 +23,7 @@ from inference.progress import Meter
 
 ROOT = Path(__file__).parents[2]
 GONE = (EOFError, ConnectionError)  # what a pipe says whose other end died
+LEAST = 8192  # tokens of the last pieces: enough to fill a GPU, and few enough that all end together
 PATIENCE = 60  # seconds that a process gets to free its GPU before it is killed
 
 
@@ -50,7 +51,9 @@ class Replicas:
 
     def _compute(self, prompts: Rows) -> np.ndarray:
         """What the processes say of N prompts [N, ...], in their order. Raises ValueError for what they refuse."""
-        pieces = deque(cut_pieces(prompts, len(self.replicas), self.least) or [[]] * len(self.replicas))
+        if not self.replicas:
+            raise RuntimeError("every replica has died: open the engine again")
+        pieces = deque(self._cut(prompts))
         done, refusals = [], []
         with Meter(total=len(prompts), desc="encode/score", unit=" prompts") as bar:
             while pieces or any(replica.piece is not None for replica in self.replicas):
@@ -65,6 +68,12 @@ class Replicas:
         if refusals:
             raise ValueError(refusals[0])
         return _join(done, len(prompts))
+
+    def _cut(self, prompts: Rows) -> list[list[int]]:
+        workers = len(self.replicas)
+        if not prompts:
+            return [[]] * workers
+        return cut_pieces(prompts, workers, self.least) if workers > 1 else [list(range(len(prompts)))]
 
     def _hand_out(self, prompts: Rows, pieces: deque[list[int]]) -> None:
         """Give every process that has nothing to do the next piece."""
@@ -105,7 +114,7 @@ def open_replicas(opening: Opening, count: int) -> Iterator[Replicas]:
         raise ValueError(f"the profile asks for {wanted} GPUs and {there} are there: take another profile")
     replicas = [_start(number, opening) for number in range(count)]
     try:
-        opened = Replicas(replicas.copy(), opening.profile.batch_tokens)
+        opened = Replicas(replicas.copy(), min(opening.profile.batch_tokens, LEAST))
         opened.encode([])  # each answers nothing to nothing: who does not come up is known now
         yield opened
     finally:

@@ -135,6 +135,7 @@ class _Engine:
             max_num_seqs=max(together // LEAST_NEW, 1),
             trust_remote_code=False,
             use_tqdm_on_load=False,
+            load_format=profile.weights,
             **_machine(profile),
             **options,
         )

@@ -56,6 +56,8 @@ def test_the_work_of_a_process_that_dies_is_done_by_the_other_and_that_is_said_l
         scorer.replicas[0].process.kill()
         with pytest.raises(RuntimeError, match="replica 1 of 2 died .*, and it was the last one"):
             scorer.score(PROMPTS)
+        with pytest.raises(RuntimeError, match="every replica has died"):
+            scorer.score(PROMPTS)
 
 
 def test_a_refused_prompt_is_refused_in_one_sentence_and_the_next_work_is_done(tmp_path):

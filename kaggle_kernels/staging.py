@@ -26,7 +26,7 @@ MODEL = (  # names, in whatever folder; what is not here does not travel
     " quantize_config.json tokenizer.json tokenizer_config.json tokenizer.model special_tokens_map.json"
     " added_tokens.json vocab.json vocab.txt merges.txt spiece.model sentencepiece.bpe.model chat_template.jinja"
     " chat_template.json modules.json sentence_bert_config.json config_sentence_transformers.json data_config.json"
-    " recipe.yaml card.json README.md LICENSE LICENSE.* NOTICE NOTICE.* .gitattributes manifest.json"
+    " recipe.yaml card.json metrics.json README.md LICENSE LICENSE.* NOTICE NOTICE.* .gitattributes manifest.json"
 )
 CODE = {"shared": "*.py", "inference": "*.py *.toml"}  # folder: names that the kernel needs of it
 

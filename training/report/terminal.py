@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from shared.manifest import read_manifest
+from training.fidelity import describe
 from training.stages import STAGES
 
 
@@ -25,6 +26,9 @@ def print_report(runs: list[Path]) -> list[Path]:
     for run, metrics in evaluations.items():
         console.print(_figures(run, metrics["labelled"]))
         console.print(_line(metrics["catalogue"]), highlight=False)
+    for path in [path for run in found for path in sorted(run.glob("quantize_*/metrics.json"))]:
+        said = describe(path.parent.name.removeprefix("quantize_"), json.loads(path.read_text()))
+        console.print(f"{path.parent.parent}: {said}", highlight=False)
     return found
 
 
@@ -65,6 +69,8 @@ def _reached(run: Path, stage: str) -> tuple[str, str]:
         lineage = read_manifest(run / stage)["lineage"]
         trained, _, epoch = lineage["adapter"].partition("/epoch_")
         figures = json.loads((run / trained / "metrics.json").read_text())[int(epoch)]
+    elif (run / stage / "metrics.json").is_file() and stage.startswith("quantize_"):
+        figures = json.loads((run / stage / "metrics.json").read_text())["quantised"]
     else:
         return "", ""
     if "all" not in figures:

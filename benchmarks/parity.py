@@ -10,7 +10,8 @@ harder to keep.
 import argparse
 import json
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -62,23 +63,24 @@ def write_model(shape_name: str, folder: Path) -> Path:
     return folder
 
 
-def ways(profile: Profile) -> Iterator[tuple[str, str, Profile, int]]:
-    """(name, engine, profile, prompts of a call; 0: all): the first is what all are compared with."""
-    yield "hf, every prompt apart", "hf", profile.model_copy(update={"packed": False}), 1
-    yield "hf, what is alike shared", "hf", profile, 0
-    yield "vllm, what is alike shared", "vllm", profile, 0
-    yield "vllm, in other company", "vllm", profile, 7
+def ways(profile: Profile) -> Iterator[tuple[str, Profile, dict[str, int]]]:
+    """(engine, profile, {name: prompts of a call; 0: all}): all are compared with the very first."""
+    yield "hf", profile.model_copy(update={"packed": False}), {"hf, every prompt apart": 1}
+    yield "hf", profile, {"hf, what is alike shared": 0}
+    yield "vllm", profile, {"vllm, what is alike shared": 0, "vllm, in other company": 7}
 
 
 def compare_scores(folder: Path, rows: Rows, group: int, profile: Profile) -> dict[str, dict[str, float]]:
     """Largest and mean difference of a logit, Kendall's tau within a query, how often the best candidate stays."""
-    found, reference = {}, None
-    for name, engine, machine, size in ways(profile):
+
+    @contextmanager
+    def opened(engine: str, machine: Profile) -> Iterator[tuple[object, Callable]]:
         with open_scorer(engine, folder, machine) as scorer:
-            scores = np.empty(len(rows), np.float32)
-            for part in _calls(len(rows), size):
-                scores[part] = scorer.score([rows[row] for row in part])
-        reference = scores if reference is None else reference
+            yield scorer, scorer.score
+
+    answers = _answers(opened, rows, profile)
+    reference, found = next(iter(answers.values())), {}
+    for name, scores in answers.items():
         pairs = list(zip(reference.reshape(-1, group), scores.reshape(-1, group), strict=True))
         found[name] = {
             "max_difference": float(np.abs(scores - reference).max()),
@@ -93,17 +95,33 @@ def compare_scores(folder: Path, rows: Rows, group: int, profile: Profile) -> di
 
 def compare_vectors(folder: Path, rows: Rows, profile: Profile) -> dict[str, dict[str, float]]:
     """The least cosine of a prompt's two vectors."""
-    found, reference = {}, None
-    for name, engine, machine, size in ways(profile):
+
+    @contextmanager
+    def opened(engine: str, machine: Profile) -> Iterator[tuple[object, Callable]]:
         with open_encoder(engine, folder, "last", machine) as encoder:
-            parts = [(part, encoder.encode([rows[row] for row in part])) for part in _calls(len(rows), size)]
-        vectors = np.empty((len(rows), parts[0][1].shape[1]), np.float32)
-        for part, values in parts:
-            vectors[part] = values
-        reference = vectors if reference is None else reference
-        found[name] = {"least_cosine": float((vectors * reference).sum(1).min())}
-        print(name, found[name], flush=True)
+            yield encoder, encoder.encode
+
+    answers = _answers(opened, rows, profile)
+    reference = next(iter(answers.values()))
+    found = {name: {"least_cosine": float((vectors * reference).sum(1).min())} for name, vectors in answers.items()}
+    print(found, flush=True)
     return found
+
+
+def _answers(opened: Callable, rows: Rows, profile: Profile) -> dict[str, np.ndarray]:
+    """{name of a way: what it says of every row}."""
+    answers = {}
+    for engine, machine, sizes in ways(profile):
+        with opened(engine, machine) as (model, say):
+            for name, size in sizes.items():
+                if engine == "vllm":
+                    model.engine.llm.reset_prefix_cache()
+                parts = [(part, say([rows[row] for row in part])) for part in _calls(len(rows), size)]
+                values = np.empty((len(rows), *parts[0][1].shape[1:]), np.float32)
+                for part, answer in parts:
+                    values[part] = answer
+                answers[name] = values
+    return answers
 
 
 def _calls(count: int, size: int) -> list[list[int]]:

@@ -10,20 +10,21 @@ import polars as pl
 from inference.anytime import Reranker, Score, Work, rerank_in_time
 from inference.calibrate import choose
 from inference.card import read_reranker_card
-from inference.engines import open_scorer
+from inference.engines import count_processes, open_scorer
 from inference.fuse import PAIR
 from inference.progress import Meter
 from inference.rerank import count_tokens, score_pairs
 from inference.run import Run, size_of
 from inference.tokens import load_tokenizer, reranker_words
 
-STEPS = 16  # full batches in a shard; the last, half empty one then costs 3 %
+STEPS = 16  # full batches of each process in a shard; the last, half empty one then costs 3 %
 CANDIDATE = 60  # tokens of a candidate with its part of the query, about
 
 
 def score_all(run: Run) -> None:
     """Score as many candidates as there is time for, with every reranker for which there is time."""
-    rows_at_once = max(1, STEPS * run.machine.batch_tokens // (CANDIDATE * run.wanted))
+    batch_tokens = run.machine.batch_tokens * max(1, count_processes(run.machine))
+    rows_at_once = max(1, STEPS * batch_tokens // (CANDIDATE * run.wanted))
     work = Work(tuple(run.board.sizes), run.wanted, rows_at_once)
     rerankers = [
         Reranker(str(member.folder), size_of(member.folder), lambda number=number: open_scoring(run, number))

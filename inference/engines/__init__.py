@@ -33,7 +33,7 @@ class Scorer(Protocol):
 @contextmanager
 def open_encoder(engine: Engine, folder: Path, pooling: Pooling, profile: Profile) -> Iterator[Encoder]:
     """The model in `folder` as an Encoder, in as many processes as the profile says."""
-    if count := _processes(profile):
+    if count := count_processes(profile):
         with open_replicas(Opening(engine, folder, pooling, profile), count) as replicas:
             yield replicas
     else:
@@ -45,12 +45,20 @@ def open_encoder(engine: Engine, folder: Path, pooling: Pooling, profile: Profil
 def open_scorer(engine: Engine, folder: Path, profile: Profile) -> Iterator[Scorer]:
     """The merged reranker in `folder` as a Scorer, likewise. Raises ValueError where its head is still whole."""
     _check_head(folder)
-    if count := _processes(profile):
+    if count := count_processes(profile):
         with open_replicas(Opening(engine, folder, None, profile), count) as replicas:
             yield replicas
     else:
         with backend(engine).open_scorer(folder, profile) as scorer:
             yield scorer
+
+
+def count_processes(profile: Profile) -> int:
+    """Processes that an engine starts; 0: this one does the work, as every process of torchrun does."""
+    if "WORLD_SIZE" in os.environ:
+        return 0
+    count = profile.replicas or max(len(visible_gpus()) // profile.tensor_parallel, 1)
+    return 0 if count * profile.tensor_parallel == 1 else count
 
 
 def backend(engine: Engine):
@@ -60,14 +68,6 @@ def backend(engine: Engine):
     else:
         from inference.engines import hf as module
     return module
-
-
-def _processes(profile: Profile) -> int:
-    """Processes to start; 0: this one does the work, as every process of torchrun does."""
-    if "WORLD_SIZE" in os.environ:
-        return 0
-    count = profile.replicas or max(len(visible_gpus()) // profile.tensor_parallel, 1)
-    return 0 if count * profile.tensor_parallel == 1 else count
 
 
 def _check_head(folder: Path) -> None:

@@ -19,7 +19,7 @@ from benchmarks.shapes import SHAPES, Shape, build, write_tokenizer
 from benchmarks.table import print_table
 from inference.ranks import avoid_cudnn_attention
 
-VERSIONS = ("torch", "transformers", "peft", "FlagEmbedding", "sentence-transformers", "faiss-cpu")
+VERSIONS = ("torch", "transformers", "peft", "vllm", "FlagEmbedding", "sentence-transformers", "faiss-cpu")
 PEERS = {"FlagEmbedding": "FlagEmbedding", "sentence-transformers": "sentence_transformers"}
 
 

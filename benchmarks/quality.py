@@ -1,19 +1,22 @@
 """Trains on a finished run's groups, ours and with a peer's own trainer, over several seeds; evaluates both alike.
 
-python -m benchmarks.quality reranker|embedder RUN [--seeds 3] [--out FILE.json]
+    python -m benchmarks.quality reranker|embedder RUN [--seeds 3] [--out FILE.json]
+        [--also "section.key=value ..."] [--ours]
 
 RUN is a folder like runs/small0/cv, of an iteration without a teacher. The reranker's peer is FlagEmbedding's trainer,
 the embedder's is sentence-transformers'. Same base, groups, epochs, batch, rate and LoRA; the last epoch is evaluated
-on the validation fold, the reranker on the run's own candidates. FILE holds figures only, no text.
+on the validation fold, the reranker on the run's own candidates. --also trains ours once more with other settings, as
+often as it is given; --ours leaves the peer out. FILE holds figures only, no text.
 """
 
 import argparse
 import json
 import statistics
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import polars as pl
@@ -26,7 +29,7 @@ from benchmarks.bench import device_name, installed, versions
 from inference.ranks import joined_ranks
 from shared.folds import seen_ids
 from shared.metrics import find_ranks, summarise
-from shared.settings import read_settings
+from shared.settings import Settings, override_settings, read_settings
 from shared.tables import CANDIDATES, MISCONCEPTIONS, QUERIES, write_table
 from training.job import Job
 
@@ -43,23 +46,40 @@ def main() -> None:
     parser.add_argument("run", type=Path)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--out", type=Path, default=Path("quality.json"))
+    parser.add_argument("--also", action="append", default=[], help="settings of one more training of ours")
+    parser.add_argument("--ours", action="store_true", help="without the peer")
     chosen = parser.parse_args()
     settings = read_settings(chosen.run)
     if settings.iteration.previous:
         raise SystemExit(f"{chosen.run} was taught by {settings.iteration.previous}, and no peer here can be: take it")
     with joined_ranks(settings.machine.device) as device:
-        compare(Job(settings, chosen.run, Path(), ""), chosen.model, chosen.seeds, chosen.out, device)
+        job = Job(settings, chosen.run, Path(), "")
+        compare(
+            job, chosen.model, sides_of(job, chosen.model, chosen.also, chosen.ours), chosen.seeds, chosen.out, device
+        )
 
 
-def compare(job: Job, model: str, seeds: int, out: Path, device: torch.device) -> dict:
+def sides_of(job: Job, model: str, also: Sequence[str], only_ours: bool) -> dict[str, Side]:
+    """Ours, ours with each of the other settings, and the peer where it is wanted and installed."""
+    [mine, (peer, theirs)] = SIDES[model].items()
+    sides = dict([mine])
+    for changes in also:
+        settings = override_settings(job.settings, changes.split())
+        sides[f"ours, {changes}"] = partial(_with, settings, mine[1])
+    return sides if only_ours or not installed(peer, "datasets") else {**sides, peer: theirs}
+
+
+def _with(settings: Settings, side: Side, job: Job, blind: Job, seed: int) -> tuple[pl.DataFrame, float]:
+    return side(replace(job, settings=settings), blind, seed)
+
+
+def compare(job: Job, model: str, sides: dict[str, Side], seeds: int, out: Path, device: torch.device) -> dict:
     """Train and evaluate every side with every seed, in turns; `out` is written after each."""
     before = _figures(job, job.read(f"mine_for_{model}", "candidates", CANDIDATES))
     found = {"model": model, "run": str(job.run), "device": device_name(device), "versions": versions()}
     found |= {"before": before, "sides": {}}
     for seed in range(seeds):
-        for side, run in SIDES[model].items():
-            if side != "ours" and not installed(side, "datasets"):
-                continue
+        for side, run in sides.items():
             with _folder_without_validation(job) as blind:
                 ranked, seconds = run(job, blind, seed)
             figures = _figures(job, ranked)

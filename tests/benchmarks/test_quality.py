@@ -5,7 +5,7 @@ import json
 import pytest
 import torch
 
-from benchmarks.quality import compare
+from benchmarks.quality import compare, sides_of
 from shared.settings import Settings, write_settings
 from shared.tables import CANDIDATES, GROUPS, MISCONCEPTIONS, QUERIES, write_table
 from tests.training.tiny import all_candidates
@@ -23,6 +23,7 @@ def job(tiny_causal, tiny_bert, queries, misconceptions, tmp_path):
         json.dumps(
             {
                 "machine": {"device": "cpu", "profile": "cpu"},
+                "miner": {"base": str(tiny_bert), "pooling": "mean", "dtype": "float32"},
                 "embedder": {"base": str(tiny_bert), "pooling": "mean", "dtype": "float32", "query_tokens": 200},
                 "reranker": {"base": str(tiny_causal), "dtype": "float32", "query_tokens": 200},
                 "train_embedder": {**recipe, "lora": {"targets": ["query", "key", "value", "dense"]}},
@@ -47,9 +48,10 @@ def job(tiny_causal, tiny_bert, queries, misconceptions, tmp_path):
 @pytest.mark.parametrize("model", ["reranker", "embedder"])
 def test_both_sides_are_evaluated_on_the_same_pairs_and_no_text_is_written(model, job, queries, tmp_path):
     out = tmp_path / "out" / "quality.json"
-    compare(job, model, 1, out, CPU)
+    changed = f"train_{model}.rate=1e-3 train_{model}.epochs=2"
+    compare(job, model, sides_of(job, model, [changed], False), 1, out, CPU)
     found = json.loads(out.read_text())
-    assert "ours" in found["sides"]
+    assert {"ours", f"ours, {changed}"} <= set(found["sides"])
     for [run] in found["sides"].values():
         assert run["all"]["pairs"] == found["before"]["all"]["pairs"] == 4  # the labelled pairs of the validation fold
         assert run["seconds"] > 0

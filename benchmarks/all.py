@@ -1,16 +1,17 @@
 """Measures every stage with one model, in a given time: one JSON for each stage in DIR.
 
 HF_HUB_OFFLINE=1 PYTORCH_CUDA_ALLOC_CONF=expandable_segments:True \\
-    python -m benchmarks.all --shape 14b --out DIR --seconds 540 [--stages train_reranker,score]
+    python -m benchmarks.all --shape 14b --out DIR --seconds 540 [--stages train_reranker,score] [--gpus 2]
 
-Imports (about half a minute) come before the seconds are counted; making the model and compiling are within them.
+With --gpus 2 ours is measured on two GPUs against one, without peers and without a limit (benchmarks/gpus.py). Imports
+(about half a minute) come before the seconds are counted; making the model and compiling are within them.
 """
 
 import argparse
 import time
 from pathlib import Path
 
-from benchmarks import masked_attention, mine, score, train_embedder, train_reranker
+from benchmarks import gpus, masked_attention, mine, score, train_embedder, train_reranker
 from benchmarks.arms import free
 from benchmarks.bench import opened
 from benchmarks.shapes import SHAPES
@@ -29,10 +30,14 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=540.0)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--stages", default=",".join(STAGES), help="in the order in which they are measured")
+    parser.add_argument("--gpus", type=int, default=1)
     chosen = parser.parse_args()
     deadline, names = time.monotonic() + chosen.seconds, chosen.stages.split(",")
     if unknown := set(names) - set(STAGES):
         raise SystemExit(f"there is no stage {', '.join(sorted(unknown))}; there are: {', '.join(STAGES)}")
+    if chosen.gpus > 1:
+        gpus.start(names, chosen.shape, chosen.gpus, chosen.out)
+        return
     chosen.out.mkdir(parents=True, exist_ok=True)
     with opened(chosen.shape) as bench:
         for place, name in enumerate(names):

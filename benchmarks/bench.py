@@ -76,20 +76,20 @@ def installed(peer: str, *needs: str) -> bool:
 
 
 def main(run: Callable[[Bench, float, Path], object], name: str) -> None:
-    """`python -m benchmarks.NAME [--shape 14b] [--seconds 120] [--gpus 1] [--out FILE.json]`"""
+    """`python -m benchmarks.NAME [--shape 14b] [--seconds 120] [--out FILE.json]`, or `[--gpus 2] [--out DIR]`"""
     parser = argparse.ArgumentParser(description=f"Measures {name} side by side with the peers that are installed.")
     parser.add_argument("--shape", choices=SHAPES, default="14b")
     parser.add_argument("--seconds", type=float, default=120.0, help="for this stage, model and compiling left out")
     parser.add_argument("--gpus", type=int, default=1, help="2: ours on two GPUs against one, no peers")
-    parser.add_argument("--out", type=Path, default=Path(f"{name}.json"))
+    parser.add_argument("--out", type=Path, help=f"{name}.json, or with --gpus its folder")
     chosen = parser.parse_args()
     if chosen.gpus > 1:
         from benchmarks.gpus import start
 
-        start(name, chosen.shape, chosen.gpus, chosen.out)
+        start([name], chosen.shape, chosen.gpus, chosen.out or Path())
         return
     with opened(chosen.shape) as bench:
-        run(bench, chosen.seconds, chosen.out)
+        run(bench, chosen.seconds, chosen.out or Path(f"{name}.json"))
 
 
 def device_name(device: torch.device) -> str:

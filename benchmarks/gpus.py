@@ -1,6 +1,7 @@
 """Measures our training and scoring on several GPUs against one, with the same fixed work, in turns.
 
-python -m benchmarks.train_reranker --gpus 2 [--shape 14b] [--out FILE.json]     (likewise train_embedder, score, mine)
+python -m benchmarks.all --gpus 2 [--shape 14b] [--stages train_reranker,score] --out DIR
+python -m benchmarks.train_reranker --gpus 2 [--shape 14b] [--out DIR]     (likewise train_embedder, score, mine)
 
 Every process first does all of the work alone, then they share it, then each does all of it alone again. Without GPUs
 they are joined by gloo.
@@ -11,7 +12,8 @@ import os
 import statistics
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -29,77 +31,95 @@ ROUNDS = 2
 BATCH_TOKENS = 8192  # 30 batches of this work to share out; a real pass has 70 of 65,536
 NEAREST = 200
 
-Pass = Callable[[], float]  # seconds of it that went into adding the gradients up
+
+@dataclass(frozen=True)
+class Pass:
+    """What came out (scores, vectors or the gradient); seconds of waiting for all and of adding gradients up."""
+
+    answer: torch.Tensor
+    loss: float = 0.0
+    waiting: float = 0.0
+    adding: float = 0.0
 
 
-def start(name: str, shape: str, gpus: int, out: Path) -> None:
-    """Start torchrun with a process for each GPU."""
+@dataclass(frozen=True)
+class Measured:
+    seconds: list[float]
+    last: Pass
+
+
+Run = Callable[[], Pass]
+
+
+def start(names: Sequence[str], shape: str, gpus: int, out: Path) -> None:
+    """Start torchrun with a process for each GPU; `out` is the folder that gets a JSON for each name."""
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={gpus}"]
-    subprocess.run([*command, "-m", "benchmarks.gpus", name, shape, str(out)], check=True)
+    subprocess.run([*command, "-m", "benchmarks.gpus", ",".join(names), shape, str(out)], check=True)
 
 
-def main(name: str, shape_name: str, out: Path) -> None:
-    """One of torchrun's processes. Rank 0 writes `out` and prints what it holds."""
+def main(names: Sequence[str], shape_name: str, out: Path) -> None:
+    """One of torchrun's processes. They are joined once, for torch cannot join them again. Rank 0 writes."""
     device = _place()
-    run, items = WORK[name](shape_name, device)
-    alone = _measure(run, device)
+    base = _base(shape_name, device)
+    work = {name: WORK[name](shape_name, base) for name in names}
+    alone = {name: _measure(run, device) for name, (run, _) in work.items()}
     with joined_ranks(device.type):
-        wait_for_all()
-        together = _measure(run, device)
+        together = {name: _measure(run, device) for name, (run, _) in work.items()}
         processes, first = world(), rank() == 0
-    alone += _measure(run, device, rounds=1, warm=False)
-    if not first:
-        return
-    one, many = (statistics.median(seconds for seconds, _ in part) for part in (alone, together))
+    for name, (run, items) in work.items():
+        again = _measure(run, device, rounds=1, warm=False)
+        if first:
+            about = {"stage": name, "shape": shape_name, "device": device_name(device), "versions": versions()}
+            about |= {"processes": processes, "items": items}
+            _write(about, Measured(alone[name].seconds + again.seconds, again.last), together[name], out)
+
+
+def _write(about: dict, alone: Measured, together: Measured, out: Path) -> None:
+    one, many = (statistics.median(part.seconds) for part in (alone, together))
+    same = torch.nn.functional.cosine_similarity(alone.last.answer.flatten(), together.last.answer.flatten(), dim=0)
     found = {
-        "stage": name,
-        "shape": shape_name,
-        "device": device_name(device),
-        "versions": versions(),
-        "processes": processes,
-        "items": items,
-        "seconds_alone": [seconds for seconds, _ in alone],
-        "seconds_together": [seconds for seconds, _ in together],
-        "items_per_second": [items / one, items / many],
+        **about,
+        "seconds_alone": alone.seconds,
+        "seconds_together": together.seconds,
+        "items_per_second": [about["items"] / one, about["items"] / many],
         "speedup": one / many,
-        "efficiency": one / many / processes,
-        "share_adding_gradients": statistics.median(adding / seconds for seconds, adding in together),
+        "efficiency": one / many / about["processes"],
+        "share_waiting": together.last.waiting / together.seconds[-1],
+        "share_adding_gradients": together.last.adding / together.seconds[-1],
+        "losses": [alone.last.loss, together.last.loss],
+        "cosine_of_answers": same.item(),
     }
-    out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(json.dumps(found, indent=1) + "\n")
+    out.mkdir(parents=True, exist_ok=True)
+    (out / f"{about['stage']}.json").write_text(json.dumps(found, indent=1) + "\n")
     print(json.dumps(found, indent=1), flush=True)
 
 
-def train_reranker(shape_name: str, device: torch.device) -> tuple[Pass, int]:
+def train_reranker(shape_name: str, base: torch.nn.Module) -> tuple[Run, int]:
     """The seed's update of 32 groups."""
     shape, (queries, passages) = SHAPES[shape_name], (4, 4) if shape_name == "tiny" else (32, 16)
     pairs, asked = draw_pairs(shape.vocabulary, queries, passages, seed=11), instruction(shape.vocabulary)
-    trainer = ours.reranker_trainer(_base(shape_name, device))
-    return _training(trainer, [rows_of(exact_group(pair, asked)) for pair in pairs], device), queries
+    return _training(ours.reranker_trainer(base), [rows_of(exact_group(pair, asked)) for pair in pairs]), queries
 
 
-def train_embedder(shape_name: str, device: torch.device) -> tuple[Pass, int]:
+def train_embedder(shape_name: str, base: torch.nn.Module) -> tuple[Run, int]:
     """The seed's update of 16 queries."""
     queries = 4 if shape_name == "tiny" else 16
-    trainer = ours.embedder_trainer(_base(shape_name, device).model)
-    return _training(trainer, draw_texts(SHAPES[shape_name].vocabulary, queries, 8, seed=31), device), queries
+    texts = draw_texts(SHAPES[shape_name].vocabulary, queries, 8, seed=31)
+    return _training(ours.embedder_trainer(base.model), texts), queries
 
 
-def score(shape_name: str, device: torch.device) -> tuple[Pass, int]:
+def score(shape_name: str, base: torch.nn.Module) -> tuple[Run, int]:
     shape, (queries, passages) = SHAPES[shape_name], (8, 4) if shape_name == "tiny" else (256, 16)
     pairs, asked = draw_pairs(shape.vocabulary, queries, passages, seed=21), instruction(shape.vocabulary)
-    rows, model = (
-        [row for pair in pairs for row in rows_of(exact_group(pair, asked))],
-        ours.packed(_base(shape_name, device)),
-    )
-    return _without_gradients(lambda: ours.score(model, rows, BATCH_TOKENS)), len(rows)
+    rows, model = [row for pair in pairs for row in rows_of(exact_group(pair, asked))], ours.packed(base)
+    return lambda: Pass(torch.from_numpy(ours.score(model, rows, BATCH_TOKENS))), len(rows)
 
 
-def mine(shape_name: str, device: torch.device) -> tuple[Pass, int]:
+def mine(shape_name: str, base: torch.nn.Module) -> tuple[Run, int]:
     queries, passages, nearest = (16, 40, 5) if shape_name == "tiny" else (2048, 2587, NEAREST)
     rows = mining_rows(draw_mining(SHAPES[shape_name].vocabulary, queries, passages, seed=41))
-    model = ours.packed(_base(shape_name, device).model)
-    return _without_gradients(lambda: ours.mine(model, *rows, nearest, BATCH_TOKENS)), queries
+    model = ours.packed(base.model)
+    return lambda: Pass(torch.from_numpy(ours.mine(model, *rows, nearest, BATCH_TOKENS)[1])), queries
 
 
 WORK = {"train_reranker": train_reranker, "train_embedder": train_embedder, "score": score, "mine": mine}
@@ -120,39 +140,35 @@ def _base(shape_name: str, device: torch.device) -> torch.nn.Module:
     return build(SHAPES[shape_name], device, torch.bfloat16 if device.type == "cuda" else torch.float32)
 
 
-def _training(trainer: Trainer, groups: list, device: torch.device) -> Pass:
+def _training(trainer: Trainer, groups: Sequence) -> Run:
     """Gradients of the groups' mean loss, added up over the processes as one 32-bit vector, as in training/loop.py."""
     trained = [parameter for parameter in trainer.model.parameters() if parameter.requires_grad]
+    device = trained[0].device
     total = torch.zeros(sum(parameter.numel() for parameter in trained), device=device)
 
-    def run() -> float:
-        trainer.step(groups)
+    def run() -> Pass:
+        loss = trainer.step(groups)
         torch.cat([parameter.grad.flatten() for parameter in trained], out=total)
         clear_gradients(trainer.model)
-        return timed(lambda: sum_over_ranks(total), device).seconds
+        waiting = timed(wait_for_all, device).seconds
+        adding = timed(lambda: sum_over_ranks(total), device).seconds
+        return Pass(total, sum_over_ranks(loss).item(), waiting, adding)
 
     return run
 
 
-def _without_gradients(work: Callable[[], object]) -> Pass:
-    def run() -> float:
-        work()
-        return 0.0
-
-    return run
-
-
-def _measure(run: Pass, device: torch.device, rounds: int = ROUNDS, *, warm: bool = True) -> list[tuple[float, float]]:
-    """Seconds, and seconds of adding gradients up, of each pass, after a first one to warm up."""
+def _measure(run: Run, device: torch.device, rounds: int = ROUNDS, *, warm: bool = True) -> Measured:
+    """Several passes, after a first one to warm up."""
     if warm:
         run()
-    passes = []
+    seconds = []
     for _ in range(rounds):
         wait_for_all()
         once = timed(run, device)
-        passes.append((once.seconds, once.value))
-    return passes
+        seconds.append(once.seconds)
+    last: Pass = once.value
+    return Measured(seconds, replace(last, answer=last.answer.float().cpu().clone()))
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2], Path(sys.argv[3]))
+    main(sys.argv[1].split(","), sys.argv[2], Path(sys.argv[3]))

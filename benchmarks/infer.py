@@ -91,7 +91,7 @@ def _shift(rows: Rows, by: int) -> list[list[int]]:
 
 def peers(name: str, bench: Bench) -> Iterator[Arm]:
     """Our own engine and the peers on the same work; the few passages that embedding also encodes do not count."""
-    return score.arms(bench, CANDIDATES, fp8=False) if name == "rerank" else mine.arms(bench, passages=8)
+    return score.arms(bench, CANDIDATES, fp8=False) if name == "rerank" else mine.arms(bench, 8, mine.BATCHES[1:])
 
 
 def work_of(name: str, shape_name: str, queries: int) -> list[tuple[str, Rows, int]]:
@@ -124,7 +124,7 @@ def blockwise(rows: Rows, block: int) -> int:
 
 def measure_several(name: str, chosen: argparse.Namespace, end: float) -> None:
     """One stage on several GPUs: a copy of vLLM on each, of which one works, then all, then one."""
-    setting, rows, tokens = work_of(name, chosen.shape, 512 if name == "rerank" else 4096)[0]
+    setting, rows, tokens = work_of(name, chosen.shape, 256 if name == "rerank" else 4096)[0]
     with _engine(name, chosen.shape, chosen.gpus, None) as engine:
         Fresh(engine, rows[: len(rows) // 4])()  # warm
         one, many = Fresh(Replicas(engine.replicas[:1], engine.least), rows), Fresh(engine, _shift(rows, 1000))

@@ -1,9 +1,9 @@
 """Measures mining: encode every query behind its example and every misconception, find each query's 200 nearest.
 
-python -m benchmarks.mine [--shape 14b] [--seconds 120] [--gpus 1] [--out FILE.json]
+python -m benchmarks.mine [--shape 14b] [--seconds 120] [--out FILE.json], or [--gpus 2] [--out DIR]
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
@@ -28,7 +28,7 @@ def run(bench: Bench, seconds: float, out: Path) -> None:
     run_stage(bench, "mine", list(arms(bench)), train=False, seconds=seconds, out=out)
 
 
-def arms(bench: Bench, passages: int = 512) -> Iterator[Arm]:
+def arms(bench: Bench, passages: int = 512, batches: Sequence[int] = BATCHES) -> Iterator[Arm]:
     """Ours and the peers on the same texts, the search included."""
     queries, passages, nearest = (16, min(passages, 40), 5) if bench.tiny else (512, passages, min(passages, 200))
     work = draw_mining(bench.shape.vocabulary, queries, passages, seed=41)
@@ -40,18 +40,18 @@ def arms(bench: Bench, passages: int = 512) -> Iterator[Arm]:
         return ours.mine(model(), *mining_rows(some), nearest)
 
     yield Arm(OURS, "exact", partial(_ready, of_ours, work, expected), tokens, queries)
-    for peer, theirs, batch in _peers(bench, work, nearest):
+    for peer, theirs, batch in _peers(bench, work, nearest, batches):
         seed = peer == "FlagEmbedding" and batch == BATCHES[0]
         yield Arm(peer, f"batch {batch}", partial(_ready, theirs, work, expected), tokens, queries, seed)
 
 
-def _peers(bench: Bench, work: Mining, nearest: int) -> Iterator[tuple[str, Mine, int]]:
+def _peers(bench: Bench, work: Mining, nearest: int, batches: Sequence[int]) -> Iterator[tuple[str, Mine, int]]:
     backbone = bench.base.model
     if installed("FlagEmbedding"):
         from benchmarks.peers import flagembedding as flag
 
         one = cache(lambda: flag.embedder(backbone, bench.tokenizer, work))
-        for batch in BATCHES:
+        for batch in batches:
             yield "FlagEmbedding", lambda some, batch=batch: flag.mine(one(), some, batch, nearest), batch
     if installed("sentence-transformers"):
         from benchmarks.peers import sentence_transformers as st

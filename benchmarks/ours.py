@@ -57,7 +57,7 @@ def reranker_trainer(base: torch.nn.Module, *, fp8: bool = False) -> Trainer:
 
 
 def embedder_trainer(base: torch.nn.Module) -> Trainer:
-    """Trains on Texts; each process encodes its share of them, as one micro-batch."""
+    """Trains on Texts; each process encodes its share of them, as one micro-batch, and returns its share of loss."""
     model = _adapted(base, TrainEmbedder(lora=LORA, micro_tokens=UPDATE_TOKENS))
 
     def step(texts: Sequence[Texts]) -> torch.Tensor:
@@ -73,7 +73,7 @@ def embedder_trainer(base: torch.nn.Module) -> Trainer:
         loss = contrastive(all_BGD[:, 0], all_BGD[:, 1:], ids_BG, TEMPERATURE).mean()
         loss.backward()
         vectors_bGD.backward(all_BGD.grad[mine])
-        return loss.detach()
+        return loss.detach() / world()
 
     return Trainer(model, lambda texts: texts, step)
 

@@ -1,6 +1,6 @@
 """Measures scoring, as teaching and evaluating do it: pairs a second, one logit for each.
 
-python -m benchmarks.score [--shape 14b] [--seconds 120] [--gpus 1] [--out FILE.json]
+python -m benchmarks.score [--shape 14b] [--seconds 120] [--out FILE.json], or [--gpus 2] [--out DIR]
 """
 
 from collections.abc import Callable, Iterator, Sequence

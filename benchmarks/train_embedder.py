@@ -1,6 +1,6 @@
 """Measures the in-context embedder's training: queries a second, forward and backward, each with 8 passages.
 
-python -m benchmarks.train_embedder [--shape 14b] [--seconds 120] [--gpus 1] [--out FILE.json]
+python -m benchmarks.train_embedder [--shape 14b] [--seconds 120] [--out FILE.json], or [--gpus 2] [--out DIR]
 """
 
 from collections.abc import Iterator

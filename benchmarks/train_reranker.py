@@ -1,6 +1,6 @@
 """Measures the reranker's training: groups a second, forward and backward, LoRA on every linear layer.
 
-python -m benchmarks.train_reranker [--shape 14b] [--seconds 120] [--gpus 1] [--out FILE.json]
+python -m benchmarks.train_reranker [--shape 14b] [--seconds 120] [--out FILE.json], or [--gpus 2] [--out DIR]
 """
 
 from collections.abc import Iterator

@@ -18,11 +18,11 @@ class Reference:
         self.make, self.groups, self.found = make, groups[:CHECKED], None
 
     def compare(self, trainer: Trainer, groups: Sequence) -> dict[str, float]:
-        """Of the same first groups, as this trainer wants to have them."""
+        """Of the same first groups, as this trainer wants to have them; the loss's error is relative."""
         if self.found is None:
             self.found = _answer(self.make(), self.groups)
         (loss, found), (expected, reference) = _answer(trainer, groups[:CHECKED]), self.found
-        return {"loss": loss, "loss_error": abs(loss - expected), "gradient_cosine": cosine(found, reference)}
+        return {"loss": loss, "loss_error": abs(loss / expected - 1), "gradient_cosine": cosine(found, reference)}
 
 
 def ready_to_train(trainer: Trainer, groups: Sequence, size: int, reference: Reference) -> Ready:

@@ -8,6 +8,7 @@ import pytest
 
 from benchmarks import mine, score, train_embedder, train_reranker
 from benchmarks.bench import opened
+from benchmarks.gpus import WORK
 
 
 @pytest.fixture(scope="module")
@@ -31,10 +32,13 @@ def test_every_side_that_is_installed_gives_the_numbers_of_separate_32_bit_rows(
 
 
 def test_two_processes_share_the_work_of_one(tmp_path):
-    out = tmp_path / "two.json"
-    command = [sys.executable, "-m", "benchmarks.train_reranker", "--shape", "tiny", "--gpus", "2", "--out", str(out)]
+    command = [sys.executable, "-m", "benchmarks.all", "--shape", "tiny", "--gpus", "2", "--out", str(tmp_path)]
     subprocess.run(command, check=True, capture_output=True)
-    found = json.loads(out.read_text())
-    assert found["processes"] == 2
-    assert 0 < found["efficiency"] < 2
-    assert 0 <= found["share_adding_gradients"] < 1
+    for name in WORK:
+        found = json.loads((tmp_path / f"{name}.json").read_text())
+        alone, together = found["losses"]
+        assert found["processes"] == 2
+        assert 0 < found["efficiency"] < 2
+        assert 0 <= found["share_waiting"] + found["share_adding_gradients"] < 1
+        assert together == pytest.approx(alone, rel=1e-6)
+        assert found["cosine_of_answers"] == pytest.approx(1, abs=1e-5)

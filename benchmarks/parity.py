@@ -1,10 +1,11 @@
 """Says how far the engines are apart on one model with real weights: in 32 bits on a CPU, in 16 bits on a GPU.
 
-python -m benchmarks.parity --shape 1.5b --dtype bfloat16 [--out FILE.json]      (float16, and float32 without a GPU)
+    python -m benchmarks.parity --shape 1.5b --dtype bfloat16 [--out FILE.json]   (float16, and float32 without a GPU)
+    python -m benchmarks.parity --run runs/small0/cv --queries 200                     the same of a run's own models
 
-Prompts are of the real lengths, 25 candidates a query. Each way is compared with the first, prompt by prompt: engine hf
-with every prompt apart. Weights are random and seeded, so scores are closer together than a trained model's, and ranks
-harder to keep.
+Each way is compared with the first, prompt by prompt: engine hf in 32 bits with every prompt apart. Prompts are of the
+real lengths, 25 candidates a query, or with --run the validation fold's own. A shape's weights are random and seeded,
+so scores are closer together than a trained model's, and ranks harder to keep.
 """
 
 import argparse
@@ -12,47 +13,95 @@ import json
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import torch
 
 from benchmarks.bench import device_name, versions
-from benchmarks.infer import work_of
+from benchmarks.infer import CANDIDATES, work_of
 from benchmarks.shapes import SHAPES, YES, build, write_tokenizer
+from inference.card import read_embedder_card, read_reranker_card
 from inference.engines import open_encoder, open_scorer
 from inference.profiles import Profile, load_profile
-from shared.metrics import kendall_tau
+from inference.retrieve import query_prompts
+from inference.tokens import embedder_words, load_tokenizer, reranker_words
+from shared.metrics import K, kendall_tau
+from shared.prompts import reranker_passage, reranker_query, row_text
+from shared.settings import Pooling, read_settings
+from shared.tables import CANDIDATES as CANDIDATE_TABLE
 from training.head import keep_yes_alone
+from training.job import Job
 
 Rows = Sequence[Sequence[int]]
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """What a reranker scores: the rows, and where the right candidate stands among those of each query, -1: nowhere."""
+
+    rows: Rows
+    right: Sequence[int]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Compares the engines' scores and vectors.")
     parser.add_argument("--shape", choices=SHAPES, default="1.5b")
+    parser.add_argument("--run", type=Path, help="a run's merged models and validation fold instead of a shape")
     parser.add_argument("--dtype", choices=("float32", "bfloat16", "float16"), default="bfloat16")
     parser.add_argument("--queries", type=int, default=16)
+    parser.add_argument("--memory-share", type=float, default=0.5, help="of the GPU, for vLLM")
     parser.add_argument("--out", type=Path, default=Path("parity.json"))
     chosen = parser.parse_args()
     name = "h200" if torch.cuda.is_available() else "cpu"
-    profile = load_profile(name).model_copy(update={"dtype": chosen.dtype, "replicas": 1, "memory_share": 0.5})
-    found = {"shape": chosen.shape, "dtype": chosen.dtype, "versions": versions()}
+    changes = {"dtype": chosen.dtype, "replicas": 1, "memory_share": chosen.memory_share}
+    profile = load_profile(name).model_copy(update=changes)
+    found = {"of": str(chosen.run or chosen.shape), "dtype": chosen.dtype, "versions": versions()}
     found["device"] = device_name(torch.device("cuda" if torch.cuda.is_available() else "cpu"))
-    with tempfile.TemporaryDirectory() as place:
-        folder = write_model(chosen.shape, Path(place))
-        found["vectors"] = compare_vectors(folder, work_of("embed", chosen.shape, chosen.queries)[0][1], profile)
-        keep_yes_alone(folder, YES)
-        _, rows, _ = work_of("rerank", chosen.shape, chosen.queries)[0]
-        found["scores"] = compare_scores(folder, rows, len(rows) // groups_of(chosen), profile)
+    found |= (
+        of_run(chosen.run, chosen.queries, profile) if chosen.run else of_shape(chosen.shape, chosen.queries, profile)
+    )
     chosen.out.parent.mkdir(parents=True, exist_ok=True)
     chosen.out.write_text(json.dumps(found, indent=1) + "\n")
     print(json.dumps(found, indent=1))
 
 
-def groups_of(chosen: argparse.Namespace) -> int:
-    """Queries: the smallest shape has fewer."""
-    return min(chosen.queries, 8) if chosen.shape == "tiny" else chosen.queries
+def of_shape(shape_name: str, queries: int, profile: Profile) -> dict:
+    """The comparisons for random weights."""
+    queries = min(queries, 8) if shape_name == "tiny" else queries  # the smallest shape has fewer
+    with tempfile.TemporaryDirectory() as place:
+        folder = write_model(shape_name, Path(place))
+        vectors = compare_vectors(folder, work_of("embed", shape_name, queries)[0][1], "last", profile)
+        keep_yes_alone(folder, YES)
+        _, rows, _ = work_of("rerank", shape_name, queries)[0]
+        return {"vectors": vectors, "scores": compare_scores(folder, Pairs(rows, [-1] * queries), profile)}
+
+
+def of_run(run: Path, queries: int, profile: Profile) -> dict:
+    """The comparisons for the first `queries` of the run's validation fold."""
+    job = Job(read_settings(run), run, Path(), "")
+    table, misconceptions = job.texts()
+    asked = table.filter(pl.col("fold") == "valid").drop_nulls("misconception_id")[:queries]
+    embedder, reranker = run / "merge_embedder", run / "merge_reranker"
+    card = read_embedder_card(embedder)
+    prompts = query_prompts(asked, embedder_words(load_tokenizer(embedder)), card)
+    near = job.read("mine_for_reranker", "candidates", CANDIDATE_TABLE).filter(pl.col("rank") <= CANDIDATES)
+    pairs = _pairs(asked, dict(misconceptions.iter_rows()), near, reranker)
+    vectors = compare_vectors(embedder, prompts, card.pooling, profile)
+    return {"vectors": vectors, "scores": compare_scores(reranker, pairs, profile)}
+
+
+def _pairs(asked: pl.DataFrame, texts: dict[int, str], near: pl.DataFrame, folder: Path) -> Pairs:
+    words, prompt = reranker_words(load_tokenizer(folder)), read_reranker_card(folder).prompt
+    rows, right = [], []
+    for query in asked.iter_rows(named=True):
+        shown = near.filter(pl.col("query_id") == query["query_id"]).sort("rank")["misconception_id"].to_list()
+        prefix = reranker_query(words, prompt, row_text(query))
+        rows += [[*prefix, *reranker_passage(words, prompt, texts[id_])] for id_ in shown]
+        right.append(shown.index(query["misconception_id"]) if query["misconception_id"] in shown else -1)
+    return Pairs(rows, right)
 
 
 def write_model(shape_name: str, folder: Path) -> Path:
@@ -65,40 +114,54 @@ def write_model(shape_name: str, folder: Path) -> Path:
 
 def ways(profile: Profile) -> Iterator[tuple[str, Profile, dict[str, int]]]:
     """(engine, profile, {name: prompts of a call; 0: all}): all are compared with the very first."""
-    yield "hf", profile.model_copy(update={"packed": False}), {"hf, every prompt apart": 1}
+    apart = profile.model_copy(update={"packed": False})
+    yield "hf", apart.model_copy(update={"dtype": "float32"}), {"hf in 32 bits, every prompt apart": 1}
+    if profile.dtype != "float32":
+        yield "hf", apart, {"hf, every prompt apart": 1}
     yield "hf", profile, {"hf, what is alike shared": 0}
     yield "vllm", profile, {"vllm, what is alike shared": 0, "vllm, in other company": 7}
 
 
-def compare_scores(folder: Path, rows: Rows, group: int, profile: Profile) -> dict[str, dict[str, float]]:
-    """Largest and mean difference of a logit, Kendall's tau within a query, how often the best candidate stays."""
+def compare_scores(folder: Path, pairs: Pairs, profile: Profile) -> dict[str, dict[str, float]]:
+    """Differences of a logit, then of ranks: Kendall's tau, how often the first is the same, places with another id."""
 
     @contextmanager
     def opened(engine: str, machine: Profile) -> Iterator[tuple[object, Callable]]:
         with open_scorer(engine, folder, machine) as scorer:
             yield scorer, scorer.score
 
-    answers = _answers(opened, rows, profile)
-    reference, found = next(iter(answers.values())), {}
+    answers = _answers(opened, pairs.rows, profile)
+    queries, found = len(pairs.right), {}
+    reference_QC = next(iter(answers.values())).reshape(queries, -1)
     for name, scores in answers.items():
-        pairs = list(zip(reference.reshape(-1, group), scores.reshape(-1, group), strict=True))
+        scores_QC = scores.reshape(queries, -1)
+        orders = [(-one).argsort(axis=1, kind="stable") for one in (reference_QC, scores_QC)]
         found[name] = {
-            "max_difference": float(np.abs(scores - reference).max()),
-            "mean_difference": float(np.abs(scores - reference).mean()),
-            "spread": float(np.mean([one.std() for one, _ in pairs])),
-            "kendall_tau": float(np.mean([kendall_tau(one, other) for one, other in pairs])),
-            "same_best": float(np.mean([one.argmax() == other.argmax() for one, other in pairs])),
+            "max_difference": float(np.abs(scores_QC - reference_QC).max()),
+            "mean_difference": float(np.abs(scores_QC - reference_QC).mean()),
+            "spread": float(reference_QC.std(axis=1).mean()),
+            "kendall_tau": float(np.mean([kendall_tau(*both) for both in zip(reference_QC, scores_QC, strict=True)])),
+            "same_best": float((orders[0][:, 0] == orders[1][:, 0]).mean()),
+            "places_moved": float((orders[0] != orders[1]).mean()),
         }
+        if max(pairs.right) >= 0:
+            found[name][f"map@{K}"] = _map(orders[1], pairs.right)
         print(name, found[name], flush=True)
     return found
 
 
-def compare_vectors(folder: Path, rows: Rows, profile: Profile) -> dict[str, dict[str, float]]:
+def _map(orders_QC: np.ndarray, right: Sequence[int]) -> float:
+    """MAP@25 of these orders; a query whose right candidate was not retrieved counts 0."""
+    ranks = [1 + order.tolist().index(place) for order, place in zip(orders_QC, right, strict=True) if place >= 0]
+    return sum(1 / rank for rank in ranks) / len(right)
+
+
+def compare_vectors(folder: Path, rows: Rows, pooling: Pooling, profile: Profile) -> dict[str, dict[str, float]]:
     """The least cosine of a prompt's two vectors."""
 
     @contextmanager
     def opened(engine: str, machine: Profile) -> Iterator[tuple[object, Callable]]:
-        with open_encoder(engine, folder, "last", machine) as encoder:
+        with open_encoder(engine, folder, pooling, machine) as encoder:
             yield encoder, encoder.encode
 
     answers = _answers(opened, rows, profile)

@@ -1,6 +1,6 @@
 """Trains on a finished run's groups, ours and with a peer's own trainer, over several seeds; evaluates both alike.
 
-    python -m benchmarks.quality reranker|embedder RUN [--seeds 3] [--out FILE.json]
+    python -m benchmarks.quality reranker|embedder RUN [--seeds 3] [--first 0] [--out FILE.json]
         [--also "section.key=value ..."] [--ours]
 
 RUN is a folder like runs/small0/cv, of an iteration without a teacher. The reranker's peer is FlagEmbedding's trainer,
@@ -45,6 +45,7 @@ def main() -> None:
     parser.add_argument("model", choices=SIDES)
     parser.add_argument("run", type=Path)
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--first", type=int, default=0, help="number of the first seed: several processes share them")
     parser.add_argument("--out", type=Path, default=Path("quality.json"))
     parser.add_argument("--also", action="append", default=[], help="settings of one more training of ours")
     parser.add_argument("--ours", action="store_true", help="without the peer")
@@ -54,9 +55,8 @@ def main() -> None:
         raise SystemExit(f"{chosen.run} was taught by {settings.iteration.previous}, and no peer here can be: take it")
     with joined_ranks(settings.machine.device) as device:
         job = Job(settings, chosen.run, Path(), "")
-        compare(
-            job, chosen.model, sides_of(job, chosen.model, chosen.also, chosen.ours), chosen.seeds, chosen.out, device
-        )
+        sides = sides_of(job, chosen.model, chosen.also, chosen.ours)
+        compare(job, chosen.model, sides, range(chosen.first, chosen.first + chosen.seeds), chosen.out, device)
 
 
 def sides_of(job: Job, model: str, also: Sequence[str], only_ours: bool) -> dict[str, Side]:
@@ -73,12 +73,14 @@ def _with(settings: Settings, side: Side, job: Job, blind: Job, seed: int) -> tu
     return side(replace(job, settings=settings), blind, seed)
 
 
-def compare(job: Job, model: str, sides: dict[str, Side], seeds: int, out: Path, device: torch.device) -> dict:
+def compare(
+    job: Job, model: str, sides: dict[str, Side], seeds: Sequence[int], out: Path, device: torch.device
+) -> dict:
     """Train and evaluate every side with every seed, in turns; `out` is written after each."""
     before = _figures(job, job.read(f"mine_for_{model}", "candidates", CANDIDATES))
     found = {"model": model, "run": str(job.run), "device": device_name(device), "versions": versions()}
     found |= {"before": before, "sides": {}}
-    for seed in range(seeds):
+    for seed in seeds:
         for side, run in sides.items():
             with _folder_without_validation(job) as blind:
                 ranked, seconds = run(job, blind, seed)

@@ -18,7 +18,7 @@ from pathlib import Path
 import torch
 
 from shared.prompts import TASK
-from shared.settings import SPLITS, holds_out
+from shared.splits import SPLITS, holds_out
 from training.base_models import local_folder
 
 DECODER = [

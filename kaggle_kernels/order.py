@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from shared.settings import SPLITS
+from shared.splits import SPLITS
 
 COMPETITION = "eedi-mining-misconceptions-in-mathematics"
 SUBMIT, WHEELS = Path("kaggle_kernels/submit"), Path("kaggle_kernels/wheels")

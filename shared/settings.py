@@ -15,8 +15,6 @@ from shared.prompts import INSTRUCTION
 
 ITERATIONS = Path("training/iterations")
 RUNS = Path("runs")
-DRAWS = ("cv", "cv2", "cv3", "cv4")  # each holds out other misconceptions: how far a figure depends on which
-SPLITS = (*DRAWS, "questions", "full")  # questions holds out questions only; full trains on everything
 UNSEEN = 0.75  # of the hidden test: rows whose misconception train.csv has not; by the 3rd place's probe 0.74
 
 Count = Annotated[int, Field(ge=1)]
@@ -193,17 +191,6 @@ class Settings(Section):
     merge_reranker: Merge
     evaluate: Evaluate = Evaluate()
     quantize: Quantize = Quantize()
-
-
-def holds_out(split: str) -> bool:
-    """Whether `split` keeps data for validation, so that it ends in evaluate."""
-    return split != "full"
-
-
-def fold_seed(seed: str, split: str) -> str:
-    """The seed of a split's folds: `seed` itself, and "seed/N" for draw N."""
-    number = DRAWS.index(split) + 1 if split in DRAWS else 1
-    return seed if number == 1 else f"{seed}/{number}"
 
 
 def load_settings(iteration: str, overrides: list[str] = ()) -> Settings:

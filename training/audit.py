@@ -22,7 +22,7 @@ from shared.folds import draw_misconceptions, seen_ids
 from shared.manifest import digest, read_manifest
 from shared.near import near_pairs, words_of
 from shared.prompts import question_of
-from shared.settings import DRAWS, fold_seed
+from shared.splits import DRAWS, fold_seed
 from shared.tables import GROUPS, TAUGHT
 from training.job import Job
 

@@ -16,7 +16,7 @@ from inference.calibrate import Calibration, Fitted, describe, write_calibration
 from inference.fuse import PAIR
 from shared.folds import seen_ids
 from shared.manifest import digest, read_manifest, write_manifest
-from shared.settings import DRAWS
+from shared.splits import DRAWS
 from shared.tables import CANDIDATES, MISCONCEPTIONS, POOLS, QUERIES, RANKED, read_table
 from training.fit import Chooser, Draws, grid, labelled_share, leave_one_out
 from training.replay import Rows, join_rows, rows_of

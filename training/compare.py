@@ -7,7 +7,8 @@ import polars as pl
 
 from shared.manifest import digest
 from shared.metrics import interval, resample_maps
-from shared.settings import DRAWS, RUNS, read_settings
+from shared.settings import RUNS, read_settings
+from shared.splits import DRAWS
 from shared.tables import POOLS, RANKS, read_table
 from training.pipeline import iteration_name, read_options
 from training.report.terminal import open_console

@@ -8,7 +8,8 @@ import polars as pl
 from rich.table import Table
 
 from shared.metrics import interval, resample_maps
-from shared.settings import DRAWS, RUNS, read_settings
+from shared.settings import RUNS, read_settings
+from shared.splits import DRAWS
 from shared.tables import RANKS, read_table
 from training import pipeline
 from training.report.terminal import open_console

@@ -10,7 +10,8 @@ from rich.table import Table
 
 from shared.manifest import read_manifest
 from shared.scores import FILE, Score, read_score, write_score
-from shared.settings import RUNS, SPLITS
+from shared.settings import RUNS
+from shared.splits import SPLITS
 from training.pipeline import iteration_name, read_options
 from training.report.terminal import format_interval, open_console
 from training.stages import STAGES

@@ -9,20 +9,12 @@ import sys
 import time
 from pathlib import Path
 
-from shared.settings import (
-    ITERATIONS,
-    RUNS,
-    SPLITS,
-    Settings,
-    holds_out,
-    load_settings,
-    override_settings,
-    read_settings,
-    write_settings,
-)
+from shared.settings import ITERATIONS, RUNS, Settings, load_settings, override_settings, read_settings, write_settings
+from shared.splits import SPLITS, holds_out
+from training.needs import averaged_folders, inputs_of
 from training.plan import print_plan
 from training.run import LOCK_SECONDS, TIED, competition_digest, die_with_parent, input_digest
-from training.stages import STAGES, averaged_folders, inputs_of, stages_of
+from training.stages import STAGES, stages_of
 
 ROOT = Path(__file__).parent.parent
 ROLES = ("embedder", "reranker")

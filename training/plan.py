@@ -4,8 +4,9 @@ from pathlib import Path
 
 from shared.manifest import digest, read_manifest
 from shared.settings import RUNS, Settings
+from training.needs import averaged_folders, inputs_of
 from training.run import competition_digest, is_whole, lasting
-from training.stages import Stage, averaged_folders, inputs_of, stages_of
+from training.stages import Stage, stages_of
 
 
 def print_plan(chain: list[tuple[str, Settings]], split: str) -> None:

@@ -22,7 +22,8 @@ from inference.tokens import embedder_words, load_tokenizer, reranker_words
 from shared.folds import seed_of, seen_ids
 from shared.manifest import read_manifest
 from shared.prompts import embedder_passage, reranker_passage, reranker_query, row_text
-from shared.settings import Quantize, holds_out
+from shared.settings import Quantize
+from shared.splits import holds_out
 from shared.tables import CANDIDATES, GROUPS
 from training.fidelity import compare, describe, refuse_loss
 from training.job import Job

@@ -18,7 +18,8 @@ from shared.files import replacing
 from shared.manifest import digest, read_manifest, write_manifest
 from shared.settings import Settings, read_settings
 from training.job import Job
-from training.stages import STAGES, Stage, averaged_folders, inputs_of
+from training.needs import averaged_folders, inputs_of
+from training.stages import STAGES, Stage
 from training.version import code_version
 
 TIED = "MALRULE_TIED"

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import polars as pl
 
-from shared.settings import DRAWS, RUNS, Embedder, Settings, fold_seed, holds_out
+from shared.settings import Embedder
+from shared.splits import DRAWS, fold_seed, holds_out
 from shared.tables import CANDIDATES, GROUPS, MISCONCEPTIONS, QUERIES, RANKED, RANKS, TAUGHT
 from training.job import Job
 
@@ -139,10 +140,9 @@ class Stage:
 
     run: Callable[[Job], dict | None]  # what it returns is added to the lineage in the output's manifest
     sections: tuple[str, ...]
-    needs: tuple[
-        str, ...
-    ]  # stages of this run; "previous/STAGE" of the previous iteration's; "|" takes the first there is
-    trains: bool = False  # always through torchrun
+    # stages of this run; "previous/STAGE" of the previous iteration's; "A|B": A, in a first iteration B
+    needs: tuple[str, ...]
+    trains: bool = False  # on every GPU, and from the last checkpoint on after a kill
     taught: bool = False  # only with a previous iteration
     asked_for: bool = False  # only when somebody asks for it
 
@@ -216,36 +216,6 @@ def stages_of(split: str, previous: str) -> list[Stage]:
         for stage in STAGES.values()
         if not stage.asked_for and (previous or not stage.taught) and (holds_out(split) or stage.name != "evaluate")
     ]
-
-
-def inputs_of(stage: Stage, iteration: str, previous: str, split: str) -> list[Path]:
-    """The folders that `stage` reads, as paths from the repository's root."""
-    folders = []
-    for need in stage.needs:
-        place, _, name = need.rpartition("/")
-        if place and not previous:
-            continue
-        first, _, second = name.partition("|")
-        name = second if second and not previous else first
-        folders.append(RUNS / (previous if place else iteration) / split / name)
-    return list(dict.fromkeys(folders))
-
-
-def averaged_folders(stage: Stage, settings: Settings, run: Path) -> list[Path]:
-    """The folders of other splits whose adapters a merging stage averages in.
-
-    Raises ValueError outside of split full: an adapter of another split was trained on what this one holds out.
-    """
-    if not stage.name.startswith("merge_"):
-        return []
-    splits = getattr(settings, stage.name).average
-    if splits and run.name != "full":
-        raise ValueError(
-            f"{stage.name}.average: {run} holds out data that {splits[0]} was trained on: average in split=full only"
-        )
-    if len(set(splits)) < len(splits):
-        raise ValueError(f"{stage.name}.average: {list(splits)} has a split twice")
-    return [run.parent / split / stage.name.replace("merge_", "train_") for split in splits]
 
 
 def _mine(job: Job, settings, folder: Path, card) -> None:

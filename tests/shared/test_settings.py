@@ -6,17 +6,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from shared.settings import (
-    DRAWS,
-    ITERATIONS,
-    SPLITS,
-    Settings,
-    fold_seed,
-    holds_out,
-    load_settings,
-    read_settings,
-    write_settings,
-)
+from shared.settings import ITERATIONS, Settings, load_settings, read_settings, write_settings
 
 ROOT = Path(__file__).parent.parent.parent
 NAMES = sorted(path.parent.name for path in (ROOT / ITERATIONS).glob("*/params.toml"))
@@ -133,9 +123,3 @@ def test_settings_that_say_the_same_are_not_written_again(tmp_path):
     write_settings(settings, tmp_path)
     assert (tmp_path / "settings.json").stat().st_mtime_ns == before
     assert [path.name for path in tmp_path.iterdir()] == ["settings.json"]
-
-
-def test_every_draw_has_a_seed_of_its_own_and_the_first_the_one_that_is_set():
-    assert [fold_seed("folds", split) for split in DRAWS] == ["folds", "folds/2", "folds/3", "folds/4"]
-    assert fold_seed("folds", "questions") == "folds"
-    assert [split for split in SPLITS if not holds_out(split)] == ["full"]

@@ -15,7 +15,8 @@ from shared.settings import RUNS, load_settings, write_settings
 from shared.tables import CANDIDATES, MISCONCEPTIONS, QUERIES, RANKED, RANKS, write_table
 from training.baselines import rank_by_bm25, rank_by_popularity
 from training.evaluate import PAIR, cut, measure, pools_of, rank_table, rerank_first
-from training.stages import inputs_of, stages_of
+from training.needs import inputs_of
+from training.stages import stages_of
 
 COMMIT = "8d92255124f1fa3a417be1e4a2d27cd9af2e6208"
 # What ends a script, opens one, ends CDATA, loads from a network, is a template's brace, ends an attribute, is endless.

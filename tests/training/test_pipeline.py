@@ -11,10 +11,11 @@ from shared.malrules.generate import write_competition
 from shared.manifest import digest, write_manifest
 from shared.settings import ITERATIONS, load_settings
 from training.__main__ import main
+from training.needs import inputs_of
 from training.pipeline import _forget_killed_runs, render_dvc
 from training.plan import reasons_to_run
 from training.run import is_done
-from training.stages import STAGES, inputs_of, stages_of
+from training.stages import STAGES, stages_of
 
 ROOT = Path(__file__).parents[2]
 

@@ -24,6 +24,7 @@ ENVIRONMENT = {
     "VLLM_NO_USAGE_STATS": "1",
     "VLLM_LOGGING_LEVEL": "ERROR",  # a start writes about 60 lines otherwise
     "HF_HUB_OFFLINE": "1",  # the folder holds everything
+    "VLLM_USE_FLASHINFER_SAMPLER": "0",  # nothing is sampled, and without FlashInfer (a T4) looking for it fails
     "VLLM_ALLOW_LONG_MAX_MODEL_LEN": "1",  # a sentence-transformers folder names a shorter length than the model has
 }
 CPU_ENVIRONMENT = {"TORCHDYNAMO_DISABLE": "1"}  # compiling takes 144 s there and gains nothing

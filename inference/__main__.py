@@ -87,6 +87,8 @@ def _predict(options: argparse.Namespace, arguments: list[str]) -> int:
     calibration = calibration_of(models, depth=options.depth, ignore=options.no_calibration)
     how = {"profile": options.profile, "engine": options.engine, "calibration": calibration}
     if options.ray is not None:
+        if options.vectors is not None:
+            raise ValueError("--vectors is for one machine: leave it or --ray out")
         from inference.ray_batch import connect, predict_with_ray
 
         connect(options.ray)

@@ -52,6 +52,7 @@ class Progress:
     """How far one reranker came: candidates scored of every query [Q], its shards, its plans, and how it ended."""
 
     done: np.ndarray
+    deferred: np.ndarray  # rows [Q] in whose shard it failed: they come last
     start: float = 0.0  # seconds that opening took
     shards: list[Shard] = field(default_factory=list)
     plans: list[tuple[int, tuple[int, ...]]] = field(default_factory=list)  # (rows scored by then, depths): changes
@@ -77,13 +78,14 @@ def rerank_in_time(rerankers: Sequence[Reranker], work: Work, limit: Limit, publ
     `publish(progress, final)` writes the best order so far where it thinks fit, and always if final; it returns the
     seconds that writing takes. What an engine raises is printed; then the next one gets its turn.
     """
-    table = [Progress(np.zeros(sum(work.chunks), np.int16)) for _ in rerankers]
+    rows = sum(work.chunks)
+    table = [Progress(np.zeros(rows, np.int16), np.zeros(rows, bool)) for _ in rerankers]
     for number, (reranker, state) in enumerate(zip(rerankers, table, strict=True)):
         for attempt in range(1, ATTEMPTS + 1):
-            if not _worth_opening(rerankers, table, number, work, limit):
-                state.ended = state.ended if attempt > 1 else "skipped, no time"
-                break
             try:
+                if not _worth_opening(rerankers, table, number, work, limit):
+                    state.ended = state.ended if attempt > 1 else "skipped, no time"
+                    break
                 _run(rerankers, table, number, work, limit, publish)
                 break
             except Exception:
@@ -147,7 +149,9 @@ def _run(
             if not len(rows):
                 break
             first, began = int(state.done[rows[0]]), limit.clock()
+            state.deferred[rows] = True  # until it comes back: one bad prompt must not keep the others from their turn
             tokens = score(rows, first, depth)
+            state.deferred[rows] = False
             state.shards.append(Shard(len(rows), len(rows) * (depth - first), *tokens, limit.clock() - began))
             state.done[rows] = depth
             writing = publish(table, False)
@@ -183,12 +187,16 @@ def _stages(rerankers: Sequence[Reranker], table: Sequence[Progress], number: in
 
 
 def _next_rows(state: Progress, work: Work, depth: int, left: float) -> np.ndarray:
-    """The next rows to bring to `depth`: of one chunk, with as many candidates scored so far, the least first."""
+    """The next rows to bring to `depth`: of one chunk, with as many candidates scored so far, the least first.
+
+    What an attempt failed in comes when nothing else is left.
+    """
     pending = state.done < depth
     if not pending.any() or left <= 0:
         return np.zeros(0, np.int64)
+    pending &= state.deferred == state.deferred[pending].all()
     level = int(state.done[pending].min())
-    rows = np.flatnonzero(state.done == level)
+    rows = np.flatnonzero(pending & (state.done == level))
     ends = np.cumsum(work.chunks)
     rows = rows[rows < ends[np.searchsorted(ends, rows[0], side="right")]]
     if not state.shards:

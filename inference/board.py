@@ -3,10 +3,12 @@
 Memory holds one chunk. submission.csv is replaced whole or not at all, so what stands there is always valid.
 """
 
+import fcntl
 import os
 import shutil
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import polars as pl
@@ -20,6 +22,23 @@ SELDOM = 50  # times as long as a writing takes is waited for the next: it costs
 def work_folder(out: Path) -> Path:
     """Where the board of `out` keeps its tables; gone when the work is done."""
     return out.with_name(f".{out.name}.work")
+
+
+def lock_file(out: Path) -> Path:
+    """What is locked while `out`, and what stands beside it, is written."""
+    return out.with_name(".predict.lock")
+
+
+@contextmanager
+def alone(out: Path) -> Iterator[None]:
+    """Inside, nobody else writes to the folder of `out`. Raises ValueError where somebody does."""
+    with lock_file(out).open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ValueError(f"another predict writes to {out.parent}: wait for it, or give --out a folder") from None
+        yield
+        lock_file(out).unlink(missing_ok=True)
 
 
 class Board:

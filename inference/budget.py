@@ -76,7 +76,7 @@ def seconds_for(stage: Stage, depth: int) -> float:
 
 def affordable(costs: Costs, candidates: int, seconds: float) -> int:
     """How many queries with so many candidates each can be scored within `seconds` by a running engine."""
-    return max(0, int(seconds / (costs.query + candidates * costs.candidate)))
+    return max(0, int(seconds / max(costs.query + candidates * costs.candidate, 1e-9)))
 
 
 def costs_of(shards: Sequence[Shard], start: float) -> Costs:
@@ -91,4 +91,4 @@ def costs_of(shards: Sequence[Shard], start: float) -> Costs:
 def _pace(shards: Sequence[Shard]) -> float:
     """Seconds a token; every query is computed once for all of its candidates."""
     tokens = sum(shard.query_tokens + shard.candidate_tokens for shard in shards)
-    return max(sum(shard.seconds for shard in shards), 1e-9) / tokens
+    return max(sum(shard.seconds for shard in shards), 1e-9) / max(tokens, 1)  # 0: rows with fewer candidates

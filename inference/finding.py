@@ -40,20 +40,22 @@ def find_all(run: Run) -> None:
 
 
 def _find(run: Run, number: int) -> str:
-    """How it ended. An embedder that fails is opened once more and goes on where it was."""
+    """How it ended. An embedder that fails is opened once more and goes on behind the chunk in which it did."""
+    chunks = list(range(len(run.board.sizes)))
     for attempt in range(1, ATTEMPTS + 1):
         try:
             with open_finding(run, number) as find:
-                for chunk in range(len(run.board.sizes)):
+                while chunks:
                     if run.limit.left() <= 0:
                         return "out of time"
-                    if not run.board.has(f"found{number}", chunk):
-                        find(chunk)
-                        run.publish(False)
+                    find(chunks[0])
+                    chunks.pop(0)
+                    run.publish(False)
             return "complete"
         except Exception:
             traceback.print_exc()
             say_loudly(f"embedder {run.models.embedders[number].folder} failed, attempt {attempt} of {ATTEMPTS}")
+            chunks = [*chunks[1:], *chunks[:1]]  # one bad row must not keep the others from their turn
     return "failed"
 
 

@@ -116,7 +116,9 @@ def install_wheels(inputs: Path) -> None:
             f"{len(misfit)} wheels, {misfit[0]} first, do not fit this Python {version}: "
             "just push-wheels makes new ones"
         )
-    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-index", f"--find-links={wheels[0].parent}"]
+    # --upgrade: what the image has of these in another version is replaced by the one that was tested
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-index", "--upgrade"]
+    pip.append(f"--find-links={wheels[0].parent}")
     if subprocess.run([*pip, *WHEELS]).returncode:
         raise ValueError("pip could not install the wheels (its reason is above): just push-wheels makes new ones")
     importlib.invalidate_caches()

@@ -5,10 +5,11 @@ Words shared, then retrieved, fused, reranked, fused, calibrated: after each ste
 
 import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 from inference.anytime import Limit
-from inference.board import Board
+from inference.board import Board, alone
 from inference.calibrate import Calibration, check_ids
 from inference.card import read_embedder_card, read_reranker_card
 from inference.ensemble import Models
@@ -51,18 +52,16 @@ def predict(
     known = set(misconceptions["misconception_id"])
     check_ids(calibration, known)
     out.parent.mkdir(parents=True, exist_ok=True)
-    board = Board(out, limit.clock)
-    run = Run(models, calibration, misconceptions, board, engine, machine, limit, vectors)
-    seconds: dict[str, float] = {}
-    try:
-        _timed("read", seconds, lambda: read_rows(run, competition))
-        _timed("retrieve", seconds, lambda: _retrieve(run))
-        _timed("rerank", seconds, lambda: _rerank(run))
-        check_submission(out, board.query_ids(), known)
-    finally:
-        board.close()
-    write_json(out.with_name("timings.json"), seconds)
-    return run.report("ended by itself")
+    with alone(out):
+        with closing(Board(out, limit.clock)) as board:
+            run = Run(models, calibration, misconceptions, board, engine, machine, limit, vectors)
+            seconds: dict[str, float] = {}
+            _timed("read", seconds, lambda: read_rows(run, competition))
+            _timed("retrieve", seconds, lambda: _retrieve(run))
+            _timed("rerank", seconds, lambda: _rerank(run))
+            check_submission(out, board.query_ids(), known)
+        write_json(out.with_name("timings.json"), seconds)
+        return run.report("ended by itself")
 
 
 def read_rows(run: Run, competition: Path) -> None:

@@ -5,7 +5,7 @@ An extra for a million rows: nothing else imports Ray. Every machine needs this 
 """
 
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,7 +14,7 @@ import ray
 import ray.data
 
 from inference.anytime import Limit
-from inference.board import Board
+from inference.board import Board, alone
 from inference.calibrate import Calibration, check_ids
 from inference.ensemble import Member, Models
 from inference.predict import read_rows
@@ -45,17 +45,17 @@ def predict_with_ray(
 ) -> list[dict]:
     """Write `out` as predict does without a limit, by `workers` on the cluster that Ray is connected to.
 
-    One model at a time is on the workers, and each of them has one GPU, where the profile has any. Returns
-    {"stage", "chunk", "node"} of all chunks.
+    One model at a time is on the workers, and each of them has a GPU (or as many as the profile splits a model over),
+    where the profile has any. Returns {"stage", "chunk", "node"} of all chunks.
     """
-    misconceptions, machine = read_misconceptions(competition), load_profile(profile)
+    misconceptions = read_misconceptions(competition)
+    machine = load_profile(profile).model_copy(update={"replicas": 1})  # each worker is one
     known = set(misconceptions["misconception_id"])
     check_ids(calibration, known)
     out.parent.mkdir(parents=True, exist_ok=True)
-    board = Board(out)
     models = replace(models, embedders=_absolute(models.embedders), rerankers=_absolute(models.rerankers))
-    run = Run(models, calibration, misconceptions, board, engine, machine, Limit())
-    try:
+    with alone(out), closing(Board(out)) as board:
+        run = Run(models, calibration, misconceptions, board, engine, machine, Limit())
         read_rows(run, competition)
         said = []
         for number in range(len(models.embedders)):
@@ -65,8 +65,6 @@ def predict_with_ray(
         board.stale.update(range(len(board.sizes)))  # the workers' boards knew it
         board.publish(run.rank, True)
         check_submission(out, board.query_ids(), known)
-    finally:
-        board.close()
     return said
 
 
@@ -110,7 +108,7 @@ def _on_all_chunks(worker: type, run: Run, number: int, workers: int) -> list[di
         batch_size=1,
         concurrency=min(workers, len(run.board.sizes)),
         num_cpus=1,
-        num_gpus=int(run.machine.device == "cuda"),
+        num_gpus=run.machine.tensor_parallel if run.machine.device == "cuda" else 0,
     )
     return [{"stage": f"{worker.__name__} {number}", **row} for row in done.take_all()]
 

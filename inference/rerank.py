@@ -59,7 +59,9 @@ def score_pairs(
     }
     known = {
         id_: reranker_passage(words, prompt, text)
-        for id_, text in misconceptions.select("misconception_id", "text").iter_rows()
+        for id_, text in misconceptions.select("misconception_id", "text")
+        .filter(pl.col("misconception_id").is_in(pairs["misconception_id"].unique().implode()))
+        .iter_rows()
     }
     rows = pairs.select("query_id", "misconception_id").iter_rows()
     scores = scorer.score([[*asked[query_id], *known[id_]] for query_id, id_ in rows])

@@ -36,7 +36,8 @@ class Run:
     @property
     def wanted(self) -> int:
         """Candidates of a query that are reranked."""
-        return min(self.calibration.depth + self.calibration.extra, len(self.misconceptions))
+        most = min(self.calibration.retrieved, len(self.misconceptions))
+        return min(self.calibration.depth + self.calibration.extra, most)
 
     def rank(self, chunk: int) -> pl.DataFrame:
         """The best order of a chunk's rows that is known by now."""

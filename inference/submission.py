@@ -83,8 +83,16 @@ def _read_row(path: Path, query_id: str, text: str | None, known: set[int]) -> t
 
 
 def read_labels(path: Path, test: pl.DataFrame) -> pl.DataFrame:
-    """`test` with the right ids from a CSV of a submission's columns, one id a row; queries without one left out."""
+    """`test` with the right ids from a CSV of a submission's columns, one id a row; queries without one left out.
+
+    Raises ValueError for a query that comes twice, and where no query of `test` is labelled.
+    """
     labels = _read_columns(path)
+    given = labels[COLUMNS[0]]
+    if len(twice := given.filter(given.is_duplicated())):
+        raise ValueError(f"{path} has the row {twice[0]} twice: leave one of them")
+    if not given.is_in(test["query_id"].implode()).any():
+        raise ValueError(f"{path} labels no row of test.csv: it belongs to other questions")
     ids = labels[COLUMNS[1]].cast(pl.Int64, strict=False)
     if ids.has_nulls():
         row = ids.is_null().arg_true()[0]

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TextIO
 
 from inference.anytime import say_loudly
-from inference.board import work_folder
+from inference.board import lock_file, work_folder
 from inference.run import write_json
 
 DEGRADED = 3  # exit status: submission.csv is valid, and something failed on the way to it
@@ -29,8 +29,8 @@ def run_guarded(arguments: list[str], out: Path, limit: float, margin: float, st
     """`python -m inference ARGUMENTS --deadline ...` within `limit` seconds of `started` (time.monotonic()).
 
     The process plans to end `margin` seconds before the limit; half a margin before it, it is killed. Returns 0 where a
-    submission stands in `out`: finished, or as good as there was time for; 3 where something failed and a valid one
-    stands there all the same; and what the process returned where it wrote none.
+    submission stands in `out`: finished, or as good as there was time for; 3 where something failed or hung and a valid
+    one stands there all the same; and what the process returned where it wrote none.
     """
     before = _stamp(out)
     end = started + limit
@@ -51,10 +51,12 @@ def run_guarded(arguments: list[str], out: Path, limit: float, margin: float, st
     finally:
         _end(process)
         relay.join(timeout=5)
-        shutil.rmtree(work_folder(out), ignore_errors=True)  # of a killed process
+        if code is None or code < 0:  # a killed process leaves these
+            shutil.rmtree(work_folder(out), ignore_errors=True)
+            lock_file(out).unlink(missing_ok=True)
     how = "was killed at the limit" if code is None else f"ended with status {code}"
     written = _stamp(out) != before
-    if written and code not in (0, 2, DEGRADED):
+    if written and code not in (0, DEGRADED):
         log = out.with_name("budget.json")
         write_json(log, {**json.loads(log.read_text()), "process": how})
     return _judge(code, how, written, out)
@@ -80,13 +82,14 @@ def _end(process: subprocess.Popen) -> None:
 
 
 def _judge(code: int | None, how: str, written: bool, out: Path) -> int:
-    if code in (0, 2, DEGRADED):
+    if code in (0, DEGRADED):
         return code
-    if not written:
+    if written:
+        say_loudly(f"predict {how}: {out} is the best result until then")
+        return DEGRADED
+    if code != 2:  # which has said what a person got wrong
         say_loudly(f"predict {how} before there was a submission: {out} was not written")
-        return 1
-    say_loudly(f"predict {how}: {out} is the best result until then")
-    return 0 if code is None else DEGRADED
+    return code if code == 2 else 1
 
 
 def _stamp(path: Path) -> tuple[int, int] | None:

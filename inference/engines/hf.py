@@ -101,7 +101,7 @@ def load_reranker(folder: str | Path, dtype: str, device: torch.device, *, packe
 
 def _load(kind: type, folder: str | Path, dtype: str, device: torch.device, packed: bool) -> PreTrainedModel:
     logging.disable_progress_bar()  # weights load in a moment; the bar would hide ours
-    if getattr(AutoConfig.from_pretrained(folder), "quantization_config", None):
+    if getattr(AutoConfig.from_pretrained(folder, trust_remote_code=False), "quantization_config", None):
         raise ValueError(f"{folder} is quantised, which engine vllm reads: say --engine vllm, or take the merged model")
     model = kind.from_pretrained(
         folder,

@@ -22,7 +22,7 @@ from inference.profiles import Profile
 from inference.progress import Meter
 
 ROOT = Path(__file__).parents[2]
-GONE = (EOFError, ConnectionError)  # what a pipe says whose other end died
+GONE = (EOFError, OSError)  # what a pipe says whose other end died, maybe in the middle of an answer
 LEAST = 8192  # tokens of the last pieces: enough to fill a GPU, and few enough that all end together
 PATIENCE = 60  # seconds that a process gets to free its GPU before it is killed
 

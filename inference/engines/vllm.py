@@ -89,14 +89,18 @@ def _read_config(folder: Path) -> dict:
 def _run(folder: Path, profile: Profile, task: str, options: dict) -> Iterator["_Engine"]:
     """An engine for one task; whoever keeps the object afterwards keeps no weights with it."""
     import torch
+    from vllm.distributed import cleanup_dist_env_and_memory
 
     with _threads(profile):
         engine = _Engine(folder, profile, task, options)
         try:
             yield engine
         finally:
-            engine.llm.llm_engine.engine_core.shutdown()  # also ends the process group and empties vLLM's caches
+            engine.llm.llm_engine.engine_core.shutdown()
             engine.llm = None
+            # From 0.23 on shutdown does what follows. Before, the heap stays frozen, and with it weights and cache.
+            gc.unfreeze()
+            cleanup_dist_env_and_memory()
             gc.collect()
             if profile.device == "cuda":
                 torch.cuda.empty_cache()

@@ -45,6 +45,8 @@ class Day:
     stalls: float = np.inf  # the first call after that moment never returns
     crashes: tuple[float, ...] = ()  # the first call after each of these moments raises
     noise: float = 0.2
+    there: int = WORK.wanted  # candidates that a query really has
+    bad: int = -1  # a row whose prompt every engine refuses
 
 
 @dataclass
@@ -103,7 +105,10 @@ def live_through(day: Day, limit: float = LIMIT - MARGIN) -> Outcome:
             def score(rows: np.ndarray, first: int, last: int) -> tuple[int, int]:
                 assert len(set(np.searchsorted(np.cumsum(WORK.chunks), rows, side="right"))) == 1
                 assert (memory[number][rows] == first).all() and first < last <= WORK.wanted
-                tokens = len(rows) * QUERY, len(rows) * (last - first) * CANDIDATE
+                if day.bad in rows:
+                    raise ValueError("prompt 7 gave NaN")
+                read = max(0, min(last, day.there) - first)
+                tokens = len(rows) * QUERY * (read > 0), len(rows) * read * CANDIDATE
                 spend(sum(tokens) * day.token * 2**number)
                 memory[number][rows] = last
                 return tokens

@@ -72,6 +72,22 @@ def test_an_engine_that_dies_again_leaves_its_scores_and_the_next_reranker_its_t
     assert "attempt 2 of 2" in capsys.readouterr().err
 
 
+def test_a_prompt_that_every_engine_refuses_costs_its_shard_and_nothing_else(capsys):
+    outcome = live_through(Day(8, 2, 600.0, 0.005, bad=300))
+    assert [state.ended for state in outcome.said] == ["failed", "failed"]
+    for scored in outcome.scored:
+        assert scored[300] == 0 and (scored == 25).sum() >= 580  # a shard has 20 rows
+    assert capsys.readouterr().err.count("attempt 2 of 2") == 2
+
+
+def test_rows_with_fewer_candidates_than_wanted_stop_nothing(capsys):
+    # slow until half of the time is over, so that shallow rows are deepened later, beyond what they have
+    for seed in range(20):
+        outcome = live_through(Day(seed, 2, 600.0, 0.03, slower_from=0.0, slower_until=16_000.0, there=8))
+        assert "failed" not in [state.ended for state in outcome.said]
+    assert "failed" not in capsys.readouterr().err
+
+
 def test_without_pressure_the_shards_are_those_of_a_run_without_a_limit():
     day = Day(7, 2, 600.0, 0.005)
     limited, free = live_through(day), live_through(day, math.inf)

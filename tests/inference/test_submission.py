@@ -82,6 +82,15 @@ def test_a_file_that_is_no_table_is_refused_with_a_sentence_too(asked, text, tmp
         read_submission(tmp_path / "submission.csv", asked, KNOWN)
 
 
+@pytest.mark.parametrize(
+    ("rows", "words"), [("6_A,1\n6_A,1\n", "row 6_A twice"), ("9_A,1\n", "labels no row"), ("", "labels no row")]
+)
+def test_labels_that_would_give_a_wrong_figure_are_refused(asked, rows, words, tmp_path):
+    (tmp_path / "labels.csv").write_text(HEAD + rows)
+    with pytest.raises(ValueError, match=words):
+        read_labels(tmp_path / "labels.csv", asked)
+
+
 def test_a_submission_is_scored_by_hand(asked, tmp_path):
     (tmp_path / "submission.csv").write_text(HEAD + "6_A,1 2 3\n6_B,40\n7_A,5 6 7 41\n")
     (tmp_path / "labels.csv").write_text(HEAD + "6_A,30\n6_B,40\n7_A,41\n9_A,1\n")

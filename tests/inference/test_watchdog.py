@@ -8,6 +8,7 @@ import sys
 import time
 from pathlib import Path
 
+from inference.board import alone
 from inference.submission import read_submission
 from inference.watchdog import run_guarded
 from shared.competition import read_competition
@@ -51,14 +52,14 @@ def alive(pid):
         return False
 
 
-def test_a_stall_ends_before_the_limit_with_status_0_and_a_loud_line(competition, models, tmp_path):
+def test_a_stall_ends_before_the_limit_with_status_3_and_a_loud_line(competition, models, tmp_path):
     out, began = tmp_path / "submission.csv", time.monotonic()
     limit = ("--limit-seconds", "20", "--margin-seconds", "18")
     process = start(arguments(competition, models / "e1", models / "r1", out), *limit)
     wait_until(out.exists)  # the models are loaded seconds later
     os.kill(child_of(process), signal.SIGSTOP)  # no code of it runs any more, as in a call that never returns
     _, error = process.communicate(timeout=30)
-    assert process.returncode == 0 and "!!! predict was killed at the limit: " in error
+    assert process.returncode == 3 and "!!! predict was killed at the limit: " in error
     assert 11 <= time.monotonic() - began < 20  # killed half a margin before the limit
     check(competition, out)
     assert json.loads((tmp_path / "budget.json").read_text())["process"] == "was killed at the limit"
@@ -94,6 +95,27 @@ def test_an_old_submission_is_not_taken_for_a_new_one(models, tmp_path, capfd):
     )
     assert killed_at_once == 1
     assert "before there was a submission" in capfd.readouterr().err
+
+
+def test_a_mistake_that_shows_after_the_first_submission_costs_no_submission(competition, models, tmp_path):
+    (tmp_path / "faiss.py").write_text("raise ValueError('numpy.dtype size changed, may indicate incompatibility')")
+    out, path = tmp_path / "out" / "submission.csv", os.pathsep.join([str(tmp_path), str(ROOT)])
+    given = arguments(competition, models / "e1", models / "r1", out)
+    command = [sys.executable, "-m", "inference", *given, "--limit-seconds", "600"]
+    done = subprocess.run(
+        command, env={**os.environ, "PYTHONPATH": path}, cwd=tmp_path, stderr=subprocess.PIPE, text=True
+    )
+    assert done.returncode == 3 and "!!! predict ended with status 2: " in done.stderr
+    check(competition, out)
+
+
+def test_two_predictions_into_one_folder_do_not_mix(competition, models, tmp_path):
+    given = arguments(competition, models / "e1", models / "r1", tmp_path / "submission.csv")
+    with alone(tmp_path / "submission.csv"):
+        process = start(given)
+        _, error = process.communicate(timeout=60)
+    assert process.returncode == 2 and error.startswith(f"error: another predict writes to {tmp_path}: ")
+    assert not list(tmp_path.iterdir())
 
 
 def test_what_a_person_got_wrong_is_still_one_sentence_and_status_2(competition, models, tmp_path):

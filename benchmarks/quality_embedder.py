@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 from peft import PeftModel
 
-from benchmarks.peers.trainers import read_shown, train_sentence_transformers_embedder
+from benchmarks.peers.trainers import read_updates, train_sentence_transformers_embedder
 from inference.card import EmbedderCard
 from inference.engines.hf import HFEncoder, device_of, load_backbone
 from inference.profiles import load_profile
@@ -47,9 +47,10 @@ def ours(job: Job, blind: Job, seed: int) -> tuple[pl.DataFrame, float]:
 def sentence_transformers(job: Job, blind: Job, seed: int) -> tuple[pl.DataFrame, float]:
     """The same by its trainer."""
     base, tokens = local_folder(job.settings.embedder.base), job.settings.embedder.query_tokens + FRAME
-    shown = read_shown(job, "mine_for_embedder")
+    settings = _seeded(job, seed)
+    updates = read_updates(job, "mine_for_embedder", settings)
     start = time.perf_counter()
-    model = train_sentence_transformers_embedder(base, shown, _seeded(job, seed), seed, blind.out, tokens)
+    model = train_sentence_transformers_embedder(base, updates, settings, seed, blind.out, tokens)
     seconds = time.perf_counter() - start
     valid, misconceptions = _texts(job)
     queries = [row_text(row) for row in valid.iter_rows(named=True)]

@@ -48,15 +48,16 @@ def main(part: str, competition: str, out: Path, overrides: list[str]) -> None:
     if part == "decoder":
         _training("settings", "iter=small0", *common, *DECODER)
         _training("train_embedder", "runs/small0/cv")
+        done = []
     else:
         splits, gpus = [split for split in SPLITS if holds_out(split)], torch.cuda.device_count()
         with ThreadPoolExecutor(len(splits)) as pool:
             done = [pool.submit(_train, split, place % gpus, common) for place, split in enumerate(splits)]
-        for future in done:
-            future.result()
     out.mkdir(parents=True, exist_ok=True)
     for iteration in ITERATIONS:
         _pack(Path("runs", iteration), out / f"{iteration}.tar.gz")
+    for future in done:  # now: a split that failed must not cost the others their archive
+        future.result()
 
 
 def _train(split: str, gpu: int, common: list[str]) -> None:

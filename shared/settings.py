@@ -109,7 +109,9 @@ class Teach(Section):
 class Train(Section):
     lora: Lora = Lora()
     epochs: Count
-    batch: Count  # groups of one update, over all processes: the result does not depend on how many there are
+    # groups of one update, over all processes: the result does not depend on how many there are, unless dropout (of an
+    # adapter, or an encoder's own) draws its masks for other micro-batches
+    batch: Count
     group: Annotated[int, Field(ge=2)]  # one positive and group - 1 negatives
     rate: Annotated[float, Field(gt=0)]  # peak learning rate; falls linearly to 0
     warmup: Share

@@ -22,7 +22,7 @@ from shared.folds import draw_misconceptions, seen_ids
 from shared.manifest import digest, read_manifest
 from shared.near import near_pairs, words_of
 from shared.prompts import question_of
-from shared.splits import DRAWS, fold_seed
+from shared.splits import DRAWS, fold_seed, holds_out
 from shared.tables import GROUPS, TAUGHT
 from training.job import Job
 
@@ -111,7 +111,10 @@ def find_strangers(run: Path, folders: list[Path]) -> Finding:
     folds, todo, edges, broken = digest(run / "prepare"), list(folders), {}, []
     while todo:
         folder = todo.pop()
-        inputs = {Path(path): then for path, then in read_manifest(folder)["lineage"]["inputs"].items()}
+        lineage = read_manifest(folder)["lineage"]
+        # adapters of other splits are averaged in where nothing is held out: no fold is strange to it
+        averaged = set() if holds_out(run.name) else {Path(adapter).parent for adapter in lineage.get("averaged", ())}
+        inputs = {Path(path): then for path, then in lineage["inputs"].items() if Path(path) not in averaged}
         inputs.pop(Path("competition"), None)
         if folder.name == "train_reranker" and folder.parent / "audit" not in inputs:
             broken.append(f"{folder}, which no audit preceded,")

@@ -19,6 +19,7 @@ from shared.manifest import digest, read_manifest, write_manifest
 from shared.splits import DRAWS
 from shared.tables import CANDIDATES, MISCONCEPTIONS, POOLS, QUERIES, RANKED, read_table
 from training.fit import Chooser, Draws, grid, labelled_share, leave_one_out
+from training.plan import outdated
 from training.replay import Rows, join_rows, rows_of
 from training.report.terminal import open_console
 
@@ -60,6 +61,8 @@ def read_draws(iteration: Path) -> Draws:
     parts, common, seen = {pool: [] for pool in POOLS}, [], []
     for number, name in enumerate(names):
         folder = iteration / name
+        if changed := outdated(folder):
+            raise ValueError(f"{folder} was evaluated before {changed} changed: `just train` that split again")
         section = read_manifest(folder / "evaluate")["lineage"]["settings"]["evaluate"]
         if "extra" not in section:
             raise ValueError(f"{folder}/evaluate was made before there were extra candidates: evaluate it again")
@@ -72,14 +75,14 @@ def read_draws(iteration: Path) -> Draws:
         )
         for pool, rows in _read_rows(folder / "evaluate", number, queries, labelled, section["pool"]).items():
             parts[pool].append(rows)
+            if rows.seen.all() or not rows.seen.any():
+                raise ValueError(f"all validation rows of {folder} are alike, seen or unseen: hold out another share")
         if common[-1] != common[0]:
             raise ValueError(
                 f"{folder} and {iteration / names[0]} were evaluated on other data or with another pool, depth, extra "
                 "or unseen_weight: train both with the same"
             )
     rows = {pool: join_rows(parts[pool]) for pool in POOLS}
-    if rows["labelled"].seen.all() or not rows["labelled"].seen.any():
-        raise ValueError(f"all validation rows of {', '.join(names)} are alike, seen or unseen: hold out another share")
     share = labelled_share(sum(seen) / len(seen), len(labelled), len(catalogue))
     digests = {name: digest(iteration / name / "evaluate") for name in names}
     sizes = (section[key] for key in ("pool", "depth", "extra"))

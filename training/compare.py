@@ -11,6 +11,7 @@ from shared.settings import RUNS, read_settings
 from shared.splits import DRAWS
 from shared.tables import POOLS, RANKS, read_table
 from training.pipeline import iteration_name, read_options
+from training.plan import outdated
 from training.report.terminal import open_console
 
 
@@ -62,6 +63,9 @@ def find_common(a: str, b: str) -> list[tuple[Path, Path]]:
     for one, other in pairs:
         if digest(one / "prepare") != digest(other / "prepare"):
             raise ValueError(f"{one} and {other} hold out different data, so their figures cannot be compared")
+    for run in (run for pair in pairs for run in pair):
+        if changed := outdated(run):
+            raise ValueError(f"{run} was evaluated before {changed} changed: `just train` that split again")
     return pairs
 
 

@@ -12,6 +12,7 @@ from shared.settings import RUNS, read_settings
 from shared.splits import DRAWS
 from shared.tables import RANKS, read_table
 from training import pipeline
+from training.plan import outdated
 from training.report.terminal import open_console
 
 PARTS = ("all", "seen", "unseen", "weighted")
@@ -43,6 +44,8 @@ def cv_table(arguments: list[str]) -> int:
     for run in runs:
         if run not in done:
             console.print(f"not evaluated: {run}", highlight=False)
+        elif changed := outdated(run):
+            console.print(f"{run} was evaluated before {changed} changed", highlight=False)
     return 0
 
 

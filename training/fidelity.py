@@ -5,7 +5,9 @@ import polars as pl
 from shared.metrics import K, find_ranks, kendall_tau, summarise
 
 
-def compare(merged: pl.DataFrame, quantised: pl.DataFrame, valid: pl.DataFrame, seen: set[int]) -> dict:
+def compare(
+    merged: pl.DataFrame, quantised: pl.DataFrame, valid: pl.DataFrame, seen: set[int], unseen_weight: float
+) -> dict:
     """What two rankings (query_id, misconception_id, rank, score) of the same pairs differ by.
 
     Scores and Kendall's tau are of the first 25 of `merged`, query by query: what moves all of a query's scores alike
@@ -22,7 +24,7 @@ def compare(merged: pl.DataFrame, quantised: pl.DataFrame, valid: pl.DataFrame, 
         for _, group in both.group_by("query_id", maintain_order=True)
         if len(group) > 1
     ]
-    figures = [summarise(find_ranks(valid, table), seen) for table in (merged, quantised)]
+    figures = [summarise(find_ranks(valid, table), seen, unseen_weight=unseen_weight) for table in (merged, quantised)]
     return {
         "score": {
             "spread": both.select(own)["before"].std(),

@@ -22,6 +22,7 @@ DEPTHS = (10, 15, 20, 25, 35, 50, 75, 100, 150)
 EXTRAS = (0, 3, 5, 10, 15, 25)
 BLENDS = (0.0, 0.1, 0.25, 0.5, 1.0)  # of the ratio of the spreads of both scores within a query
 OFFSETS = (-0.5, -0.25, 0.0, 0.125, 0.25, 0.375, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0)  # in spreads of the score
+ROUNDING = 1e-6  # of a mean of 32-bit numbers: points that score the same on every row are the same
 NOISE = 1.0  # standard errors of the difference from the best point, within which the simplest one is taken
 
 
@@ -122,7 +123,7 @@ def simplest(precisions: np.ndarray, rows: Rows, unseen_weight: float) -> int:
     starts = np.unique(rows.question[order], return_index=True)[1]
     by_question = np.add.reduceat((delta * weights)[:, order], starts, axis=1)
     errors = np.sqrt(np.square(by_question).sum(1))
-    return int(np.argmax(means.max() - means <= NOISE * errors))
+    return int(np.argmax(means.max() - means <= NOISE * errors + ROUNDING))
 
 
 def leave_one_out(chooser: Chooser) -> list[dict]:

@@ -204,22 +204,24 @@ def _averaged(run: Path, settings: Settings) -> str:
 def _chain(target: str, split: str, overrides: list[str] | None) -> list[tuple[str, Settings]]:
     """(iteration, settings) from the first iteration to `target`; earlier ones keep the overrides of their runs.
 
-    What is said of the data and the machine goes for all of them. Raises ValueError when two of them hold out
-    different data: a teacher would have seen what the pupil is tested on.
+    Without `overrides` the target keeps its own too. What is said of the data and the machine goes for all of them.
+    Raises ValueError when two of them hold out different data: a teacher would have seen what the pupil is tested on.
     """
-    chain, name = [], target
+    said, chain, name = _kept(target, split) if overrides is None else overrides, [], target
     while name:
-        path = RUNS / name / split / "overrides.json"
-        kept = json.loads(path.read_text()) if path.is_file() else []
-        if overrides is not None:
-            own = overrides if name == target else kept
-            kept = [*(item for item in own if not _is_common(item)), *filter(_is_common, overrides)]
-        resolved = load_settings(name, kept)
+        own = said if name == target else _kept(name, split)
+        resolved = load_settings(name, [*(item for item in own if not _is_common(item)), *filter(_is_common, said)])
         if chain and resolved.prepare != chain[0][1].prepare:
             raise ValueError(f"[prepare] of {name} and {chain[0][0]} differ: give both the same values")
         chain.insert(0, (name, resolved))
         name = resolved.iteration.previous
     return chain
+
+
+def _kept(iteration: str, split: str) -> list[str]:
+    """The overrides that a run was started with."""
+    path = RUNS / iteration / split / "overrides.json"
+    return json.loads(path.read_text()) if path.is_file() else []
 
 
 def _is_common(override: str) -> bool:

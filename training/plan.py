@@ -23,6 +23,12 @@ def print_plan(chain: list[tuple[str, Settings]], split: str) -> None:
             print(f"{'run ' if reasons else 'done'}  {run / stage.name}  {'; '.join(reasons)}".rstrip())
 
 
+def outdated(run: Path) -> str:
+    """The first folder that was evaluated in `run` and has changed since; "" where none has (or it was deleted)."""
+    inputs = read_manifest(run / "evaluate")["lineage"]["inputs"].items()
+    return next((path for path, then in inputs if is_whole(Path(path)) and digest(Path(path)) != then), "")
+
+
 def reasons_to_run(stage: Stage, run: Path, settings: Settings, runs: set[Path]) -> list[str]:
     """Why `stage` of `run` is not up to date, [] if it is. `runs` are the stages that run before it."""
     inputs = inputs_of(stage, run.parent.name, settings.iteration.previous, run.name)

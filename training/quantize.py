@@ -162,7 +162,7 @@ def _compare_rerankers(job: Job, source: Path) -> dict:
         scores = score_with(valid, misconceptions, near, folder, engine="vllm", profile=profile)
         scored = near.select("query_id", "misconception_id").with_columns(scores)
         ranked.append(order_by_score(near, scored).rename({"rerank_score": "score"}))
-    return compare(*ranked, valid, seen_ids(queries))
+    return compare(*ranked, valid, seen_ids(queries), job.settings.evaluate.unseen_weight)
 
 
 def _compare_embedders(job: Job, source: Path) -> dict:
@@ -174,4 +174,5 @@ def _compare_embedders(job: Job, source: Path) -> dict:
         retrieve(valid, misconceptions, folder, card, engine="vllm", profile=profile, k=k)
         for folder in (source, job.out)
     ]
-    return compare(*(table.rename({"retrieval_score": "score"}) for table in found), valid, seen_ids(queries))
+    renamed = [table.rename({"retrieval_score": "score"}) for table in found]
+    return compare(*renamed, valid, seen_ids(queries), job.settings.evaluate.unseen_weight)

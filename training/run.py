@@ -74,7 +74,7 @@ def _fill(stage: Stage, job: Job, inputs: dict[str, str], lock: int) -> None:
     _check_machine(job.settings)
     base = _fetch_bases(stage, job.settings)
     version = code_version()  # now: a stage of hours goes on with the code that it started with
-    start, before = time.time(), _seconds_before(job) if stage.trains else 0.0
+    start, before = time.time(), _seconds_before(job, base) if stage.trains else 0.0
     added = _execute(stage, job, lock)
     values = job.settings.model_dump(mode="json")
     lineage = {
@@ -215,17 +215,25 @@ def competition_digest(settings: Settings) -> str:
     return total.hexdigest()
 
 
-def _seconds_before(job: Job) -> float:
-    """Seconds that earlier, killed attempts at this output spent until their last checkpoint; notes this attempt."""
+def _seconds_before(job: Job, base: dict[str, str]) -> float:
+    """Seconds that earlier, killed attempts at this output spent until their last checkpoint; notes this attempt.
+
+    Raises ValueError where their base had other weights: a checkpoint holds adapters alone.
+    """
     state, now, before = job.out.with_suffix(".state"), time.time(), 0.0
     note, progress = state / "attempt.json", state / "checkpoint" / "progress.json"
     if note.is_file() and progress.is_file():
         last = json.loads(note.read_text())
         if last["fingerprint"] == job.fingerprint:
+            if last.get("base", base) != base:
+                raise ValueError(
+                    f"the base model's weights are others than when this training began: put the old ones back, or "
+                    f"delete {state} to begin anew"
+                )
             before = last["before"] + max(progress.stat().st_mtime - last["start"], 0.0)
     state.mkdir(parents=True, exist_ok=True)
     with replacing(note) as partial:
-        partial.write_text(json.dumps({"fingerprint": job.fingerprint, "start": now, "before": before}))
+        partial.write_text(json.dumps({"fingerprint": job.fingerprint, "start": now, "before": before, "base": base}))
     return before
 
 

@@ -198,7 +198,7 @@ STAGES = {
             ("miner", "embedder", "evaluate"),  # the first two for the embedder's base, untrained
             ("prepare", "mine_for_embedder", "merge_embedder", "merge_reranker"),
         ),
-        Stage(quantize_embedder, ("quantize",), ("prepare", "merge_embedder"), asked_for=True),
+        Stage(quantize_embedder, ("evaluate", "quantize"), ("prepare", "merge_embedder"), asked_for=True),
         Stage(
             quantize_reranker,
             ("evaluate", "quantize"),

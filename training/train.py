@@ -11,6 +11,7 @@ from peft import PeftModel
 from transformers import PreTrainedModel
 
 from inference.card import EmbedderCard, RerankerCard, write_card
+from inference.engines.attention import is_packed
 from inference.engines.fp8 import use_fp8
 from inference.engines.hf import HFEncoder, HFScorer, device_of, load_backbone, load_causal, load_reranker
 from inference.profiles import load_profile
@@ -126,9 +127,15 @@ def _adapt(job: Job, model: PreTrainedModel, settings: Train) -> PeftModel:
 def _train(job: Job, adapted: PeftModel, objective: Objective, groups: pl.DataFrame, settings: Train) -> None:
     mined = read_mined(groups)
     last = len(mined) % settings.batch or settings.batch
-    if job.settings.machine.shard and last < world():
+    if job.settings.machine.shard and (settings.batch % world() or last % world()):
         raise ValueError(
-            f"the last update has {last} groups for {world()} processes, and a spread model needs all: change batch"
+            f"updates have {settings.batch} groups, the last one {last}, and the {world()} processes of a spread model "
+            "have to compute as many each: change batch"
+        )
+    if job.settings.machine.shard and adapted.device.type == "cuda" and not is_packed(adapted.get_base_model()):
+        raise ValueError(
+            f"machine.profile {job.settings.machine.profile} pads rows, so that processes would run unequal numbers of "
+            "passes over a spread model: take one with packed = true, such as h200"
         )
 
     def epochs(number: int):

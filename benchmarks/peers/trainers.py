@@ -1,20 +1,23 @@
 """Trains with the peers' own trainers on a run's groups: FlagEmbedding a reranker, sentence-transformers an embedder.
 
-Same texts, negatives, epochs, batch, rate, warm-up and LoRA as ours; prompt and order are the peer's own.
+Same texts, epochs, batch, rate, warm-up and LoRA as ours. FlagEmbedding draws negatives and order itself, from the same
+mined ones; sentence-transformers gets the very updates of ours. Prompts are the peer's own.
 """
 
+import itertools
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from torch.utils.data import BatchSampler
 
 from shared.prompts import row_text
 from shared.settings import TrainEmbedder, TrainReranker
 from shared.tables import GROUPS
-from training.batches import read_mined
+from training.batches import draw_epoch, read_mined
 from training.job import Job
 
 MICRO = 4  # groups that FlagEmbedding computes at once: with 16 rows each about 18,000 tokens
@@ -30,15 +33,41 @@ class Shown:
     negatives: tuple[str, ...]
 
 
+class Updates(BatchSampler):
+    """Consecutive rows as batches of these sizes."""
+
+    def __init__(self, sizes: Sequence[int]):
+        super().__init__(range(sum(sizes)), max(sizes), drop_last=False)
+        self.sizes = sizes
+
+    def __iter__(self) -> Iterator[list[int]]:
+        rows = itertools.count()
+        return (list(itertools.islice(rows, size)) for size in self.sizes)
+
+    def __len__(self) -> int:
+        return len(self.sizes)
+
+
 def read_shown(job: Job, stage: str) -> list[Shown]:
     """The groups that `stage` mined for the training fold, as texts."""
+    show = _shower(job)
+    return [show(one.query_id, (one.positive, *one.negatives)) for one in read_mined(job.read(stage, "groups", GROUPS))]
+
+
+def read_updates(job: Job, stage: str, settings: TrainEmbedder) -> list[list[Shown]]:
+    """The updates of all epochs that ours trains with, as texts."""
+    show, mined = _shower(job), read_mined(job.read(stage, "groups", GROUPS))
+    how = {"group": settings.group, "batch": settings.batch, "seed": settings.seed}
+    epochs = [draw_epoch(mined, epoch=epoch, **how) for epoch in range(1, settings.epochs + 1)]
+    return [[show(one.query_id, one.misconception_ids) for one in update] for epoch in epochs for update in epoch]
+
+
+def _shower(job: Job) -> Callable[[str, Sequence[int]], Shown]:
+    """What makes texts of a query and its misconceptions, the positive first."""
     queries, misconceptions = job.texts()
     rows = {row["query_id"]: row_text(row) for row in queries.iter_rows(named=True)}
     texts = dict(misconceptions.iter_rows())
-    return [
-        Shown(rows[one.query_id], texts[one.positive], tuple(texts[id_] for id_ in one.negatives))
-        for one in read_mined(job.read(stage, "groups", GROUPS))
-    ]
+    return lambda query_id, ids: Shown(rows[query_id], texts[ids[0]], tuple(texts[id_] for id_ in ids[1:]))
 
 
 def train_flagembedding_reranker(
@@ -96,9 +125,13 @@ def train_flagembedding_reranker(
 
 
 def train_sentence_transformers_embedder(
-    base: Path, shown: Sequence[Shown], settings: TrainEmbedder, seed: int, out: Path, tokens: int
+    base: Path, updates: Sequence[Sequence[Shown]], settings: TrainEmbedder, seed: int, out: Path, tokens: int
 ):
-    """The trained SentenceTransformer; `tokens` is the longest text."""
+    """The trained SentenceTransformer; `updates` are those of all epochs, `tokens` is the longest text.
+
+    BatchSamplers.NO_DUPLICATES, which its documentation advises, would see a quarter of the queries in an epoch: a
+    batch of 64 x 8 passages without a repeated one takes 512 of the 576 misconceptions that training has.
+    """
     from datasets import Dataset
     from peft import LoraConfig
     from sentence_transformers import (
@@ -106,7 +139,6 @@ def train_sentence_transformers_embedder(
         SentenceTransformerTrainer,
         SentenceTransformerTrainingArguments,
     )
-    from sentence_transformers.base.sampler import BatchSamplers
     from sentence_transformers.sentence_transformer.losses import MultipleNegativesRankingLoss
 
     model, lora, cuda = SentenceTransformer(str(base)), settings.lora, torch.cuda.is_available()
@@ -121,6 +153,7 @@ def train_sentence_transformers_embedder(
             target_modules=list(lora.targets),
         )
     )
+    shown = [one for update in updates for one in update]
     columns = {"anchor": [one.query for one in shown], "positive": [one.positive for one in shown]}
     for place in range(settings.group - 1):
         columns[f"negative_{place + 1}"] = [one.negatives[place] for one in shown]
@@ -128,13 +161,13 @@ def train_sentence_transformers_embedder(
         model=model,
         args=SentenceTransformerTrainingArguments(
             output_dir=str(out),
-            num_train_epochs=settings.epochs,
+            num_train_epochs=1,  # the rows are those of all epochs
             per_device_train_batch_size=settings.batch,
             learning_rate=settings.rate,
             weight_decay=settings.weight_decay,
-            warmup_steps=_warmup(settings, len(shown)),
+            warmup_steps=max(round(settings.warmup * len(updates)), 1),
             max_grad_norm=settings.clip,
-            batch_sampler=BatchSamplers.NO_DUPLICATES,  # what its documentation advises for this loss
+            batch_sampler=lambda *_, **__: Updates(list(map(len, updates))),
             use_cpu=not cuda,
             save_strategy="no",
             report_to=[],
@@ -148,7 +181,7 @@ def train_sentence_transformers_embedder(
     return model
 
 
-def _warmup(settings: TrainReranker | TrainEmbedder, queries: int) -> int:
+def _warmup(settings: TrainReranker, queries: int) -> int:
     return max(round(settings.warmup * settings.epochs * -(-queries // settings.batch)), 1)
 
 

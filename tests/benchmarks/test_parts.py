@@ -12,6 +12,7 @@ from benchmarks.arms import measure
 from benchmarks.checks import in_32_bits, score_errors
 from benchmarks.floor import floor_seconds
 from benchmarks.lengths import draw, draw_siblings
+from benchmarks.peers.trainers import Updates
 from benchmarks.results import Arm, Ready, Stage
 from benchmarks.shapes import SHAPES, build, text_of, twin, write_tokenizer
 from benchmarks.workload import (
@@ -146,3 +147,8 @@ def test_what_does_not_fit_into_the_time_is_said_and_left_out(tmp_path):
     [result] = measure(stage, [slow])
     assert not result.seconds
     assert result.said.startswith("a pass takes about 2")  # a hundredth of it took 0.2 s
+
+
+def test_a_peer_gets_the_updates_of_ours_one_after_the_other():
+    assert list(Updates([2, 3, 1])) == [[0, 1], [2, 3, 4], [5]]
+    assert len(Updates([2, 3, 1])) == 3

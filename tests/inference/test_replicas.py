@@ -3,7 +3,9 @@
 import os
 import shutil
 import signal
+import struct
 import threading
+from multiprocessing import Pipe
 
 import numpy as np
 import pytest
@@ -87,3 +89,14 @@ def test_a_profile_for_more_gpus_than_there_are_is_refused(tiny_causal, monkeypa
         open_encoder("vllm", tiny_causal, "last", profile),
     ):
         pass
+
+
+def test_a_process_that_dies_while_it_answers_leaves_its_work_to_the_other(reranker, expected, capsys):
+    with open_scorer("hf", reranker, TWO) as scorer:
+        here, there = Pipe()
+        os.write(there.fileno(), struct.pack("!i", 1000) + b"a part")  # of a message of 1,000 bytes
+        there.close()
+        scorer.replicas[0].pipe.close()
+        scorer.replicas[0].pipe = here
+        np.testing.assert_allclose(scorer.score(PROMPTS), expected, atol=1e-5)
+        assert "!!! replica 0 of 2 died" in capsys.readouterr().err

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from shared.manifest import write_manifest
+from shared.manifest import digest, write_manifest
 from shared.tables import CANDIDATES, MISCONCEPTIONS, QUERIES, RANKED, write_table
 
 CATALOGUE, LABELLED = 2587, 962  # as many ids as the competition's files have
@@ -73,4 +73,6 @@ def _write_evaluate(run: Path, retrieval: np.ndarray, rerank: np.ndarray, never:
     write_table(table, run / "evaluate" / "candidates.parquet", CANDIDATES)
     write_table(table, run / "evaluate" / "ranked.parquet", RANKED)
     section = {**settings, "unseen_weight": 0.75}
-    write_manifest(run / "evaluate", {"stage": "evaluate", "settings": {"evaluate": section}})
+    write_manifest(run / "prepare", {})
+    inputs = {str(run / "prepare"): digest(run / "prepare")}
+    write_manifest(run / "evaluate", {"stage": "evaluate", "settings": {"evaluate": section}, "inputs": inputs})

@@ -191,6 +191,22 @@ def test_a_teacher_of_other_folds_or_unaudited_or_changed_since_is_found(make):
             make(lineage=plant)
 
 
+def test_averaged_adapters_of_other_splits_are_no_strangers_where_nothing_is_held_out(make):
+    def averaged(before, job):
+        other = job.parent / "cv" / "train_embedder"
+        other.mkdir(parents=True, exist_ok=True)
+        (other / "x").write_text("x")
+        seal(other, [])
+        made = {str(path): digest(path) for path in (job / "prepare", job / "train_embedder", other)}
+        write_manifest(job / "merge_embedder", {"inputs": made, "averaged": {str(other / "epoch_3"): "1234"}})
+        seal(job / "mine_for_reranker", [job / "prepare", job / "merge_embedder"])
+        seal(job / "teach_reranker", [job / "prepare", job / "mine_for_reranker", before / "train_reranker"])
+
+    make("full", lineage=averaged)
+    with pytest.raises(ValueError, match="merge_embedder, made from other folds in runs/demo1/cv"):
+        make(lineage=averaged)
+
+
 def test_rows_from_elsewhere_are_judged_by_question_and_misconception_alone(queries, misconceptions):
     held = hold_out(queries, misconceptions, {40, 41}, 0.75)
     assert held.misconception_ids == {40, 41, 42} and held.question_ids == {6, 7}

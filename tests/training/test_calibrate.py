@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from inference.calibrate import NAME, Calibration, apply, choose, read_calibration
-from shared.manifest import verify_manifest
+from shared.manifest import verify_manifest, write_manifest
 from shared.metrics import average_precision, find_ranks
 from shared.tables import CANDIDATES, QUERIES
 from tests.training.made_up_draws import LABELLED, write_draw
@@ -111,6 +111,9 @@ def test_the_simplest_point_within_a_standard_error_of_the_best_is_taken():
     # two rows, one lower by 1 and one higher by 0.5: 0.09375 lower; around the mean of 0.125 it is 0.875, -0.625 and
     # -0.125 twice: the error is 0.1875 * sqrt(0.7656 + 0.3906 + 0.0313) = 0.204
     assert simplest(np.array([[0.0, 1.0, 1.0, 0.5, 1.0], best], np.float32), rows, 0.75) == 0
+    # points that score the same on every row are the same, whatever 32 bits make of their means: the first is taken
+    same = np.tile(np.float32([1.0, 1 / 3, 1 / 7, 1 / 11, 1 / 13]), (2160, 1))
+    assert simplest(same, rows, 0.7) == 0
     # were the two rows of one question, they would move together: 0.1875 * sqrt(0.25 ** 2 + 0.0313) = 0.057
     rows = made_rows([False] * 4 + [True], [1, 2, 1, 4, 5])
     assert simplest(np.array([[0.0, 1.0, 1.0, 0.5, 1.0], best], np.float32), rows, 0.75) == 1
@@ -167,6 +170,13 @@ def test_a_question_of_the_left_out_draw_chooses_nothing(iteration, tmp_path):
     shutil.copytree(iteration / "cv", place / "cv")
     shutil.copytree(iteration / "cv", place / "cv2")  # all questions are shared
     with pytest.raises(ValueError, match="without the questions of cv too few rows are left: train another draw"):
+        calibrate(place)
+    (place / "cv" / "prepare" / "x").write_text("")
+    write_manifest(place / "cv" / "prepare", {})
+    inputs = {str(place / "cv" / "prepare"): "as it was"}
+    lineage = json.loads((place / "cv" / "evaluate" / "manifest.json").read_text())["lineage"]
+    write_manifest(place / "cv" / "evaluate", {**lineage, "inputs": inputs})
+    with pytest.raises(ValueError, match="cv was evaluated before .*/cv/prepare changed"):
         calibrate(place)
     assert not (place / "calibration").exists()
 

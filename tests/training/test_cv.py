@@ -5,7 +5,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from shared.manifest import write_manifest
+from shared.manifest import digest, write_manifest
 from shared.settings import ITERATIONS, load_settings, write_settings
 from shared.tables import POOLS, RANKS, write_table
 from training.__main__ import main
@@ -41,7 +41,7 @@ def evaluated(name, ranks, folds="folds"):
         ranks_of(ranks, pool, ranking, first=100 * len(run.name)) for pool in POOLS for ranking in ("bm25", "reranked")
     ]
     write_table(pl.concat(tables), run / "evaluate/ranks.parquet", RANKS)
-    write_manifest(run / "evaluate", {})
+    write_manifest(run / "evaluate", {"inputs": {str(run / "prepare"): digest(run / "prepare")}})
 
 
 def test_the_figure_over_draws_is_the_mean_of_theirs_and_the_deviation_is_between_them():
@@ -90,6 +90,19 @@ def test_the_table_takes_the_draws_that_are_evaluated_and_names_the_others(place
     ]
     assert main(["cv-table", "iter=demo0", "draws=1"]) == 0
     assert "±0" not in capsys.readouterr().out
+
+
+def test_a_run_of_which_something_changed_since_is_named_and_not_compared(place, capsys):
+    for name in ("demo0/cv", "demo1/cv"):
+        evaluated(name, [1, 4, 2, 30])
+    for name in ("demo0", "demo1"):
+        Path(f"runs/{name}/cv/prepare/x").write_text("other folds")
+        write_manifest(Path(f"runs/{name}/cv/prepare"), {})
+    assert main(["cv-table", "iter=demo0"]) == 0
+    sentence = "runs/demo0/cv was evaluated before runs/demo0/cv/prepare changed"
+    assert sentence in capsys.readouterr().out.splitlines()
+    assert main(["compare", "a=demo0", "b=demo1"]) == 2
+    assert f"error: {sentence}: `just train` that split again" in capsys.readouterr().err
 
 
 def test_two_iterations_are_compared_over_the_draws_that_both_have(place, capsys):

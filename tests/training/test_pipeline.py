@@ -57,6 +57,12 @@ def test_settings_go_to_the_iteration_and_what_is_said_of_data_and_machine_to_th
     assert [settings[name]["prepare"]["held_out"] for name in ("demo0", "demo1")] == [0.5, 0.5]
 
 
+def test_a_report_needs_no_override_again(place, capsys):
+    assert main(["settings", "iter=demo1", "prepare.held_out=0.5"]) == 0
+    assert main(["report", "iter=demo1"]) == 2
+    assert capsys.readouterr().err.startswith("error: no finished stage in runs/demo0/cv, runs/demo1/cv")
+
+
 def test_a_plan_writes_nothing_and_gives_reasons(place, capsys):
     assert main(["plan", "iter=demo1"]) == 0
     lines = capsys.readouterr().out.splitlines()

@@ -123,7 +123,7 @@ def test_the_loss_is_worked_out_by_hand_and_refused_above_the_setting():
 
     merged = ranking([(10, 1, 3.0), (11, 2, 1.0)], [(20, 1, 2.0), (21, 2, 0.0)])
     worse = ranking([(10, 2, 5.0), (11, 1, 5.5)], [(20, 1, 2.5), (21, 2, 0.5)])
-    found = compare(merged, worse, valid, seen={10})
+    found = compare(merged, worse, valid, seen={10}, unseen_weight=0.75)
     # 10 is seen and falls to rank 2, 20 is unseen and stays: 0.25 * (1 - 0.5) + 0.75 * 0
     assert found["lost"]["weighted"] == pytest.approx({"map@25": 0.125, "recall@25": 0.0})
     assert found["lost"]["seen"]["map@25"] == pytest.approx(0.5)

@@ -9,6 +9,7 @@ from rich.table import Table
 
 from shared.manifest import read_manifest
 from training.fidelity import describe
+from training.plan import outdated
 from training.stages import STAGES
 
 
@@ -24,6 +25,8 @@ def print_report(runs: list[Path]) -> list[Path]:
     console = open_console()
     console.print(_stages(found))
     for run, metrics in evaluations.items():
+        if changed := outdated(run):
+            console.print(f"{run} was evaluated before {changed} changed", highlight=False)
         console.print(_figures(run, metrics["labelled"]))
         console.print(_line(metrics["catalogue"]), highlight=False)
     for path in [path for run in found for path in sorted(run.glob("quantize_*/metrics.json"))]:
@@ -68,6 +71,8 @@ def _reached(run: Path, stage: str) -> tuple[str, str]:
     elif stage.startswith("merge_"):
         lineage = read_manifest(run / stage)["lineage"]
         trained, _, epoch = lineage["adapter"].partition("/epoch_")
+        if not (run / trained / "metrics.json").is_file():  # cleaned, to be trained again
+            return "", ""
         figures = json.loads((run / trained / "metrics.json").read_text())[int(epoch)]
     elif (run / stage / "metrics.json").is_file() and stage.startswith("quantize_"):
         figures = json.loads((run / stage / "metrics.json").read_text())["quantised"]

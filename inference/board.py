@@ -36,9 +36,11 @@ def alone(out: Path) -> Iterator[None]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise ValueError(f"another predict writes to {out.parent}: wait for it, or give --out a folder") from None
-        yield
-        lock_file(out).unlink(missing_ok=True)
+            raise ValueError(f"another predict writes to {out.parent}: wait for it, or name another folder") from None
+        try:
+            yield
+        finally:
+            lock_file(out).unlink(missing_ok=True)
 
 
 class Board:

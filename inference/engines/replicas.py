@@ -22,7 +22,8 @@ from inference.profiles import Profile
 from inference.progress import Meter
 
 ROOT = Path(__file__).parents[2]
-GONE = (EOFError, OSError)  # what a pipe says whose other end died, maybe in the middle of an answer
+CLOSED = (EOFError, ConnectionError)  # what a pipe says whose other end is closed
+GONE = (EOFError, OSError)  # what it says where a process died, maybe in the middle of an answer
 LEAST = 8192  # tokens of the last pieces: enough to fill a GPU, and few enough that all end together
 PATIENCE = 60  # seconds that a process gets to free its GPU before it is killed
 
@@ -179,7 +180,7 @@ def serve(descriptor: int) -> None:
         except ValueError as error:  # of the model: whoever asks is told
             pipe.recv()
             pipe.send(str(error))
-    except GONE:
+    except CLOSED:
         pass  # nobody asks any more
 
 

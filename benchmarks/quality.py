@@ -1,12 +1,12 @@
 """Trains on a finished run's groups, ours and with a peer's own trainer, over several seeds; evaluates both alike.
 
     python -m benchmarks.quality reranker|embedder RUN [--seeds 3] [--first 0] [--out FILE.json]
-        [--also "section.key=value ..."] [--ours]
+        [--also "section.key=value ..."] [--only ours|peer]
 
 RUN is a folder like runs/small0/cv, of an iteration without a teacher. The reranker's peer is FlagEmbedding's trainer,
 the embedder's is sentence-transformers'. Same base, groups, epochs, batch, rate and LoRA; the last epoch is evaluated
 on the validation fold, the reranker on the run's own candidates. --also trains ours once more with other settings, as
-often as it is given; --ours leaves the peer out. FILE holds figures only, no text.
+often as it is given; --only leaves the other side out. FILE holds figures only, no text.
 """
 
 import argparse
@@ -48,25 +48,27 @@ def main() -> None:
     parser.add_argument("--first", type=int, default=0, help="number of the first seed: several processes share them")
     parser.add_argument("--out", type=Path, default=Path("quality.json"))
     parser.add_argument("--also", action="append", default=[], help="settings of one more training of ours")
-    parser.add_argument("--ours", action="store_true", help="without the peer")
+    parser.add_argument("--only", choices=("ours", "peer"), help="leave the other side out")
     chosen = parser.parse_args()
     settings = read_settings(chosen.run)
     if settings.iteration.previous:
         raise SystemExit(f"{chosen.run} was taught by {settings.iteration.previous}, and no peer here can be: take it")
     with joined_ranks(settings.machine.device) as device:
         job = Job(settings, chosen.run, Path(), "")
-        sides = sides_of(job, chosen.model, chosen.also, chosen.ours)
+        sides = sides_of(job, chosen.model, chosen.also, chosen.only)
         compare(job, chosen.model, sides, range(chosen.first, chosen.first + chosen.seeds), chosen.out, device)
 
 
-def sides_of(job: Job, model: str, also: Sequence[str], only_ours: bool) -> dict[str, Side]:
-    """Ours, ours with each of the other settings, and the peer where it is wanted and installed."""
+def sides_of(job: Job, model: str, also: Sequence[str], only: str | None = None) -> dict[str, Side]:
+    """Ours, ours with each of the other settings, and the peer where it is installed; or `only` ours or the peer."""
     [mine, (peer, theirs)] = SIDES[model].items()
+    if only == "peer":
+        return {peer: theirs}
     sides = dict([mine])
     for changes in also:
         settings = override_settings(job.settings, changes.split())
         sides[f"ours, {changes}"] = partial(_with, settings, mine[1])
-    return sides if only_ours or not installed(peer, "datasets") else {**sides, peer: theirs}
+    return sides if only == "ours" or not installed(peer, "datasets") else {**sides, peer: theirs}
 
 
 def _with(settings: Settings, side: Side, job: Job, blind: Job, seed: int) -> tuple[pl.DataFrame, float]:

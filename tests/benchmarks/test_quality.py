@@ -49,7 +49,7 @@ def job(tiny_causal, tiny_bert, queries, misconceptions, tmp_path):
 def test_both_sides_are_evaluated_on_the_same_pairs_and_no_text_is_written(model, job, queries, tmp_path):
     out = tmp_path / "out" / "quality.json"
     changed = f"train_{model}.rate=1e-3 train_{model}.epochs=2"
-    compare(job, model, sides_of(job, model, [changed], False), [0], out, CPU)
+    compare(job, model, sides_of(job, model, [changed]), [0], out, CPU)
     found = json.loads(out.read_text())
     assert {"ours", f"ours, {changed}"} <= set(found["sides"])
     for [run] in found["sides"].values():

@@ -28,6 +28,7 @@ ENVIRONMENT = {
     "VLLM_ALLOW_LONG_MAX_MODEL_LEN": "1",  # a sentence-transformers folder names a shorter length than the model has
 }
 CPU_ENVIRONMENT = {"TORCHDYNAMO_DISABLE": "1"}  # compiling takes 144 s there and gains nothing
+LEFT_BEHIND = ("LD_PRELOAD", "LOCAL_WORLD_SIZE")
 CPU_BLOCK = 32  # tokens, the least there; with vLLM's 128 a query of 100 tokens shares nothing: 9.7 s for 4.0 s
 LEAST_NEW = 16  # tokens that a prompt adds to a batch: vLLM's own limit of 256 prompts would leave batches half empty
 PROGRESS_FROM = 64  # prompts; fewer need no progress bar
@@ -91,7 +92,7 @@ def _run(folder: Path, profile: Profile, task: str, options: dict) -> Iterator["
     import torch
     from vllm.distributed import cleanup_dist_env_and_memory
 
-    with _threads(profile):
+    with _threads(profile), _own_environment():
         engine = _Engine(folder, profile, task, options)
         try:
             yield engine
@@ -118,6 +119,22 @@ def _threads(profile: Profile) -> Iterator[None]:
     finally:
         torch.set_num_threads = set_threads
         set_threads(before)
+
+
+@contextmanager
+def _own_environment() -> Iterator[None]:
+    """What vLLM sets for processes of its own on a CPU, another OpenMP and memory allocator, is unset at the end.
+
+    A training that started in the same environment would round otherwise.
+    """
+    before = {name: os.environ.get(name) for name in LEFT_BEHIND}
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name, None)
+            if value is not None:
+                os.environ[name] = value
 
 
 class _Engine:

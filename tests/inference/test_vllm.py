@@ -1,6 +1,7 @@
 """Runs real vLLM on the CPU over tiny random models and compares it with transformers."""
 
 import logging
+import os
 import shutil
 import weakref
 from importlib.util import find_spec
@@ -12,7 +13,7 @@ import torch
 from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import AutoModel, AutoModelForCausalLM, LlamaConfig, PreTrainedTokenizerFast, Qwen2Config
 
-from inference.engines.vllm import open_encoder, open_scorer
+from inference.engines.vllm import LEFT_BEHIND, open_encoder, open_scorer
 from inference.profiles import Profile
 from training.head import keep_yes_alone
 
@@ -62,7 +63,8 @@ def test_scores_are_the_logits_of_yes_in_order_and_what_is_alike_is_computed_onc
     np.testing.assert_allclose(scores, expected, atol=1e-4)
 
 
-def test_leaving_gives_back_the_weights_the_threads_and_the_process_group(llama):
+def test_leaving_gives_back_the_weights_the_threads_the_process_group_and_the_environment(llama):
+    environment = [os.environ.get(name) for name in LEFT_BEHIND]
     set_threads, threads = torch.set_num_threads, torch.get_num_threads()
     with open_encoder(llama, "mean", PROFILE.model_copy(update={"threads": 1})) as encoder:
         engine = weakref.ref(encoder.engine.llm)
@@ -73,6 +75,7 @@ def test_leaving_gives_back_the_weights_the_threads_and_the_process_group(llama)
     assert torch.set_num_threads is set_threads
     assert torch.get_num_threads() == threads
     assert not torch.distributed.is_initialized()
+    assert [os.environ.get(name) for name in LEFT_BEHIND] == environment
 
 
 def test_a_bidirectional_encoder_gives_the_mean_of_its_tokens():

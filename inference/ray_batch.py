@@ -4,6 +4,7 @@ An extra for a million rows: nothing else imports Ray. Every machine needs this 
 --out at the same path. `ray start` makes the cluster; then predict ... --ray auto --workers 16.
 """
 
+import os
 from collections.abc import Callable
 from contextlib import ExitStack, closing
 from dataclasses import replace
@@ -29,6 +30,7 @@ ROOT = Path(__file__).parents[1]
 
 def connect(address: str) -> None:
     """Connect to the Ray cluster at `address`; "auto" is the one that this machine belongs to, "local" a new one."""
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # Ray would report what runs, and poll for it ever after
     ray.init(address, runtime_env={"env_vars": {"PYTHONPATH": str(ROOT)}}, log_to_driver=False)
     ray.data.DataContext.get_current().enable_progress_bars = False  # in a log file they are six lines every 10 s
 

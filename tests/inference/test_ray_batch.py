@@ -1,5 +1,6 @@
 """Guards inference/ray_batch.py on a real cluster of two nodes: it says what one machine says."""
 
+import threading
 from pathlib import Path
 
 import pytest
@@ -41,3 +42,4 @@ def test_two_workers_write_the_submission_of_one_machine(cluster, competition, m
         assert sorted(row["chunk"] for row in here) == [0, 1, 2, 3]
         assert len({row["node"] for row in here}) == 2
     assert not list(tmp_path.glob(".*"))
+    assert not [thread for thread in threading.enumerate() if "usage" in thread.name]  # Ray's, which outlives all

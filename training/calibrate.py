@@ -61,8 +61,8 @@ def read_draws(iteration: Path) -> Draws:
     parts, common, seen = {pool: [] for pool in POOLS}, [], []
     for number, name in enumerate(names):
         folder = iteration / name
-        if changed := outdated(folder):
-            raise ValueError(f"{folder} was evaluated before {changed} changed: `just train` that split again")
+        if why := outdated(folder):
+            raise ValueError(f"{why}: `just train` that split again")
         section = read_manifest(folder / "evaluate")["lineage"]["settings"]["evaluate"]
         if "extra" not in section:
             raise ValueError(f"{folder}/evaluate was made before there were extra candidates: evaluate it again")

@@ -64,8 +64,8 @@ def find_common(a: str, b: str) -> list[tuple[Path, Path]]:
         if digest(one / "prepare") != digest(other / "prepare"):
             raise ValueError(f"{one} and {other} hold out different data, so their figures cannot be compared")
     for run in (run for pair in pairs for run in pair):
-        if changed := outdated(run):
-            raise ValueError(f"{run} was evaluated before {changed} changed: `just train` that split again")
+        if why := outdated(run):
+            raise ValueError(f"{why}: `just train` that split again")
     return pairs
 
 

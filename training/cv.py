@@ -44,8 +44,8 @@ def cv_table(arguments: list[str]) -> int:
     for run in runs:
         if run not in done:
             console.print(f"not evaluated: {run}", highlight=False)
-        elif changed := outdated(run):
-            console.print(f"{run} was evaluated before {changed} changed", highlight=False)
+        elif why := outdated(run):
+            console.print(why, highlight=False)
     return 0
 
 

@@ -24,9 +24,10 @@ def print_plan(chain: list[tuple[str, Settings]], split: str) -> None:
 
 
 def outdated(run: Path) -> str:
-    """The first folder that was evaluated in `run` and has changed since; "" where none has (or it was deleted)."""
+    """Which folder that was evaluated in `run` has changed since, in a sentence; "" where none has (or it is gone)."""
     inputs = read_manifest(run / "evaluate")["lineage"]["inputs"].items()
-    return next((path for path, then in inputs if is_whole(Path(path)) and digest(Path(path)) != then), "")
+    changed = (path for path, then in inputs if is_whole(Path(path)) and digest(Path(path)) != then)
+    return next((f"{run} was evaluated before {path} changed" for path in changed), "")
 
 
 def reasons_to_run(stage: Stage, run: Path, settings: Settings, runs: set[Path]) -> list[str]:

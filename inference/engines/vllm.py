@@ -28,7 +28,7 @@ ENVIRONMENT = {
     "VLLM_ALLOW_LONG_MAX_MODEL_LEN": "1",  # a sentence-transformers folder names a shorter length than the model has
 }
 CPU_ENVIRONMENT = {"TORCHDYNAMO_DISABLE": "1"}  # compiling takes 144 s there and gains nothing
-LEFT_BEHIND = ("LD_PRELOAD", "LOCAL_WORLD_SIZE")
+LEFT_BEHIND = ("LD_PRELOAD", "LOCAL_WORLD_SIZE")  # what vLLM sets on a CPU and does not take back
 CPU_BLOCK = 32  # tokens, the least there; with vLLM's 128 a query of 100 tokens shares nothing: 9.7 s for 4.0 s
 LEAST_NEW = 16  # tokens that a prompt adds to a batch: vLLM's own limit of 256 prompts would leave batches half empty
 PROGRESS_FROM = 64  # prompts; fewer need no progress bar

@@ -25,8 +25,8 @@ def print_report(runs: list[Path]) -> list[Path]:
     console = open_console()
     console.print(_stages(found))
     for run, metrics in evaluations.items():
-        if changed := outdated(run):
-            console.print(f"{run} was evaluated before {changed} changed", highlight=False)
+        if why := outdated(run):
+            console.print(why, highlight=False)
         console.print(_figures(run, metrics["labelled"]))
         console.print(_line(metrics["catalogue"]), highlight=False)
     for path in [path for run in found for path in sorted(run.glob("quantize_*/metrics.json"))]:

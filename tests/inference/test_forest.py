@@ -7,9 +7,10 @@ from hypothesis import strategies as st
 from torch.nn.attention.flex_attention import create_block_mask
 
 from inference.engines.attention import block_mask
-from inference.engines.forest import BLOCK, grow
+from inference.engines.forest import BLOCK, count_alike, grow
 
-ROWS = st.lists(st.lists(st.integers(1, 3), min_size=1, max_size=8), min_size=1, max_size=12)
+ROW = st.lists(st.integers(1, 3), min_size=1, max_size=8)
+ROWS = st.lists(ROW, min_size=1, max_size=12)
 
 
 def sees(forest):
@@ -75,3 +76,9 @@ def test_the_blocks_of_the_mask_are_those_that_every_pair_of_tokens_would_give()
     assert torch.equal(mask.to_dense(), expected.to_dense())
     assert torch.equal(mask.full_kv_num_blocks, expected.full_kv_num_blocks) and mask.full_kv_num_blocks.sum() > 5
     assert mask.sparsity() > 50
+
+
+@given(ROW | st.just([]), ROW)
+def test_what_two_rows_begin_with_is_their_common_prefix(one, other):
+    alike = [length for length in range(len(one) + 1) if one[:length] == other[:length]]
+    assert count_alike(one, other) == max(alike)

@@ -1,7 +1,8 @@
 """Measures every stage with one model, in a given time: one JSON for each stage in DIR.
 
 HF_HUB_OFFLINE=1 PYTORCH_CUDA_ALLOC_CONF=expandable_segments:True \\
-    python -m benchmarks.all --shape 14b --out DIR --seconds 540 [--stages train_reranker,score] [--gpus 2]
+    python -m benchmarks.all --shape 14b --out DIR --seconds 540 [--stages train_reranker,score] [--gpus 2] \\
+        [--arms "ours, exact|FlagEmbedding"]
 
 With --gpus 2 ours is measured on two GPUs against one, without peers and without a limit (benchmarks/gpus.py). Imports
 (about half a minute) come before the seconds are counted; making the model and compiling are within them.
@@ -13,7 +14,7 @@ from pathlib import Path
 
 from benchmarks import gpus, masked_attention, mine, score, train_embedder, train_reranker
 from benchmarks.arms import free
-from benchmarks.bench import opened
+from benchmarks.bench import ARMS, opened
 from benchmarks.shapes import SHAPES
 
 STAGES = {  # share of the time
@@ -30,6 +31,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=540.0)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--stages", default=",".join(STAGES), help="in the order in which they are measured")
+    parser.add_argument("--arms", **ARMS)
     parser.add_argument("--gpus", type=int, default=1)
     chosen = parser.parse_args()
     deadline, names = time.monotonic() + chosen.seconds, chosen.stages.split(",")
@@ -39,7 +41,7 @@ def main() -> None:
         gpus.start(names, chosen.shape, chosen.gpus, chosen.out)
         return
     chosen.out.mkdir(parents=True, exist_ok=True)
-    with opened(chosen.shape) as bench:
+    with opened(chosen.shape, chosen.arms) as bench:
         for place, name in enumerate(names):
             run, share = STAGES[name]
             left = sum(STAGES[later][1] for later in names[place:])

@@ -22,6 +22,13 @@ from inference.ranks import avoid_cudnn_attention
 VERSIONS = ("torch", "transformers", "peft", "vllm", "FlagEmbedding", "sentence-transformers", "faiss-cpu")
 PEERS = {"FlagEmbedding": "FlagEmbedding", "sentence-transformers": "sentence_transformers"}
 
+EVERY = ("",)
+ARMS = {
+    "type": lambda text: tuple(text.split("|")),
+    "default": EVERY,
+    "help": "only arms with one of these in their names, as in 'ours, exact|FlagEmbedding'",
+}
+
 
 @dataclass(frozen=True)
 class Bench:
@@ -33,6 +40,7 @@ class Bench:
     base: Qwen2ForCausalLM
     tokenizer: Path
     work: Path
+    wanted: tuple[str, ...]  # arms whose "side, setting" has one of these in it are measured
 
     @property
     def tiny(self) -> bool:
@@ -40,7 +48,7 @@ class Bench:
 
 
 @contextmanager
-def opened(shape_name: str) -> Iterator[Bench]:
+def opened(shape_name: str, wanted: tuple[str, ...] = EVERY) -> Iterator[Bench]:
     """Build the model on the GPU (bfloat16), or where there is none on the CPU (float32)."""
     device = torch.device("cuda", 0) if torch.cuda.is_available() else torch.device("cpu")
     avoid_cudnn_attention()
@@ -56,11 +64,15 @@ def opened(shape_name: str) -> Iterator[Bench]:
         work = Path(folder) / "work"
         work.mkdir()
         write_tokenizer(shape, Path(folder) / "tokenizer")
-        yield Bench(shape_name, shape, device, base, Path(folder) / "tokenizer", work)
+        yield Bench(shape_name, shape, device, base, Path(folder) / "tokenizer", work, wanted)
 
 
 def run_stage(bench: Bench, name: str, arms: list[Arm], *, train: bool, seconds: float, out: Path) -> None:
-    """Measure the arms for about `seconds`, print the table, leave the JSON in `out`."""
+    """Measure the wanted arms for about `seconds`, print the table, leave the JSON in `out`."""
+    arms = [arm for arm in arms if any(words in f"{arm.side}, {arm.setting}" for words in bench.wanted)]
+    if not arms:
+        print(f"{name} has no arm with {' or '.join(bench.wanted)} in its name", flush=True)
+        return
     out.parent.mkdir(parents=True, exist_ok=True)
     about = {"shape": bench.shape_name, "device": device_name(bench.device), "versions": versions()}
     stage = Stage(name, bench.shape, bench.device, train, time.monotonic() + seconds, out, about)
@@ -76,10 +88,14 @@ def installed(peer: str, *needs: str) -> bool:
 
 
 def main(run: Callable[[Bench, float, Path], object], name: str) -> None:
-    """`python -m benchmarks.NAME [--shape 14b] [--seconds 120] [--out FILE.json]`, or `[--gpus 2] [--out DIR]`"""
+    """`python -m benchmarks.NAME [--shape 14b] [--seconds 120] [--arms WORDS] [--out FILE.json]`
+
+    Or `[--gpus 2] [--out DIR]`.
+    """
     parser = argparse.ArgumentParser(description=f"Measures {name} side by side with the peers that are installed.")
     parser.add_argument("--shape", choices=SHAPES, default="14b")
     parser.add_argument("--seconds", type=float, default=120.0, help="for this stage, model and compiling left out")
+    parser.add_argument("--arms", **ARMS)
     parser.add_argument("--gpus", type=int, default=1, help="2: ours on two GPUs against one, no peers")
     parser.add_argument("--out", type=Path, help=f"{name}.json, or with --gpus its folder")
     chosen = parser.parse_args()
@@ -88,7 +104,7 @@ def main(run: Callable[[Bench, float, Path], object], name: str) -> None:
 
         start([name], chosen.shape, chosen.gpus, chosen.out or Path())
         return
-    with opened(chosen.shape) as bench:
+    with opened(chosen.shape, chosen.arms) as bench:
         run(bench, chosen.seconds, chosen.out or Path(f"{name}.json"))
 
 

@@ -1,7 +1,8 @@
 """Measures serving: a query's 25 candidates reranked, queries embedded behind one example; vLLM, our engine, peers.
 
 HF_HUB_OFFLINE=1 PYTORCH_CUDA_ALLOC_CONF=expandable_segments:True \\
-    python -m benchmarks.infer --shape 14b --out DIR --seconds 540 [--stages rerank,embed] [--gpus 2]
+    python -m benchmarks.infer --shape 14b --out DIR --seconds 540 [--stages rerank,embed] [--gpus 2] \\
+        [--arms "vLLM|transformers"]
 
 Everything has to be over after --seconds, loading included; DIR/rerank.json and DIR/embed.json hold what was measured
 so far at any moment. With --gpus 2 vLLM alone is measured, one copy against one on each GPU.
@@ -21,7 +22,7 @@ import torch
 
 from benchmarks import mine, score
 from benchmarks.arms import free
-from benchmarks.bench import Bench, device_name, opened, run_stage, versions
+from benchmarks.bench import ARMS, Bench, device_name, opened, run_stage, versions
 from benchmarks.results import OURS, Arm, Ready
 from benchmarks.shapes import SHAPES, write_without_weights
 from benchmarks.workload import (
@@ -60,7 +61,7 @@ def main() -> None:
 
 def measure_one(name: str, chosen: argparse.Namespace, end: float) -> None:
     """One stage on one GPU: vLLM, which is opened first, then the model that all others compute with."""
-    with _engine(name, chosen.shape, 1, BESIDE) as engine, opened(chosen.shape) as bench:
+    with _engine(name, chosen.shape, 1, BESIDE) as engine, opened(chosen.shape, chosen.arms) as bench:
         arms = [*vllm_arms(name, bench, engine), *peers(name, bench)]
         run_stage(bench, name, arms, train=False, seconds=end - time.monotonic(), out=chosen.out / f"{name}.json")
         free(bench.device)
@@ -186,6 +187,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=540.0, help="for all, loading included")
     parser.add_argument("--gpus", type=int, default=1)
     parser.add_argument("--stages", default="rerank,embed")
+    parser.add_argument("--arms", **ARMS)
     parser.add_argument("--out", type=Path, required=True, help="folder of the results")
     return parser.parse_args()
 

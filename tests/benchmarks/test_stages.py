@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 
@@ -29,6 +30,13 @@ def test_every_side_that_is_installed_gives_the_numbers_of_separate_32_bit_rows(
         assert arm["checks"].get("loss_error", 0) < 1e-5
         assert arm["checks"].get("max_error", 0) < 1e-5
         assert arm["checks"].get("kendall_tau", 1) == 1
+
+
+def test_only_the_wanted_arms_are_measured(bench, tmp_path):
+    for words in (("ours, instruction", "nobody"), ("nobody",)):
+        score.run(replace(bench, wanted=words), 600.0, tmp_path / f"{len(words)}.json")
+    [arms] = (json.loads(out.read_text())["arms"] for out in tmp_path.iterdir())
+    assert [arm["setting"] for arm in arms] == ["instruction first + trie of siblings"]
 
 
 def test_two_processes_share_the_work_of_one(tmp_path):

@@ -30,7 +30,7 @@ def gradients(model: torch.nn.Module) -> dict[str, torch.Tensor]:
 
 
 def cosine(left: dict[str, torch.Tensor], right: dict[str, torch.Tensor]) -> float:
-    """Of the two gradients as one long vector each."""
+    """Of the two gradients as one long vector each, in 64 bits: of 137 million entries 32 bits made 1.05."""
     assert left.keys() == right.keys()
     dot, squares = 0.0, [0.0, 0.0]
     for name in left:

@@ -7,48 +7,111 @@ all of its candidates, the examples in front of many queries once for all of the
 Shapes: N rows, T tokens, K blocks of BLOCK tokens.
 """
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
 Rows = Sequence[Sequence[int]]
 BLOCK = 128  # tokens; FlexAttention skips whole blocks of its mask
+SHARES = 8  # a shrinking forest takes that part of what is left: half of a process's share where there are four
 
 
 @dataclass(frozen=True)
 class Forest:
-    """Rows as they are computed: exactly what each would give alone, in fewer tokens."""
+    """Rows as they are computed: exactly what each would give alone, in fewer tokens.
 
-    rows: np.ndarray  # [N] their numbers, in the order in which they lie here
-    lasts: np.ndarray  # [N] where each one's last token lies
-    ids: np.ndarray  # [T]
-    positions: np.ndarray  # [T] each token's place in its row
-    ends: np.ndarray  # [T] behind the last token that sees this one
+    Laid out when it is looked at: so each process lays out its own, and the next one while a GPU computes.
+    """
+
+    source: Rows
+    order: list[int]  # [N] numbers of its rows in `source`, as they lie here
+    shared: list[int]  # [N] how many tokens each begins with that the one before it has too
 
     def __len__(self) -> int:
-        return len(self.ids)
+        return int(self._behind[-1])
+
+    @property
+    def rows(self) -> np.ndarray:
+        """[N] the numbers of its rows."""
+        return np.array(self.order)
+
+    @property
+    def lasts(self) -> np.ndarray:
+        """[N] where each row's last token lies."""
+        return self._behind - 1
+
+    @cached_property
+    def ids(self) -> np.ndarray:
+        """[T]"""
+        rows = zip(self.order, self.shared, strict=True)
+        return np.array([token for row, alike in rows for token in self.source[row][alike:]])
+
+    @cached_property
+    def positions(self) -> np.ndarray:
+        """[T] each token's place in its row."""
+        lengths = np.array([len(self.source[row]) for row in self.order])
+        return np.arange(len(self)) - np.repeat(self._behind - lengths, lengths - self.shared)
+
+    @cached_property
+    def ends(self) -> np.ndarray:
+        """[T] behind the last token that sees this one."""
+        ends, start = np.full(len(self), len(self)), 0
+        path: list[int] = []  # the tokens of the row before, from its first to its last
+        for alike, end in zip(self.shared, self._behind.tolist(), strict=True):
+            ends[path[alike:]] = start
+            path[alike:] = range(start, end)
+            start = end
+        return ends
+
+    @cached_property
+    def _behind(self) -> np.ndarray:
+        """[N] behind each row's last token."""
+        return np.cumsum([len(self.source[row]) - alike for row, alike in zip(self.order, self.shared, strict=True)])
 
 
-def grow(rows: Rows, *, most: int, least: int = 0, share: bool = True) -> list[Forest]:
+def grow(rows: Rows, *, most: int, least: int = 0, share: bool = True, last: int | None = None) -> list[Forest]:
     """Forests that together hold every row once, each of at most `most` tokens (or one row).
 
     A row stands behind another only where both begin with the same `least` tokens; without `share` each has its own
-    copy of every token.
+    copy of every token. With `last` they are for a queue: towards the end they shrink to about that many tokens, so
+    that all processes end together, and none tears a query's candidates apart that need not. How many processes there
+    are changes nothing.
     """
     order = sorted(range(len(rows)), key=rows.__getitem__)
-    forests, start, size = [], 0, 0
-    shared = [0] * len(rows)
-    for place, row in enumerate(order):
-        before = rows[order[place - 1]] if place > start else ()
-        alike = count_alike(before, rows[row])
-        shared[place] = alike if share else 0
-        cost = len(rows[row]) - shared[place]
-        if place > start and (size + cost > most or alike < least):
-            forests.append(_plant(rows, order[start:place], shared[start:place]))
-            start, size, shared[place], cost = place, 0, 0, len(rows[row])
-        size += cost
-    return [*forests, _plant(rows, order[start:], shared[start:])] if order else []
+    alike = [0, *(count_alike(rows[one], rows[two]) for one, two in itertools.pairwise(order))]
+    shared = alike if share else [0] * len(alike)
+    lengths = [len(rows[row]) for row in order]
+    new = [length - common for length, common in zip(lengths, shared, strict=False)]  # no rows have one 0
+    forests, start, left = [], 0, sum(new)
+    while start < len(order):
+        room = most if last is None else min(most, max(last, left // SHARES))
+        stop = _stop(start, lengths, alike, new, room, least, seams=last is not None)
+        forests.append(Forest(rows, order[start:stop], [0, *shared[start + 1 : stop]]))
+        start, left = stop, left - sum(new[start:stop])
+    return forests
+
+
+def _stop(
+    start: int, lengths: list[int], alike: list[int], new: list[int], room: int, least: int, *, seams: bool
+) -> int:
+    """Behind the last row of the forest that begins at `start`.
+
+    With `seams` one that is half full ends before a row that shares less than half of itself, where there is one:
+    a query whose candidates lie in two forests is computed twice.
+    """
+    size, seam = lengths[start], start
+    for place in range(start + 1, len(lengths)):
+        if alike[place] < least:
+            return place
+        if seams and 2 * size >= room and 2 * alike[place] < lengths[place]:
+            seam = place
+        size += new[place]
+        if size > room:
+            return seam if seam > start else place
+    return len(lengths)
 
 
 def block_bounds(ends: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -62,22 +125,6 @@ def block_bounds(ends: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     some = below & (blocks.max(1) > starts[:, None])
     every = below & (blocks.min(1) >= starts[:, None] + BLOCK)
     return some | np.eye(len(blocks), dtype=bool), every
-
-
-def _plant(rows: Rows, order: list[int], shared: list[int]) -> Forest:
-    """The rows numbered `order`, each of which shares its first `shared` tokens with the one before it."""
-    lengths = np.array([len(rows[row]) for row in order])
-    new = lengths - shared
-    behind = np.cumsum(new)
-    ids = [token for row, alike in zip(order, shared, strict=True) for token in rows[row][alike:]]
-    positions = np.arange(behind[-1]) - np.repeat(behind - lengths, new)
-    ends, lasts = np.full(behind[-1], behind[-1]), np.empty(len(order), np.int64)
-    path: list[int] = []  # the tokens of the row before, from its first to its last
-    for place, (alike, end) in enumerate(zip(shared, behind.tolist(), strict=True)):
-        ends[path[alike:]] = end - int(new[place])
-        path[alike:] = range(end - int(new[place]), end)
-        lasts[place] = path[-1]
-    return Forest(np.array(order), lasts, np.array(ids), positions, ends)
 
 
 def count_alike(first: Sequence[int], second: Sequence[int]) -> int:

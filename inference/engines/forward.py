@@ -19,18 +19,22 @@ from inference.engines.forest import BLOCK, Forest, Rows, grow
 from shared.settings import Pooling
 
 DENSE_TOKENS = 1024  # of a forest under a dense mask: attention is quadratic in it
+LAST = 2048  # tokens of the last forests of a queue: they fill a GPU, and with four of them none waits long
 DENSE_SHARED = 16  # tokens that two rows share before it pays to let them lie together there
 
 Batch = Sequence[Forest]
 
 
-def plan(model: PreTrainedModel, rows: Rows, batch_tokens: int, *, share: bool = True) -> list[Batch]:
+def plan(
+    model: PreTrainedModel, rows: Rows, batch_tokens: int, *, share: bool = True, queue: bool = False
+) -> list[Batch]:
     """Batches that hold every row once, each of at most `batch_tokens` tokens with padding (or one forest).
 
-    An encoder's tokens see each other both ways, so its rows cannot share any: share=False.
+    An encoder's tokens see each other both ways, so its rows cannot share any: share=False. In a `queue` the last
+    batches are small, the same for any number of processes that take from it.
     """
     if is_packed(model):
-        return [[forest] for forest in grow(rows, most=batch_tokens, share=share)]
+        return [[forest] for forest in grow(rows, most=batch_tokens, share=share, last=LAST if queue else None)]
     least = DENSE_SHARED if share else max(map(len, rows), default=0) + 1  # without sharing every row lies alone
     forests = grow(rows, most=DENSE_TOKENS, least=least, share=share)
     return [[forests[place] for place in batch] for batch in cut_batches(list(map(len, forests)), batch_tokens)]

@@ -38,7 +38,7 @@ class HFEncoder:
 
     def encode(self, prompts: Rows) -> np.ndarray:
         vectors = np.zeros((len(prompts), self.model.config.hidden_size), np.float32)
-        batches = plan(self.model, prompts, self.batch_tokens, share=self.pooling == "last")
+        batches = plan(self.model, prompts, self.batch_tokens, share=self.pooling == "last", queue=True)
         return _compute(self.model, batches, vectors, lambda batch: embed(self.model, batch, self.pooling))
 
 
@@ -49,7 +49,7 @@ class HFScorer:
         self.model, self.yes, self.batch_tokens = model, yes, batch_tokens
 
     def score(self, prompts: Rows) -> np.ndarray:
-        batches = plan(self.model, prompts, self.batch_tokens)
+        batches = plan(self.model, prompts, self.batch_tokens, queue=True)
         scores = np.zeros(len(prompts), np.float32)
         return _compute(self.model, batches, scores, lambda batch: yes_logits(self.model, batch, self.yes))
 

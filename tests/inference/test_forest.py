@@ -38,13 +38,28 @@ def test_rows_that_share_too_little_lie_apart():
     assert [forest.rows.tolist() for forest in grow([[1, 2], [1, 3], [1, 3, 4]], most=100, least=2)] == [[0], [1, 2]]
 
 
+def test_in_a_queue_a_query_is_torn_apart_only_where_it_must_be():
+    # two queries of 4 tokens with 3 candidates of 1: 7 tokens each, and 12 have room for a candidate of the second
+    rows = [[*[query] * 4, candidate] for query in (5, 9) for candidate in (1, 2, 3)]
+    assert [forest.rows.tolist() for forest in grow(rows, most=12)] == [[0, 1, 2, 3], [4, 5]]
+    assert [forest.rows.tolist() for forest in grow(rows, most=12, last=12)] == [[0, 1, 2], [3, 4, 5]]
+    assert [forest.rows.tolist() for forest in grow(rows, most=6, last=6)] == [[0, 1], [2], [3, 4], [5]]
+
+
+def test_in_a_queue_forests_shrink():
+    rows = [[row] * 4 for row in range(16)]  # 64 tokens: 8, an eighth of them, then 56 are left, then 52, ...
+    assert [len(forest) for forest in grow(rows, most=100)] == [64]
+    assert [len(forest) for forest in grow(rows, most=100, last=4)] == [8] + [4] * 14
+    assert [len(forest) for forest in grow(rows, most=100, last=12)] == [12] * 5 + [4]
+
+
 def test_no_rows_make_no_forest():
     assert grow([], most=10) == []
 
 
-@given(ROWS, st.integers(1, 40), st.integers(0, 3), st.booleans())
-def test_every_row_sees_its_own_tokens_in_their_order_and_no_other(rows, most, least, share):
-    forests = grow(rows, most=most, least=least, share=share)
+@given(ROWS, st.integers(1, 40), st.integers(0, 3), st.booleans(), st.none() | st.integers(1, 40))
+def test_every_row_sees_its_own_tokens_in_their_order_and_no_other(rows, most, least, share, last):
+    forests = grow(rows, most=most, least=least, share=share, last=last)
     assert sorted(np.concatenate([forest.rows for forest in forests])) == list(range(len(rows)))
     for forest in forests:
         assert len(forest) <= most or len(forest.rows) == 1

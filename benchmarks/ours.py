@@ -10,6 +10,7 @@ from benchmarks.shapes import YES, twin
 from benchmarks.sides import ALPHA, RANK, TARGETS, TEMPERATURE, Rows, Trainer
 from benchmarks.workload import Texts, trie_tokens
 from inference.engines.attention import PACKED, compile_layers
+from inference.engines.device import send
 from inference.engines.forward import answer_together, embed, yes_logits
 from inference.engines.fp8 import use_fp8
 from inference.engines.hf import HFEncoder, HFScorer
@@ -63,9 +64,10 @@ def embedder_trainer(base: torch.nn.Module) -> Trainer:
     def step(texts: Sequence[Texts]) -> torch.Tensor:
         groups = [[text.query, *text.passages] for text in texts]
         tokens = [sum(map(len, group)) for group in groups]
-        mine = cut_evenly(tokens, sum(tokens), world())[rank()]
-        vectors_ND = _vectors(model, [row for place in mine for row in groups[place]])
-        vectors_bGD = vectors_ND.view(len(mine), -1, vectors_ND.shape[-1])
+        places = cut_evenly(tokens, sum(tokens), world())[rank()]
+        mine = send(torch.tensor(places), base.device)
+        vectors_ND = _vectors(model, [row for place in places for row in groups[place]])
+        vectors_bGD = vectors_ND.view(len(places), -1, vectors_ND.shape[-1])
         all_BGD = torch.zeros(len(texts), *vectors_bGD.shape[1:], device=base.device)
         all_BGD[mine] = vectors_bGD.detach()
         sum_over_ranks(all_BGD).requires_grad_()

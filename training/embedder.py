@@ -11,6 +11,7 @@ import torch
 from transformers import PreTrainedModel
 
 from inference.card import EmbedderCard
+from inference.engines.device import send
 from inference.engines.forward import answer_together, embed
 from inference.engines.hf import HFEncoder
 from inference.fuse import candidate_table
@@ -65,7 +66,7 @@ class EmbedderObjective:
         for micro, vectors in zip(mine, parts, strict=True):
             if not keep:
                 vectors = self._encode([update[place] for place in micro], seed, micro[0])
-            vectors.backward(leaves_BGD.grad[micro])
+            vectors.backward(leaves_BGD.grad[send(torch.tensor(micro), leaves_BGD.device)])
             collect()
         return loss.item() if rank() == 0 else 0.0  # every process has computed all of it
 
@@ -118,15 +119,15 @@ class EmbedderObjective:
         if self.model.dtype == torch.float64:
             vectors_BGD = vectors_BGD.double()
         for micro, vectors in zip(mine, parts, strict=True):
-            vectors_BGD[micro] = vectors.detach()
+            vectors_BGD[send(torch.tensor(micro), vectors_BGD.device)] = vectors.detach()
         return sum_over_ranks(vectors_BGD)
 
     def _loss(self, vectors_BGD: torch.Tensor, update: list[Group]) -> torch.Tensor:
         queries_BD, passages_BGD = vectors_BGD[:, 0], vectors_BGD[:, 1:]
-        ids_BG = torch.tensor([group.misconception_ids for group in update], device=vectors_BGD.device)
+        ids_BG = send(torch.tensor([group.misconception_ids for group in update]), vectors_BGD.device)
         loss_B = contrastive(queries_BD, passages_BGD, ids_BG, self.settings.temperature)
         if self.settings.distill:
-            teacher_BG = torch.tensor([group.teacher for group in update], device=vectors_BGD.device)
+            teacher_BG = send(torch.tensor([group.teacher for group in update]), vectors_BGD.device)
             scores_BG = group_scores(queries_BD, passages_BGD, self.settings.temperature)
             loss_B = loss_B + self.settings.distill * distillation(scores_BG, teacher_BG)
         return loss_B.mean()

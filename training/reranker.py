@@ -9,6 +9,7 @@ import polars as pl
 import torch
 from transformers import PreTrainedModel
 
+from inference.engines.device import send
 from inference.engines.forward import answer_together, yes_logits
 from inference.engines.hf import HFScorer
 from inference.rerank import order_by_score, score_pairs
@@ -83,7 +84,7 @@ class RerankerObjective:
         scores_bG = scores_N.view(len(groups), -1)
         loss_b = listwise(scores_bG, self.settings.label_smoothing)
         if self.settings.distill:
-            teacher_bG = torch.tensor([group.teacher for group in groups], device=scores_bG.device)
+            teacher_bG = send(torch.tensor([group.teacher for group in groups]), scores_bG.device)
             loss_b = loss_b + self.settings.distill * distillation(scores_bG, teacher_bG)
         return loss_b
 

@@ -4,6 +4,7 @@ import torch
 from torch.nn.attention.flex_attention import BlockMask, flex_attention
 from transformers import AttentionInterface, PreTrainedModel
 
+from inference.engines.device import send
 from inference.engines.forest import BLOCK, block_bounds
 
 PACKED = "malrule_packed"  # its name among transformers' attention implementations
@@ -24,8 +25,8 @@ def compile_layers(model: PreTrainedModel) -> None:
 
 def block_mask(ends_T: torch.Tensor, device: torch.device) -> BlockMask:
     """The mask on `device` under which token q sees token k where k <= q < ends[k]; T is a multiple of BLOCK."""
-    some_KK, every_KK = (torch.from_numpy(part).to(device) for part in block_bounds(ends_T.numpy()))
-    ends_T = ends_T.to(device, torch.int32)
+    some_KK, every_KK = (send(part, device) for part in block_bounds(ends_T.numpy()))
+    ends_T = send(ends_T.int(), device)
 
     def sees(batch, head, q, k):
         return (k <= q) & (q < ends_T[k])

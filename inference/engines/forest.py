@@ -16,7 +16,7 @@ import numpy as np
 
 Rows = Sequence[Sequence[int]]
 BLOCK = 128  # tokens; FlexAttention skips whole blocks of its mask
-SHARES = 8  # a shrinking forest takes that part of what is left: half of a process's share where there are four
+SHARES = 4  # a shrinking forest takes that part of what is left: up to so many processes end together
 
 
 @dataclass(frozen=True)

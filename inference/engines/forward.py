@@ -15,11 +15,12 @@ from transformers import PreTrainedModel
 
 from inference.batching import cut_batches
 from inference.engines.attention import block_mask, is_packed
+from inference.engines.device import send
 from inference.engines.forest import BLOCK, Forest, Rows, grow
 from shared.settings import Pooling
 
 DENSE_TOKENS = 1024  # of a forest under a dense mask: attention is quadratic in it
-LAST = 2048  # tokens of the last forests of a queue: they fill a GPU, and with four of them none waits long
+LAST = 4096  # tokens of the last forests of a queue: they fill a GPU, and no other waits long for one
 DENSE_SHARED = 16  # tokens that two rows share before it pays to let them lie together there
 
 Batch = Sequence[Forest]
@@ -46,7 +47,7 @@ def answer_together(
     """What `forward` says of each row [N, ...], in order: a packed model gets one batch, another some by length."""
     batches = plan(model, rows, sum(map(len, rows)), share=share)
     order = np.concatenate([rows_of(batch) for batch in batches]).argsort()
-    return torch.cat([forward(batch) for batch in batches])[order]
+    return torch.cat([forward(batch) for batch in batches])[send(order, model.device)]
 
 
 def rows_of(batch: Batch) -> np.ndarray:
@@ -76,15 +77,16 @@ def last_hidden(model: PreTrainedModel, batch: Batch) -> torch.Tensor:
     length += -length % (BLOCK if is_packed(model) else 1)
     ids_BT, positions_BT = (_pad([getattr(forest, name) for forest in batch], length) for name in ("ids", "positions"))
     ends_BT = _pad([forest.ends for forest in batch], length, length)  # the padding sees itself
-    hidden_BTD = model.base_model(
-        input_ids=ids_BT.to(model.device),
-        attention_mask=block_mask(ends_BT[0], model.device) if is_packed(model) else _dense(ends_BT.to(model.device)),
-        position_ids=positions_BT.to(model.device),
-        use_cache=False,
-    ).last_hidden_state
     rows_N = np.repeat(np.arange(len(batch)), [len(forest.rows) for forest in batch])
     lasts_N = np.concatenate([forest.lasts for forest in batch])
-    return _at_least_32_bits(hidden_BTD[rows_N, lasts_N])
+    device = model.device
+    hidden_BTD = model.base_model(
+        input_ids=send(ids_BT, device),
+        attention_mask=block_mask(ends_BT[0], device) if is_packed(model) else _dense(send(ends_BT, device)),
+        position_ids=send(positions_BT, device),
+        use_cache=False,
+    ).last_hidden_state
+    return _at_least_32_bits(hidden_BTD[send(rows_N, device), send(lasts_N, device)])
 
 
 def _dense(ends_BT: torch.Tensor) -> torch.Tensor:
@@ -95,8 +97,8 @@ def _dense(ends_BT: torch.Tensor) -> torch.Tensor:
 
 def _mean(model: PreTrainedModel, batch: Batch) -> torch.Tensor:
     lengths_B = torch.tensor([len(forest) for forest in batch])
-    mask_BT = (torch.arange(int(lengths_B.max())) < lengths_B.unsqueeze(1)).to(model.device)
-    ids_BT = _pad([forest.ids for forest in batch], mask_BT.shape[1]).to(model.device)
+    mask_BT = send(torch.arange(int(lengths_B.max())) < lengths_B.unsqueeze(1), model.device)
+    ids_BT = send(_pad([forest.ids for forest in batch], mask_BT.shape[1]), model.device)
     hidden_BTD = model(input_ids=ids_BT, attention_mask=mask_BT.long(), use_cache=False).last_hidden_state
     weights_BT1 = mask_BT.unsqueeze(-1)
     return normalize((_at_least_32_bits(hidden_BTD) * weights_BT1).sum(1) / weights_BT1.sum(1), dim=-1)

@@ -47,10 +47,10 @@ def test_in_a_queue_a_query_is_torn_apart_only_where_it_must_be():
 
 
 def test_in_a_queue_forests_shrink():
-    rows = [[row] * 4 for row in range(16)]  # 64 tokens: 8, an eighth of them, then 56 are left, then 52, ...
+    rows = [[row] * 4 for row in range(16)]  # a quarter of 64 tokens is 16; 48 are left, then 36 (room for 8), 28, ...
     assert [len(forest) for forest in grow(rows, most=100)] == [64]
-    assert [len(forest) for forest in grow(rows, most=100, last=4)] == [8] + [4] * 14
-    assert [len(forest) for forest in grow(rows, most=100, last=12)] == [12] * 5 + [4]
+    assert [len(forest) for forest in grow(rows, most=100, last=4)] == [16, 12, 8, 4, 4, 4, 4, 4, 4, 4]
+    assert [len(forest) for forest in grow(rows, most=100, last=12)] == [16, 12, 12, 12, 12]
 
 
 def test_no_rows_make_no_forest():

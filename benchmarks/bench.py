@@ -52,7 +52,6 @@ def opened(shape_name: str, wanted: tuple[str, ...] = EVERY) -> Iterator[Bench]:
     """Build the model on the GPU (bfloat16), or where there is none on the CPU (float32)."""
     device = torch.device("cuda", 0) if torch.cuda.is_available() else torch.device("cpu")
     avoid_cudnn_attention()
-    torch._dynamo.config.recompile_limit = 64  # more models and modes than a program usually has
     shape, start = SHAPES[shape_name], time.monotonic()
     if device.type == "cpu":
         torch.set_num_threads(1)

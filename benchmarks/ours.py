@@ -33,6 +33,7 @@ def packed(base: torch.nn.Module, *, fp8: bool = False) -> torch.nn.Module:
     model = twin(base)
     if model.device.type == "cuda":
         model.set_attn_implementation(PACKED)
+        torch._dynamo.config.recompile_limit = 64  # more models and modes than a program usually has
         compile_layers(model)
     if fp8:
         use_fp8(model)

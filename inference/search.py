@@ -5,7 +5,9 @@ from collections.abc import Iterable
 import faiss
 import numpy as np
 
-QUERIES_AT_ONCE = 4096
+from inference.ranks import fill_from_ranks, take_turns
+
+QUERIES_AT_ONCE = 512
 LARGE = 10**6  # corpus rows from which a GPU is worth its start and its memory, which an engine may hold
 GPU_MOST = 2048  # neighbours that faiss finds on a GPU
 
@@ -14,18 +16,18 @@ def search(queries: np.ndarray, corpus: np.ndarray, ids: np.ndarray, k: int) -> 
     """Ids [Q, k] and inner products [Q, k] of each query's k best corpus rows, best first; ties go to the lower id.
 
     queries [Q, D] and corpus [N, D] are float32, ids [N] int64. k is cut to N. Exact, so the order of the corpus
-    does not matter: a tie that crosses rank k is settled too.
+    does not matter: a tie that crosses rank k is settled too. Processes of torchrun share the queries out.
     """
     k = min(k, len(corpus))
     if (ids[1:] < ids[:-1]).any():  # a copy of a large corpus is worth avoiding
         order = np.argsort(ids, kind="stable")
         ids, corpus = ids[order], corpus[order]
     find = _searcher(np.ascontiguousarray(corpus, np.float32), on_gpu=len(corpus) >= LARGE and 2 * k <= GPU_MOST)
-    found, scores = np.empty((len(queries), k), np.int64), np.empty((len(queries), k), np.float32)
-    for start in range(0, len(queries), QUERIES_AT_ONCE):
-        part = slice(start, start + QUERIES_AT_ONCE)
+    found, scores = np.zeros((len(queries), k), np.int64), np.zeros((len(queries), k), np.float32)
+    for number in take_turns(-(-len(queries) // QUERIES_AT_ONCE)):
+        part = slice(number * QUERIES_AT_ONCE, (number + 1) * QUERIES_AT_ONCE)
         found[part], scores[part] = _search_part(find, np.ascontiguousarray(queries[part], np.float32), ids, k)
-    return found, scores
+    return fill_from_ranks(found), fill_from_ranks(scores)
 
 
 def search_shards(

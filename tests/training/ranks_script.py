@@ -7,11 +7,13 @@ import json
 import sys
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import torch
 
 from inference.engines.hf import HFEncoder, HFScorer, load_backbone, load_causal
 from inference.ranks import joined_ranks, largest_over_ranks, rank, sum_over_ranks, world
+from inference.search import QUERIES_AT_ONCE, search
 from tests.training.tiny import (
     CPU,
     embedder_settings,
@@ -55,7 +57,10 @@ def _answers(embedder: Path, reranker: Path) -> dict:
     vectors = HFEncoder(load_backbone(embedder, "float32", CPU), "last", 64).encode(ROWS)
     pairs = [[*row, *other[1:]] for place, row in enumerate(ROWS) for other in ROWS[place : place + 3]]
     scores = HFScorer(load_causal(reranker, "float32", CPU), 101, 128).score(pairs)
-    return {"vectors": vectors.tolist(), "scores": scores.tolist()}
+    asked, known = np.random.default_rng(0).standard_normal((3 * QUERIES_AT_ONCE, 8), np.float32), vectors[:, :8]
+    nearest, products = search(asked, known, np.arange(len(known)), 3)
+    found = {"vectors": vectors, "scores": scores, "nearest": nearest, "products": products}
+    return {name: values.tolist() for name, values in found.items()}
 
 
 def _one_group(make, folder, frames, settings, update) -> dict:

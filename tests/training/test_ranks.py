@@ -59,7 +59,7 @@ def test_processes_agree_on_the_largest_of_their_numbers(one, two):
 
 
 # seed: scoring with several processes mixed rows up (0.58 -> 0.32)
-@pytest.mark.parametrize("name", ["vectors", "scores"])
+@pytest.mark.parametrize("name", ["vectors", "scores", "nearest", "products"])
 def test_every_row_keeps_its_place_and_its_number_to_the_bit_on_every_process(one, two, name):
     assert np.std(one[name]) > 0.01  # else rows could change places unseen
     assert two[0][name] == two[1][name] == one[name]

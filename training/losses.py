@@ -19,7 +19,7 @@ def contrastive(
     scores_BP = queries_BD @ passages_BGD.flatten(0, 1).T / temperature
     same_BP = ids_BG[:, :1] == ids_BG.flatten()
     target_B = torch.arange(B, device=scores_BP.device) * G
-    same_BP[torch.arange(B, device=scores_BP.device), target_B] = False
+    same_BP.scatter_(1, target_B.unsqueeze(1), False)  # an assignment would wait for the GPU
     return cross_entropy(scores_BP.masked_fill(same_BP, float("-inf")), target_B, reduction="none")
 
 

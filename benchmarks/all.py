@@ -14,7 +14,7 @@ from pathlib import Path
 
 from benchmarks import gpus, masked_attention, mine, score, train_embedder, train_reranker
 from benchmarks.arms import free
-from benchmarks.bench import ARMS, opened
+from benchmarks.bench import ARMS, opened, read
 from benchmarks.shapes import SHAPES
 
 STAGES = {  # share of the time
@@ -33,7 +33,7 @@ def main() -> None:
     parser.add_argument("--stages", default=",".join(STAGES), help="in the order in which they are measured")
     parser.add_argument("--arms", **ARMS)
     parser.add_argument("--gpus", type=int, default=1)
-    chosen = parser.parse_args()
+    chosen = read(parser)
     deadline, names = time.monotonic() + chosen.seconds, chosen.stages.split(",")
     if unknown := set(names) - set(STAGES):
         raise SystemExit(f"there is no stage {', '.join(sorted(unknown))}; there are: {', '.join(STAGES)}")

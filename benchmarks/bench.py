@@ -68,7 +68,7 @@ def opened(shape_name: str, wanted: tuple[str, ...] = EVERY) -> Iterator[Bench]:
 
 def run_stage(bench: Bench, name: str, arms: list[Arm], *, train: bool, seconds: float, out: Path) -> None:
     """Measure the wanted arms for about `seconds`, print the table, leave the JSON in `out`."""
-    arms = [arm for arm in arms if any(words in f"{arm.side}, {arm.setting}" for words in bench.wanted)]
+    arms = [arm for arm in arms if is_wanted(arm.side, arm.setting, bench.wanted)]
     if not arms:
         print(f"{name} has no arm with {' or '.join(bench.wanted)} in its name", flush=True)
         return
@@ -76,6 +76,19 @@ def run_stage(bench: Bench, name: str, arms: list[Arm], *, train: bool, seconds:
     about = {"shape": bench.shape_name, "device": device_name(bench.device), "versions": versions()}
     stage = Stage(name, bench.shape, bench.device, train, time.monotonic() + seconds, out, about)
     print_table(stage, measure(stage, arms))
+
+
+def is_wanted(side: str, setting: str, wanted: tuple[str, ...]) -> bool:
+    """Whether --arms, or the want of it, names this arm."""
+    return any(words in f"{side}, {setting}" for words in wanted)
+
+
+def read(parser: argparse.ArgumentParser) -> argparse.Namespace:
+    """The command line, which must not choose among sides where there is one."""
+    chosen = parser.parse_args()
+    if chosen.gpus > 1 and chosen.arms != EVERY:
+        parser.error("with --gpus there is no side but ours: leave --arms out")
+    return chosen
 
 
 def installed(peer: str, *needs: str) -> bool:
@@ -97,7 +110,7 @@ def main(run: Callable[[Bench, float, Path], object], name: str) -> None:
     parser.add_argument("--arms", **ARMS)
     parser.add_argument("--gpus", type=int, default=1, help="2: ours on two GPUs against one, no peers")
     parser.add_argument("--out", type=Path, help=f"{name}.json, or with --gpus its folder")
-    chosen = parser.parse_args()
+    chosen = read(parser)
     if chosen.gpus > 1:
         from benchmarks.gpus import start
 

@@ -14,7 +14,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +22,7 @@ import torch
 
 from benchmarks import mine, score
 from benchmarks.arms import free
-from benchmarks.bench import ARMS, Bench, device_name, opened, run_stage, versions
+from benchmarks.bench import ARMS, Bench, device_name, is_wanted, opened, read, run_stage, versions
 from benchmarks.results import OURS, Arm, Ready
 from benchmarks.shapes import SHAPES, write_without_weights
 from benchmarks.workload import (
@@ -61,15 +61,20 @@ def main() -> None:
 
 def measure_one(name: str, chosen: argparse.Namespace, end: float) -> None:
     """One stage on one GPU: vLLM, which is opened first, then the model that all others compute with."""
-    with _engine(name, chosen.shape, 1, BESIDE) as engine, opened(chosen.shape, chosen.arms) as bench:
-        arms = [*vllm_arms(name, bench, engine), *peers(name, bench)]
+    works = work_of(name, chosen.shape, 64 if name == "rerank" else 512)
+    works = [work for work in works if is_wanted(OURS, f"vLLM, {work[0]}", chosen.arms)]
+    with (
+        _engine(name, chosen.shape, 1, BESIDE) if works else nullcontext() as engine,
+        opened(chosen.shape, chosen.arms) as bench,
+    ):
+        arms = [*vllm_arms(name, works, engine), *peers(name, bench)]
         run_stage(bench, name, arms, train=False, seconds=end - time.monotonic(), out=chosen.out / f"{name}.json")
         free(bench.device)
 
 
-def vllm_arms(name: str, bench: Bench, engine: Replicas) -> Iterator[Arm]:
+def vllm_arms(name: str, works: Sequence[tuple[str, Rows, int]], engine: Replicas | None) -> Iterator[Arm]:
     """vLLM's weights are made up, so its numbers are not compared; benchmarks/parity.py does so with real ones."""
-    for setting, rows, tokens in work_of(name, bench.shape_name, 64 if name == "rerank" else 512):
+    for setting, rows, tokens in works:
         extra = blockwise(rows, BLOCK) / trie_tokens(rows) - 1
         print(f"{name}, {setting}: {extra:.1%} more tokens than need be, by whole blocks", flush=True)
         ready = Ready(Fresh(engine, rows), Fresh(engine, rows[: len(rows) // 8]), share=1 / 8, check=dict)
@@ -189,7 +194,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--stages", default="rerank,embed")
     parser.add_argument("--arms", **ARMS)
     parser.add_argument("--out", type=Path, required=True, help="folder of the results")
-    return parser.parse_args()
+    return read(parser)
 
 
 if __name__ == "__main__":

@@ -79,12 +79,12 @@ def run_stage(bench: Bench, name: str, arms: list[Arm], *, train: bool, seconds:
 
 
 def is_wanted(side: str, setting: str, wanted: tuple[str, ...]) -> bool:
-    """Whether --arms, or the want of it, names this arm."""
+    """Whether an arm has one of the wanted words in its name; "" is in every name."""
     return any(words in f"{side}, {setting}" for words in wanted)
 
 
 def read(parser: argparse.ArgumentParser) -> argparse.Namespace:
-    """The command line, which must not choose among sides where there is one."""
+    """The command line; --arms is refused where only ours is measured."""
     chosen = parser.parse_args()
     if chosen.gpus > 1 and chosen.arms != EVERY:
         parser.error("with --gpus there is no side but ours: leave --arms out")

@@ -27,8 +27,8 @@ from benchmarks.timing import timed
 from benchmarks.workload import draw_mining, draw_pairs, draw_texts, exact_group, instruction, mining_rows, rows_of
 from inference.ranks import avoid_cudnn_attention, joined_ranks, rank, sum_over_ranks, wait_for_all, world
 
-ROUNDS = {"train_reranker": 3, "train_embedder": 8, "score": 2, "mine": 2}  # one takes 4, 1, 11 and 7 s on an H100
-BATCH_TOKENS = 8192  # 30 batches of this work to share out; a real pass has 70 of 65,536
+ROUNDS = {"train_reranker": 3, "train_embedder": 8, "score": 2, "mine": 2}  # one takes 4, 1, 11 and 8 s on a GPU
+BATCH_TOKENS = 8192  # about 35 batches of this work to share out; a real pass has twice as many, of 65,536
 NEAREST = 200
 
 
@@ -54,13 +54,14 @@ Run = Callable[[], Pass]
 def start(names: Sequence[str], shape: str, gpus: int, out: Path) -> None:
     """Start torchrun with a process for each GPU; `out` is the folder that gets a JSON for each name."""
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={gpus}"]
-    threads = str(max((os.cpu_count() or gpus) // gpus, 1))  # as training/run.py does
-    environment = {"OMP_NUM_THREADS": threads, **os.environ}
-    subprocess.run([*command, "-m", "benchmarks.gpus", ",".join(names), shape, str(out)], check=True, env=environment)
+    subprocess.run([*command, "-m", "benchmarks.gpus", ",".join(names), shape, str(out)], check=True)
 
 
 def main(names: Sequence[str], shape_name: str, out: Path) -> None:
-    """One of torchrun's processes. They are joined once, for torch cannot join them again. Rank 0 writes, twice."""
+    """One of torchrun's processes. They are joined once, for torch cannot join them again.
+
+    Rank 0 writes as soon as a stage has a figure, and again with the last passes alone.
+    """
     device = _place()
     base = _base(shape_name, device)
     work = {name: WORK[name](shape_name, base) for name in names}

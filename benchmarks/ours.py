@@ -66,16 +66,16 @@ def embedder_trainer(base: torch.nn.Module) -> Trainer:
         groups = [[text.query, *text.passages] for text in texts]
         tokens = [sum(map(len, group)) for group in groups]
         places = cut_evenly(tokens, sum(tokens), world())[rank()]
-        mine = send(torch.tensor(places), base.device)
+        places_b = send(torch.tensor(places), base.device)
         vectors_ND = _vectors(model, [row for place in places for row in groups[place]])
         vectors_bGD = vectors_ND.view(len(places), -1, vectors_ND.shape[-1])
         all_BGD = torch.zeros(len(texts), *vectors_bGD.shape[1:], device=base.device)
-        all_BGD[mine] = vectors_bGD.detach()
+        all_BGD[places_b] = vectors_bGD.detach()
         sum_over_ranks(all_BGD).requires_grad_()
         ids_BG = torch.arange(all_BGD[:, 1:, 0].numel(), device=base.device).view(len(texts), -1)
         loss = contrastive(all_BGD[:, 0], all_BGD[:, 1:], ids_BG, TEMPERATURE).mean()
         loss.backward()
-        vectors_bGD.backward(all_BGD.grad[mine])
+        vectors_bGD.backward(all_BGD.grad[places_b])
         return loss.detach() / world()
 
     return Trainer(model, lambda texts: texts, step)

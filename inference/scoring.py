@@ -17,7 +17,7 @@ from inference.rerank import count_tokens, score_pairs
 from inference.run import Run, size_of
 from inference.tokens import load_tokenizer, reranker_words
 
-STEPS = 16  # full batches of each process in a shard; the last, half empty one then costs 3 %
+STEPS = 16  # full batches of each process in a shard; that its last ones are smaller then costs little
 CANDIDATE = 60  # tokens of a candidate with its part of the query, about
 
 

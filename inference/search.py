@@ -16,7 +16,8 @@ def search(queries: np.ndarray, corpus: np.ndarray, ids: np.ndarray, k: int) -> 
     """Ids [Q, k] and inner products [Q, k] of each query's k best corpus rows, best first; ties go to the lower id.
 
     queries [Q, D] and corpus [N, D] are float32, ids [N] int64. k is cut to N. Exact, so the order of the corpus
-    does not matter: a tie that crosses rank k is settled too. Processes of torchrun share the queries out.
+    does not matter: a tie that crosses rank k is settled too. Processes of torchrun share the queries out: each has to
+    call it, with the same arguments, and gets all of the answer.
     """
     k = min(k, len(corpus))
     if (ids[1:] < ids[:-1]).any():  # a copy of a large corpus is worth avoiding
@@ -24,8 +25,10 @@ def search(queries: np.ndarray, corpus: np.ndarray, ids: np.ndarray, k: int) -> 
         ids, corpus = ids[order], corpus[order]
     find = _searcher(np.ascontiguousarray(corpus, np.float32), on_gpu=len(corpus) >= LARGE and 2 * k <= GPU_MOST)
     found, scores = np.zeros((len(queries), k), np.int64), np.zeros((len(queries), k), np.float32)
-    for number in take_turns(-(-len(queries) // QUERIES_AT_ONCE)):
-        part = slice(number * QUERIES_AT_ONCE, (number + 1) * QUERIES_AT_ONCE)
+    parts = -(-len(queries) // QUERIES_AT_ONCE)
+    size = -(-len(queries) // max(parts, 1))  # even ones: faiss multiplies fewer than 20 queries in another way
+    for number in take_turns(parts):
+        part = slice(number * size, (number + 1) * size)
         found[part], scores[part] = _search_part(find, np.ascontiguousarray(queries[part], np.float32), ids, k)
     return fill_from_ranks(found), fill_from_ranks(scores)
 

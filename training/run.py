@@ -101,7 +101,7 @@ def _execute(stage: Stage, job: Job, lock: int) -> dict:
     command += ["-m", "training", "worker", stage.name, str(job.run), job.fingerprint]
     environment = {
         **os.environ,
-        "OMP_NUM_THREADS": str(_threads(job.settings, processes)),
+        "OMP_NUM_THREADS": str(job.settings.machine.threads),
         "TOKENIZERS_PARALLELISM": "false",
     }
     # torchrun keeps the lock too: if this process is killed, the next one waits until torchrun has ended its workers
@@ -161,12 +161,6 @@ def _processes(stage: Stage, settings: Settings) -> int:
     import torch
 
     return max(torch.cuda.device_count(), 1) if settings.machine.device == "cuda" else 1
-
-
-def _threads(settings: Settings, processes: int) -> int:
-    """Of each of torchrun's processes: beside GPUs faiss gets every core, on one alone it takes a third of mining."""
-    least = settings.machine.threads
-    return least if settings.machine.device == "cpu" else max(least, (os.cpu_count() or 1) // processes)
 
 
 def _use_threads(settings: Settings) -> None:

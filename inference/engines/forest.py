@@ -16,14 +16,14 @@ import numpy as np
 
 Rows = Sequence[Sequence[int]]
 BLOCK = 128  # tokens; FlexAttention skips whole blocks of its mask
-SHARES = 4  # a shrinking forest takes that part of what is left: up to so many processes end together
+SHARES = 4  # a shrinking forest takes a quarter of what is left: no more than the share of each of four processes
 
 
 @dataclass(frozen=True)
 class Forest:
     """Rows as they are computed: exactly what each would give alone, in fewer tokens.
 
-    Laid out when it is looked at: so each process lays out its own, and the next one while a GPU computes.
+    Its arrays are made when they are first asked for: each process lays out its own, one while a GPU computes another.
     """
 
     source: Rows
@@ -76,22 +76,29 @@ def grow(rows: Rows, *, most: int, least: int = 0, share: bool = True, last: int
     """Forests that together hold every row once, each of at most `most` tokens (or one row).
 
     A row stands behind another only where both begin with the same `least` tokens; without `share` each has its own
-    copy of every token. With `last` they are for a queue: towards the end they shrink to about that many tokens, so
-    that all processes end together, and none tears a query's candidates apart that need not. How many processes there
-    are changes nothing.
+    copy of every token. With `last` the forests are for a queue: they shrink towards the end, down to about `last`
+    tokens, so that up to SHARES processes end together, and they end between queries where _stop finds a place. They
+    are the same for any number of processes.
     """
+    if not rows:
+        return []
     order = sorted(range(len(rows)), key=rows.__getitem__)
     alike = [0, *(count_alike(rows[one], rows[two]) for one, two in itertools.pairwise(order))]
     shared = alike if share else [0] * len(alike)
     lengths = [len(rows[row]) for row in order]
-    new = [length - common for length, common in zip(lengths, shared, strict=False)]  # no rows have one 0
+    new = [length - common for length, common in zip(lengths, shared, strict=True)]
     forests, start, left = [], 0, sum(new)
     while start < len(order):
-        room = most if last is None else min(most, max(last, left // SHARES))
+        room = most if last is None else min(most, _part(left, last))
         stop = _stop(start, lengths, alike, new, room, least, seams=last is not None)
         forests.append(Forest(rows, order[start:stop], [0, *shared[start + 1 : stop]]))
         start, left = stop, left - sum(new[start:stop])
     return forests
+
+
+def _part(left: int, last: int) -> int:
+    """Room of the next forest of a queue in which `left` tokens are left; none is to be much smaller than `last`."""
+    return 2 * last if left <= 1.5 * last else max(last, left // SHARES)
 
 
 def _stop(
@@ -99,8 +106,8 @@ def _stop(
 ) -> int:
     """Behind the last row of the forest that begins at `start`.
 
-    With `seams` one that is half full ends before a row that shares less than half of itself, where there is one:
-    a query whose candidates lie in two forests is computed twice.
+    With `seams` it ends, where it is at least half full, before a row that shares less than half of itself with the
+    one before it: mostly another query, and a query whose candidates lie in two forests is computed twice.
     """
     size, seam = lengths[start], start
     for place in range(start + 1, len(lengths)):

@@ -31,8 +31,8 @@ def plan(
 ) -> list[Batch]:
     """Batches that hold every row once, each of at most `batch_tokens` tokens with padding (or one forest).
 
-    An encoder's tokens see each other both ways, so its rows cannot share any: share=False. In a `queue` the last
-    batches are small, the same for any number of processes that take from it.
+    An encoder's tokens see each other both ways, so its rows cannot share any: share=False. The last batches of a
+    `queue` of a packed model are small, so that the processes that take from it end together.
     """
     if is_packed(model):
         return [[forest] for forest in grow(rows, most=batch_tokens, share=share, last=LAST if queue else None)]

@@ -17,6 +17,7 @@ from transformers import (
 from transformers.utils import logging
 
 from inference.engines.attention import PACKED, compile_layers
+from inference.engines.device import fetch
 from inference.engines.forest import Rows
 from inference.engines.forward import Batch, embed, plan, rows_of, yes_logits
 from inference.engines.fp8 import use_fp8
@@ -126,13 +127,14 @@ def _compute(
     """
     turns = take_turns(len(batches), together=isinstance(model.base_model, FSDPModule))
     bar = Meter(turns, total=len(batches), desc="encode/score", unit=" batches")
-    waiting: list[tuple[Batch, torch.Tensor]] = []  # fetched one batch late: a GPU computes while the next is laid out
+    waiting: list[tuple[Batch, Callable[[], np.ndarray]]] = []  # one batch, read when a GPU has the next to compute
     for number in bar:
-        answers = forward(batches[number or 0])  # of a model spread over the processes all have to run, or none can
-        _fetch(waiting, values)
+        batch = batches[number or 0]  # of a model spread over the processes all have to run, or none can
+        answers = fetch(forward(batch).float())
+        _read(waiting, values)
         if number is not None:
-            waiting.append((batches[number], answers))
-    _fetch(waiting, values)
+            waiting.append((batch, answers))
+    _read(waiting, values)
     values = fill_from_ranks(values)
     if not np.isfinite(values).all():
         bad = int(np.flatnonzero(~np.isfinite(values).reshape(len(values), -1).all(1))[0])
@@ -140,7 +142,7 @@ def _compute(
     return values
 
 
-def _fetch(waiting: list[tuple[Batch, torch.Tensor]], values: np.ndarray) -> None:
+def _read(waiting: list[tuple[Batch, Callable[[], np.ndarray]]], values: np.ndarray) -> None:
     while waiting:
         batch, answers = waiting.pop()
-        values[rows_of(batch)] = answers.float().cpu().numpy()
+        values[rows_of(batch)] = answers()

@@ -51,6 +51,8 @@ def test_in_a_queue_forests_shrink():
     assert [len(forest) for forest in grow(rows, most=100)] == [64]
     assert [len(forest) for forest in grow(rows, most=100, last=4)] == [16, 12, 8, 4, 4, 4, 4, 4, 4, 4]
     assert [len(forest) for forest in grow(rows, most=100, last=12)] == [16, 12, 12, 12, 12]
+    assert [len(forest) for forest in grow(rows[:15], most=100, last=12)] == [12, 12, 12, 12, 12]
+    assert [len(forest) for forest in grow(rows[:13], most=100, last=12)] == [12, 12, 12, 16]  # no last one of 4
 
 
 def test_no_rows_make_no_forest():
@@ -64,9 +66,9 @@ def test_every_row_sees_its_own_tokens_in_their_order_and_no_other(rows, most, l
     for forest in forests:
         assert len(forest) <= most or len(forest.rows) == 1
         seen = sees(forest)
-        for row, last in zip(forest.rows, forest.lasts, strict=True):
-            assert forest.ids[seen[last]].tolist() == rows[row]
-            assert forest.positions[seen[last]].tolist() == list(range(len(rows[row])))
+        for row, end in zip(forest.rows, forest.lasts, strict=True):
+            assert forest.ids[seen[end]].tolist() == rows[row]
+            assert forest.positions[seen[end]].tolist() == list(range(len(rows[row])))
 
 
 @given(ROWS)

@@ -6,7 +6,8 @@ import torch
 from torch.nn.functional import normalize
 from transformers import AutoModel, AutoModelForCausalLM
 
-from inference.engines.forward import answer_together, embed, yes_logits
+from inference.engines.attention import PACKED
+from inference.engines.forward import LAST, answer_together, embed, plan, yes_logits
 from inference.engines.hf import HFEncoder, HFScorer, load_backbone, load_causal, open_encoder
 from inference.profiles import Profile
 from inference.tokens import load_tokenizer, yes_token
@@ -128,3 +129,22 @@ def test_an_infinite_answer_names_the_prompt(tiny_causal):
         model.embed_tokens.weight[61] = float("inf")  # stands in ROWS[2] only
     with pytest.raises(ValueError, match="prompt 2 of 5 gave NaN or infinity"):
         HFEncoder(model, "last", 1000).encode(ROWS)
+
+
+@HEADS
+def test_a_packed_model_gives_the_full_models_logit_of_yes(name, request):
+    folder = request.getfixturevalue(name)
+    model, yes = load_causal(folder, "float32", CPU), yes_token(load_tokenizer(folder))
+    model.set_attn_implementation(PACKED)  # as on a GPU, but not compiled
+    for batch_tokens in (8, 4096):
+        scores = HFScorer(model, yes, batch_tokens).score(PAIRS)
+        np.testing.assert_allclose(scores, full_logits(folder), atol=1e-5)
+
+
+def test_the_last_batches_of_a_packed_queue_are_small(tiny_causal):
+    model = load_causal(tiny_causal, "float32", CPU)
+    model.set_attn_implementation(PACKED)
+    rows = [[place] * (LAST // 4) for place in range(32)]  # 8 x LAST tokens in all: a quarter is 2 x LAST
+    tokens = [sum(map(len, batch)) / LAST for batch in plan(model, rows, 6 * LAST, queue=True)]
+    assert tokens == [2, 1.5, 1, 1, 1, 1.5]  # 8, 6, 4.5, 3.5, 2.5 are left, then 1.5, which is not torn apart
+    assert [sum(map(len, batch)) / LAST for batch in plan(model, rows, 6 * LAST)] == [6, 2]

@@ -18,6 +18,7 @@ from benchmarks.results import Arm, Stage
 from benchmarks.shapes import SHAPES, Shape, build, write_tokenizer
 from benchmarks.table import print_table
 from inference.ranks import avoid_cudnn_attention
+from training.version import code_version, short_version
 
 VERSIONS = ("torch", "transformers", "peft", "vllm", "FlagEmbedding", "sentence-transformers", "faiss-cpu")
 PEERS = {"FlagEmbedding": "FlagEmbedding", "sentence-transformers": "sentence_transformers"}
@@ -125,7 +126,7 @@ def device_name(device: torch.device) -> str:
 
 
 def versions() -> dict[str, str]:
-    found = {}
+    found = {"malrule": short_version(code_version())}
     for name in VERSIONS:
         try:
             found[name] = importlib.metadata.version(name)

@@ -7,6 +7,7 @@ import numpy as np
 
 from benchmarks.lengths import EXAMPLE, INSTRUCTION, TASK, draw, draw_siblings
 from benchmarks.shapes import COLON, EOS, FIRST_WORD, INSTRUCT, NEWLINE, QUERY, RESPONSE, A, B
+from inference.engines.forest import sort_rows
 
 Ids = list[int]
 Group = tuple[Ids, list[Ids]]  # what all rows of a group begin with, and what follows in each
@@ -127,15 +128,5 @@ def query_once_tokens(groups: Iterable[Group]) -> int:
 
 def trie_tokens(rows: Iterable[Ids]) -> int:
     """Tokens when everything that rows begin with alike is computed once."""
-    total, before = 0, []
-    for row in sorted(rows):
-        total += len(row) - _count_alike(before, row)
-        before = row
-    return total
-
-
-def _count_alike(first: Ids, second: Ids) -> int:
-    for place, (one, other) in enumerate(zip(first, second, strict=False)):
-        if one != other:
-            return place
-    return min(len(first), len(second))
+    rows = list(rows)
+    return sum(map(len, rows)) - sum(sort_rows(rows)[1])

@@ -80,10 +80,7 @@ def grow(rows: Rows, *, most: int, least: int = 0, share: bool = True, last: int
     tokens, so that up to SHARES processes end together, and they end between queries where _stop finds a place. They
     are the same for any number of processes.
     """
-    if not rows:
-        return []
-    order = sorted(range(len(rows)), key=rows.__getitem__)
-    alike = [0, *(count_alike(rows[one], rows[two]) for one, two in itertools.pairwise(order))]
+    order, alike = sort_rows(rows)
     shared = alike if share else [0] * len(alike)
     lengths = [len(rows[row]) for row in order]
     new = [length - common for length, common in zip(lengths, shared, strict=True)]
@@ -119,6 +116,13 @@ def _stop(
         if size > room:
             return seam if seam > start else place
     return len(lengths)
+
+
+def sort_rows(rows: Rows) -> tuple[list[int], list[int]]:
+    """Numbers [N] of the rows in sorted order, and how many tokens each begins with that the one before it has too."""
+    order = sorted(range(len(rows)), key=rows.__getitem__)
+    alike = [count_alike(rows[one], rows[two]) for one, two in itertools.pairwise(order)]
+    return order, [0, *alike] if order else []
 
 
 def block_bounds(ends: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

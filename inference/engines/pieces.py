@@ -1,8 +1,6 @@
 """Cuts rows into pieces of work for several engines that take them from one queue."""
 
-import itertools
-
-from inference.engines.forest import Rows, count_alike
+from inference.engines.forest import Rows, sort_rows
 
 
 def cut_pieces(rows: Rows, workers: int, least: int) -> list[list[int]]:
@@ -12,12 +10,11 @@ def cut_pieces(rows: Rows, workers: int, least: int) -> list[list[int]]:
     together. One ends where the next row shares less than half of its tokens with it: a query whose candidates are
     computed in two pieces is computed twice.
     """
-    order = sorted(range(len(rows)), key=rows.__getitem__)
-    alike = [0, *(count_alike(rows[one], rows[two]) for one, two in itertools.pairwise(order))]
+    order, alike = sort_rows(rows)
     left = sum(map(len, rows)) - sum(alike)
     pieces: list[list[int]] = []
     size = most = 0
-    for row, shared in zip(order, alike, strict=False):  # no rows have one 0
+    for row, shared in zip(order, alike, strict=True):
         if not pieces or (size >= most and 2 * shared < len(rows[row])):
             left, size = left - size, 0
             most = max(least, left // (2 * workers))

@@ -102,8 +102,8 @@ def _write(about: dict, alone: Measured, together: Measured, out: Path) -> None:
 
 def train_reranker(shape_name: str, base: torch.nn.Module) -> tuple[Run, int]:
     """The seed's update of 32 groups."""
-    shape, (queries, passages) = SHAPES[shape_name], (4, 4) if shape_name == "tiny" else (32, 16)
-    pairs, asked = draw_pairs(shape.vocabulary, queries, passages, seed=11), instruction(shape.vocabulary)
+    vocabulary, (queries, passages) = SHAPES[shape_name].vocabulary, (4, 4) if shape_name == "tiny" else (32, 16)
+    pairs, asked = draw_pairs(vocabulary, queries, passages, seed=11, siblings=False), instruction(vocabulary)
     return _training(ours.reranker_trainer(base), [rows_of(exact_group(pair, asked)) for pair in pairs]), queries
 
 

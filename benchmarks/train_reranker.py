@@ -34,7 +34,8 @@ def run(bench: Bench, seconds: float, out: Path) -> None:
 def arms(bench: Bench) -> Iterator[Arm]:
     """Ours in both prompts, the peers as the seed ran them and tuned; one pass is half of the seed's update."""
     queries, passages = (4, 4) if bench.tiny else (16, 16)
-    pairs, asked = draw_pairs(bench.shape.vocabulary, queries, passages, seed=11), instruction(bench.shape.vocabulary)
+    vocabulary = bench.shape.vocabulary
+    pairs, asked = draw_pairs(vocabulary, queries, passages, seed=11, siblings=False), instruction(vocabulary)
     prompts = (exact_group, instruction_first_group)
     exact_groups, first_groups = ([make(pair, asked) for pair in pairs] for make in prompts)
     exact, first = ([rows_of(group) for group in groups] for groups in (exact_groups, first_groups))

@@ -69,12 +69,15 @@ def rows_of(group: Group) -> list[Ids]:
     return [[*group[0], *suffix] for suffix in group[1]]
 
 
-def draw_pairs(vocabulary: int, queries: int, passages: int, seed: int) -> list[Pairs]:
-    """`queries` queries, the wrong answers of a question beside each other, each with `passages` passages."""
+def draw_pairs(vocabulary: int, queries: int, passages: int, seed: int, *, siblings: bool = True) -> list[Pairs]:
+    """`queries` queries, each with `passages` passages.
+
+    With siblings the wrong answers of a question lie beside each other, as they do where all rows are scored; an update
+    of shuffled training groups rarely holds two of them.
+    """
     words, drawn = Words(vocabulary, seed), []
     while len(drawn) < queries:
-        siblings = draw_siblings(1, words.rng)[0]
-        answers = draw("answer", siblings, words.rng)
+        answers = draw("answer", draw_siblings(1, words.rng)[0] if siblings else 1, words.rng)
         stem = [A, COLON, *words.take(max(draw("query", 1, words.rng)[0] - answers[0], 8))]
         for answer in answers[: queries - len(drawn)]:
             shown = [[B, COLON, *words.take(length)] for length in draw("passage", passages, words.rng)]

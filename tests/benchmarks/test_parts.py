@@ -71,6 +71,12 @@ def test_sharing_shrinks_a_group_as_counted_on_the_real_data():
     assert trie_tokens(row for group in first for row in rows_of(group)) < 0.85 * query_once_tokens(first)
 
 
+def test_training_groups_are_of_questions_apart():
+    # a shuffled epoch seldom puts two wrong answers of a question into an update: only "A:" is alike
+    queries = [pair.query for pair in draw_pairs(VOCABULARY, 100, 0, seed=1, siblings=False)]
+    assert trie_tokens(queries) == sum(map(len, queries)) - 2 * 99
+
+
 def test_tokens_that_rows_begin_with_alike_are_counted_once():
     # 5 6 7 | 9 9 behind it | 8 instead of the 7: 3 + 2 + 1
     assert trie_tokens([[5, 6, 7], [5, 6, 8], [5, 6, 7, 9, 9]]) == 6

@@ -10,15 +10,6 @@ from inference.engines.forest import BLOCK, block_bounds
 PACKED = "malrule_packed"  # its name among transformers' attention implementations
 # A compiler that does not know T cannot know that it is a multiple of BLOCK: told so, attention takes 2.2 ms for 3.5
 WHOLE_BLOCKS = {"IS_DIVISIBLE": True}
-# Smaller pieces for the backward pass than PyTorch takes on a Hopper GPU, whose 16-bit products they were measured with
-HOPPER = {
-    "bwd_BLOCK_M1": 32,
-    "bwd_BLOCK_N1": 64,
-    "bwd_BLOCK_M2": 64,
-    "bwd_BLOCK_N2": 32,
-    "bwd_num_warps": 4,
-    "bwd_num_stages": 3,
-}
 
 
 def is_packed(model: PreTrainedModel) -> bool:
@@ -28,10 +19,7 @@ def is_packed(model: PreTrainedModel) -> bool:
 
 def compile_layers(model: PreTrainedModel) -> None:
     """Compile every decoder layer in place; they are alike, so the first call compiles one for all (about 30 s)."""
-    hopper = model.device.type == "cuda" and torch.cuda.get_device_capability(model.device)[0] == 9
     for layer in model.base_model.layers:
-        if hopper and model.dtype.itemsize == 2:
-            layer.self_attn.kernel_options = WHOLE_BLOCKS | HOPPER
         layer.compile(dynamic=True)
 
 
@@ -55,9 +43,8 @@ def _listed(blocks_KK: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
 
 def _attend(module: torch.nn.Module, query, key, value, attention_mask: BlockMask, scaling=None, **_):
     """What transformers asks of an attention: [B, heads, T, d] -> [B, T, heads, d]."""
-    options = getattr(module, "kernel_options", WHOLE_BLOCKS)
     out = flex_attention(
-        query, key, value, block_mask=attention_mask, scale=scaling, enable_gqa=True, kernel_options=options
+        query, key, value, block_mask=attention_mask, scale=scaling, enable_gqa=True, kernel_options=WHOLE_BLOCKS
     )
     return out.transpose(1, 2).contiguous(), None
 

@@ -40,12 +40,13 @@ def main(tables: Path, embedder: Path, reranker: Path, out: Path) -> None:
         settings = settings_of(epochs=3, dropout=0.1)
         model, objective = make(folder, frames, settings)
         answers[f"{kind} figures"] = objective.evaluate() if not model.eval().training else None
-        update = updates_of(*frames, settings)[0]
+        epoch = updates_of(*frames, settings)
+        update, four = epoch[0], [group for groups in epoch for group in groups]  # of 4 each process has as many
         for name, changes in {"both terms": {}, "hard term": {"distill": 0.0}}.items():
             objective.settings = settings.model_copy(update=changes)
             answers[f"{kind} gradient, {name}"] = _gradient(randomise(model).train(), objective, update)
         answers[f"{kind} gradient, one group"] = _one_group(make, folder, frames, settings, update[:1])
-        answers[f"{kind} gradient, sharded"] = _sharded(make, folder, frames, settings, update[:2])
+        answers[f"{kind} gradient, sharded"] = _sharded(make, folder, frames, settings, four)
         model, objective = make(folder, frames, settings)
         epochs = lambda epoch, settings=settings: updates_of(*frames, settings, epoch)  # noqa: E731
         history = train(model, objective, epochs, settings, out / f"{kind} work", "mine")

@@ -40,13 +40,13 @@ def main(tables: Path, embedder: Path, reranker: Path, out: Path) -> None:
         settings = settings_of(epochs=3, dropout=0.1)
         model, objective = make(folder, frames, settings)
         answers[f"{kind} figures"] = objective.evaluate() if not model.eval().training else None
-        epoch = updates_of(*frames, settings)
-        update, four = epoch[0], [group for groups in epoch for group in groups]  # of 4 each process has as many
+        updates = updates_of(*frames, settings)
+        update, all_four = updates[0], [group for some in updates for group in some]
         for name, changes in {"both terms": {}, "hard term": {"distill": 0.0}}.items():
             objective.settings = settings.model_copy(update=changes)
             answers[f"{kind} gradient, {name}"] = _gradient(randomise(model).train(), objective, update)
         answers[f"{kind} gradient, one group"] = _one_group(make, folder, frames, settings, update[:1])
-        answers[f"{kind} gradient, sharded"] = _sharded(make, folder, frames, settings, four)
+        answers[f"{kind} gradient, sharded"] = _sharded(make, folder, frames, settings, all_four)
         model, objective = make(folder, frames, settings)
         epochs = lambda epoch, settings=settings: updates_of(*frames, settings, epoch)  # noqa: E731
         history = train(model, objective, epochs, settings, out / f"{kind} work", "mine")
@@ -71,7 +71,10 @@ def _one_group(make, folder, frames, settings, update) -> dict:
 
 
 def _sharded(make, folder, frames, settings, update) -> dict:
-    """The gradient, and the figures, of a model whose base is spread over the processes."""
+    """The gradient, and the figures, of a model whose base is spread over the processes.
+
+    Each of one, two or four processes has as many of the four groups: one without a pass would be waited for.
+    """
     model, objective = make(folder, frames, settings)
     if world() > 1:
         shard_base(objective.model, CPU)

@@ -25,18 +25,17 @@ def folders(tiny_causal, tiny_qwen, queries, misconceptions, tmp_path_factory):
     queries.write_parquet(tables / "queries.parquet")
     misconceptions.write_parquet(tables / "misconceptions.parquet")
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "POLARS_MAX_THREADS": "1"}
-    running, folders = {}, {}
+    running, folders = [], {}
     for count in (1, 2, 4):
         launcher = [*TORCHRUN, f"--nproc-per-node={count}"] if count > 1 else []
-        out = tmp_path_factory.mktemp(f"processes_{count}")
-        folders[count] = out
-        arguments = [SCRIPT, tables, tiny_causal, tiny_qwen, out]
+        folders[count] = tmp_path_factory.mktemp(f"processes_{count}")
+        arguments = [SCRIPT, tables, tiny_causal, tiny_qwen, folders[count]]
         command = [sys.executable, *launcher, *map(str, arguments)]
-        running[count] = subprocess.Popen(
-            command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        running.append(
+            subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         )
-    for process in running.values():
-        output, _ = process.communicate(timeout=300)
+    for process in running:
+        output, _ = process.communicate(timeout=120)
         assert process.returncode == 0, output
     return folders
 

@@ -30,7 +30,7 @@ lint: setup
 
 # Download the competition's files with your Kaggle account and check every one of them
 data: setup
-    {{python}} -m kaggle_kernels.publish data
+    {{python}} -m kaggle_kernels data
     {{python}} -m training check-data
 
 # Check the competition's files that are already in a folder: path=DIR
@@ -88,33 +88,33 @@ predict *arguments: setup
 
 # Upload an iteration's merged models as private Kaggle datasets: iter=1 [vectors=PROFILE|skip] [quantized] [--dry-run]
 push-models *arguments: setup
-    {{python}} -m kaggle_kernels.publish push-models {{arguments}}
+    {{python}} -m kaggle_kernels push-models {{arguments}}
 
 # Upload what the kernel imports, shared/ and inference/, as a private Kaggle dataset
 push-code *arguments: setup
-    {{python}} -m kaggle_kernels.publish push-code {{arguments}}
+    {{python}} -m kaggle_kernels push-code {{arguments}}
 
 # Let Kaggle download the wheels on its own image, for the offline kernel
 push-wheels *arguments: setup
-    {{python}} -m kaggle_kernels.publish push-wheels {{arguments}}
+    {{python}} -m kaggle_kernels push-wheels {{arguments}}
 
 # Push the offline kernel with the datasets that were pushed, and run it: iter=1
 push-kernel *arguments: setup
-    {{python}} -m kaggle_kernels.notebook
-    {{python}} -m kaggle_kernels.publish push-kernel {{arguments}}
+    {{python}} -m kaggle_kernels.package.notebook
+    {{python}} -m kaggle_kernels push-kernel {{arguments}}
 
 # Say how the kernel's run stands: [kernel=submit|wheels] [wait=SECONDS]
 kernel-status *arguments: setup
-    {{python}} -m kaggle_kernels.publish kernel-status {{arguments}}
+    {{python}} -m kaggle_kernels kernel-status {{arguments}}
 
 # Submit the kernel's newest version to the competition and wait for its score: [iter=1] [--dry-run]
 submit *arguments: setup
-    {{python}} -m kaggle_kernels.publish submit {{arguments}}
+    {{python}} -m kaggle_kernels submit {{arguments}}
 
 # Do all of the pushing in order, then submit; repeat it to go on: iter=1 [--dry-run]
 release *arguments: setup
-    {{python}} -m kaggle_kernels.notebook
-    {{python}} -m kaggle_kernels.publish release {{arguments}}
+    {{python}} -m kaggle_kernels.package.notebook
+    {{python}} -m kaggle_kernels release {{arguments}}
 
 # Delete the output of a stage, or of a whole run: iter=1 [split=cv] [stage=NAME]
 clean *arguments: setup

@@ -13,9 +13,9 @@ import time
 from pathlib import Path
 
 from benchmarks import gpus, masked_attention, mine, score, train_embedder, train_reranker
-from benchmarks.arms import free
-from benchmarks.bench import ARMS, opened, read
-from benchmarks.shapes import SHAPES
+from benchmarks.harness.arms import free
+from benchmarks.harness.bench import ARMS, opened, read
+from benchmarks.inputs.shapes import SHAPES
 
 STAGES = {  # share of the time
     "train_reranker": (train_reranker.run, 0.36),

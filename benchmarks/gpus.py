@@ -18,14 +18,22 @@ from pathlib import Path
 
 import torch
 
-from benchmarks import ours
-from benchmarks.adapters import clear_gradients, cosine
-from benchmarks.bench import device_name, versions
-from benchmarks.shapes import SHAPES, build
-from benchmarks.sides import Trainer
-from benchmarks.timing import timed
-from benchmarks.workload import draw_mining, draw_pairs, draw_texts, exact_group, instruction, mining_rows, rows_of
-from inference.ranks import avoid_cudnn_attention, joined_ranks, rank, sum_over_ranks, wait_for_all, world
+from benchmarks.harness.adapters import clear_gradients, cosine
+from benchmarks.harness.bench import device_name, versions
+from benchmarks.harness.sides import Trainer
+from benchmarks.harness.timing import timed
+from benchmarks.inputs.shapes import SHAPES, build
+from benchmarks.inputs.workload import (
+    draw_mining,
+    draw_pairs,
+    draw_texts,
+    exact_group,
+    instruction,
+    mining_rows,
+    rows_of,
+)
+from benchmarks.peers import ours
+from inference.engines.distributed import avoid_cudnn_attention, joined_ranks, rank, sum_over_ranks, wait_for_all, world
 
 ROUNDS = {"train_reranker": 3, "train_embedder": 8, "score": 2, "mine": 2}  # one takes 4, 1, 11 and 8 s on a GPU
 BATCH_TOKENS = 8192  # about 35 batches of this work to share out; a real pass has twice as many, of 65,536
@@ -147,7 +155,7 @@ def _base(shape_name: str, device: torch.device) -> torch.nn.Module:
 
 
 def _training(trainer: Trainer, groups: Sequence) -> Run:
-    """Gradients of the groups' mean loss, added up over the processes as one 32-bit vector, as in training/loop.py."""
+    """Gradients of the groups' mean loss, added up over the processes as one 32-bit vector, as in trainer/loop.py."""
     trained = [parameter for parameter in trainer.model.parameters() if parameter.requires_grad]
     device = trained[0].device
     total = torch.zeros(sum(parameter.numel() for parameter in trained), device=device)

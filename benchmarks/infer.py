@@ -21,11 +21,11 @@ import numpy as np
 import torch
 
 from benchmarks import mine, score
-from benchmarks.arms import free
-from benchmarks.bench import ARMS, Bench, device_name, is_wanted, opened, read, run_stage, versions
-from benchmarks.results import OURS, Arm, Ready
-from benchmarks.shapes import SHAPES, write_without_weights
-from benchmarks.workload import (
+from benchmarks.harness.arms import free
+from benchmarks.harness.bench import ARMS, Bench, device_name, is_wanted, opened, read, run_stage, versions
+from benchmarks.harness.results import OURS, Arm, Ready
+from benchmarks.inputs.shapes import SHAPES, write_without_weights
+from benchmarks.inputs.workload import (
     draw_mining,
     draw_pairs,
     exact_group,
@@ -37,7 +37,7 @@ from benchmarks.workload import (
     trie_tokens,
 )
 from inference.engines.replicas import Opening, Replicas, open_replicas
-from inference.profiles import Profile, load_profile
+from inference.machine.profiles import Profile, load_profile
 
 CANDIDATES = 25
 ARCHITECTURES = {"rerank": "Qwen2ForSequenceClassification", "embed": "Qwen2ForCausalLM"}

@@ -4,7 +4,7 @@ python -m benchmarks.masked_attention FILE.json
 
 FlagEmbedding pads on the left to a multiple of 8. Its in-context embedder's loss became NaN on an H200 under
 transformers 5.17. With cuDNN's kernel, which PyTorch prefers there from 2.11 on, a mask and n x 128 + 64 columns can
-give NaN gradients (pytorch issue 196678). benchmarks/bench.py therefore switches that kernel off, for every side alike.
+give NaN gradients (pytorch issue 196678). harness/bench.py therefore switches that kernel off, for every side alike.
 """
 
 import json

@@ -20,20 +20,22 @@ import numpy as np
 import polars as pl
 import torch
 
-from benchmarks.bench import device_name, versions
+from benchmarks.harness.bench import device_name, versions
 from benchmarks.infer import CANDIDATES, work_of
-from benchmarks.shapes import SHAPES, YES, build, write_tokenizer
-from inference.card import read_embedder_card, read_reranker_card
-from inference.engines import open_encoder, open_scorer
-from inference.profiles import Profile, load_profile
-from inference.retrieve import query_prompts
-from inference.tokens import embedder_words, load_tokenizer, reranker_words
-from shared.metrics import K, kendall_tau
-from shared.prompts import reranker_passage, reranker_query, row_text
-from shared.settings import Pooling, read_settings
-from shared.tables import CANDIDATES as CANDIDATE_TABLE
-from training.head import keep_yes_alone
-from training.job import Job
+from benchmarks.inputs.shapes import SHAPES, YES, build, write_tokenizer
+from inference.engines.open import open_encoder, open_scorer
+from inference.engines.tokenizer import embedder_words, load_tokenizer, reranker_words
+from inference.machine.profiles import Profile, load_profile
+from inference.retrieval.retrieve import query_prompts
+from shared.artifacts.card import read_embedder_card, read_reranker_card
+from shared.prompts.pointwise import reranker_passage, reranker_query
+from shared.prompts.query import row_text
+from shared.settings.load import read_settings
+from shared.settings.sections import Pooling
+from shared.task.metrics import K, kendall_tau
+from shared.task.tables import CANDIDATES as CANDIDATE_TABLE
+from training.export.classifier_head import keep_yes_alone
+from training.run_folder.stage_context import Job
 
 Rows = Sequence[Sequence[int]]
 

@@ -17,14 +17,16 @@ from pathlib import Path
 
 import numpy as np
 
-from inference import finding, scoring
-from inference.calibrate import Calibration
-from inference.card import EmbedderCard, RerankerCard, write_card
-from inference.corpus import SHARD_BYTES, read_corpus, write_corpus
-from inference.ensemble import Member, Models
-from inference.predict import predict
-from inference.search import search_shards
-from shared.prompts import INSTRUCTION, EmbedderPrompt, RerankerPrompt
+from inference.fusion.calibration import Calibration
+from inference.fusion.ensemble import Member, Models
+from inference.predict import rerank_chunks as scoring
+from inference.predict import retrieve_chunks as finding
+from inference.predict.predict import predict
+from inference.retrieval.exact_search import search_shards
+from inference.retrieval.sharded_corpus import SHARD_BYTES, read_corpus, write_corpus
+from shared.artifacts.card import EmbedderCard, RerankerCard, write_card
+from shared.prompts.embedder import EmbedderPrompt
+from shared.prompts.pointwise import INSTRUCTION, RerankerPrompt
 
 WIDTH = 5120  # of Qwen2.5-14B
 CATALOGUE = 300  # misconceptions: at 2,587 the search's products would hide everything else

@@ -9,12 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks import ours
-from benchmarks.bench import Bench, installed, main, run_stage
-from benchmarks.checks import reference_scores, score_errors
-from benchmarks.peers import plain
-from benchmarks.results import OURS, Arm, Ready
-from benchmarks.workload import (
+from benchmarks.harness.bench import Bench, installed, main, run_stage
+from benchmarks.harness.checks import reference_scores, score_errors
+from benchmarks.harness.results import OURS, Arm, Ready
+from benchmarks.inputs.workload import (
     Group,
     draw_pairs,
     exact_group,
@@ -24,6 +22,7 @@ from benchmarks.workload import (
     rows_of,
     trie_tokens,
 )
+from benchmarks.peers import ours, plain
 
 BATCHES = (8, 32, 128)  # pairs; 8 is the seed's
 OTHER_BATCHES = (64,)

@@ -17,9 +17,9 @@ from pathlib import Path
 
 import torch
 
-from shared.prompts import TASK
-from shared.splits import SPLITS, holds_out
-from training.base_models import local_folder
+from shared.prompts.embedder import TASK
+from shared.task.splits import SPLITS, holds_out
+from training.run_folder.base_models import local_folder
 
 DECODER = [
     "embedder.base=models/smollm2-135m",

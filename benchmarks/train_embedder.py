@@ -7,12 +7,11 @@ from collections.abc import Iterator
 from functools import cache, partial
 from pathlib import Path
 
-from benchmarks import ours
-from benchmarks.bench import Bench, installed, main, run_stage
-from benchmarks.peers import plain
-from benchmarks.results import OURS, Arm
-from benchmarks.training_arms import Reference, ready_to_train
-from benchmarks.workload import draw_texts
+from benchmarks.harness.bench import Bench, installed, main, run_stage
+from benchmarks.harness.results import OURS, Arm
+from benchmarks.harness.training_arms import Reference, ready_to_train
+from benchmarks.inputs.workload import draw_texts
+from benchmarks.peers import ours, plain
 
 # queries at once, gradient checkpointing; 8 and True is the seed's, on each of 2 GPUs
 FLAG = ((8, True), (4, False), (16, True))

@@ -7,13 +7,11 @@ from collections.abc import Iterator
 from functools import cache, partial
 from pathlib import Path
 
-from benchmarks import ours
-from benchmarks.bench import Bench, installed, main, run_stage
-from benchmarks.peers import plain
-from benchmarks.results import OURS, Arm
-from benchmarks.sides import Trainer
-from benchmarks.training_arms import Reference, ready_to_train
-from benchmarks.workload import (
+from benchmarks.harness.bench import Bench, installed, main, run_stage
+from benchmarks.harness.results import OURS, Arm
+from benchmarks.harness.sides import Trainer
+from benchmarks.harness.training_arms import Reference, ready_to_train
+from benchmarks.inputs.workload import (
     draw_pairs,
     exact_group,
     instruction,
@@ -21,6 +19,7 @@ from benchmarks.workload import (
     query_once_tokens,
     rows_of,
 )
+from benchmarks.peers import ours, plain
 
 # groups at once, gradient checkpointing; 1 and True is the seed's, 1 and False the fastest
 FLAG = ((1, True), (1, False), (4, True))

@@ -7,8 +7,8 @@ import sys
 import time
 from pathlib import Path
 
-from inference.ensemble import Average, Models, read_member
-from shared.settings import Engine
+from inference.fusion.ensemble import Average, Models, read_member
+from shared.settings.sections import Engine
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -30,7 +30,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True)
     predict = commands.add_parser("predict", help="write submission.csv")
     predict.set_defaults(run=_predict)
-    predict.add_argument("--profile", required=True, help="a section of inference/profiles.toml")
+    predict.add_argument("--profile", required=True, help="a section of inference/machine/profiles.toml")
     for name, what in {
         "competition": "folder with test.csv and misconception_mapping.csv",
         "out": "submission.csv to write",
@@ -67,7 +67,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _predict(options: argparse.Namespace, arguments: list[str]) -> int:
-    from inference.watchdog import DEGRADED, die_with_parent, run_guarded
+    from inference.predict.watchdog import DEGRADED, die_with_parent, run_guarded
 
     if options.deadline is not None:
         die_with_parent()
@@ -78,9 +78,9 @@ def _predict(options: argparse.Namespace, arguments: list[str]) -> int:
         if not 0 <= margin < limit:
             raise ValueError(f"--margin-seconds {margin:g} is not between 0 and --limit-seconds, {limit:g}")
         return run_guarded(arguments, options.out, limit, margin, time.monotonic())
-    from inference.anytime import Limit, say_loudly
-    from inference.calibrate import calibration_of
-    from inference.predict import predict
+    from inference.fusion.calibration import calibration_of
+    from inference.predict.anytime import Limit, say_loudly
+    from inference.predict.predict import predict
 
     members = (tuple(map(read_member, texts)) for texts in (options.embedder, options.reranker))
     models = Models(*members, options.average)
@@ -89,7 +89,7 @@ def _predict(options: argparse.Namespace, arguments: list[str]) -> int:
     if options.ray is not None:
         if options.vectors is not None:
             raise ValueError("--vectors is for one machine: leave it or --ray out")
-        from inference.ray_batch import connect, predict_with_ray
+        from inference.predict.ray_cluster import connect, predict_with_ray
 
         connect(options.ray)
         predict_with_ray(options.competition, models, options.out, workers=options.workers, **how)
@@ -103,14 +103,14 @@ def _predict(options: argparse.Namespace, arguments: list[str]) -> int:
 
 
 def _doctor(options: argparse.Namespace, arguments: list[str]) -> int:
-    from inference.doctor import doctor
+    from inference.machine.doctor import doctor
 
     return doctor(options.profile, options.model)
 
 
 def _score(options: argparse.Namespace, arguments: list[str]) -> None:
-    from inference.submission import read_labels, read_submission, score_submission
-    from shared.competition import read_competition
+    from shared.task.competition import read_competition
+    from shared.task.submission import read_labels, read_submission, score_submission
 
     data = read_competition(options.competition, need_train=False)
     known = set(data.misconceptions["misconception_id"])

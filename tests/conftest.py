@@ -16,7 +16,7 @@ from transformers import (
     Qwen2ForCausalLM,
 )
 
-from shared.tables import MISCONCEPTIONS, QUERIES
+from shared.task.tables import MISCONCEPTIONS, QUERIES
 
 VOCABULARY = 200  # ids; the tokenizers use about the first hundred
 CHARACTERS = [chr(code) for code in range(32, 127)] + ["\n"]

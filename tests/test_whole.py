@@ -18,12 +18,12 @@ import polars as pl
 import pytest
 from nbclient import NotebookClient
 
-from inference.submission import read_submission
-from shared.competition import read_competition
-from shared.manifest import digest, read_manifest, verify_manifest
+from shared.artifacts.manifest import digest, read_manifest, verify_manifest
+from shared.task.competition import read_competition
+from shared.task.submission import read_submission
 from tests.kaggle_kernels.kaggle_server import OWNER, Server
 from tests.whole import ROOT, SMALLEST, copy_checkout, offline, run
-from training.stages import STAGES
+from training.pipeline.stages import STAGES
 
 
 @pytest.fixture(scope="module")
@@ -69,10 +69,10 @@ def test_a_second_run_does_nothing_and_a_changed_setting_redoes_what_follows(che
 
 
 def test_both_engines_give_the_same_ranking_and_scores_within_a_thousandth(checkout):
-    from inference.card import read_embedder_card
-    from inference.profiles import load_profile
-    from inference.rerank import rerank
-    from inference.retrieve import retrieve
+    from inference.machine.profiles import load_profile
+    from inference.reranking.pointwise import rerank
+    from inference.retrieval.retrieve import retrieve
+    from shared.artifacts.card import read_embedder_card
 
     data, folder = read_competition(checkout / "data/demo", need_train=False), checkout / "runs/demo1/cv"
     profile, test = load_profile("cpu"), data.test.head(12)
@@ -154,7 +154,7 @@ def released(checkout, tmp_path_factory) -> Server:
     own |= {"KAGGLE_API_ENVIRONMENT": "LOCALHOST", "NO_PROXY": "", "no_proxy": ""}
     own |= dict.fromkeys(("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"), "http://127.0.0.1:9")
     own |= dict.fromkeys(("HTTP_PROXY", "http_proxy"), f"http://127.0.0.1:{server.port}")
-    release = ("kaggle_kernels.publish", "release", "iter=demo1", "split=cv", "vectors=cpu")
+    release = ("kaggle_kernels", "release", "iter=demo1", "split=cv", "vectors=cpu")
     server.storage.pace = 0.05  # seconds a megabyte: what is in flight at a kill is little
     for moment in sorted(draw.uniform(0, 290) for _ in range(20)):  # of 72 files, 150 MB, 3 datasets, 2 kernels
         process = subprocess.Popen([sys.executable, "-m", *release], cwd=checkout, env=own, stdout=subprocess.DEVNULL)

@@ -24,7 +24,7 @@ iter takes a number or a folder of training/iterations.
 import sys
 from pathlib import Path
 
-from shared.settings import read_settings
+from shared.settings.load import read_settings
 
 
 def main(arguments: list[str]) -> int:
@@ -42,36 +42,36 @@ def main(arguments: list[str]) -> int:
 def _run(arguments: list[str]) -> int:
     command, rest = (arguments[0].replace("-", "_"), arguments[1:]) if arguments else ("", [])
     if command in ("train", "plan", "settings", "report", "calibrate", "quantize", "clean", "check_data"):
-        from training import pipeline
+        from training.pipeline import train as pipeline
 
         return getattr(pipeline, command)(rest)
     if command in ("cv", "cv_table"):
-        from training import cv
+        from training.analysis import cv
 
         return getattr(cv, command)(rest)
     if command in ("runs", "lb"):
-        from training import experiments
+        from training.analysis import runs as experiments
 
         return getattr(experiments, command)(rest)
     if command == "compare":
-        from training.compare import compare
+        from training.analysis.compare import compare
 
         return compare(rest)
     if command == "demo":
         from training.demo import demo
 
         return demo(rest)
-    from training.stages import STAGES, stages_of
+    from training.pipeline.stages import STAGES, stages_of
 
-    if command == "worker":  # started by torchrun from training/run.py
-        from training.run import work
+    if command == "worker":  # started by torchrun from training/pipeline/run_stage.py
+        from training.pipeline.run_stage import work
 
         work(rest[0], Path(rest[1]), rest[2])
         return 0
     if command not in (*STAGES, "all") or len(rest) != 1:
         print(__doc__, file=sys.stderr)
         raise ValueError(f"{' '.join(arguments)!r} is no command; the stages are: {', '.join(STAGES)}")
-    from training.run import run_stage
+    from training.pipeline.run_stage import run_stage
 
     run = _run_folder(rest[0])
     previous = read_settings(run).iteration.previous

@@ -6,8 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from shared.malrules.generate import write_competition
-from training import pipeline
+from training.pipeline import train as pipeline
+from training.synthesis.malrules.generate import write_competition
 
 DATA, INPUTS, OUT = Path("data/demo"), Path("runs/demo/input"), Path("runs/demo/submission.csv")
 CODE = ("shared", "inference")  # what the code dataset holds

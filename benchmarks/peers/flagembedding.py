@@ -23,10 +23,10 @@ from FlagEmbedding.inference.embedder.decoder_only import icl as icl_inference
 from FlagEmbedding.inference.reranker.decoder_only import base as reranker_inference
 from transformers import AutoTokenizer
 
+from benchmarks.harness.sides import TEMPERATURE, Trainer
+from benchmarks.inputs.shapes import text_of, twin
+from benchmarks.inputs.workload import Mining, Pairs, Texts
 from benchmarks.peers.plain import lora
-from benchmarks.shapes import text_of, twin
-from benchmarks.sides import TEMPERATURE, Trainer
-from benchmarks.workload import Mining, Pairs, Texts
 
 RERANKER = {"query_max_len": 384, "passage_max_len": 64, "pad_to_multiple_of": 8}  # the seed's reranker_finetune.sh
 EMBEDDER = {"query_max_len": 1024, "passage_max_len": 128, "pad_to_multiple_of": 8}  # and its icl_finetune.sh

@@ -7,10 +7,10 @@ import torch
 from peft import LoraConfig, PeftModel, get_peft_model
 from torch.nn.functional import cross_entropy, normalize
 
-from benchmarks.adapters import fill_adapters
-from benchmarks.shapes import YES, twin
-from benchmarks.sides import ALPHA, RANK, TARGETS, TEMPERATURE, Rows, Trainer, pad_left
-from benchmarks.workload import Texts
+from benchmarks.harness.adapters import fill_adapters
+from benchmarks.harness.sides import ALPHA, RANK, TARGETS, TEMPERATURE, Rows, Trainer, pad_left
+from benchmarks.inputs.shapes import YES, twin
+from benchmarks.inputs.workload import Texts
 
 
 def lora(base: torch.nn.Module, *, recompute: bool, in_32_bits: bool) -> PeftModel:

@@ -13,10 +13,10 @@ from sentence_transformers.cross_encoder.modules import LogitScore
 from sentence_transformers.sentence_transformer.losses import CachedMultipleNegativesRankingLoss
 from sentence_transformers.sentence_transformer.modules import Normalize, Pooling
 
+from benchmarks.harness.sides import TEMPERATURE, Trainer, pad_left
+from benchmarks.inputs.shapes import YES, text_of, twin
+from benchmarks.inputs.workload import Mining, Pairs, Texts, exact_group, mining_prefix, mining_query
 from benchmarks.peers.plain import lora
-from benchmarks.shapes import YES, text_of, twin
-from benchmarks.sides import TEMPERATURE, Trainer, pad_left
-from benchmarks.workload import Mining, Pairs, Texts, exact_group, mining_prefix, mining_query
 
 
 def reranker(base: torch.nn.Module, tokenizer: Path) -> CrossEncoder:

@@ -14,11 +14,11 @@ from pathlib import Path
 import torch
 from torch.utils.data import BatchSampler
 
-from shared.prompts import row_text
-from shared.settings import TrainEmbedder, TrainReranker
-from shared.tables import GROUPS
-from training.batches import draw_epoch, read_mined
-from training.job import Job
+from shared.prompts.query import row_text
+from shared.settings.sections import TrainEmbedder, TrainReranker
+from shared.task.tables import GROUPS
+from training.run_folder.stage_context import Job
+from training.trainer.batches import draw_epoch, read_mined
 
 MICRO = 4  # groups that FlagEmbedding computes at once: with 16 rows each about 18,000 tokens
 FLAG_LENGTHS = {"query_max_len": 384, "passage_max_len": 64}

@@ -16,10 +16,10 @@ from pathlib import Path
 
 import numpy as np
 
-from inference.engines.forest import Rows
-from inference.engines.pieces import cut_pieces
-from inference.profiles import Profile
-from inference.progress import Meter
+from inference.engines.packing.prefix_forest import Rows
+from inference.engines.packing.work_queue import cut_pieces
+from inference.engines.progress import Meter
+from inference.machine.profiles import Profile
 
 ROOT = Path(__file__).parents[2]
 CLOSED = (EOFError, ConnectionError)  # what a pipe says whose other end is closed
@@ -193,7 +193,7 @@ def _answer(compute, prompts: Rows) -> np.ndarray | str:
 
 @contextmanager
 def _open(opening: Opening) -> Iterator:
-    from inference.engines import backend
+    from inference.engines.backends import backend
 
     module = backend(opening.engine)
     if opening.pooling is None:

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
-from inference.profiles import Profile
-from shared.settings import Pooling
+from inference.machine.profiles import Profile
+from shared.settings.sections import Pooling
 
 Rows = Sequence[Sequence[int]]
 

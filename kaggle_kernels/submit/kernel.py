@@ -14,11 +14,13 @@ RERUN = bool(os.environ.get("KAGGLE_IS_COMPETITION_RERUN"))  # set where the hid
 SAMPLE = 0 if RERUN else int(os.environ.get("MALRULE_SAMPLE", "100"))  # questions to run beside the 3 public rows
 LIMIT = float(os.environ.get("MALRULE_LIMIT", 9 * 3600))  # seconds that Kaggle gives a kernel of a code competition
 
-code = [path.parent.parent for path in sorted(INPUT.rglob("inference/kaggle.py"))]
+code = [path.parents[2] for path in sorted(INPUT.rglob("inference/kernel/entry.py"))]
 if not code:
-    raise SystemExit(f"no inference/kaggle.py under {INPUT}: add the dataset malrule-code to the kernel's sources")
+    raise SystemExit(
+        f"no inference/kernel/entry.py under {INPUT}: add the dataset malrule-code to the kernel's sources"
+    )
 sys.dont_write_bytecode = True  # the mounted code stays what its manifest says
 sys.path.insert(0, str(code[0]))
-from inference.kaggle import run  # noqa: E402 (the code is one of the inputs)
+from inference.kernel.entry import run  # noqa: E402 (the code is one of the inputs)
 
 run(INPUT, OUT, PROFILE, SOURCES, SAMPLE, LIMIT - (time.monotonic() - STARTED))

@@ -7,15 +7,14 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks.adapters import cosine
-from benchmarks.arms import measure
-from benchmarks.checks import in_32_bits, score_errors
-from benchmarks.floor import floor_seconds
-from benchmarks.lengths import draw, draw_siblings
-from benchmarks.peers.trainers import Updates
-from benchmarks.results import Arm, Ready, Stage
-from benchmarks.shapes import SHAPES, build, text_of, twin, write_tokenizer
-from benchmarks.workload import (
+from benchmarks.harness.adapters import cosine
+from benchmarks.harness.arms import measure
+from benchmarks.harness.checks import in_32_bits, score_errors
+from benchmarks.harness.floor import floor_seconds
+from benchmarks.harness.results import Arm, Ready, Stage
+from benchmarks.inputs.lengths import draw, draw_siblings
+from benchmarks.inputs.shapes import SHAPES, build, text_of, twin, write_tokenizer
+from benchmarks.inputs.workload import (
     draw_mining,
     draw_pairs,
     draw_texts,
@@ -28,6 +27,7 @@ from benchmarks.workload import (
     rows_of,
     trie_tokens,
 )
+from benchmarks.peers.trainers import Updates
 
 CPU = torch.device("cpu")
 VOCABULARY = SHAPES["14b"].vocabulary

@@ -5,12 +5,13 @@ import json
 import pytest
 import torch
 
-from benchmarks.quality import compare, sides_of
-from shared.settings import Settings, write_settings
-from shared.tables import CANDIDATES, GROUPS, MISCONCEPTIONS, QUERIES, write_table
+from benchmarks.quality.__main__ import compare, sides_of
+from shared.settings.load import write_settings
+from shared.settings.sections import Settings
+from shared.task.tables import CANDIDATES, GROUPS, MISCONCEPTIONS, QUERIES, write_table
 from tests.training.tiny import all_candidates
-from training.job import Job
-from training.mine import mine
+from training.mining.hard_negatives import mine
+from training.run_folder.stage_context import Job
 
 CPU = torch.device("cpu")
 

@@ -8,8 +8,8 @@ from dataclasses import replace
 import pytest
 
 from benchmarks import mine, score, train_embedder, train_reranker
-from benchmarks.bench import opened
 from benchmarks.gpus import WORK
+from benchmarks.harness.bench import opened
 
 
 @pytest.fixture(scope="module")

@@ -4,12 +4,13 @@ import shutil
 
 import pytest
 
-from inference.board import Board
-from inference.card import EmbedderCard, RerankerCard, write_card
-from inference.tokens import load_tokenizer, yes_token
-from shared.malrules.generate import write_competition
-from shared.prompts import EmbedderPrompt, RerankerPrompt
-from training.head import keep_yes_alone
+from inference.engines.tokenizer import load_tokenizer, yes_token
+from inference.predict.chunk_store import Board
+from shared.artifacts.card import EmbedderCard, RerankerCard, write_card
+from shared.prompts.embedder import EmbedderPrompt
+from shared.prompts.pointwise import RerankerPrompt
+from training.export.classifier_head import keep_yes_alone
+from training.synthesis.malrules.generate import write_competition
 
 
 @pytest.fixture(scope="session")

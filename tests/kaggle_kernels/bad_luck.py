@@ -5,7 +5,7 @@ import json
 import random
 from pathlib import Path
 
-from shared.manifest import read_manifest
+from shared.artifacts.manifest import read_manifest
 from tests.kaggle_kernels.kaggle_server import OWNER
 
 RUNS = 200  # of one command; every script ends after fewer

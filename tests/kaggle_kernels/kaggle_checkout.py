@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from inference.vectors import NAME, store_vectors
-from shared.manifest import write_manifest
-from shared.tables import MISCONCEPTIONS, read_table, write_table
+from inference.retrieval.catalogue_vectors import NAME, store_vectors
+from shared.artifacts.manifest import write_manifest
+from shared.task.tables import MISCONCEPTIONS, read_table, write_table
 
 ROOT = Path(__file__).parents[2]
 

@@ -8,17 +8,18 @@ import torch
 from peft import PeftModel
 from safetensors.torch import load_file
 
-from inference.card import EmbedderCard
-from inference.engines.hf import load_backbone, load_causal
-from inference.tokens import embedder_words, load_tokenizer, reranker_words, yes_token
-from shared.prompts import EmbedderPrompt, RerankerPrompt
-from shared.settings import Lora, TrainEmbedder, TrainReranker
-from shared.tables import CANDIDATES
-from training.batches import Mined, draw_epoch
-from training.embedder import EmbedderObjective
-from training.lora import add_lora
-from training.memory import fit_memory
-from training.reranker import RerankerObjective
+from inference.engines.tokenizer import embedder_words, load_tokenizer, reranker_words, yes_token
+from inference.engines.transformers.engine import load_backbone, load_causal
+from shared.artifacts.card import EmbedderCard
+from shared.prompts.embedder import EmbedderPrompt
+from shared.prompts.pointwise import RerankerPrompt
+from shared.settings.sections import Lora, TrainEmbedder, TrainReranker
+from shared.task.tables import CANDIDATES
+from training.trainer.batches import Mined, draw_epoch
+from training.trainer.embedder import EmbedderObjective
+from training.trainer.lora import add_lora
+from training.trainer.pointwise_reranker import RerankerObjective
+from training.trainer.recompute import fit_memory
 
 CPU = torch.device("cpu")
 DECODER = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")

@@ -1,0 +1,54 @@
+"""Opens a model as an engine: one is in memory at a time, and leaving the block gives its memory back."""
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from inference.engines.backends import backend
+from inference.engines.protocols import Encoder, Scorer
+from inference.engines.replicas import Opening, open_replicas, visible_gpus
+from inference.machine.profiles import Profile
+from shared.settings.sections import Engine, Pooling
+
+
+@contextmanager
+def open_encoder(engine: Engine, folder: Path, pooling: Pooling, profile: Profile) -> Iterator[Encoder]:
+    """The model in `folder` as an Encoder, in as many processes as the profile says."""
+    if count := count_processes(profile):
+        with open_replicas(Opening(engine, folder, pooling, profile), count) as replicas:
+            yield replicas
+    else:
+        with backend(engine).open_encoder(folder, pooling, profile) as encoder:
+            yield encoder
+
+
+@contextmanager
+def open_scorer(engine: Engine, folder: Path, profile: Profile) -> Iterator[Scorer]:
+    """The merged reranker in `folder` as a Scorer, likewise. Raises ValueError where its head is still whole."""
+    _check_head(folder)
+    if count := count_processes(profile):
+        with open_replicas(Opening(engine, folder, None, profile), count) as replicas:
+            yield replicas
+    else:
+        with backend(engine).open_scorer(folder, profile) as scorer:
+            yield scorer
+
+
+def count_processes(profile: Profile) -> int:
+    """Processes that an engine starts; 0: this one does the work, as every process of torchrun does."""
+    if "WORLD_SIZE" in os.environ:
+        return 0
+    count = profile.replicas or max(len(visible_gpus()) // profile.tensor_parallel, 1)
+    return 0 if count * profile.tensor_parallel == 1 else count
+
+
+def _check_head(folder: Path) -> None:
+    """A whole head would be passed over, and random numbers would take its place, with a warning only."""
+    name = json.loads((folder / "config.json").read_text())["architectures"][0]
+    if not name.endswith("ForSequenceClassification"):
+        raise ValueError(
+            f'{folder} holds a {name}, not a reranker with the row of "Yes" for its head: merge_reranker makes one '
+            "(./just clean stage=merge_reranker deletes an old one)"
+        )

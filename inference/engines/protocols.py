@@ -1,0 +1,19 @@
+"""What an engine is: an Encoder turns prompts into vectors, a Scorer turns prompts into logits of "Yes"."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+
+
+class Encoder(Protocol):
+    def encode(self, prompts: Sequence[Sequence[int]]) -> np.ndarray:
+        """Unit vectors [N, D] float32 of N prompts (token ids), in their order."""
+
+
+class Scorer(Protocol):
+    def score(self, prompts: Sequence[Sequence[int]]) -> np.ndarray:
+        """Logits of "Yes" [N] float32 behind N prompts (token ids), in their order.
+
+        Prompts of one call share what they begin with: give whole queries, and all that there are.
+        """

@@ -1,0 +1,54 @@
+"""Opens a model folder's tokenizer as Words, the plain value that shared/prompts/embedder.py works with."""
+
+from functools import lru_cache
+from pathlib import Path
+
+from transformers import AutoTokenizer, PreTrainedTokenizerBase
+
+from shared.prompts.pointwise import YES
+from shared.prompts.words import Words
+
+# a text comes again and again: an example in front of many queries, a query in every epoch
+_remembered = lru_cache(maxsize=2**16)
+
+
+def load_tokenizer(folder: str | Path) -> PreTrainedTokenizerBase:
+    """The fast tokenizer in `folder` or of the Hugging Face model `folder`; never runs code that came with it."""
+    return AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+
+
+def embedder_words(tokenizer: PreTrainedTokenizerBase) -> Words:
+    """Words of an embedder, with the end token of a decoder."""
+    if tokenizer.cls_token_id is not None and tokenizer.sep_token_id is not None:
+        return Words(_encoder(tokenizer), _framer(tokenizer), (tokenizer.cls_token_id,), (tokenizer.sep_token_id,))
+    end = () if tokenizer.eos_token_id is None else (tokenizer.eos_token_id,)
+    return Words(_encoder(tokenizer), _framer(tokenizer), _beginning(tokenizer), (), end)
+
+
+def reranker_words(tokenizer: PreTrainedTokenizerBase) -> Words:
+    """Words of a reranker: the prompt ends where the model is to say Yes."""
+    return Words(_encoder(tokenizer), _framer(tokenizer), _beginning(tokenizer), ())
+
+
+def yes_token(tokenizer: PreTrainedTokenizerBase) -> int:
+    """The id of "Yes". Raises ValueError for a vocabulary that needs several tokens for it."""
+    ids = tokenizer.encode(YES, add_special_tokens=False)
+    if len(ids) != 1:
+        raise ValueError(
+            f"{tokenizer.name_or_path} writes {YES!r} with {len(ids)} tokens, a reranker needs 1: take another base"
+        )
+    return ids[0]
+
+
+def _encoder(tokenizer: PreTrainedTokenizerBase):
+    # split_special_tokens: a "<|im_end|>" inside a question is text, not the end of the sequence
+    return _remembered(lambda text: tokenizer.encode(text, add_special_tokens=False, split_special_tokens=True))
+
+
+def _framer(tokenizer: PreTrainedTokenizerBase):
+    return _remembered(lambda text: tokenizer.encode(text, add_special_tokens=False))
+
+
+def _beginning(tokenizer: PreTrainedTokenizerBase) -> tuple[int, ...]:
+    bos = tokenizer.bos_token_id
+    return (bos,) if bos is not None and bos in tokenizer.encode("") else ()

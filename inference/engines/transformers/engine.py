@@ -1,0 +1,148 @@
+"""Runs any Hugging Face model through transformers, on a CPU or on GPUs, one process for each."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch.distributed.fsdp import FSDPModule
+from transformers import (
+    AutoConfig,
+    AutoModel,
+    AutoModelForCausalLM,
+    AutoModelForSequenceClassification,
+    PreTrainedModel,
+)
+from transformers.utils import logging
+
+from inference.engines.distributed import fill_from_ranks, take_turns
+from inference.engines.packing.prefix_forest import Rows
+from inference.engines.progress import Meter
+from inference.engines.transformers.attention import PACKED, compile_layers
+from inference.engines.transformers.device import fetch
+from inference.engines.transformers.forward import Batch, embed, plan, rows_of, yes_logits
+from inference.engines.transformers.fp8 import use_fp8
+from inference.machine.profiles import Profile
+from shared.settings.sections import Pooling
+
+
+class HFEncoder:
+    """An Encoder over a loaded model; what prompts begin with alike is computed once, unless it is an encoder."""
+
+    def __init__(self, model: PreTrainedModel, pooling: Pooling, batch_tokens: int):
+        if pooling == "last" and not all(getattr(module, "is_causal", True) for module in model.modules()):
+            raise ValueError(
+                f'{model.name_or_path} is an encoder, its last token is like any other: set pooling = "mean"'
+            )
+        self.model, self.pooling, self.batch_tokens = model, pooling, batch_tokens
+
+    def encode(self, prompts: Rows) -> np.ndarray:
+        vectors = np.zeros((len(prompts), self.model.config.hidden_size), np.float32)
+        batches = plan(self.model, prompts, self.batch_tokens, share=self.pooling == "last", queue=True)
+        return _compute(self.model, batches, vectors, lambda batch: embed(self.model, batch, self.pooling))
+
+
+class HFScorer:
+    """A Scorer over a loaded model; a query is computed once for all of its candidates."""
+
+    def __init__(self, model: PreTrainedModel, yes: int, batch_tokens: int):
+        self.model, self.yes, self.batch_tokens = model, yes, batch_tokens
+
+    def score(self, prompts: Rows) -> np.ndarray:
+        batches = plan(self.model, prompts, self.batch_tokens, queue=True)
+        scores = np.zeros(len(prompts), np.float32)
+        return _compute(self.model, batches, scores, lambda batch: yes_logits(self.model, batch, self.yes))
+
+
+@contextmanager
+def open_encoder(folder: Path, pooling: Pooling, profile: Profile) -> Iterator[HFEncoder]:
+    """The embedder in `folder` on this process's device; the memory is given back at the end."""
+    packed = profile.packed and pooling == "last"
+    model = load_backbone(folder, profile.dtype, device_of(profile), packed=packed)
+    if profile.fp8 and packed:
+        use_fp8(model)
+    try:
+        yield HFEncoder(model, pooling, profile.batch_tokens)
+    finally:
+        model.to("meta")
+
+
+@contextmanager
+def open_scorer(folder: Path, profile: Profile) -> Iterator[HFScorer]:
+    """The merged reranker in `folder` on this process's device; the memory is given back at the end."""
+    model = load_reranker(folder, profile.dtype, device_of(profile), packed=profile.packed)
+    if profile.fp8 and profile.packed:
+        use_fp8(model)
+    try:
+        yield HFScorer(model, 0, profile.batch_tokens)
+    finally:
+        model.to("meta")
+
+
+def device_of(profile: Profile) -> torch.device:
+    """The device of this process: the profile's, numbered by torchrun where there are several."""
+    return torch.device("cuda", torch.cuda.current_device()) if profile.device == "cuda" else torch.device("cpu")
+
+
+def load_backbone(folder: str | Path, dtype: str, device: torch.device, *, packed: bool = False) -> PreTrainedModel:
+    """The model without its head, in eval mode, from safetensors only. `packed` is for decoders on a GPU."""
+    return _load(AutoModel, folder, dtype, device, packed)
+
+
+def load_causal(folder: str | Path, dtype: str, device: torch.device, *, packed: bool = False) -> PreTrainedModel:
+    """The causal language model, in eval mode, from safetensors only. `packed` is for GPUs."""
+    return _load(AutoModelForCausalLM, folder, dtype, device, packed)
+
+
+def load_reranker(folder: str | Path, dtype: str, device: torch.device, *, packed: bool = False) -> PreTrainedModel:
+    """A merged reranker, whose head is the row of "Yes", in eval mode. `packed` is for GPUs."""
+    return _load(AutoModelForSequenceClassification, folder, dtype, device, packed)
+
+
+def _load(kind: type, folder: str | Path, dtype: str, device: torch.device, packed: bool) -> PreTrainedModel:
+    logging.disable_progress_bar()  # weights load in a moment; the bar would hide ours
+    if getattr(AutoConfig.from_pretrained(folder, trust_remote_code=False), "quantization_config", None):
+        raise ValueError(f"{folder} is quantised, which engine vllm reads: say --engine vllm, or take the merged model")
+    model = kind.from_pretrained(
+        folder,
+        dtype=getattr(torch, dtype),
+        use_safetensors=True,
+        trust_remote_code=False,
+        attn_implementation=PACKED if packed else "sdpa",
+        device_map={"": device} if device.type == "cuda" else None,  # straight to the GPU: 8 processes share one RAM
+    )
+    if packed:
+        compile_layers(model)
+    return model.eval()
+
+
+@torch.no_grad()
+def _compute(
+    model: PreTrainedModel, batches: Sequence[Batch], values: np.ndarray, forward: Callable[[Batch], torch.Tensor]
+) -> np.ndarray:
+    """Fill `values` (zeros), a row for each row of the batches, with what `forward` says of it.
+
+    Raises ValueError for a value that is not finite.
+    """
+    turns = take_turns(len(batches), together=isinstance(model.base_model, FSDPModule))
+    bar = Meter(turns, total=len(batches), desc="encode/score", unit=" batches")
+    waiting: list[tuple[Batch, Callable[[], np.ndarray]]] = []  # one batch, read when a GPU has the next to compute
+    for number in bar:
+        batch = batches[number or 0]  # of a model spread over the processes all have to run, or none can
+        answers = fetch(forward(batch).float())
+        _read(waiting, values)
+        if number is not None:
+            waiting.append((batch, answers))
+    _read(waiting, values)
+    values = fill_from_ranks(values)
+    if not np.isfinite(values).all():
+        bad = int(np.flatnonzero(~np.isfinite(values).reshape(len(values), -1).all(1))[0])
+        raise ValueError(f"prompt {bad} of {len(values)} gave NaN or infinity: use dtype bfloat16 or float32")
+    return values
+
+
+def _read(waiting: list[tuple[Batch, Callable[[], np.ndarray]]], values: np.ndarray) -> None:
+    while waiting:
+        batch, answers = waiting.pop()
+        values[rows_of(batch)] = answers()

@@ -1,0 +1,116 @@
+"""The two forward passes, with gradients or without: unit vectors of rows of ids, and logits of "Yes" behind them.
+
+What rows begin with alike is computed once (forest.py). A packed model takes a whole forest as one row; any other
+takes small forests as padded rows under a dense mask.
+
+Shapes: N rows of ids, B rows of a batch, T tokens, D width.
+"""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+from torch.nn.functional import normalize
+from transformers import PreTrainedModel
+
+from inference.engines.packing.padded_batches import cut_batches
+from inference.engines.packing.prefix_forest import BLOCK, Forest, Rows, grow
+from inference.engines.transformers.attention import block_mask, is_packed
+from inference.engines.transformers.device import send
+from shared.settings.sections import Pooling
+
+DENSE_TOKENS = 1024  # of a forest under a dense mask: attention is quadratic in it
+LAST = 4096  # tokens of the last forests of a queue: they fill a GPU, and no other waits long for one
+DENSE_SHARED = 16  # tokens that two rows share before it pays to let them lie together there
+
+Batch = Sequence[Forest]
+
+
+def plan(
+    model: PreTrainedModel, rows: Rows, batch_tokens: int, *, share: bool = True, queue: bool = False
+) -> list[Batch]:
+    """Batches that hold every row once, each of at most `batch_tokens` tokens with padding (or one forest).
+
+    An encoder's tokens see each other both ways, so its rows cannot share any: share=False. The last batches of a
+    `queue` of a packed model are small, so that the processes that take from it end together.
+    """
+    if is_packed(model):
+        return [[forest] for forest in grow(rows, most=batch_tokens, share=share, last=LAST if queue else None)]
+    least = DENSE_SHARED if share else max(map(len, rows), default=0) + 1  # without sharing every row lies alone
+    forests = grow(rows, most=DENSE_TOKENS, least=least, share=share)
+    return [[forests[place] for place in batch] for batch in cut_batches(list(map(len, forests)), batch_tokens)]
+
+
+def answer_together(
+    model: PreTrainedModel, rows: Rows, forward: Callable[[Batch], torch.Tensor], *, share: bool = True
+) -> torch.Tensor:
+    """What `forward` says of each row [N, ...], in order: a packed model gets one batch, another some by length."""
+    batches = plan(model, rows, sum(map(len, rows)), share=share)
+    order = np.concatenate([rows_of(batch) for batch in batches]).argsort()
+    return torch.cat([forward(batch) for batch in batches])[send(order, model.device)]
+
+
+def rows_of(batch: Batch) -> np.ndarray:
+    """Numbers [N] of the batch's rows, in the order in which the forward passes answer."""
+    return np.concatenate([forest.rows for forest in batch])
+
+
+def embed(model: PreTrainedModel, batch: Batch, pooling: Pooling) -> torch.Tensor:
+    """Unit vectors [N, D] float32 of the batch's rows, by the last token or by the mean of all tokens."""
+    if pooling == "mean":
+        return _mean(model, batch)
+    return normalize(last_hidden(model, batch), dim=-1)
+
+
+def yes_logits(model: PreTrainedModel, batch: Batch, yes: int) -> torch.Tensor:
+    """Logits of "Yes" [N] float32 behind the batch's rows; no other logit is computed.
+
+    `yes` is its row in the head: the token's id, or 0 in a merged reranker, whose head has no other.
+    """
+    head = model.get_output_embeddings() or model.score
+    return last_hidden(model, batch) @ _at_least_32_bits(head.weight[yes])
+
+
+def last_hidden(model: PreTrainedModel, batch: Batch) -> torch.Tensor:
+    """The hidden state [N, D] of each row's last token, at least float32."""
+    length = max(map(len, batch))
+    length += -length % (BLOCK if is_packed(model) else 1)
+    ids_BT, positions_BT = (_pad([getattr(forest, name) for forest in batch], length) for name in ("ids", "positions"))
+    ends_BT = _pad([forest.ends for forest in batch], length, length)  # the padding sees itself
+    rows_N = np.repeat(np.arange(len(batch)), [len(forest.rows) for forest in batch])
+    lasts_N = np.concatenate([forest.lasts for forest in batch])
+    device = model.device
+    hidden_BTD = model.base_model(
+        input_ids=send(ids_BT, device),
+        attention_mask=block_mask(ends_BT[0], device) if is_packed(model) else _dense(send(ends_BT, device)),
+        position_ids=send(positions_BT, device),
+        use_cache=False,
+    ).last_hidden_state
+    return _at_least_32_bits(hidden_BTD[send(rows_N, device), send(lasts_N, device)])
+
+
+def _dense(ends_BT: torch.Tensor) -> torch.Tensor:
+    """[B, 1, T, T]: token q sees token k where k <= q < ends[k]."""
+    q_T = torch.arange(ends_BT.shape[1], device=ends_BT.device)
+    return (q_T[:, None] < ends_BT[:, None]).tril().unsqueeze(1)
+
+
+def _mean(model: PreTrainedModel, batch: Batch) -> torch.Tensor:
+    lengths_B = torch.tensor([len(forest) for forest in batch])
+    mask_BT = send(torch.arange(int(lengths_B.max())) < lengths_B.unsqueeze(1), model.device)
+    ids_BT = send(_pad([forest.ids for forest in batch], mask_BT.shape[1]), model.device)
+    hidden_BTD = model(input_ids=ids_BT, attention_mask=mask_BT.long(), use_cache=False).last_hidden_state
+    weights_BT1 = mask_BT.unsqueeze(-1)
+    return normalize((_at_least_32_bits(hidden_BTD) * weights_BT1).sum(1) / weights_BT1.sum(1), dim=-1)
+
+
+def _pad(rows: Sequence[np.ndarray], length: int, filling: int = 0) -> torch.Tensor:
+    """[B, T] with the filling behind each row."""
+    padded = np.full((len(rows), length), filling, np.int64)
+    for row, values in enumerate(rows):
+        padded[row, : len(values)] = values
+    return torch.from_numpy(padded)
+
+
+def _at_least_32_bits(tensor: torch.Tensor) -> torch.Tensor:
+    return tensor if tensor.dtype == torch.float64 else tensor.float()

@@ -1,0 +1,136 @@
+"""Says how retrieval and reranking become one order, and lets ids that nobody ever labelled compete on equal terms.
+
+A calibration travels with a reranker as calibration.json. It was chosen on misconceptions held out from training.
+"""
+
+from collections.abc import Set
+from pathlib import Path
+from typing import Annotated
+
+import polars as pl
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from inference.fusion.blend import put_in_order
+from inference.fusion.ensemble import Models
+from shared.artifacts.files import replacing
+from shared.task.metrics import K
+
+NAME = "calibration.json"
+RETRIEVED = 200  # more than is ranked: where several lists are blended, one's place 30 may be the other's first
+Id = Annotated[int, Field(ge=0)]
+Digest = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+
+
+class Fitted(BaseModel):
+    """What a calibration was chosen on."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    iteration: str
+    splits: dict[str, Digest]  # {held-out draw: digest of its evaluation}
+
+
+class Calibration(BaseModel):
+    """How the order is made. The score that decides is rerank_score + blend * retrieval_score [+ offset]."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+    retrieved: Annotated[int, Field(ge=K)]  # candidates of a query
+    depth: Annotated[int, Field(ge=1)]  # candidates that are reranked: the first ...
+    extra: Annotated[int, Field(ge=0)] = 0  # ... and so many never-labelled ones from behind them
+    blend: Annotated[float, Field(ge=0)] = 0.0  # logits for 1 of retrieval score
+    offset: float = 0.0  # logits added to a never-labelled id; the 3rd place multiplied its score
+    tail_offset: float = 0.0  # retrieval score added to a never-labelled id that was not reranked
+    labelled: tuple[Id, ...] = ()  # ids that a training row carries; every other one was never labelled
+    fitted: Fitted | None = None  # None: chosen by nobody, the plain order
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> "Calibration":
+        if self.depth > self.retrieved:
+            raise ValueError(f"depth {self.depth} is more than the {self.retrieved} retrieved")
+        if list(self.labelled) != sorted(set(self.labelled)):
+            raise ValueError("labelled is not in order, or has an id twice")
+        return self
+
+
+def plain(depth: int = K) -> Calibration:
+    """The first `depth` in the reranker's order, then the rest as retrieved."""
+    return Calibration(retrieved=max(RETRIEVED, depth), depth=depth)
+
+
+def choose(candidates: pl.DataFrame, calibration: Calibration) -> pl.DataFrame:
+    """The candidates that are reranked: the first `depth` of every query, and the next `extra` never-labelled ones."""
+    behind = never_labelled(calibration.labelled) & (pl.col("rank") > calibration.depth)
+    place = behind.cast(pl.Int64).cum_sum().over("query_id", order_by="rank")
+    return candidates.filter((pl.col("rank") <= calibration.depth) | (behind & (place <= calibration.extra)))
+
+
+def apply(candidates: pl.DataFrame, scored: pl.DataFrame, calibration: Calibration) -> pl.DataFrame:
+    """Ranked from `candidates` and `scored` (query_id, misconception_id, rerank_score): what was scored, then the rest.
+
+    Without a scored row it is the order of retrieval, with the offset of the tail.
+    """
+    never = never_labelled(calibration.labelled).cast(pl.Float64)
+    retrieval = pl.col("retrieval_score").cast(pl.Float64)
+    final = pl.col("rerank_score").cast(pl.Float64) + calibration.blend * retrieval + calibration.offset * never
+    return put_in_order(candidates, scored, final, retrieval + calibration.tail_offset * never)
+
+
+def never_labelled(labelled: tuple[int, ...]) -> pl.Expr:
+    """Whether no training row carries the row's misconception."""
+    return ~pl.col("misconception_id").is_in(list(labelled))
+
+
+def calibration_of(models: Models, *, depth: int | None = None, ignore: bool = False) -> Calibration:
+    """The first reranker's calibration, or the plain order where it has none; says which. `depth` goes before its own.
+
+    Raises ValueError for a file that is no calibration, and for one beside an average of ranks, which has no logits.
+    """
+    if depth is not None and depth < 1:
+        raise ValueError(f"depth is {depth}: rerank at least 1 candidate")
+    folder = models.rerankers[0].folder
+    found = None if ignore else read_calibration(folder)
+    if found is None:
+        print(f"calibration  none: {'ignored as asked' if ignore else f'{folder} has no {NAME}'}", flush=True)
+        return plain(K if depth is None else depth)
+    if models.average == "rank":
+        raise ValueError(f"{folder / NAME} was chosen for scores: average scores, or add --no-calibration")
+    if depth is not None:
+        found = found.model_copy(update={"depth": depth, "retrieved": max(found.retrieved, depth)})
+    print(f"calibration  {describe(found)}", flush=True)
+    return found
+
+
+def describe(calibration: Calibration) -> str:
+    """The calibration in a line."""
+    c = calibration
+    values = f"blend {c.blend:g}, offset {c.offset:g}, tail offset {c.tail_offset:g}"
+    source = f", chosen on {', '.join(c.fitted.splits)} of {c.fitted.iteration}" if c.fitted else ""
+    return f"depth {c.depth}, extra {c.extra}, {values}{source}"
+
+
+def check_ids(calibration: Calibration, known: Set[int]) -> None:
+    """Raise ValueError for a calibration that labels ids which the competition does not have."""
+    if strange := sorted(set(calibration.labelled) - known):
+        raise ValueError(f"{NAME} calls misconception {strange[0]} labelled, which this competition does not have")
+
+
+def read_calibration(folder: Path) -> Calibration | None:
+    """The calibration in `folder`, None where there is none. Raises ValueError for a file that is not a sound one."""
+    path = folder / NAME
+    if not path.exists():
+        return None
+    try:
+        return Calibration.model_validate_json(path.read_bytes())
+    except (ValidationError, OSError) as error:
+        reason = str(error)
+        if isinstance(error, ValidationError):
+            first = error.errors()[0]
+            reason = f"{'.'.join(map(str, first['loc'])) or 'the file'}: {first['msg']}"
+        raise ValueError(f"{path} is no calibration of this version: {reason}; `just calibrate` makes one") from None
+
+
+def write_calibration(calibration: Calibration, folder: Path) -> None:
+    """Write `folder`/calibration.json; it holds a whole calibration or does not change."""
+    with replacing(folder / NAME) as partial:
+        partial.write_text(calibration.model_dump_json(indent=1) + "\n")

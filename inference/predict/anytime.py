@@ -1,0 +1,207 @@
+"""Reranks shard by shard within a time limit: after every shard the best order so far can be written.
+
+The clock and the scoring come from outside, so that a thousand bad days can be played through in seconds.
+"""
+
+import math
+import sys
+import time
+import traceback
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from inference.predict.budget import LEAST, Costs, Shard, Stage, affordable, costs_of, plan, seconds_for
+
+PROBE = 8  # the first shard is an eighth: how slow a machine is should be known early
+PART = 0.25  # of the queries; for fewer a reranker is not loaded
+PLANS = 100  # remembered for the log
+ATTEMPTS = 2  # an engine that fails is opened once more, and goes on where it was
+
+Score = Callable[[np.ndarray, int, int], tuple[int, int]]
+
+
+@dataclass(frozen=True)
+class Limit:
+    """When to be done, in seconds by `clock`."""
+
+    end: float = math.inf
+    clock: Callable[[], float] = time.monotonic
+
+    def left(self) -> float:
+        return self.end - self.clock()
+
+
+@dataclass(frozen=True)
+class Reranker:
+    """A reranker as the driver sees it; `size`, the bytes of its weights, foretells how slow it is beside another.
+
+    `open` gives score(rows, first, last): it scores the candidates first + 1 to last of those rows, keeps the scores
+    by itself, and returns the tokens of the queries and of the candidates.
+    """
+
+    name: str
+    size: float
+    open: Callable[[], AbstractContextManager[Score]]
+
+
+@dataclass
+class Progress:
+    """How far one reranker came: candidates scored of every query [Q], its shards, its plans, and how it ended."""
+
+    done: np.ndarray
+    deferred: np.ndarray  # rows [Q] in whose shard it failed: they come last
+    start: float = 0.0  # seconds that opening took
+    shards: list[Shard] = field(default_factory=list)
+    plans: list[tuple[int, tuple[int, ...]]] = field(default_factory=list)  # (rows scored by then, depths): changes
+    ended: str = "not started"
+
+
+@dataclass(frozen=True)
+class Work:
+    """Rows to rerank: how many each chunk has, candidates wanted of each, and the most rows of a shard."""
+
+    chunks: tuple[int, ...]
+    wanted: int
+    rows_at_once: int
+
+
+Publish = Callable[[Sequence[Progress], bool], float]
+
+
+def rerank_in_time(rerankers: Sequence[Reranker], work: Work, limit: Limit, publish: Publish) -> list[Progress]:
+    """Let the rerankers, one after the other, score as many candidates of every query as the limit allows.
+
+    A shard lies in one chunk. Shards depend on the clock only where not everything can be scored in time.
+    `publish(progress, final)` writes the best order so far where it thinks fit, and always if final; it returns the
+    seconds that writing takes. What an engine raises is printed; then the next one gets its turn.
+    """
+    rows = sum(work.chunks)
+    table = [Progress(np.zeros(rows, np.int16), np.zeros(rows, bool)) for _ in rerankers]
+    for number, (reranker, state) in enumerate(zip(rerankers, table, strict=True)):
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                if not _worth_opening(rerankers, table, number, work, limit):
+                    state.ended = state.ended if attempt > 1 else "skipped, no time"
+                    break
+                _run(rerankers, table, number, work, limit, publish)
+                break
+            except Exception:
+                traceback.print_exc()
+                say_loudly(f"{reranker.name} failed, attempt {attempt} of {ATTEMPTS}")
+                state.ended = "failed"
+        publish(table, True)
+    return table
+
+
+def describe(name: str, state: Progress) -> dict:
+    """What a log says of a reranker."""
+    depths, rows = np.unique(state.done, return_counts=True)  # 1 ms for a million rows
+    return {
+        "model": name,
+        "ended": state.ended,
+        "rows_by_depth": {str(depth): count for depth, count in zip(depths.tolist(), rows.tolist(), strict=True)},
+        "shards": len(state.shards),
+        "seconds_to_open": round(state.start, 1),
+        "seconds_of_shards": round(sum(shard.seconds for shard in state.shards), 1),
+        "plans": [{"rows": rows, "depths": depths} for rows, depths in state.plans],
+    }
+
+
+def say_loudly(text: str) -> None:
+    """A line that nobody overlooks, on standard error."""
+    print(f"\n!!! {text}\n", file=sys.stderr, flush=True)
+
+
+def _worth_opening(
+    rerankers: Sequence[Reranker], table: Sequence[Progress], number: int, work: Work, limit: Limit
+) -> bool:
+    """Whether there is time to load a reranker and to let it read a few candidates of a good part of the queries."""
+    if not any(state.shards for state in table):
+        return limit.left() > 0
+    stage = _stages(rerankers, table, number, work)[0]
+    reading = seconds_for(stage, min(LEAST, work.wanted)) - stage.costs.start
+    return stage.costs.start + PART * reading <= limit.left()
+
+
+def _run(
+    rerankers: Sequence[Reranker],
+    table: Sequence[Progress],
+    number: int,
+    work: Work,
+    limit: Limit,
+    publish: Publish,
+) -> None:
+    """Open a reranker and score shards until its part of the plan is done or no further row fits."""
+    state, writing, began = table[number], 0.0, limit.clock()
+    state.ended = "running"
+    with rerankers[number].open() as score:
+        state.start = limit.clock() - began
+        while True:
+            left = limit.left() - 2 * writing
+            depths = _decide(rerankers, table, number, work, left)
+            depth, rows = depths[0], _next_rows(state, work, depths[0], left)
+            if not len(rows) and not any(depths[1:]):  # time that nobody else will use makes some of the rows deeper
+                depth = min(2 * depth, work.wanted)
+                rows = _next_rows(state, work, depth, left)
+            if not len(rows):
+                break
+            first, began = int(state.done[rows[0]]), limit.clock()
+            state.deferred[rows] = True  # until it comes back: one bad prompt must not keep the others from their turn
+            tokens = score(rows, first, depth)
+            state.deferred[rows] = False
+            state.shards.append(Shard(len(rows), len(rows) * (depth - first), *tokens, limit.clock() - began))
+            state.done[rows] = depth
+            writing = publish(table, False)
+        state.ended = "complete" if (state.done == work.wanted).all() else "out of time"
+        publish(table, True)  # before the engine is closed, which may take its time
+
+
+def _decide(
+    rerankers: Sequence[Reranker], table: Sequence[Progress], number: int, work: Work, left: float
+) -> tuple[int, ...]:
+    """The depths of this and the later rerankers; everything until a first shard was measured."""
+    state = table[number]
+    if math.isinf(left) or not any(earlier.shards for earlier in table):
+        return (work.wanted,) * (len(table) - number)
+    now, *later = _stages(rerankers, table, number, work)
+    depths = plan([Stage(now.done, Costs(0.0, now.costs.query, now.costs.candidate)), *later], work.wanted, left)
+    if not state.plans or state.plans[-1][1] != depths:
+        state.plans = [*state.plans[-PLANS:], (int((state.done > 0).sum()), depths)]
+    return depths
+
+
+def _stages(rerankers: Sequence[Reranker], table: Sequence[Progress], number: int, work: Work) -> list[Stage]:
+    """What is known of this and the later stages; the costs of an unmeasured one come from the last measured one."""
+    measured = max(place for place, state in enumerate(table) if state.shards)
+    known = costs_of(table[measured].shards, table[measured].start)
+    stages = []
+    for place in range(number, len(table)):
+        state = table[place]
+        own = costs_of(state.shards, state.start) if state.shards else None
+        costs = own or known.times(rerankers[place].size / rerankers[measured].size)
+        stages.append(Stage(tuple(np.bincount(state.done, minlength=work.wanted + 1).tolist()), costs))
+    return stages
+
+
+def _next_rows(state: Progress, work: Work, depth: int, left: float) -> np.ndarray:
+    """The next rows to bring to `depth`: of one chunk, with as many candidates scored so far, the least first.
+
+    What an attempt failed in comes when nothing else is left.
+    """
+    pending = state.done < depth
+    if not pending.any() or left <= 0:
+        return np.zeros(0, np.int64)
+    pending &= state.deferred == state.deferred[pending].all()
+    level = int(state.done[pending].min())
+    rows = np.flatnonzero(pending & (state.done == level))
+    ends = np.cumsum(work.chunks)
+    rows = rows[rows < ends[np.searchsorted(ends, rows[0], side="right")]]
+    if not state.shards:
+        return rows[: max(1, work.rows_at_once // PROBE)]
+    most = work.rows_at_once
+    if not math.isinf(left):
+        most = min(most, affordable(costs_of(state.shards, 0.0), depth - level, left))
+    return rows[: math.ceil(len(rows) / math.ceil(len(rows) / most))] if most else rows[:0]  # of equal size

@@ -1,0 +1,93 @@
+"""Makes submission.csv from a competition folder and merged models, ever better, until it is done or time is up.
+
+Words shared, then retrieved, fused, reranked, fused, calibrated: after each step and shard a valid file stands there.
+"""
+
+import time
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+from inference.fusion.calibration import Calibration, check_ids
+from inference.fusion.ensemble import Models
+from inference.machine.profiles import load_profile
+from inference.predict.anytime import Limit
+from inference.predict.chunk_store import Board, alone
+from inference.predict.state import Run, write_json
+from inference.retrieval.bm25 import WordIndex
+from shared.artifacts.card import read_embedder_card, read_reranker_card
+from shared.artifacts.manifest import read_manifest
+from shared.settings.sections import Engine
+from shared.task.competition import read_misconceptions, stream_test
+from shared.task.submission import check_submission
+
+QUESTIONS = 700  # of a chunk: 2,100 rows, whose queries are 0.9 M tokens with their examples: minutes on a T4
+
+
+def predict(
+    competition: Path,
+    models: Models,
+    out: Path,
+    *,
+    profile: str,
+    calibration: Calibration,
+    engine: Engine = "vllm",
+    limit: Limit | None = None,
+    vectors: Path | None = None,
+) -> dict:
+    """Write `out` (submission.csv); beside it timings.json, seconds by part, and budget.json, which model came how far.
+
+    One model is in memory at a time, and one chunk of the test rows. What a model raises is printed and costs its
+    part of the result, not the result. `vectors` is a folder that remembers vectors from run to run. Returns what
+    budget.json says; "failed" there names the models that failed.
+    """
+    machine, limit = load_profile(profile), limit or Limit()
+    for member in models.embedders:
+        read_embedder_card(member.folder)
+        if vectors is not None:
+            read_manifest(member.folder)  # by which a model's vectors are told from another's
+    for member in models.rerankers:  # a wrong folder is said now, not after retrieval
+        read_reranker_card(member.folder)
+    misconceptions = read_misconceptions(competition)
+    known = set(misconceptions["misconception_id"])
+    check_ids(calibration, known)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with alone(out):
+        with closing(Board(out, limit.clock)) as board:
+            run = Run(models, calibration, misconceptions, board, engine, machine, limit, vectors)
+            seconds: dict[str, float] = {}
+            _timed("read", seconds, lambda: read_rows(run, competition))
+            _timed("retrieve", seconds, lambda: _retrieve(run))
+            _timed("rerank", seconds, lambda: _rerank(run))
+            check_submission(out, board.query_ids(), known)
+        write_json(out.with_name("timings.json"), seconds)
+        return run.report("ended by itself")
+
+
+def read_rows(run: Run, competition: Path) -> None:
+    """Cut the test rows into chunks, and let the words that they share with misconceptions make a first submission."""
+    index = WordIndex(run.misconceptions)
+    for queries in stream_test(competition, QUESTIONS):
+        chunk = run.board.add(queries)
+        run.board.keep("candidates", chunk, index.rank(queries, run.calibration.retrieved))
+    run.publish(True)
+
+
+def _retrieve(run: Run) -> None:
+    from inference.predict.retrieve_chunks import find_all  # imports torch: not before a first submission stands
+
+    find_all(run)
+
+
+def _rerank(run: Run) -> None:
+    from inference.predict.rerank_chunks import score_all
+
+    score_all(run)
+
+
+def _timed(part: str, seconds: dict[str, float], work: Callable):
+    start = time.perf_counter()
+    result = work()
+    seconds[part] = round(time.perf_counter() - start, 2)
+    print(f"{part}  {seconds[part]:.1f} s", flush=True)
+    return result

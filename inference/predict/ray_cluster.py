@@ -1,0 +1,122 @@
+"""Makes submission.csv on several machines: Ray Data hands the chunks of predict to workers that keep a model loaded.
+
+An extra for a million rows: nothing else imports Ray. Every machine needs this checkout, the models, and the folder of
+--out at the same path. `ray start` makes the cluster; then predict ... --ray auto --workers 16.
+"""
+
+import os
+from collections.abc import Callable
+from contextlib import ExitStack, closing
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import ray
+import ray.data
+
+from inference.fusion.calibration import Calibration, check_ids
+from inference.fusion.ensemble import Member, Models
+from inference.machine.profiles import load_profile
+from inference.predict.anytime import Limit
+from inference.predict.chunk_store import Board, alone
+from inference.predict.predict import read_rows
+from inference.predict.state import Run
+from shared.settings.sections import Engine
+from shared.task.competition import read_misconceptions
+from shared.task.submission import check_submission
+
+ROOT = Path(__file__).parents[2]
+
+
+def connect(address: str) -> None:
+    """Connect to the Ray cluster at `address`; "auto" is the one that this machine belongs to, "local" a new one."""
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # Ray would report what runs, and poll for it ever after
+    ray.init(address, runtime_env={"env_vars": {"PYTHONPATH": str(ROOT)}}, log_to_driver=False)
+    ray.data.DataContext.get_current().enable_progress_bars = False  # in a log file they are six lines every 10 s
+
+
+def predict_with_ray(
+    competition: Path,
+    models: Models,
+    out: Path,
+    *,
+    profile: str,
+    calibration: Calibration,
+    engine: Engine,
+    workers: int,
+) -> list[dict]:
+    """Write `out` as predict does without a limit, by `workers` on the cluster that Ray is connected to.
+
+    One model at a time is on the workers, and each of them has a GPU (or as many as the profile splits a model over),
+    where the profile has any. Returns {"stage", "chunk", "node"} of all chunks.
+    """
+    misconceptions = read_misconceptions(competition)
+    machine = load_profile(profile).model_copy(update={"replicas": 1})  # each worker is one
+    known = set(misconceptions["misconception_id"])
+    check_ids(calibration, known)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    models = replace(models, embedders=_absolute(models.embedders), rerankers=_absolute(models.rerankers))
+    with alone(out), closing(Board(out)) as board:
+        run = Run(models, calibration, misconceptions, board, engine, machine, Limit())
+        read_rows(run, competition)
+        said = []
+        for number in range(len(models.embedders)):
+            said += _on_all_chunks(Finder, run, number, workers)
+        for number in range(len(models.rerankers)):
+            said += _on_all_chunks(Ranker, run, number, workers)
+        board.stale.update(range(len(board.sizes)))  # the workers' boards knew it
+        board.publish(run.rank, True)
+        check_submission(out, board.query_ids(), known)
+    return said
+
+
+class Finder:
+    """A worker with a loaded embedder, for as long as it lives."""
+
+    def __init__(self, run: Run, number: int):
+        from inference.predict.retrieve_chunks import open_finding
+
+        self.stack = ExitStack()  # kept: it closes the engine when it goes
+        self.find = self.stack.enter_context(open_finding(run, number))
+
+    def __call__(self, batch: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        return _each(batch, self.find)
+
+
+class Ranker:
+    """A worker with a loaded reranker, for as long as it lives."""
+
+    def __init__(self, run: Run, number: int):
+        from inference.predict.rerank_chunks import open_scoring
+
+        self.stack = ExitStack()
+        self.score = self.stack.enter_context(open_scoring(run, number))
+        self.starts, self.sizes, self.wanted = np.cumsum([0, *run.board.sizes]), run.board.sizes, run.wanted
+
+    def __call__(self, batch: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        return _each(batch, lambda chunk: self.score(self.starts[chunk] + np.arange(self.sizes[chunk]), 0, self.wanted))
+
+
+def _absolute(members: tuple[Member, ...]) -> tuple[Member, ...]:
+    """Workers have a working directory of their own."""
+    return tuple(replace(member, folder=member.folder.resolve()) for member in members)
+
+
+def _on_all_chunks(worker: type, run: Run, number: int, workers: int) -> list[dict]:
+    chunks = ray.data.from_items([{"chunk": chunk} for chunk in range(len(run.board.sizes))])
+    done = chunks.map_batches(
+        worker,
+        fn_constructor_args=(run, number),
+        batch_size=1,
+        concurrency=min(workers, len(run.board.sizes)),
+        num_cpus=1,
+        num_gpus=run.machine.tensor_parallel if run.machine.device == "cuda" else 0,
+    )
+    return [{"stage": f"{worker.__name__} {number}", **row} for row in done.take_all()]
+
+
+def _each(batch: dict[str, np.ndarray], work: Callable[[int], object]) -> dict[str, np.ndarray]:
+    for chunk in batch["chunk"]:
+        work(int(chunk))
+    node = ray.get_runtime_context().get_node_id()
+    return {**batch, "node": np.array([node] * len(batch["chunk"]))}

@@ -1,0 +1,107 @@
+"""Finds the candidates of every test row with one embedder after the other, chunk by chunk."""
+
+import os
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+
+import numpy as np
+
+from inference.engines.open import open_encoder
+from inference.engines.progress import Meter
+from inference.engines.protocols import Encoder
+from inference.engines.tokenizer import embedder_words, load_tokenizer
+from inference.fusion.blend import blend_candidates
+from inference.predict.anytime import ATTEMPTS, say_loudly
+from inference.predict.state import Run, size_of
+from inference.retrieval.catalogue_vectors import encode_misconceptions, read_vectors
+from inference.retrieval.retrieve import find_candidates, query_prompts
+from inference.retrieval.sharded_corpus import write_corpus
+from inference.retrieval.vector_cache import RememberingEncoder, VectorStore, model_key
+from shared.artifacts.card import EmbedderCard, read_embedder_card
+from shared.prompts.words import Words
+
+LARGE = 100_000  # misconceptions whose vectors are kept on disk instead of in memory: 2 GB at width 5,120
+
+
+def find_all(run: Run) -> None:
+    """Find candidates with every embedder for which there is time."""
+    took = 0.0
+    for number, member in enumerate(run.models.embedders):
+        first = run.models.embedders[0]
+        expected = took * size_of(member.folder) / size_of(first.folder)
+        if run.limit.left() <= 0 or (number and expected > run.limit.left() / 2):
+            run.found.append("skipped, no time")
+            continue
+        began = run.limit.clock()
+        run.found.append(_find(run, number))
+        took = took or run.limit.clock() - began
+        run.publish(True)
+
+
+def _find(run: Run, number: int) -> str:
+    """How it ended. An embedder that fails is opened once more and goes on behind the chunk in which it did."""
+    chunks = list(range(len(run.board.sizes)))
+    for attempt in range(1, ATTEMPTS + 1):
+        try:
+            with open_finding(run, number) as find:
+                while chunks:
+                    if run.limit.left() <= 0:
+                        return "out of time"
+                    find(chunks[0])
+                    chunks.pop(0)
+                    run.publish(False)
+            return "complete"
+        except Exception:
+            traceback.print_exc()
+            say_loudly(f"embedder {run.models.embedders[number].folder} failed, attempt {attempt} of {ATTEMPTS}")
+            chunks = [*chunks[1:], *chunks[:1]]  # one bad row must not keep the others from their turn
+    return "failed"
+
+
+@contextmanager
+def open_finding(run: Run, number: int) -> Iterator[Callable[[int], None]]:
+    """The function that finds a chunk's candidates with one embedder, and blends them with those before it."""
+    member, k, name = run.models.embedders[number], run.calibration.retrieved, f"found{number}"
+    card, words = read_embedder_card(member.folder), embedder_words(load_tokenizer(member.folder))
+    with (
+        _open_encoder(run, member.folder, card) as encoder,
+        Meter(desc=f"retrieve {member.folder.name}", total=sum(run.board.sizes), unit=" rows") as meter,
+    ):
+        known = _known(run, number, encoder, words, card)
+
+        def find(chunk: int) -> None:
+            queries = run.board.read("queries", chunk)
+            asked = encoder.encode(query_prompts(queries, words, card))
+            found = find_candidates(queries, run.misconceptions, asked, known, k)
+            there = [place for place in range(number) if run.board.has(f"found{place}", chunk)]
+            tables = [*(run.board.read(f"found{place}", chunk) for place in there), found]
+            weights = [run.models.embedders[place].weight for place in [*there, number]]
+            run.board.keep("candidates", chunk, blend_candidates(tables, weights, run.models.average, k))
+            run.board.keep(name, chunk, found)  # last: then the chunk is done
+            meter.update(len(queries))
+
+        yield find
+
+
+def _open_encoder(run: Run, folder: Path, card: EmbedderCard) -> AbstractContextManager[Encoder]:
+    def open_real() -> AbstractContextManager[Encoder]:
+        return open_encoder(run.engine, folder, card.pooling, run.machine)
+
+    if run.vectors is None:
+        return open_real()
+    return RememberingEncoder(VectorStore(run.vectors / model_key(folder, run.engine, run.machine)), open_real)
+
+
+def _known(run: Run, number: int, encoder: Encoder, words: Words, card: EmbedderCard) -> np.ndarray | Path:
+    """Vectors of the misconceptions, or the folder of a corpus where they are too many for memory."""
+    table = run.misconceptions
+    if len(table) <= LARGE:
+        shipped = read_vectors(table, run.models.embedders[number].folder)
+        return encode_misconceptions(table, encoder, words, card) if shipped is None else shipped
+    folder = run.board.folder / f"corpus-{number}-{os.getpid()}"
+    width = encode_misconceptions(table[:1], encoder, words, card).shape[1]
+    ids = table["misconception_id"].to_numpy()
+    write_corpus(ids, lambda part: encode_misconceptions(table[part], encoder, words, card), width, folder)
+    return folder

@@ -1,0 +1,95 @@
+"""Holds what stays the same while a submission is made, and says how things stand: the order, the files, the log."""
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import polars as pl
+
+from inference.fusion.blend import PAIR, blend_scores
+from inference.fusion.calibration import Calibration, apply
+from inference.fusion.ensemble import Models
+from inference.machine.profiles import Profile
+from inference.predict.anytime import Limit, Progress, describe
+from inference.predict.chunk_store import Board
+from shared.artifacts.files import replacing
+from shared.settings.sections import Engine
+
+
+@dataclass(frozen=True)
+class Run:
+    """What stays the same from the first row to the last."""
+
+    models: Models
+    calibration: Calibration
+    misconceptions: pl.DataFrame
+    board: Board
+    engine: Engine
+    machine: Profile
+    limit: Limit
+    vectors: Path | None = None
+    found: list[str] = field(default_factory=list)  # how each embedder ended
+    scored: list[Progress] = field(default_factory=list)  # how far each reranker came
+
+    @property
+    def wanted(self) -> int:
+        """Candidates of a query that are reranked."""
+        most = min(self.calibration.retrieved, len(self.misconceptions))
+        return min(self.calibration.depth + self.calibration.extra, most)
+
+    def rank(self, chunk: int) -> pl.DataFrame:
+        """The best order of a chunk's rows that is known by now."""
+        return self.rank_with(chunk, len(self.models.rerankers))
+
+    def rank_with(self, chunk: int, rerankers: int) -> pl.DataFrame:
+        """The order of a chunk's rows by the first so many rerankers."""
+        candidates = self.board.read("candidates", chunk)
+        there = [number for number in range(rerankers) if self.board.has(f"scored{number}", chunk)]
+        scored = candidates.select(*PAIR, pl.lit(None, pl.Float32).alias("rerank_score")).clear()
+        if there:
+            tables = [self.board.read(f"scored{number}", chunk) for number in there]
+            weights = [self.models.rerankers[number].weight for number in there]
+            scored = blend_scores(tables, weights, self.models.average)
+        return apply(candidates, scored, self.calibration)
+
+    def publish(self, final: bool, scored: Sequence[Progress] = ()) -> float:
+        """Write submission.csv and budget.json as things stand; returns the seconds that it takes."""
+        self.scored[:] = scored
+        self.report("running")
+        return self.board.publish(self.rank, final)
+
+    def report(self, process: str) -> dict:
+        """Write budget.json and return what it says."""
+        embedders = [
+            {"model": member.folder.name, "ended": ended}
+            for member, ended in zip(self.models.embedders, self.found, strict=False)
+        ]
+        rerankers = [
+            describe(member.folder.name, state)
+            for member, state in zip(self.models.rerankers, self.scored, strict=False)
+        ]
+        left = self.limit.left()
+        content = {
+            "process": process,
+            "seconds_left": None if math.isinf(left) else round(left, 1),
+            "rows": sum(self.board.sizes),
+            "wanted": self.wanted,
+            "embedders": embedders,
+            "rerankers": rerankers,
+            "failed": [part["model"] for part in [*embedders, *rerankers] if part["ended"] == "failed"],
+        }
+        write_json(self.board.out.with_name("budget.json"), content)
+        return content
+
+
+def size_of(folder: Path) -> float:
+    """Bytes of a model's weights: how slow it is beside another."""
+    return 1.0 + sum(path.stat().st_size for path in folder.glob("*.safetensors"))
+
+
+def write_json(path: Path, content: dict) -> None:
+    """Write `path` whole or not at all."""
+    with replacing(path) as partial:
+        partial.write_text(json.dumps(content, indent=1) + "\n")

@@ -1,0 +1,144 @@
+"""Remembers vectors on disk by what they were made from, so that a second run encodes only what changed.
+
+A vector's key is the SHA-256 of its prompt's token ids, in a folder named for the digest of the model. Every write is a
+new file with keys and vectors, complete or absent: writers need no lock, and a kill loses what was not yet written.
+"""
+
+import hashlib
+import json
+import os
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, ExitStack, suppress
+from pathlib import Path
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+
+from inference.engines.protocols import Encoder
+from inference.fusion.calibration import NAME as CALIBRATION
+from inference.machine.profiles import Profile
+from inference.retrieval.catalogue_vectors import NAME as VECTORS
+from shared.artifacts import manifest
+from shared.settings.sections import Engine
+
+KEY = 16  # bytes of a key: by chance two of 10^9 prompts share one with probability 10^-21
+AT_ONCE = 4096  # prompts encoded between two writes: what a kill can lose
+ABANDONED = 86_400.0  # seconds after which a half-written file is taken to be a killed run's
+
+
+def model_key(folder: Path, engine: Engine, profile: Profile) -> str:
+    """What else a vector depends on: the digest of every file of a merged model, the engine and its precision.
+
+    Raises ValueError where the folder has no manifest.
+    """
+    files = {name: facts for name, facts in manifest.read_manifest(folder)["files"].items() if _matters(name)}
+    text = json.dumps([files, engine, profile.dtype, profile.fp8], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+class VectorStore:
+    """The vectors of one model in a folder: shards of (keys [n, 16] uint8, vectors [n, D])."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+        for partial in folder.glob(".*.partial"):
+            with suppress(FileNotFoundError):  # another writer has just finished it
+                if time.time() - partial.stat().st_mtime > ABANDONED:
+                    partial.unlink()
+        self.shards = sorted(folder.glob("*.safetensors"))
+        keys = [_read(path, "keys") for path in self.shards]
+        places = [_places(shard, len(rows)) for shard, rows in enumerate(keys)]
+        every = np.concatenate([_as_keys(np.zeros((0, KEY), np.uint8)), *map(_as_keys, keys)])
+        order = np.argsort(every, kind="stable")
+        self.keys, self.places = every[order], np.concatenate([_places(0, 0), *places])[order]
+
+    def find(self, keys: np.ndarray) -> np.ndarray:
+        """(shard, row) of each key [N, 2], -1 where it is not known."""
+        places = np.full((len(keys), 2), -1, np.int32)
+        if len(self.keys):
+            at = np.minimum(np.searchsorted(self.keys, keys), len(self.keys) - 1)
+            known = self.keys[at] == keys
+            places[known] = self.places[at[known]]
+        return places
+
+    def read(self, places: np.ndarray) -> np.ndarray:
+        """Vectors [N, D] float32 at known places; one shard is in memory at a time."""
+        vectors = None
+        for shard in np.unique(places[:, 0]):
+            stored = _read(self.shards[shard], "vectors")
+            here = places[:, 0] == shard
+            vectors = np.empty((len(places), stored.shape[1]), np.float32) if vectors is None else vectors
+            vectors[here] = stored[places[here, 1]]
+        return vectors
+
+    def add(self, keys: np.ndarray, vectors: np.ndarray) -> None:
+        """Write a shard."""
+        raw = np.frombuffer(keys.tobytes(), np.uint8).reshape(-1, KEY)
+        partial = self.folder / f".{uuid.uuid4().hex}.partial"
+        save_file({"keys": raw, "vectors": np.ascontiguousarray(vectors, np.float32)}, partial)
+        with open(partial, "rb") as file:
+            os.fsync(file.fileno())
+        path = self.folder / f"{time.time_ns():020d}-{partial.name[1:9]}.safetensors"
+        os.replace(partial, path)
+        self.shards.append(path)
+        order = np.argsort(keys, kind="stable")
+        at = np.searchsorted(self.keys, keys[order])
+        self.keys = np.insert(self.keys, at, keys[order])
+        self.places = np.insert(self.places, at, _places(len(self.shards) - 1, len(keys))[order], axis=0)
+
+
+class RememberingEncoder:
+    """An Encoder that opens the real one when there is something to encode, and keeps what that says."""
+
+    def __init__(self, store: VectorStore, open_real: Callable[[], AbstractContextManager[Encoder]]):
+        self.store, self.open_real, self.encoded = store, open_real, 0
+
+    def __enter__(self) -> "RememberingEncoder":
+        self.stack, self.real = ExitStack(), None
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.stack.close()
+
+    def encode(self, prompts: Sequence[Sequence[int]]) -> np.ndarray:
+        keys = np.array([prompt_key(prompt) for prompt in prompts], f"S{KEY}")
+        missing = np.flatnonzero(self.store.find(keys)[:, 0] < 0)
+        missing = missing[np.sort(np.unique(keys[missing], return_index=True)[1])]  # a prompt that comes twice, once
+        if (len(missing) or not len(keys)) and self.real is None:
+            self.real = self.stack.enter_context(self.open_real())
+        if not len(keys):
+            return self.real.encode(prompts)  # knows the width
+        for start in range(0, len(missing), AT_ONCE):
+            part = missing[start : start + AT_ONCE]
+            self.store.add(keys[part], self.real.encode([prompts[row] for row in part]))
+            self.encoded += len(part)
+        return self.store.read(self.store.find(keys))
+
+
+def prompt_key(prompt: Sequence[int]) -> bytes:
+    """The key of a prompt's token ids."""
+    return hashlib.sha256(np.asarray(prompt, np.int64).tobytes()).digest()[:KEY]
+
+
+def _read(path: Path, name: str) -> np.ndarray:
+    try:
+        with safe_open(path, "numpy") as file:
+            return file.get_tensor(name)
+    except SafetensorError as error:
+        raise ValueError(f"{path} is damaged ({error}): delete it, and its prompts are encoded again") from None
+
+
+def _as_keys(raw: np.ndarray) -> np.ndarray:
+    return np.frombuffer(np.ascontiguousarray(raw).tobytes(), f"S{KEY}")
+
+
+def _places(shard: int, count: int) -> np.ndarray:
+    return np.stack([np.full(count, shard, np.int32), np.arange(count, dtype=np.int32)], 1)
+
+
+def _matters(name: str) -> bool:
+    return name not in (VECTORS, CALIBRATION)  # they say nothing of how a text is encoded

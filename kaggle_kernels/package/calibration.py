@@ -1,0 +1,25 @@
+"""Finds the calibration that goes along with a reranker."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from inference.fusion.calibration import NAME
+from shared.artifacts import manifest
+
+
+def calibration_file(run: Path, say: Callable) -> dict[str, Path]:
+    """{name: file} of the calibration of `run`, none for a split that holds data out; a line says what there is.
+
+    A calibration counts every labelled misconception as seen, which holds for a model that was trained on them all.
+    Raises ValueError for a damaged one.
+    """
+    if run.name != "full":
+        return {}
+    folder = run.parent / "calibration"
+    if not (folder / NAME).is_file():
+        iteration = run.parent.name.removeprefix("iter")
+        say(f"the reranker goes without a calibration: {folder} is not there (just calibrate iter={iteration})")
+        return {}
+    manifest.verify_manifest(folder)
+    say(f"{folder / NAME} goes along with the reranker")
+    return {NAME: folder / NAME}

@@ -1,0 +1,66 @@
+"""Says exactly what a push or a submission would send, and sends nothing: what `--dry-run` prints."""
+
+import hashlib
+import json
+from collections.abc import Callable
+
+from kaggle_kernels.api.session import Kaggle
+from kaggle_kernels.package.stage_folder import Stage
+from kaggle_kernels.push.dataset import check_visibility, difference
+from kaggle_kernels.push.kernel import locked_version
+from kaggle_kernels.push.kernel_request import request_digest, sources_line
+from kaggle_kernels.push.receipts import CACHE, Pending, iso, lock_of
+from kaggle_kernels.push.submission import describe
+
+
+def rehearse_dataset(kaggle: Kaggle, stage: Stage, public: bool, say: Callable) -> dict:
+    """Say what push_dataset would send; {"version", "digest"} that Kaggle would have afterwards."""
+    name, remote = f"{kaggle.owner}/{stage.slug}", kaggle.find_dataset(stage.slug)
+    check_visibility(stage.slug, remote, public)
+    if remote and remote.status == "READY" and not difference(kaggle, stage, remote):
+        say(f"{name} version {remote.version} is already there; nothing would be sent")
+        return {"version": remote.version, "digest": stage.digest}
+    pending = Pending(CACHE / stage.slug / "push.json", stage.digest)
+    if pending.sent:
+        say(f"{name} was sent at {iso(pending.sent['time'])} and is not there yet: would look for that first, else")
+    sizes = {path: facts["bytes"] for path, facts in stage.files.items()}
+    keys = {path: f"{facts['sha256']} {path}" for path, facts in stage.files.items()}
+    there = sum(size for path, size in sizes.items() if pending.blobs.get(keys[path], {}).get("done"))
+    version = remote.version + 1 if remote else 1
+    what = f"version {version} of {name}" if remote else f"the new dataset {name}"
+    who, total = "PUBLIC" if public else "private", sum(sizes.values())
+    say(f"would send {what}, {who}, {len(sizes)} files, {total:,} bytes ({there:,} of them arrived before):")
+    for path, facts in stage.files.items():
+        say(f"  {path}  {facts['bytes']:,} bytes  {facts['sha256']}")
+    say(f"  manifest {stage.digest}")
+    say(f"  {json.dumps(stage.metadata, indent=1, ensure_ascii=False)}")
+    return {"version": version, "digest": stage.digest}
+
+
+def rehearse_kernel(kaggle: Kaggle, request: dict, say: Callable) -> None:
+    """Say what push_kernel would push."""
+    slug = request["slug"].rpartition("/")[2]
+    remote, lock = kaggle.find_kernel(slug), lock_of(slug, kaggle.owner)
+    version = remote.version if remote else 0
+    if version and (lock.get("digest"), lock.get("version")) == (request_digest(request), version):
+        say(f"{request['slug']} version {version} is already there; nothing would be pushed")
+        return
+    code = request["text"].encode()
+    shown = {**request, "text": f"{len(code):,} bytes of code, SHA-256 {hashlib.sha256(code).hexdigest()}"}
+    say(f"would push {request['slug']} version {version + 1}, which starts a run: {json.dumps(shown, indent=1)}")
+    if line := sources_line(request):
+        say(f"with the line {line}")
+
+
+def rehearse_submission(kaggle: Kaggle, competition: str, slug: str, say: Callable) -> None:
+    """Say what submit would enter."""
+    version = locked_version(slug, kaggle.owner)
+    status, description = kaggle.kernel_status(slug, version)[0], describe(lock_of(slug, kaggle.owner), slug)
+    if found := kaggle.find_submission(competition, description):
+        say(f"{kaggle.owner}/{slug} version {version} was entered as submission {found.ref}; nothing would be sent")
+        return
+    left = kaggle.submissions_left(competition)
+    say(
+        f"would enter {kaggle.owner}/{slug} version {version} (its run is {status}) into {competition} as"
+        f" {description!r}; {left} submissions are left today"
+    )

@@ -1,0 +1,57 @@
+"""Makes the prompts of an embedder: a query behind its in-context examples, and a misconception."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from shared.prompts.words import Words
+
+TASK = (
+    "Given a mathematics question with its correct answer and one wrong answer, "
+    "find the misconception behind the wrong answer."
+)
+
+
+@dataclass(frozen=True)
+class Example:
+    """One solved query, shown in front of another (in-context learning)."""
+
+    query: str
+    response: str
+
+
+@dataclass(frozen=True)
+class EmbedderPrompt:
+    """How an embedder's texts are put together; travels with the model. Lengths in tokens."""
+
+    task: str
+    query_tokens: int
+    passage_tokens: int
+    example_query_tokens: int
+    example_passage_tokens: int
+    end_token: bool = True
+
+
+def embedder_query(words: Words, prompt: EmbedderPrompt, examples: Sequence[Example], query: str) -> list[int]:
+    """Ids of a query: plain without a task, else FlagEmbedding's in-context format, examples first."""
+    ids = words.encode(query)[: prompt.query_tokens]
+    if not prompt.task:
+        return [*words.head, *ids, *_tail(words, prompt)]
+    shown = [token for example in examples for token in _example(words, prompt, example)]
+    before = words.frame(f"<instruct>{prompt.task}\n<query>")
+    return [*words.head, *shown, *before, *ids, *words.frame("\n<response>"), *_tail(words, prompt)]
+
+
+def embedder_passage(words: Words, prompt: EmbedderPrompt, passage: str) -> list[int]:
+    """Ids of a misconception as the embedder reads it."""
+    return [*words.head, *words.encode(passage)[: prompt.passage_tokens], *_tail(words, prompt)]
+
+
+def _tail(words: Words, prompt: EmbedderPrompt) -> tuple[int, ...]:
+    return (*words.tail, *words.end) if prompt.end_token else words.tail
+
+
+def _example(words: Words, prompt: EmbedderPrompt, example: Example) -> list[int]:
+    query = words.encode(example.query)[: prompt.example_query_tokens]
+    response = words.encode(example.response)[: prompt.example_passage_tokens]
+    before = words.frame(f"<instruct>{prompt.task}\n<query>")
+    return [*before, *query, *words.frame("\n<response>"), *response, *words.frame("\n\n")]

@@ -1,0 +1,35 @@
+"""Makes the prompt of a reranker that reads one candidate at a time: "A: query / B: misconception / instruction"."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from shared.prompts.words import Words
+
+INSTRUCTION = (
+    "A is a mathematics question with its correct answer and one wrong answer, B is a misconception. "
+    'Does the misconception B lead to the wrong answer in A? Predict either "Yes" or "No".'
+)
+YES = "Yes"
+
+
+@dataclass(frozen=True)
+class RerankerPrompt:
+    """How a pair is put together for the reranker; travels with the model. Lengths in tokens."""
+
+    query_tokens: int
+    passage_tokens: int
+    instruction: str
+    instruction_place: Literal["last", "first"] = "last"  # behind the pair, or already behind the query
+
+
+def reranker_query(words: Words, prompt: RerankerPrompt, query: str) -> list[int]:
+    """Ids in front of every candidate of a query."""
+    ids = [*words.head, *words.frame("A: "), *words.encode(query)[: prompt.query_tokens]]
+    return ids if prompt.instruction_place == "last" else [*ids, *words.frame(f"\n{prompt.instruction}")]
+
+
+def reranker_passage(words: Words, prompt: RerankerPrompt, passage: str) -> list[int]:
+    """Ids of one candidate behind its query; the last one's logit of "Yes" is the score."""
+    cut = words.encode(passage)[: prompt.passage_tokens]
+    end = f"\n{prompt.instruction}" if prompt.instruction_place == "last" else "\n"
+    return [*words.frame("\nB: "), *cut, *words.frame(end)]

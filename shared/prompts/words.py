@@ -1,0 +1,25 @@
+"""Says what a tokenizer is to a prompt: a plain value, so that prompts are made without any heavy import.
+
+Every string that a model ever sees, in training and in serving, is made in this folder and nowhere else. A prompt is
+put together from token ids, part by part: only the query, never the frame around it, can be cut, the part in front of
+the query is the same ids for every query (so its computation can be shared), and text inside a query can never become
+a special token.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Words:
+    """A tokenizer as a value: `encode` turns a user's text into ids, none of them special; head and tail frame them.
+
+    `frame` turns our own words around a text into ids, special ones where the model has them (bge-en-icl has
+    <instruct>). `end` is a decoder's end token, which follows only where the embedder's prompt asks for it.
+    """
+
+    encode: Callable[[str], list[int]]
+    frame: Callable[[str], list[int]]
+    head: tuple[int, ...]  # [CLS] or the beginning of a sequence, where the model has one
+    tail: tuple[int, ...]  # [SEP], where the model has one
+    end: tuple[int, ...] = ()

@@ -1,0 +1,113 @@
+"""Turns an iteration's params.toml and the command line's overrides into one frozen Settings, or says what is wrong."""
+
+import json
+import tomllib
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from shared.artifacts.files import replacing
+from shared.settings.sections import Settings
+
+ITERATIONS = Path("training/iterations")
+RUNS = Path("runs")
+
+
+def load_settings(iteration: str, overrides: list[str] = ()) -> Settings:
+    """Settings of `iteration`: defaults, its params.toml, then `section.key=value`. ValueError names the bad key."""
+    path = ITERATIONS / iteration / "params.toml"
+    if not path.is_file():
+        known = ", ".join(sorted(folder.parent.name for folder in ITERATIONS.glob("*/params.toml")))
+        raise ValueError(f"there is no iteration {iteration!r}; there are: {known}")
+    try:
+        sections = tomllib.loads(path.read_text())
+    except tomllib.TOMLDecodeError as error:
+        raise ValueError(f"{path}: {error}") from None
+    for override in overrides:
+        _override(sections, override)
+    return _checked(sections, f"{path} and the command line" if overrides else str(path))
+
+
+def read_settings(run: Path) -> Settings:
+    """The settings a run folder was started with. Raises ValueError where there are none."""
+    path = run / "settings.json"
+    if not path.is_file():
+        raise ValueError(f"{path} does not exist: python -m training settings iter={run.parent.name} split={run.name}")
+    return _checked(json.loads(path.read_text()), str(path))
+
+
+def override_settings(settings: Settings, overrides: list[str]) -> Settings:
+    """`settings` with `section.key=value` in place of their own. Raises ValueError naming the bad key."""
+    sections = json.loads(settings.model_dump_json())
+    for override in overrides:
+        _override(sections, override)
+    return _checked(sections, "the command line")
+
+
+def write_settings(settings: Settings, run: Path) -> None:
+    """Write the resolved settings as `run`/settings.json, unless that file says the same already."""
+    text = settings.model_dump_json(indent=1) + "\n"
+    path = run / "settings.json"
+    if path.is_file() and path.read_text() == text:
+        return
+    run.mkdir(parents=True, exist_ok=True)
+    with replacing(path) as partial:
+        partial.write_text(text)
+
+
+def _override(sections: dict, override: str) -> None:
+    key, equals, text = override.partition("=")
+    names = key.split(".")
+    if not equals or len(names) < 2:
+        raise ValueError(f"{override!r} is no section.key=value, as in train_embedder.rate=2e-4")
+    for name in names[:-1]:
+        sections = sections.setdefault(name, {})
+        if not isinstance(sections, dict):
+            raise ValueError(f"{override!r}: {name} is a value, not a section")
+    try:
+        sections[names[-1]] = tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        sections[names[-1]] = text  # a bare word: prepare.competition=data/eedi
+
+
+def _checked(sections: dict, source: str) -> Settings:
+    try:
+        text = json.dumps(sections, default=lambda value: {"": str(value)})  # a TOML date, which no setting takes
+        settings = Settings.model_validate_json(text)
+    except ValidationError as errors:
+        error = errors.errors()[0]
+        key = ".".join(str(part) for part in error["loc"])
+        raise ValueError(f"{source}: {key}: {error['msg']}, got {str(error['input'])[:80]!r}") from None
+    _cross_check(settings, source)
+    return settings
+
+
+def _cross_check(settings: Settings, source: str) -> None:
+    if bool(settings.iteration.previous) == (settings.miner is not None):
+        raise ValueError(
+            f"{source}: give either iteration.previous or a [miner], the model that mines when there is no previous"
+        )
+    for name in ("embedder", "reranker"):
+        train, merge = getattr(settings, f"train_{name}"), getattr(settings, f"merge_{name}")
+        mine = getattr(settings, f"mine_for_{name}")
+        if merge.epoch > train.epochs:
+            raise ValueError(
+                f"{source}: merge_{name}.epoch: {merge.epoch} is never trained; train_{name}.epochs is {train.epochs}"
+            )
+        if mine.lowest >= mine.highest:
+            raise ValueError(f"{source}: mine_for_{name}.lowest: {mine.lowest} is not below highest, {mine.highest}")
+        if train.group - 1 > mine.count:
+            raise ValueError(
+                f"{source}: train_{name}.group: {train.group} needs {train.group - 1} negatives; "
+                f"mine_for_{name}.count is {mine.count}"
+            )
+        if train.distill and not settings.iteration.previous:
+            raise ValueError(
+                f"{source}: train_{name}.distill: {train.distill} needs a teacher, and iteration.previous is empty"
+            )
+    depth, kept = settings.train_reranker.depth, settings.mine_for_reranker.kept
+    if depth > kept:
+        raise ValueError(f"{source}: train_reranker.depth: {depth} is more than mine_for_reranker.kept, {kept}")
+    depth, pool = settings.evaluate.depth, settings.evaluate.pool
+    if depth > pool:
+        raise ValueError(f"{source}: evaluate.depth: {depth} is more than evaluate.pool, {pool}")

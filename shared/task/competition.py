@@ -1,0 +1,159 @@
+"""Reads the competition's raw CSV files into checked tables; a defect is refused with its place and the way out."""
+
+import itertools
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from shared.task.csv_records import CompetitionError, Record, defect, read_records, shorten
+from shared.task.tables import MISCONCEPTIONS, QUERIES
+
+__all__ = [
+    "Competition",
+    "CompetitionError",
+    "check_competition",
+    "read_competition",
+    "read_misconceptions",
+    "stream_test",
+]
+
+OPTIONS = ("A", "B", "C", "D")
+QUESTION_COLUMNS = (
+    *("QuestionId", "ConstructId", "ConstructName", "SubjectId", "SubjectName", "CorrectAnswer", "QuestionText"),
+    *(f"Answer{option}Text" for option in OPTIONS),
+)
+LABEL_COLUMNS = tuple(f"Misconception{option}Id" for option in OPTIONS)
+MISCONCEPTION_COLUMNS = ("MisconceptionId", "MisconceptionName")
+QUESTIONS = 1000  # read together: a record in Python takes ten times its text
+SUBMISSION_COLUMNS = ("QuestionId_Answer", "MisconceptionId")
+
+
+@dataclass(frozen=True)
+class Competition:
+    """`train` (None where not needed) and `test` have schema QUERIES, a row per wrong option; then MISCONCEPTIONS."""
+
+    train: pl.DataFrame | None
+    test: pl.DataFrame
+    misconceptions: pl.DataFrame
+
+
+def read_competition(folder: Path, *, need_train: bool = True) -> Competition:
+    """The tables of `folder`, in the files' order; without `need_train`, train.csv is neither opened nor missed.
+
+    Texts lose the white space around them and nothing else. Raises CompetitionError, a one-line ValueError.
+    """
+    folder = Path(folder)
+    misconceptions = read_misconceptions(folder)
+    known = set(misconceptions["misconception_id"])
+    train = _read_queries(folder / "train.csv", "train", known) if need_train else None
+    return Competition(train, _read_queries(folder / "test.csv", "test", known), misconceptions)
+
+
+def check_competition(folder: Path) -> list[tuple[str, int]]:
+    """(file, rows) of the competition's four files, a row being a question. Raises CompetitionError at a defect."""
+    folder = Path(folder)
+    competition = read_competition(folder)
+    assert competition.train is not None  # need_train is the default
+    submission = _check_submission(folder / "sample_submission.csv", competition.test["query_id"].to_list())
+    return [
+        ("train.csv", competition.train["question_id"].n_unique()),
+        ("test.csv", competition.test["question_id"].n_unique()),
+        ("misconception_mapping.csv", competition.misconceptions.height),
+        ("sample_submission.csv", submission),
+    ]
+
+
+def read_misconceptions(folder: Path) -> pl.DataFrame:
+    """The table MISCONCEPTIONS of `folder`, in the file's order."""
+    records = list(read_records(Path(folder) / "misconception_mapping.csv", MISCONCEPTION_COLUMNS))
+    ids = _unique_ids(records, "MisconceptionId")
+    texts = [record.text("MisconceptionName") for record in records]  # may repeat: 2068 and 2142 have the same words
+    return pl.DataFrame({"misconception_id": ids, "text": texts}, schema=MISCONCEPTIONS)
+
+
+def stream_test(folder: Path, questions: int) -> Iterator[pl.DataFrame]:
+    """The test rows of `read_competition`, so many questions at a time: memory does not grow with the file."""
+    yield from _stream_queries(Path(folder) / "test.csv", "test", set(), questions)
+
+
+def _read_queries(path: Path, fold: str, known: set[int]) -> pl.DataFrame:
+    return pl.concat(_stream_queries(path, fold, known, QUESTIONS))
+
+
+def _stream_queries(path: Path, fold: str, known: set[int], questions: int) -> Iterator[pl.DataFrame]:
+    columns = QUESTION_COLUMNS + (LABEL_COLUMNS if fold == "train" else ())
+    records, seen = read_records(path, columns), np.zeros(0, np.int64)
+    while part := list(itertools.islice(records, questions)):
+        ids = _unique_ids(part, "QuestionId")
+        seen = _add_ids(seen, np.array(ids), part, columns)
+        rows = [row for record, number in zip(part, ids, strict=True) for row in _queries(record, number, fold, known)]
+        yield pl.DataFrame(rows, schema=QUERIES, orient="row")
+
+
+def _add_ids(seen: np.ndarray, ids: np.ndarray, part: list[Record], columns: tuple[str, ...]) -> np.ndarray:
+    """The sorted ids of all questions so far: 8 bytes each, where a table of their lines would take a hundred."""
+    places = np.searchsorted(seen, ids)
+    again = np.flatnonzero(np.append(seen, -1)[places] == ids)
+    if len(again):
+        record, number = part[again[0]], int(ids[again[0]])
+        line = next(old.line for old in read_records(record.path, columns) if old.id("QuestionId") == number)
+        raise record.defect("QuestionId", f"{number} is also the id on line {line}; remove one of the two rows")
+    order = np.argsort(ids)
+    return np.insert(seen, places[order], ids[order])
+
+
+def _unique_ids(records: Iterable[Record], column: str) -> list[int]:
+    lines = {}
+    for record in records:
+        number = record.id(column)
+        if number in lines:
+            raise record.defect(column, f"{number} is also the id on line {lines[number]}; remove one of the two rows")
+        lines[number] = record.line
+    return list(lines)
+
+
+def _queries(record: Record, question_id: int, fold: str, known: set[int]) -> Iterator[tuple]:
+    for column in ("ConstructId", "SubjectId"):  # nobody uses them, but they show a row whose fields have shifted
+        record.id(column)
+    shared = [record.text(column) for column in ("ConstructName", "SubjectName", "QuestionText")]
+    answers = {option: record.text(f"Answer{option}Text") for option in OPTIONS}
+    correct = record.fields["CorrectAnswer"]
+    if correct not in answers:
+        raise record.defect("CorrectAnswer", f"{shorten(correct)} is not a letter from A to D; name the correct option")
+    labels = _labels(record, correct, known) if fold == "train" else {}
+    for option in OPTIONS:
+        if option != correct:  # its text may still be the correct one's: one real question has such an option
+            texts = (*shared, answers[correct], answers[option])
+            yield (f"{question_id}_{option}", question_id, *texts, labels.get(option), fold)
+
+
+def _labels(record: Record, correct: str, known: set[int]) -> dict[str, int]:
+    labels = {}
+    for option, column in zip(OPTIONS, LABEL_COLUMNS, strict=True):
+        if not (value := record.fields[column]):
+            continue
+        labels[option] = record.id(column, point_zero=True)  # pandas wrote them beside empty ones, hence as 1672.0
+        if option == correct:
+            raise record.defect(column, f"{shorten(value)} labels the correct option; empty it or mend CorrectAnswer")
+        if labels[option] not in known:
+            what = f"misconception {shorten(value)} is not in misconception_mapping.csv"
+            raise record.defect(column, f"{what}; mend the id, or empty it where there is no label")
+    return labels
+
+
+def _check_submission(path: Path, query_ids: list[str]) -> int:
+    """The number of rows. Their misconceptions are placeholders, so only the keys are looked at."""
+    column, lines, wanted = "QuestionId_Answer", {}, set(query_ids)
+    for record in read_records(path, SUBMISSION_COLUMNS):
+        key = record.fields[column]
+        if key not in wanted:
+            raise record.defect(column, f"{shorten(key)} is not a wrong option of test.csv; remove the row")
+        if key in lines:
+            raise record.defect(column, f"{shorten(key)} is also on line {lines[key]}; remove one of the two rows")
+        lines[key] = record.line
+    if missing := [query_id for query_id in query_ids if query_id not in lines]:
+        raise defect(path, f"no row for {shorten(missing[0])}, a wrong option of test.csv; add it", column=column)
+    return len(lines)

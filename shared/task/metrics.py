@@ -1,0 +1,107 @@
+"""Measures rankings: MAP@25, recall@k, seen against unseen misconceptions, with bootstrap intervals over questions."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import polars as pl
+
+from shared.settings.sections import UNSEEN
+from shared.task.folds import seed_of
+
+K = 25  # the competition scores the first 25
+
+
+def find_ranks(queries: pl.DataFrame, ranked: pl.DataFrame) -> pl.DataFrame:
+    """Rank of every labelled query's right misconception: query_id, question_id, misconception_id, rank (null: absent).
+
+    `ranked` has query_id, misconception_id and rank, 1 the best.
+    """
+    labelled = queries.drop_nulls("misconception_id").select("query_id", "question_id", "misconception_id")
+    return labelled.join(
+        ranked.select("query_id", "misconception_id", "rank"),
+        on=["query_id", "misconception_id"],
+        how="left",
+        maintain_order="left",
+    )
+
+
+def average_precision(rank: pl.Expr) -> pl.Expr:
+    """AP@25 of a query with one right answer: 1 / rank, 0 below rank 25 or where it is absent."""
+    return pl.when(rank <= K).then(1 / rank).otherwise(0.0)
+
+
+def summarise(
+    ranks: pl.DataFrame, seen: set[int], *, unseen_weight: float = UNSEEN, recall_at: int = K, resamples: int = 1000
+) -> dict[str, dict]:
+    """MAP@25 and recall of `ranks` (from find_ranks) for all, seen, unseen, and both weighted as `unseen_weight` says.
+
+    Each is {"map@25", "recall@k", "low", "high", "pairs"}; low and high hold 95 % of MAP@25 when whole questions are
+    drawn again. A part without pairs is left out; no pairs at all give {}.
+    """
+    if ranks.is_empty():
+        return {}
+    rows = ranks.with_columns(pl.col("misconception_id").is_in(sorted(seen)).alias("seen"))
+    found = (rows["rank"] <= recall_at).fill_null(False).to_numpy()
+    recalls = {part: found[inside].mean() for part, inside in _parts(rows).items()}
+    pairs = {part: int(inside.sum()) for part, inside in _parts(rows).items()} | {"weighted": len(rows)}
+    if "seen" in recalls and "unseen" in recalls:
+        recalls["weighted"] = (1 - unseen_weight) * recalls["seen"] + unseen_weight * recalls["unseen"]
+    figures = {}
+    for part, maps in resample_maps([rows], unseen_weight=unseen_weight, resamples=resamples).items():
+        low, high = interval(maps[0])
+        figures[part] = {
+            "map@25": float(maps[0, 0]),
+            f"recall@{recall_at}": float(recalls[part]),
+            "low": low,
+            "high": high,
+            "pairs": pairs[part],
+        }
+    return figures
+
+
+def resample_maps(
+    tables: Sequence[pl.DataFrame], *, unseen_weight: float = UNSEEN, resamples: int = 1000
+) -> dict[str, np.ndarray]:
+    """MAP@25 of every table (question_id, seen, rank) as {part: [tables, 1 + resamples]}.
+
+    Column 0 is the figure itself. In each other column whole questions are drawn with replacement, the same ones in
+    every table: a difference or a mean of tables within a column keeps what they have in common. The parts are all,
+    seen, unseen and weighted; one that a table has no pairs of is left out.
+    """
+    questions = np.unique(np.concatenate([table["question_id"].to_numpy() for table in tables]))
+    even = np.full(len(questions), 1 / len(questions))
+    drawn = np.random.default_rng(seed_of("bootstrap")).multinomial(len(questions), even, size=resamples)
+    counts = np.vstack([np.ones_like(drawn[:1]), drawn])
+    rows = [_part_maps(table, counts, questions) for table in tables]
+    maps = {part: np.stack([row[part] for row in rows]) for part in rows[0] if all(part in row for row in rows)}
+    if "seen" in maps and "unseen" in maps:
+        maps["weighted"] = (1 - unseen_weight) * maps["seen"] + unseen_weight * maps["unseen"]
+    return maps
+
+
+def interval(values: np.ndarray) -> tuple[float, float]:
+    """What holds 95 % of the resamples in a row of `resample_maps`."""
+    low, high = np.percentile(values[1:], [2.5, 97.5])
+    return float(low), float(high)
+
+
+def _parts(rows: pl.DataFrame) -> dict[str, np.ndarray]:
+    seen = rows["seen"].to_numpy()
+    parts = {"all": np.ones_like(seen), "seen": seen, "unseen": ~seen}
+    return {part: inside for part, inside in parts.items() if inside.any()}
+
+
+def _part_maps(rows: pl.DataFrame, counts: np.ndarray, questions: np.ndarray) -> dict[str, np.ndarray]:
+    """{part: [columns of `counts`]}; a resample without any row of a tiny part counts as 0."""
+    ap = rows.select(average_precision(pl.col("rank"))).to_series().to_numpy()
+    times = counts[:, np.searchsorted(questions, rows["question_id"].to_numpy())]
+    return {
+        part: times[:, inside] @ ap[inside] / np.maximum(times[:, inside].sum(1), 1)
+        for part, inside in _parts(rows).items()
+    }
+
+
+def kendall_tau(one: np.ndarray, other: np.ndarray) -> float:
+    """Share of pairs that two rows of scores [N], N >= 2, put in the same order, less that of those they do not."""
+    upper = np.triu_indices(len(one), 1)
+    return float(np.mean(np.sign(one[:, None] - one)[upper] * np.sign(other[:, None] - other)[upper]))

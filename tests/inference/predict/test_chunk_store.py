@@ -1,0 +1,87 @@
+"""Guards chunk_store.py: the file on disk is whole, is the newest order, and is written seldom."""
+
+import polars as pl
+import pytest
+
+from inference.predict.chunk_store import Board
+from shared.task.submission import check_submission, read_submission
+from shared.task.tables import RANKED
+
+
+class Clock:
+    now = 0.0
+
+    def __call__(self):
+        self.now += 1  # every look at it takes a second
+        return self.now
+
+
+@pytest.fixture
+def board(tmp_path, queries):
+    board = Board(tmp_path / "submission.csv", Clock())
+    board.add(queries[:5])
+    board.add(queries[5:])
+    return board
+
+
+def ranking(board, ids):
+    def rank(chunk):
+        rows = [
+            (query, id_, place, 0.0, None)
+            for query in board.read("queries", chunk)["query_id"]
+            for place, id_ in enumerate(ids, 1)
+        ]
+        return pl.DataFrame(rows, schema=RANKED, orient="row")
+
+    return rank
+
+
+def test_the_chunks_become_one_valid_file_in_the_order_of_the_rows(board, queries):
+    board.publish(ranking(board, [12, 10]), True)
+    assert len(read_submission(board.out, queries, {10, 12})) == 28
+    assert list(board.query_ids()) == queries["query_id"].to_list()
+    assert check_submission(board.out, queries["query_id"], {10, 12}) == 14
+    board.close()
+    assert [path.name for path in board.out.parent.iterdir()] == ["submission.csv"]
+
+
+def test_only_what_changed_is_ranked_again_and_only_after_fifty_times_what_writing_took(board, queries):
+    assert board.publish(ranking(board, [10]), False) == 1  # at 1 s; took from 1 to 2
+    board.keep("scored", 1, queries.select("query_id"))
+    assert board.publish(ranking(board, [12]), False) == 1 and "12" not in board.out.read_text()  # too early
+    board.clock.now += 50
+    board.publish(ranking(board, [12]), False)
+    assert [line.split(",")[1] for line in board.out.read_text().splitlines()[1:]] == ["10"] * 5 + ["12"] * 9
+    before = board.out.stat().st_ino
+    board.publish(ranking(board, [40]), True)  # nothing new is known
+    assert board.out.stat().st_ino == before
+
+
+def test_a_ranking_that_misses_a_query_leaves_the_file_as_it_was(board):
+    board.publish(ranking(board, [10]), True)
+    text = board.out.read_text()
+    board.keep("scored", 0, pl.DataFrame())
+    with pytest.raises(ValueError, match="has no candidate"):
+        board.publish(lambda chunk: ranking(board, [12])(chunk).filter(pl.col("query_id") != "1_B"), True)
+    with pytest.raises(AssertionError, match="ranked twice"):
+        board.publish(ranking(board, [12, 12]), True)
+    assert board.out.read_text() == text
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("1_A,10", "1_A,", "row 1_A"),
+        ("1_A,10", "1_A,10 10", "row 1_A"),
+        ("1_A,10", "1_A,99", "row 1_A"),
+        ("1_A,10\n", "", "where query 1_A should"),
+        ("7_D,10\n", "", "None stands where query 7_D should"),
+        ("7_D,10\n", "7_D,10\n9_A,10\n", "where query None should"),
+        ("QuestionId_Answer", "Id", "expected"),
+    ],
+)
+def test_a_file_that_is_not_valid_is_refused(board, queries, old, new, words):
+    board.publish(ranking(board, [10]), True)
+    board.out.write_text(board.out.read_text().replace(old, new, 1))
+    with pytest.raises(ValueError, match=words):
+        check_submission(board.out, queries["query_id"], {10})

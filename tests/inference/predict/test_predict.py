@@ -1,0 +1,242 @@
+"""Guards predict.py and its command line, end to end with small real models: calibrated, plain, together."""
+
+import json
+import shutil
+import time
+
+import numpy as np
+import polars as pl
+import pytest
+
+from inference.__main__ import main
+from inference.engines.open import open_scorer
+from inference.fusion.calibration import NAME, Calibration, apply, plain, write_calibration
+from inference.fusion.ensemble import Member, Models
+from inference.machine.profiles import load_profile
+from inference.predict.anytime import Limit
+from inference.predict.chunk_store import Board
+from inference.predict.predict import read_rows
+from inference.predict.rerank_chunks import open_scoring
+from inference.predict.state import Run
+from inference.reranking.pointwise import rerank, score_with
+from inference.retrieval.bm25 import WordIndex
+from inference.retrieval.retrieve import retrieve
+from inference.retrieval.vector_cache import VectorStore
+from shared.artifacts.card import read_embedder_card
+from shared.artifacts.manifest import write_manifest
+from shared.task.competition import read_competition
+from shared.task.submission import COLUMNS, read_submission
+
+CPU = load_profile("cpu")
+HOW = {"engine": "hf", "profile": CPU}
+
+
+@pytest.fixture
+def predict(competition, models, tmp_path, capsys):
+    """Run the command line and give the rows of its submission: predict("e1", "r1", "--depth", "4")."""
+
+    def run(embedders: str, rerankers: str, *more: str, status: int = 0) -> pl.DataFrame:
+        arguments = ["predict", "--profile", "cpu", "--engine", "hf", "--competition", str(competition)]
+        arguments += [text for name in embedders.split() for text in ("--embedder", str(models / name))]
+        arguments += [text for name in rerankers.split() for text in ("--reranker", str(models / name))]
+        assert main([*arguments, "--out", str(tmp_path / "submission.csv"), *more]) == status, capsys.readouterr().err
+        return pl.read_csv(tmp_path / "submission.csv", columns=list(COLUMNS))
+
+    return run
+
+
+@pytest.fixture
+def calibration(competition, models):
+    """A calibration in the folder of r1, which later tests do not see."""
+    labelled = read_competition(competition).train["misconception_id"].drop_nulls().unique().sort().to_list()
+    made = Calibration(
+        retrieved=60,
+        depth=4,
+        extra=3,
+        blend=20.0,
+        offset=2.0,
+        tail_offset=0.2,
+        labelled=tuple(labelled),
+    )
+    write_calibration(made, models / "r1")
+    yield made
+    (models / "r1" / NAME).unlink()
+
+
+def first(ranked):
+    best = ranked.filter(pl.col("rank") <= 25).sort("query_id", "rank")
+    lists = best.group_by("query_id", maintain_order=True).agg(pl.col("misconception_id").cast(pl.String))
+    return dict(zip(lists["query_id"], lists["misconception_id"].list.join(" "), strict=True))
+
+
+def rows(submission):
+    return dict(submission.iter_rows())
+
+
+def test_without_a_calibration_the_order_is_the_rerankers(predict, competition, models, capsys):
+    submission = predict("e1", "r1", "--depth", "4")
+    assert "calibration  none: " in capsys.readouterr().out
+    data, card = read_competition(competition, need_train=False), read_embedder_card(models / "e1")
+    candidates = retrieve(data.test, data.misconceptions, models / "e1", card, k=25, **HOW)
+    ranked = rerank(data.test, data.misconceptions, candidates, models / "r1", depth=4, **HOW)
+    assert rows(submission) == first(ranked)
+
+
+def test_a_calibration_beside_the_reranker_decides_and_can_be_ignored(
+    predict, competition, models, calibration, capsys
+):
+    calibrated = predict("e1", "r1")
+    assert "calibration  depth 4, extra 3, blend 20, offset 2, tail offset 0.2" in capsys.readouterr().out
+    data, card = read_competition(competition, need_train=False), read_embedder_card(models / "e1")
+    candidates = retrieve(data.test, data.misconceptions, models / "e1", card, k=60, **HOW)
+    never = ~pl.col("misconception_id").is_in(list(calibration.labelled))
+    behind = candidates.filter(never & (pl.col("rank") > 4)).group_by("query_id", maintain_order=True).head(3)
+    pairs = pl.concat([candidates.filter(pl.col("rank") <= 4), behind]).select("query_id", "misconception_id")
+    assert len(pairs) == 7 * len(data.test)
+    scores = score_with(data.test, data.misconceptions, pairs, models / "r1", **HOW)
+    assert rows(calibrated) == first(apply(candidates, pairs.with_columns(scores), calibration))
+    ignored = predict("e1", "r1", "--depth", "4", "--no-calibration")
+    assert "calibration  none: ignored as asked" in capsys.readouterr().out
+    assert rows(ignored) != rows(calibrated)
+    (models / "r1" / NAME).rename(models / "kept.json")
+    assert rows(predict("e1", "r1", "--depth", "4")) == rows(ignored)
+    (models / "kept.json").rename(models / "r1" / NAME)
+
+
+def test_a_model_beside_itself_changes_nothing_and_beside_another_it_does(predict):
+    alone = rows(predict("e1", "r1", "--depth", "6"))
+    assert rows(predict("e1 e1=2", "r1=3 r1", "--depth", "6")) == alone
+    together = rows(predict("e1 e2", "r1 r2", "--depth", "6"))
+    assert together != alone
+    assert rows(predict("e1=1 e2=1e-9", "r1=1 r2=1e-9", "--depth", "6")) == alone  # hardly there
+    assert rows(predict("e1 e2", "r1 r2", "--depth", "6", "--average", "rank")).keys() == together.keys()
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("{}", "is no calibration of this version: retrieved: Field required; `just calibrate` makes one"),
+        ('{"retrieved": 25, "depth": 5, "labelled": [1, 999999]}', "calls misconception 999999 labelled"),
+    ],
+)
+def test_a_wrong_calibration_is_one_sentence_and_nothing_is_written(text, words, competition, models, tmp_path, capsys):
+    folder = shutil.copytree(models / "r1", tmp_path / "r")
+    (folder / NAME).write_text(text)
+    given = {"competition": competition, "embedder": models / "e1", "reranker": folder, "out": tmp_path / "out.csv"}
+    arguments = [text for name, value in given.items() for text in (f"--{name}", str(value))]
+    assert main(["predict", "--profile", "cpu", "--engine", "hf", *arguments]) == 2
+    error = capsys.readouterr().err
+    assert words in error and error.startswith("error: ") and error.count("\n") == 1
+    assert not (tmp_path / "out.csv").exists()
+
+
+def test_a_score_does_not_depend_on_the_order_of_a_candidates_neighbours(models, queries):
+    """No permutation is averaged out, then: the rerankers are pointwise. 1e-4 is rounding in float32."""
+    passages = {(5, 30, 31, 32): ((50, 51, 9), (52, 9), (60, 61, 62, 9), (70, 9)), (5, 40): ((53, 9), (54, 55, 9))}
+    prompts = [[*query, *passage] for query, group in passages.items() for passage in group]
+    with open_scorer("hf", models / "r1", CPU) as scorer:
+        straight = scorer.score(prompts)
+        turned = scorer.score(prompts[::-1])
+        alone = [scorer.score([prompt])[0] for prompt in prompts]
+    assert turned[::-1] == pytest.approx(straight, abs=1e-4)
+    assert alone == pytest.approx(straight, abs=1e-4)
+    assert straight.std() > 0.01
+
+
+def test_shards_and_a_limit_with_time_to_spare_change_no_byte(predict, tmp_path, monkeypatch):
+    calm = rows(predict("e1 e2", "r1 r2", "--depth", "6"))
+    assert json.loads((tmp_path / "budget.json").read_text())["rerankers"][1]["shards"] == 1
+    assert rows(predict("e1 e2", "r1 r2", "--depth", "6", "--deadline", str(time.monotonic() + 3600))) == calm
+    monkeypatch.setattr("inference.predict.predict.QUESTIONS", 1)
+    monkeypatch.setattr(
+        "inference.predict.rerank_chunks.CANDIDATE", 4000
+    )  # 16 x 4,096 / 4,000 / 6: two rows in a shard
+    assert rows(predict("e1 e2", "r1 r2", "--depth", "6")) == calm
+    assert json.loads((tmp_path / "budget.json").read_text())["rerankers"][1]["shards"] > 4
+
+
+@pytest.mark.parametrize("role", ["embedder", "reranker"])
+def test_a_broken_model_costs_its_part_and_the_status_says_so(role, predict, competition, models, tmp_path, capsys):
+    broken = shutil.copytree(models / f"{role[0]}1", models / f"{role[0]}broken", dirs_exist_ok=True)
+    (broken / "model.safetensors").write_bytes(b"no weights")
+    names = {"embedder": "e1", "reranker": "r1", role: broken.name}
+    assert predict(names["embedder"], names["reranker"], status=3).height > 0
+    error = capsys.readouterr().err
+    assert f"!!! {broken.name} failed: " in error and "attempt 2 of 2" in error
+    report = json.loads((tmp_path / "budget.json").read_text())
+    assert report["failed"] == [broken.name] and report["process"] == "ended by itself"
+    # without an embedder the reranker reads what shares words with the query; without a reranker it is as retrieved
+    alone = json.loads((tmp_path / "budget.json").read_text())["rerankers"][0]["rows_by_depth"]
+    assert alone == ({"25": 12} if role == "embedder" else {"0": 12})
+    data = read_competition(competition, need_train=False)
+    read_submission(tmp_path / "submission.csv", data.test, set(data.misconceptions["misconception_id"]))
+    shutil.rmtree(broken)
+
+
+def test_after_the_deadline_the_words_shared_are_the_order(predict, competition, tmp_path):
+    late = rows(predict("e1", "r1", "--deadline", str(time.monotonic() - 1)))
+    data = read_competition(competition, need_train=False)
+    assert late == first(WordIndex(data.misconceptions).rank(data.test, 25))
+    report = json.loads((tmp_path / "budget.json").read_text())
+    assert [part["ended"] for part in report["embedders"] + report["rerankers"]] == ["skipped, no time"] * 2
+
+
+def test_a_later_reranker_with_less_time_reads_what_the_ones_before_it_put_first(competition, models, tmp_path):
+    misconceptions = read_competition(competition, need_train=False).misconceptions
+    ensemble = Models((Member(models / "e1"),), (Member(models / "r1"), Member(models / "r2")))
+    board = Board(tmp_path / "submission.csv")
+    run = Run(ensemble, plain(6), misconceptions, board, "hf", CPU, Limit())
+    read_rows(run, competition)
+    every = np.arange(12)
+    with open_scoring(run, 0) as score:
+        score(every[:5], 0, 4)
+        score(every[5:], 0, 6)
+        score(every[:5], 4, 6)
+        score(every[:5], 4, 6)  # again, as after a failure behind the scores
+    by_first = run.rank_with(0, 1)
+    with open_scoring(run, 1) as score:
+        score(every, 0, 2)
+        score(every[3:4], 2, 5)
+    read = board.read("scored1", 0).sort("query_id", "misconception_id").select("query_id", "misconception_id")
+    fourth = board.read("queries", 0)["query_id"][3]
+    wanted = by_first.filter((pl.col("rank") <= 2) | ((pl.col("query_id") == fourth) & (pl.col("rank") <= 5)))
+    assert read.equals(wanted.sort("query_id", "misconception_id").select(read.columns))
+    # what the second never read stays behind what it read
+    final = run.rank(0).join(read.with_columns(read=pl.lit(True)), on=read.columns, how="left", maintain_order="left")
+    best = final.filter(pl.col("query_id") != fourth, pl.col("rank") <= 2)
+    assert not best["read"].has_nulls()
+
+
+def test_a_second_run_encodes_only_the_questions_that_changed(competition, models, tmp_path, capsys):
+    folder, store = shutil.copytree(competition, tmp_path / "competition"), tmp_path / "vectors"
+    embedder = shutil.copytree(models / "e1", tmp_path / "embedder")
+    given = {"competition": folder, "embedder": embedder, "reranker": models / "r1", "out": tmp_path / "s.csv"}
+    arguments = [text for name, value in {**given, "vectors": store}.items() for text in (f"--{name}", str(value))]
+    arguments = ["predict", "--profile", "cpu", "--engine", "hf", "--depth", "3", *arguments]
+    assert main(arguments) == 2 and "manifest" in capsys.readouterr().err  # whose vectors they are could not be told
+    write_manifest(embedder, {})
+    assert main(arguments) == 0
+    first = (tmp_path / "s.csv").read_text()
+    (of_model,) = store.iterdir()
+    known = len(VectorStore(of_model).keys)
+    (tmp_path / "s.csv").unlink()
+    assert main(arguments) == 0 and (tmp_path / "s.csv").read_text() == first
+    assert len(VectorStore(of_model).keys) == known
+    test = pl.read_csv(folder / "test.csv", infer_schema=False)
+    changed = pl.when(pl.int_range(pl.len()) == 1).then(pl.lit("Is it then?")).otherwise("SubjectName")
+    test.with_columns(changed.alias("SubjectName")).write_csv(folder / "test.csv")
+    assert main(arguments) == 0
+    assert len(VectorStore(of_model).keys) == known + 1  # the three options of a question, cut to 60 tokens
+
+
+def test_a_catalogue_too_large_for_memory_is_searched_on_disk(predict, monkeypatch):
+    in_memory = predict("e1", "r1", "--depth", "6")
+    monkeypatch.setattr("inference.predict.retrieve_chunks.LARGE", 10)
+    monkeypatch.setattr("inference.retrieval.sharded_corpus.SHARD_BYTES", 4 * 32 * 50)  # 50 misconceptions in a shard
+    on_disk = predict("e1", "r1", "--depth", "6")
+    same = [
+        one == other
+        for left, right in zip(in_memory[COLUMNS[1]], on_disk[COLUMNS[1]], strict=True)
+        for one, other in zip(left.split(), right.split(), strict=True)
+    ]
+    assert sum(same) > 0.9 * len(same)  # float16 moves near ties

@@ -1,0 +1,123 @@
+"""Guards pushes at a Kaggle whose listings are minutes behind, and with every order of a version's states.
+
+In 80 sequences a write is carried out, mostly without an answer, and shows only minutes later.
+"""
+
+import itertools
+import json
+import random
+import socket
+
+import pytest
+import requests
+
+from kaggle_kernels.api import retries as calls
+from kaggle_kernels.api.retries import Lost, Refused
+from tests.kaggle_kernels.bad_luck import STEPS, check_dataset, run_until_done
+from tests.kaggle_kernels.kaggle_checkout import failure
+from tests.kaggle_kernels.kaggle_server import Version
+from tests.kaggle_kernels.kaggle_storage import Fault
+
+LAGS = (60, 200, 700, 1500)  # seconds; some are longer than one run looks, all are shorter than record.LAG
+LOST = ("cut_after", "500_after", "half_after", "empty_after")
+FIRST = (["push-code"], ["push-models", "iter=1"], ["push-wheels"], ["push-kernel", "iter=1"])
+
+
+def _writes(server) -> list[int]:
+    calls = ("CreateDataset", "CreateDatasetVersion", "SaveKernel", "CreateCodeSubmission", "StartBlobUpload")
+    return [server.count(call) for call in calls]
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_a_dataset_whose_answer_is_lost_and_which_shows_late_is_sent_once(seed, server, publish, checkout, kill):
+    draw = random.Random(f"late dataset {seed}")
+    if past := draw.choice(["", "READY", "FAILED"]):
+        server.datasets["malrule-code"] = {
+            "private": True,
+            "versions": [Version({"a": b""}, "", [past], 0)],
+            "created": {},
+        }
+    call = "CreateDatasetVersion" if past else "CreateDataset"
+    server.faults = [Fault(call, 0, draw.choice(LOST))] if draw.random() < 0.7 else []
+    server.lags, server.files_lag = [draw.choice(LAGS)], draw.choice([0, 0, 90, 500])
+    server.statuses = [[*draw.choices(STEPS, k=draw.randrange(3)), "READY"]]
+    outcome = run_until_done(draw, publish, ["push-code"], kill)
+    assert "malrule-code version" in outcome.out
+    check_dataset(server, checkout, "malrule-code")
+    assert server.count(call) == 1
+    assert len(server.storage.completed()) == len(set(server.storage.completed()))
+    before = _writes(server)
+    assert "already there" in publish("push-code").out and _writes(server) == before
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_kernel_whose_answer_is_lost_and_which_shows_late_is_pushed_once(seed, server, publish, checkout, kill):
+    draw = random.Random(f"late kernel {seed}")
+    assert all(publish(*command).code == 0 for command in FIRST[:3])
+    server.faults = [Fault("SaveKernel", 0, draw.choice(LOST))] if draw.random() < 0.7 else []
+    server.lags = [draw.choice(LAGS)]
+    run_until_done(draw, publish, ["push-kernel", "iter=1"], kill)
+    assert len(server.kernels["malrule-submit"]["versions"]) == 1
+    again = publish("push-kernel", "iter=1")  # the listing may still be behind what the lock says
+    assert "version 1 is already there" in again.out and len(server.kernels["malrule-submit"]["versions"]) == 1
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_submission_whose_answer_is_lost_and_which_shows_late_is_entered_once(seed, server, publish, checkout, kill):
+    draw = random.Random(f"late submission {seed}")
+    assert all(publish(*command).code == 0 for command in FIRST)
+    server.faults = [Fault("CreateCodeSubmission", 0, draw.choice(LOST))] if draw.random() < 0.7 else []
+    server.lags = [draw.choice(LAGS)]
+    run_until_done(draw, publish, ["submit"], kill)
+    assert len(server.submissions) == 1
+    record = json.loads((checkout / "runs/iter1/full/submission.json").read_text())
+    assert (record["ref"], record["public_score"]) == (1, "0.505")
+
+
+def test_a_write_that_nobody_knows_the_end_of_is_told_with_the_time_and_both_ways_out(server, publish):
+    server.faults = [Fault("CreateDataset", 0, "cut")]  # it never was carried out
+    said = failure(publish("push-code"))
+    assert "Kaggle gave no answer when malrule-code was sent at 2027-01-15T08:00:00+00:00" in said
+    assert "from 2027-01-15T08:30:00+00:00 on, or with --again, it is sent once more" in said
+    assert "gave no answer" in failure(publish("push-code")) and server.count("CreateDataset") == 1
+    assert publish("push-code", "--again").code == 0
+    assert server.count("CreateDataset") == 2 and len(server.newest("malrule-code").files) == 5
+    assert len(server.storage.completed()) == 5  # the bytes themselves travelled once
+
+
+def test_what_never_was_carried_out_is_sent_again_after_half_an_hour(server, publish):
+    server.faults = [Fault("CreateDataset", 0, "cut")]
+    for _ in range(2):
+        assert "gave no answer" in failure(publish("push-code"))
+    publish.clock.sleep(1800)
+    assert publish("push-code").code == 0 and server.count("CreateDataset") == 2
+
+
+@pytest.mark.parametrize("proxies", [{}, {"http": "http://127.0.0.1:1"}])  # nobody listens on port 1
+def test_a_write_that_found_no_connection_was_not_sent(proxies):
+    with pytest.raises(Refused, match="Kaggle cannot be reached, so dataset x was not sent"):
+        calls.order("dataset x", lambda: requests.post("http://127.0.0.1:1/", proxies=proxies, timeout=5))
+
+
+def test_a_write_into_a_connection_that_falls_silent_may_have_been_carried_out():
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"http://127.0.0.1:{silent.getsockname()[1]}/"
+        with pytest.raises(Lost, match="no clear answer from Kaggle about dataset x"):
+            calls.order("dataset x", lambda: requests.post(address, proxies={"http": ""}, timeout=0.2))
+
+
+@pytest.mark.parametrize("last", ["READY", "FAILED"])
+def test_every_order_of_states_ends_as_the_last_one_says(last, server, publish, checkout):
+    orders = [order for count in range(3) for order in itertools.permutations(STEPS, count)]
+    assert len(orders) == 1 + 7 + 42
+    for number, order in enumerate(orders):
+        server.reset()
+        for path in [*checkout.glob("datasets_meta/*.lock.json"), *checkout.glob(".cache/kaggle/*/push.json")]:
+            path.unlink()
+        server.now, server.statuses = publish.clock.now, [[*order, last]]
+        outcome = publish("push-code")
+        assert (outcome.code == 0) is (last == "READY"), (number, order, outcome)
+        assert ("version 1 is there" in outcome.out) is (last == "READY")
+        if last == "FAILED":
+            assert "could not process it (FAILED)" in failure(outcome)
+        assert server.count("CreateDataset") == 1

@@ -1,0 +1,125 @@
+"""Guards embedder.py: the exact text that a model sees, read back from ids that stand for one character each."""
+
+from dataclasses import replace
+
+import pytest
+
+from inference.engines.tokenizer import embedder_words, load_tokenizer, reranker_words, yes_token
+from shared.prompts.embedder import EmbedderPrompt, Example, embedder_passage, embedder_query
+from shared.prompts.pointwise import RerankerPrompt, reranker_passage, reranker_query
+from shared.prompts.query import query_text, question_of
+from shared.prompts.words import Words
+
+
+def letters(text: str) -> list[int]:
+    return [ord(letter) for letter in text]
+
+
+WORDS = Words(letters, letters, head=(1,), tail=(2,))
+HEAD, TAIL = chr(1), chr(2)
+LONG = EmbedderPrompt(task="T", query_tokens=99, passage_tokens=99, example_query_tokens=99, example_passage_tokens=99)
+EXAMPLES = [Example("first", "one"), Example("second", "two")]
+
+
+def read(ids):
+    return "".join(map(chr, ids))
+
+
+def test_a_query_says_all_that_is_asked():
+    expected = "Subject: S\nConstruct: C\nQuestion: Q\nCorrect answer: 1\nWrong answer: 2"
+    assert query_text(construct="C", subject="S", question="Q", correct="1", wrong="2") == expected
+
+
+def test_a_query_with_examples_is_flagembeddings_in_context_format():
+    expected = (
+        "<instruct>T\n<query>first\n<response>one\n\n"
+        "<instruct>T\n<query>second\n<response>two\n\n"
+        "<instruct>T\n<query>third\n<response>"
+    )
+    assert read(embedder_query(WORDS, LONG, EXAMPLES, "third")) == HEAD + expected + TAIL
+    assert read(embedder_query(WORDS, LONG, [], "third")) == HEAD + "<instruct>T\n<query>third\n<response>" + TAIL
+
+
+def test_without_a_task_the_query_stands_alone():
+    plain = EmbedderPrompt("", 4, 9, 9, 9)
+    assert read(embedder_query(WORDS, plain, EXAMPLES, "third")) == HEAD + "thir" + TAIL
+
+
+def test_only_texts_are_cut_never_the_frame_around_them():
+    short = EmbedderPrompt("T", query_tokens=2, passage_tokens=3, example_query_tokens=4, example_passage_tokens=1)
+    expected = "<instruct>T\n<query>firs\n<response>o\n\n<instruct>T\n<query>th\n<response>"
+    assert read(embedder_query(WORDS, short, EXAMPLES[:1], "third")) == HEAD + expected + TAIL
+    assert read(embedder_passage(WORDS, short, "passage")) == HEAD + "pas" + TAIL
+    pair = RerankerPrompt(query_tokens=2, passage_tokens=3, instruction="Yes or No?")
+    assert read(reranker_query(WORDS, pair, "query")) == HEAD + "A: qu"
+    assert read(reranker_passage(WORDS, pair, "passage")) == "\nB: pas\nYes or No?"
+
+
+def test_a_pair_is_a_then_b_then_the_instruction():
+    pair = RerankerPrompt(query_tokens=99, passage_tokens=99, instruction="Yes or No?")
+    ids = [*reranker_query(WORDS, pair, "q"), *reranker_passage(WORDS, pair, "p")]
+    assert read(ids) == HEAD + "A: q\nB: p\nYes or No?"  # no tail: the next token is the answer
+
+
+def test_an_instruction_that_comes_first_stands_behind_the_query_for_all_candidates():
+    pair = RerankerPrompt(query_tokens=99, passage_tokens=99, instruction="Yes or No?", instruction_place="first")
+    assert read(reranker_query(WORDS, pair, "q")) == HEAD + "A: q\nYes or No?"
+    assert read(reranker_passage(WORDS, pair, "p")) == "\nB: p\n"
+
+
+def test_every_query_has_the_same_ids_in_front():
+    one, two = (embedder_query(WORDS, LONG, EXAMPLES, text) for text in ("x", "y"))
+    assert [a == b for a, b in zip(one, two, strict=True)].count(False) == 1
+
+
+@pytest.mark.parametrize("name", ["tiny_causal", "tiny_qwen", "tiny_bert"])
+def test_the_name_of_a_special_token_in_a_text_stays_text(name, request):
+    tokenizer = load_tokenizer(request.getfixturevalue(name))
+    for words in (embedder_words(tokenizer), *([] if name == "tiny_bert" else [reranker_words(tokenizer)])):
+        for token in tokenizer.all_special_tokens:
+            ids = words.encode(f"a{token}b")
+            assert not set(ids) & set(tokenizer.all_special_ids)
+            assert tokenizer.decode(ids) == f"a{token}b"
+
+
+@pytest.mark.parametrize(
+    ("name", "embedder", "reranker"),
+    [
+        ("tiny_causal", ("<s>", "</s>"), ("<s>", "")),
+        ("tiny_qwen", ("", "<|im_end|>"), ("", "")),  # its tokenizer puts nothing in front
+    ],
+)
+def test_a_decoders_text_begins_as_its_tokenizer_begins_and_has_an_end_only_for_an_embedder(
+    name, embedder, reranker, request
+):
+    tokenizer = load_tokenizer(request.getfixturevalue(name))
+    for words, (head, end) in ((embedder_words(tokenizer), embedder), (reranker_words(tokenizer), reranker)):
+        assert (tokenizer.decode(words.head), words.tail, tokenizer.decode(words.end)) == (head, (), end)
+
+
+def test_a_decoders_end_token_follows_only_where_the_prompt_asks_for_it(tiny_qwen):
+    words = embedder_words(load_tokenizer(tiny_qwen))
+    plain = words.encode("Adds 1")
+    assert embedder_passage(words, LONG, "Adds 1") == [*plain, *words.end]
+    assert embedder_passage(words, replace(LONG, end_token=False), "Adds 1") == plain
+
+
+def test_a_bert_is_framed_by_cls_and_sep(tiny_bert):
+    tokenizer = load_tokenizer(tiny_bert)
+    assert embedder_passage(embedder_words(tokenizer), LONG, "Adds 1") == tokenizer.encode("Adds 1")
+
+
+def test_yes_has_to_be_one_token(tiny_causal, tmp_path):
+    assert load_tokenizer(tiny_causal).decode([yes_token(load_tokenizer(tiny_causal))]) == "Yes"
+    tokenizer = load_tokenizer(tiny_causal)
+    tokenizer.save_pretrained(tmp_path)
+    text = (tmp_path / "tokenizer.json").read_text()
+    without = text[: text.index('"merges"')] + '"merges": []}}'
+    (tmp_path / "tokenizer.json").write_text(without)
+    with pytest.raises(ValueError, match="writes 'Yes' with 3 tokens"):
+        yes_token(load_tokenizer(tmp_path))
+
+
+def test_the_question_of_a_query_text_is_found_again_whatever_stands_in_it():
+    question = "Which is right?\nCorrect answer: 5\nQuestion: 7"
+    assert question_of(query_text("Add", "Numbers", question, "12", "57")) == question

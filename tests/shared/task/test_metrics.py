@@ -1,0 +1,85 @@
+"""Guards metrics.py: every figure is the one that a hand can work out."""
+
+import polars as pl
+import pytest
+
+from shared.task.metrics import average_precision, find_ranks, summarise
+from shared.task.tables import CANDIDATES
+
+RANKS = {"query_id": pl.String, "question_id": pl.Int64, "misconception_id": pl.Int64, "rank": pl.Int64}
+
+
+def ranks_of(*rows):
+    return pl.DataFrame(rows, schema=RANKS, orient="row")
+
+
+def test_average_precision_is_one_over_the_rank_up_to_25_and_nothing_below_or_without():
+    ranks = pl.DataFrame({"rank": [1, 2, 4, 25, 26, None]}, schema={"rank": pl.Int64})
+    # 1/1, 1/2, 1/4, 1/25, then out of the first 25, then not among the candidates
+    assert ranks.select(average_precision(pl.col("rank"))).to_series().to_list() == [1, 0.5, 0.25, 0.04, 0, 0]
+
+
+def test_the_rank_of_every_labelled_query_is_found_and_null_where_its_answer_is_absent(queries):
+    ranked = pl.DataFrame(
+        [("6_A", 40, 1, 0.9), ("6_A", 30, 2, 0.8), ("6_B", 30, 1, 0.7), ("7_A", 41, 26, 0.6), ("7_D", 41, 1, 0.5)],
+        schema=CANDIDATES,
+        orient="row",
+    )
+    ranks = find_ranks(queries.filter(pl.col("fold") == "valid"), ranked).sort("query_id")
+    # 7_D is labelled by nobody; the answer of 6_B is 40, that of 7_C is 42
+    assert dict(ranks.select("query_id", "rank").iter_rows()) == {"6_A": 2, "6_B": None, "7_A": 26, "7_C": None}
+
+
+def test_seen_unseen_and_weighted_are_worked_out_by_hand():
+    ranks = ranks_of(("1_A", 1, 10, 1), ("1_B", 1, 11, 2), ("2_A", 2, 20, 4), ("3_A", 3, 21, None), ("4_A", 4, 21, 30))
+    figures = summarise(ranks, {10, 11}, recall_at=3, resamples=50)
+    # AP 1, 1/2 | 1/4, 0, 0. all: 1.75 / 5, seen: 1.5 / 2, unseen: 0.25 / 3, weighted: 0.25 * 0.75 + 0.75 * 0.25 / 3
+    expected = {"all": 0.35, "seen": 0.75, "unseen": 0.25 / 3, "weighted": 0.1875 + 0.0625}
+    assert {name: part["map@25"] for name, part in figures.items()} == pytest.approx(expected, abs=1e-12)
+    # in the first 3: both of the seen, none of the unseen (4 is not)
+    expected = {"all": 0.4, "seen": 1, "unseen": 0, "weighted": 0.25}
+    assert {name: part["recall@3"] for name, part in figures.items()} == pytest.approx(expected, abs=1e-12)
+    assert {name: part["pairs"] for name, part in figures.items()} == {"all": 5, "seen": 2, "unseen": 3, "weighted": 5}
+
+
+def test_recall_counts_ranks_below_25_too_where_it_is_asked_at_more():
+    ranks = ranks_of(("1_A", 1, 10, 25), ("2_A", 2, 10, 26), ("3_A", 3, 10, 100), ("4_A", 4, 10, 101))
+    assert summarise(ranks, {10}, recall_at=100)["all"]["recall@100"] == 0.75
+
+
+def test_a_part_without_pairs_is_left_out():
+    ranks = ranks_of(("1_A", 1, 10, 1))
+    assert set(summarise(ranks, {10})) == {"all", "seen"}
+    assert set(summarise(ranks, set())) == {"all", "unseen"}
+
+
+def test_one_query_is_measured_without_any_spread():
+    figures = summarise(ranks_of(("1_A", 1, 10, 4)), {10})["all"]
+    # every resample of one question is that question
+    assert figures == {"map@25": 0.25, "recall@25": 1.0, "low": 0.25, "high": 0.25, "pairs": 1}
+
+
+def test_the_interval_is_the_same_every_time_and_holds_the_mean():
+    ranks = ranks_of(*((f"{number}_A", number, number % 7, number % 9 + 1) for number in range(60)))
+    figures = summarise(ranks, {0, 1, 2})
+    assert figures == summarise(ranks, {0, 1, 2})
+    for part in figures.values():
+        assert part["low"] < part["map@25"] < part["high"]
+
+
+def test_whole_questions_are_drawn_so_that_copies_of_a_query_do_not_narrow_the_interval():
+    single = ranks_of(*((f"{number}_A", number, 1, number % 5 + 1) for number in range(40)))
+    copies = ranks_of(*((f"{number}_{option}", number, 1, number % 5 + 1) for number in range(40) for option in "ABC"))
+    one, three = (summarise(ranks, {1})["all"] for ranks in (single, copies))
+    assert (one["low"], one["high"]) == pytest.approx((three["low"], three["high"]), abs=1e-12)
+
+
+def test_the_order_of_the_rows_does_not_matter():
+    ranks = ranks_of(*((f"{number}_A", number, number % 7, number % 9 + 1) for number in range(60)))
+    shuffled = summarise(ranks.sample(fraction=1, shuffle=True, seed=3), {0, 1, 2})
+    for name, part in summarise(ranks, {0, 1, 2}).items():
+        assert part == pytest.approx(shuffled[name], abs=1e-12)
+
+
+def test_without_any_pair_there_are_no_figures():
+    assert summarise(ranks_of(), {10}) == {}

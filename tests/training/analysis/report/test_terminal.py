@@ -1,0 +1,37 @@
+"""Guards terminal.py: the tables say what there is, and what has changed since."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from shared.artifacts.manifest import read_manifest, write_manifest
+from shared.settings.load import ITERATIONS
+from tests.training.analysis.finished_run import finish_run
+from training.analysis.report.terminal import print_report
+
+ROOT = Path(__file__).parents[4]
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    (tmp_path / "training").mkdir()
+    (tmp_path / ITERATIONS).symlink_to(ROOT / ITERATIONS)
+    monkeypatch.chdir(tmp_path)
+    return finish_run(Path("data"), questions=60)
+
+
+def test_a_stage_that_was_cleaned_is_missing_in_the_table_and_stops_nothing(run, capsys):
+    shutil.rmtree(run / "train_reranker")
+    assert print_report([run]) == [run]
+    said = capsys.readouterr().out
+    assert "merge_reranker" in said and "train_reranker" not in said and "evaluated before" not in said
+
+
+def test_an_evaluation_of_other_models_is_named(run, capsys):
+    folder = run / "merge_reranker"
+    lineage = read_manifest(folder)["lineage"]
+    (folder / "weights").write_text("others")
+    write_manifest(folder, lineage)
+    print_report([run])
+    assert f"{run} was evaluated before {run}/merge_reranker changed" in capsys.readouterr().out

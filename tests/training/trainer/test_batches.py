@@ -1,0 +1,111 @@
+"""Guards batches.py: what is drawn follows from names, and an epoch is every query once."""
+
+import polars as pl
+import pytest
+
+from shared.prompts.embedder import Example
+from shared.task.tables import GROUPS
+from tests.training.tiny import mined_from
+from training.trainer.batches import Mined, choose_training_examples, cut_evenly, draw_epoch, draw_examples, read_mined
+
+MINED = [Mined(f"{number}_A", number, tuple(range(100, 110)), {}) for number in range(23)]
+DRAW = {"group": 4, "batch": 5, "seed": "train"}
+
+
+def flat(updates):
+    return [group for update in updates for group in update]
+
+
+def test_an_epoch_is_every_query_once_in_updates_of_the_batch_and_a_rest():
+    updates = draw_epoch(MINED, epoch=1, **DRAW)
+    assert [len(update) for update in updates] == [5, 5, 5, 5, 3]
+    assert sorted(group.query_id for group in flat(updates)) == sorted(mined.query_id for mined in MINED)
+
+
+def test_a_group_is_the_positive_and_different_negatives_of_its_query():
+    for group in flat(draw_epoch(MINED, epoch=1, **DRAW)):
+        positive, *negatives = group.misconception_ids
+        assert f"{positive}_A" == group.query_id
+        assert len(set(negatives)) == 3 and set(negatives) <= set(range(100, 110))
+
+
+def test_another_epoch_or_seed_is_another_order_with_other_negatives_and_the_same_one_is_the_same():
+    first = draw_epoch(MINED, epoch=1, **DRAW)
+    assert first == draw_epoch(MINED, epoch=1, **DRAW)
+    for other in (draw_epoch(MINED, epoch=2, **DRAW), draw_epoch(MINED, epoch=1, **{**DRAW, "seed": "x"})):
+        assert [group.query_id for group in flat(other)] != [group.query_id for group in flat(first)]
+        negatives = {group.query_id: group.misconception_ids for group in flat(first)}
+        assert any(group.misconception_ids != negatives[group.query_id] for group in flat(other))
+
+
+def test_the_negatives_of_a_query_do_not_depend_on_the_other_queries():
+    whole = {group.query_id: group for group in flat(draw_epoch(MINED, epoch=1, **DRAW))}
+    for group in flat(draw_epoch(MINED[3:9], epoch=1, **DRAW)):
+        assert group == whole[group.query_id]
+
+
+def test_teacher_scores_stay_with_their_misconceptions(queries, misconceptions):
+    mined = {row.query_id: row for row in mined_from(queries, misconceptions)}
+    for group in flat(draw_epoch(list(mined.values()), epoch=1, **DRAW)):
+        assert group.teacher == tuple(mined[group.query_id].teacher[id_] for id_ in group.misconception_ids)
+
+
+def test_too_few_negatives_name_the_query_and_the_number():
+    with pytest.raises(ValueError, match="query 3_A has 2 mined negatives, a group of 4 needs 3"):
+        draw_epoch([*MINED[:3], Mined("3_A", 3, (100, 101), {})], epoch=1, **DRAW)
+
+
+def test_mined_queries_are_read_the_same_from_rows_in_any_order():
+    rows = [
+        ("2_B", 7, None, None, True),
+        ("2_B", 9, 3, 0.1, False),
+        ("1_A", 5, 2, 0.2, False),
+        ("1_A", 4, 1, 0.3, True),
+    ]
+    table = pl.DataFrame([*rows, ("1_A", 3, 9, 0.1, False)], schema=GROUPS, orient="row")
+    expected = [Mined("1_A", 4, (3, 5), {}), Mined("2_B", 7, (9,), {})]
+    assert read_mined(table) == read_mined(table.reverse()) == expected
+    taught = table.with_columns(teacher_score=pl.Series([1, 2, 3, 4, 5], dtype=pl.Float32))
+    assert read_mined(taught)[0].teacher == {4: 4.0, 5: 3.0, 3: 5.0}
+
+
+def test_examples_come_from_labelled_training_queries_only(queries, misconceptions):
+    pool = draw_examples(queries, misconceptions, "folds")
+    texts = dict(misconceptions.iter_rows())
+    train = queries.filter(pl.col("fold") == "train").drop_nulls("misconception_id")
+    assert sorted((question, answer) for question, answer, _ in pool) == sorted(
+        train.select("question_id", "misconception_id").iter_rows()
+    )
+    for question, answer, example in pool:
+        text = train.filter(pl.col("question_id") == question)["question"][0]
+        assert f"Question: {text}\n" in example.query and example.response == texts[answer]
+    assert pool == draw_examples(queries.reverse(), misconceptions.reverse(), "folds")
+    assert pool != draw_examples(queries, misconceptions, "other")
+
+
+def test_a_training_query_gets_no_to_most_examples_never_of_its_question_or_misconception():
+    pool = [(number // 2, number % 5, Example(f"q{number}", f"r{number}")) for number in range(40)]
+    allowed = {example for question, answer, example in pool if question != 3 and answer != 1}
+    drawn = [choose_training_examples(pool, 3, 1, most=2, seed=seed) for seed in range(200)]
+    assert {len(examples) for examples in drawn} == {0, 1, 2}
+    assert {example for examples in drawn for example in examples} == allowed
+    assert all(len(set(examples)) == len(examples) for examples in drawn)
+    assert drawn[17] == choose_training_examples(pool, 3, 1, most=2, seed=17)
+
+
+def test_where_no_example_is_allowed_there_is_none():
+    pool = [(3, 1, Example("q", "r"))]
+    assert all(choose_training_examples(pool, 3, 2, most=2, seed=seed) == [] for seed in range(20))
+    assert choose_training_examples([], 3, 2, most=2, seed=0) == []
+
+
+def test_micro_batches_are_worked_out_by_hand():
+    # 21 tokens, at most 10 together: 3 micro-batches, or 4 for 2 processes; the longest first, each to the lightest
+    tokens = [5, 1, 7, 4, 3, 1]
+    assert cut_evenly(tokens, 10, 1) == [[2], [0, 1, 5], [3, 4]]
+    assert cut_evenly(tokens, 10, 2) == [[2], [0], [3, 5], [1, 4]]
+    assert cut_evenly(tokens, 100, 1) == [[0, 1, 2, 3, 4, 5]]
+
+
+def test_there_are_no_more_micro_batches_than_groups():
+    assert cut_evenly([3, 2], 1, 4) == [[0], [1]]

@@ -1,0 +1,111 @@
+"""Trains and evaluates an iteration on every split that holds data out, and prints one table over all of them."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+from rich.table import Table
+
+from shared.settings.load import RUNS, read_settings
+from shared.task.metrics import interval, resample_maps
+from shared.task.splits import DRAWS
+from shared.task.tables import RANKS, read_table
+from training.analysis.report.terminal import open_console
+from training.pipeline import train as pipeline
+from training.pipeline.plan import outdated
+
+PARTS = ("all", "seen", "unseen", "weighted")
+
+
+def cv(arguments: list[str]) -> int:
+    """`iter=1 [draws=4] [section.key=value ...]`: train what is not up to date of each split, then print the table."""
+    name, splits, overrides = _read(arguments)
+    for split in splits:
+        if status := pipeline.train([f"iter={name}", f"split={split}", *overrides]):
+            return status
+    return cv_table([f"iter={name}", f"draws={len(splits) - 1}"])
+
+
+def cv_table(arguments: list[str]) -> int:
+    """`iter=1 [draws=4]`: print the table of the splits that are evaluated, and name those that are not."""
+    name, splits, _ = _read(arguments)
+    runs = [RUNS / name / split for split in splits]
+    done = [run for run in runs if (run / "evaluate" / "manifest.json").is_file()]
+    if not done:
+        raise ValueError(f"no evaluated run in {', '.join(map(str, runs))}: `just cv iter={name}` makes them")
+    console = open_console()
+    console.print(_table(name, done))
+    console.print(
+        "±: standard deviation over the draws. In brackets: what holds 95 % of the resamples of the questions; a "
+        "resample is applied to every draw, and the mean over the draws is taken within it.",
+        highlight=False,
+    )
+    for run in runs:
+        if run not in done:
+            console.print(f"not evaluated: {run}", highlight=False)
+        elif why := outdated(run):
+            console.print(why, highlight=False)
+    return 0
+
+
+def measure_draws(
+    tables: Sequence[pl.DataFrame], *, unseen_weight: float, resamples: int
+) -> dict[str, tuple[float, float, float, float]]:
+    """{part: (mean over the draws, low, high, standard deviation over the draws)} of one ranking's rows of RANKS.
+
+    The draws share questions, so their errors are not independent: one resample of the questions is applied to every
+    draw and the mean is taken within it; low and high hold 95 % of these means. With one draw the deviation is 0.
+    """
+    figures = {}
+    for part, maps in resample_maps(tables, unseen_weight=unseen_weight, resamples=resamples).items():
+        means = maps.mean(0)
+        spread = float(np.std(maps[:, 0], ddof=1)) if len(maps) > 1 else 0.0
+        figures[part] = (float(means[0]), *interval(means), spread)
+    return figures
+
+
+def _read(arguments: list[str]) -> tuple[str, list[str], list[str]]:
+    """(iteration, splits, overrides)"""
+    draws = [argument.partition("=")[2] for argument in arguments if argument.startswith("draws=")]
+    count = draws[-1] if draws else str(len(DRAWS))
+    if count not in map(str, range(1, len(DRAWS) + 1)):
+        raise ValueError(f"draws={count}: say a number from 1 to {len(DRAWS)}")
+    overrides = [argument for argument in arguments if "." in argument.partition("=")[0]]
+    rest = [argument for argument in arguments if argument not in overrides and not argument.startswith("draws=")]
+    options = pipeline.read_options(rest, ("iter",))
+    if "iter" not in options:
+        raise ValueError("say which iteration: iter=1, or iter=small1 for a folder of training/iterations")
+    return pipeline.iteration_name(options["iter"]), [*DRAWS[: int(count)], "questions"], overrides
+
+
+def _table(name: str, runs: list[Path]) -> Table:
+    settings = read_settings(runs[0]).evaluate
+    how = {"unseen_weight": settings.unseen_weight, "resamples": settings.bootstrap}
+    ranks = {run.name: read_table(run / "evaluate" / "ranks.parquet", RANKS) for run in runs}
+    columns = ("held out", "ranking", *PARTS, "weighted, whole catalogue")
+    table = Table(*columns, title=f"{name}: MAP@25 among the labelled misconceptions", show_lines=True)
+    schemes = {"misconceptions": [split for split in ranks if split in DRAWS], "questions": ["questions"]}
+    for scheme, splits in schemes.items():
+        tables = [ranks[split] for split in splits if split in ranks]
+        for ranking in tables[0]["ranking"].unique(maintain_order=True) if tables else ():
+            figures = {
+                pool: measure_draws([_only(one, pool, ranking) for one in tables], **how)
+                for pool in tables[0]["pool"].unique()
+            }
+            cells = [_cell(figures["labelled"].get(part), len(tables)) for part in PARTS]
+            last = _cell(figures["catalogue"].get("weighted"), len(tables))
+            table.add_row(f"{scheme}, {len(tables)} draws" if len(tables) > 1 else scheme, ranking, *cells, last)
+        table.add_section()
+    return table
+
+
+def _only(ranks: pl.DataFrame, pool: str, ranking: str) -> pl.DataFrame:
+    return ranks.filter(pl.col("pool") == pool, pl.col("ranking") == ranking)
+
+
+def _cell(figures: tuple[float, float, float, float] | None, draws: int) -> str:
+    if figures is None:
+        return "-"
+    mean, low, high, spread = figures
+    return f"{mean:.3f}" + (f" ±{spread:.3f}" if draws > 1 else "") + f"\n({low:.3f}-{high:.3f})"

@@ -1,0 +1,137 @@
+"""Turns the tables of an evaluation into what the report draws. All of it is of the labelled pool, the headline's."""
+
+import polars as pl
+
+from inference.fusion.blend import PAIR
+from shared.task.metrics import interval, resample_maps
+
+POOL = "labelled"
+BINS = ((1, 1), (2, 2), (3, 3), (4, 5), (6, 10), (11, 25), (26, 100), (101, 200))  # ranks, both ends included
+DEPTHS = (1, 2, 3, 4, 5, 7, 10, 15, 20, 25, 35, 50, 75, 100, 150, 200)
+STEPS = 10  # of the probability
+Z = 1.96  # standard deviations: 95 %
+
+
+def of_ranking(ranks: pl.DataFrame, ranking: str) -> pl.DataFrame:
+    """The rows of RANKS of one ranking of the labelled pool."""
+    return ranks.filter(pl.col("pool") == POOL, pl.col("ranking") == ranking)
+
+
+def by_subject(ranks: pl.DataFrame, queries: pl.DataFrame, *, least: int, most: int, resamples: int) -> list[dict]:
+    """MAP@25 of one ranking's rows by subject, the best first: {"subject", "pairs", "map", "low", "high"}.
+
+    Subjects of fewer than `least` pairs, and those behind the `most` largest, are one row, the last.
+    """
+    rows = ranks.join(queries.select("query_id", "subject"), on="query_id", how="left", maintain_order="left")
+    sizes = rows.group_by("subject").len().sort(["len", "subject"], descending=[True, False])
+    kept = sizes.filter(pl.col("len") >= least)["subject"].head(most).to_list()
+    figures = [_subject(rows.filter(pl.col("subject") == subject), subject, resamples) for subject in kept]
+    figures.sort(key=lambda row: -row["map"])
+    rest = rows.filter(~pl.col("subject").is_in(kept))
+    if len(rest):
+        count = rest["subject"].n_unique()
+        figures.append(_subject(rest, f"{count} smaller subject{'s' * (count > 1)} together", resamples))
+    return figures
+
+
+def bin_ranks(ranks: pl.DataFrame) -> list[dict]:
+    """{"ranks", "pairs"} of one ranking's rows, for each of BINS and, last, where the right answer is further down."""
+    rank, found = pl.col("rank"), []
+    for low, high in BINS:
+        name = str(low) if low == high else f"{low}–{high}"
+        found.append({"ranks": name, "pairs": ranks.filter((rank >= low) & (rank <= high)).height})
+    further = ranks.filter(rank.is_null() | (rank > BINS[-1][1])).height
+    return [*found, {"ranks": "further", "pairs": further}]
+
+
+def recall_by_depth(ranks: pl.DataFrame, unseen_weight: float) -> list[dict]:
+    """{"k", "recall"} of one ranking's rows: seen and unseen weighted as in the headline, if there are both."""
+    parts = [(1 - unseen_weight, ranks.filter("seen")), (unseen_weight, ranks.filter(~pl.col("seen")))]
+    parts = [(weight, part["rank"]) for weight, part in parts if len(part)]
+    total = sum(weight for weight, _ in parts)
+    return [
+        {"k": k, "recall": sum(weight * (rank <= k).fill_null(False).mean() for weight, rank in parts) / total}
+        for k in DEPTHS
+    ]
+
+
+def with_probability(ranked: pl.DataFrame, queries: pl.DataFrame, depth: int) -> pl.DataFrame:
+    """The reranked candidates of the labelled pool: query_id, misconception_id, rank, probability, right.
+
+    These are the first `depth` retrieved; an evaluation scores others too, for the other pool and for calibration. A
+    score is a logit of one word, no probability by itself: the probability is the softmax over the candidates of a
+    query, which is what training fits.
+    """
+    labelled = queries["misconception_id"].drop_nulls().unique()
+    answers = queries.drop_nulls("misconception_id").select(*PAIR, right=pl.lit(True))
+    score = pl.col("rerank_score").cast(pl.Float64)
+    weight = (score - score.max().over("query_id")).exp()
+    return (
+        ranked.filter(pl.col("misconception_id").is_in(labelled.implode()))
+        .sort("query_id", "retrieval_score", "misconception_id", descending=[False, True, False])
+        .filter(pl.int_range(pl.len()).over("query_id") < depth)
+        .sort("query_id", "rerank_score", "misconception_id", descending=[False, True, False])
+        .with_columns(
+            probability=weight / weight.sum().over("query_id"),
+            rank=pl.int_range(1, pl.len() + 1, dtype=pl.Int64).over("query_id"),
+        )
+        .join(answers, on=PAIR, how="left", maintain_order="left")
+        .with_columns(pl.col("right").fill_null(False))
+        .select(*PAIR, "rank", "probability", "right")
+    )
+
+
+def reliability(rows: pl.DataFrame) -> list[dict]:
+    """How often candidates were right, by their probability (from `with_probability`), in STEPS bins of equal width.
+
+    {"low", "high", "pairs", "probability": mean, "right": share, "from", "to": Wilson's 95 % interval of the share}; an
+    empty bin is left out.
+    """
+    step = (pl.col("probability") * STEPS).floor().clip(0, STEPS - 1).cast(pl.Int64).alias("step")
+    table = rows.group_by(step).agg(pl.len(), pl.col("probability").mean(), pl.col("right").mean()).sort("step")
+    return [
+        {
+            "low": place / STEPS,
+            "high": (place + 1) / STEPS,
+            "pairs": pairs,
+            "probability": probability,
+            "right": right,
+            **dict(zip(("from", "to"), wilson(right, pairs), strict=True)),
+        }
+        for place, pairs, probability, right in table.iter_rows()
+    ]
+
+
+def worst_queries(ranks: pl.DataFrame, rows: pl.DataFrame, count: int) -> list[tuple[str, int | None, int | None]]:
+    """(query_id, rank as retrieved, as reranked) of the `count` rows whose right answer stands lowest; None is last.
+
+    Among equals, those in which the wrong first candidate had most probability come first.
+    """
+    key = ["query_id", pl.col("rank").fill_null(10**9)]
+    first = rows.filter(pl.col("rank") == 1).select("query_id", "probability")
+    worst = (
+        of_ranking(ranks, "reranked")
+        .select(*key)
+        .join(of_ranking(ranks, "retrieved").select(*key), on="query_id", suffix="_retrieved")
+        .join(first, on="query_id", how="left")
+        .sort(["rank", "rank_retrieved", "probability", "query_id"], descending=[True, True, True, False])
+        .head(count)
+    )
+    known = {10**9: None}
+    return [
+        (query_id, known.get(before, before), known.get(after, after))
+        for query_id, after, before in worst.select("query_id", "rank", "rank_retrieved").iter_rows()
+    ]
+
+
+def wilson(share: float, count: int) -> tuple[float, float]:
+    """Wilson's 95 % interval of a share of `count` independent tries."""
+    middle, width = share + Z**2 / (2 * count), Z * (share * (1 - share) / count + Z**2 / (4 * count**2)) ** 0.5
+    scale = 1 + Z**2 / count
+    return max((middle - width) / scale, 0.0), min((middle + width) / scale, 1.0)
+
+
+def _subject(rows: pl.DataFrame, subject: str, resamples: int) -> dict:
+    maps = resample_maps([rows], resamples=resamples)["all"][0]
+    low, high = interval(maps)
+    return {"subject": subject, "pairs": len(rows), "map": float(maps[0]), "low": low, "high": high}

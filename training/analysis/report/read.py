@@ -1,0 +1,82 @@
+"""Reads everything that a run folder holds for its report; what is not there is None, and the report says so."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from shared.artifacts.manifest import read_manifest
+from shared.settings.load import read_settings
+from shared.settings.sections import Settings
+from shared.task.tables import MISCONCEPTIONS, QUERIES, RANKED, RANKS, read_table
+from training.analysis.report.terminal import read_metrics
+from training.analysis.runs import Scored, find_runs, pair_scores
+from training.pipeline.stages import STAGES
+
+MODELS = ("embedder", "reranker")
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """What the evaluation left: figures by pool, ranking and part, and the tables they come from."""
+
+    metrics: dict[str, dict[str, dict]]
+    ranks: pl.DataFrame
+    ranked: pl.DataFrame
+    queries: pl.DataFrame
+    misconceptions: pl.DataFrame
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A run, as far as it is finished."""
+
+    run: Path
+    settings: Settings
+    lineages: dict[str, dict]  # of the finished stages, in their order
+    histories: dict[str, list[dict]]  # model -> figures of every epoch, the first before training
+    merged: dict[str, int]  # model -> the epoch that serves
+    evaluated: Evaluated | None
+    audit: list[dict] | None
+    calibration: dict | None
+    calibration_figures: list[dict]
+    scored: list[Scored]  # of all runs
+
+
+def read_finished(run: Path) -> Finished:
+    """What is finished of `run`. Raises ValueError where an older version evaluated it."""
+    lineages = {name: read_manifest(run / name)["lineage"] for name in STAGES if _is_whole(run / name)}
+    histories = {model: _json(run / f"train_{model}/metrics.json") for model in MODELS}
+    merges = {model: lineages.get(f"merge_{model}") for model in MODELS}
+    calibration = run.parent / "calibration"
+    return Finished(
+        run,
+        read_settings(run),
+        lineages,
+        {model: history for model, history in histories.items() if history},
+        {model: int(made["adapter"].rpartition("_")[2]) for model, made in merges.items() if made},
+        _read_evaluated(run) if "evaluate" in lineages else None,
+        _json(run / "audit/audit.json"),
+        _json(calibration / "calibration.json"),
+        _json(calibration / "figures.json") or [],
+        pair_scores(find_runs()),
+    )
+
+
+def _read_evaluated(run: Path) -> Evaluated:
+    return Evaluated(
+        read_metrics(run),
+        read_table(run / "evaluate/ranks.parquet", RANKS),
+        read_table(run / "evaluate/ranked.parquet", RANKED),
+        read_table(run / "prepare/queries.parquet", QUERIES),
+        read_table(run / "prepare/misconceptions.parquet", MISCONCEPTIONS),
+    )
+
+
+def _json(path: Path):
+    return json.loads(path.read_text()) if path.is_file() else None
+
+
+def _is_whole(folder: Path) -> bool:
+    return (folder / "manifest.json").is_file()

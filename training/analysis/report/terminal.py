@@ -1,0 +1,108 @@
+"""Prints what finished runs cost and what they reached: stage, seconds, MAP@25, recall@25."""
+
+import json
+import sys
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from shared.artifacts.manifest import read_manifest
+from training.export.quantization_loss import describe
+from training.pipeline.plan import outdated
+from training.pipeline.stages import STAGES
+
+
+def print_report(runs: list[Path]) -> list[Path]:
+    """Print a table of the stages of `runs` and one of their evaluations; returns those that have finished a stage.
+
+    Raises ValueError when none has, and where an older version evaluated one.
+    """
+    found = [run for run in runs if any((run / name / "manifest.json").is_file() for name in STAGES)]
+    if not found:
+        raise ValueError(f"no finished stage in {', '.join(map(str, runs))}: `just train iter=N` makes one")
+    evaluations = {run: read_metrics(run) for run in found if (run / "evaluate" / "metrics.json").is_file()}
+    console = open_console()
+    console.print(_stages(found))
+    for run, metrics in evaluations.items():
+        if why := outdated(run):
+            console.print(why, highlight=False)
+        console.print(_figures(run, metrics["labelled"]))
+        console.print(_line(metrics["catalogue"]), highlight=False)
+    for path in [path for run in found for path in sorted(run.glob("quantize_*/metrics.json"))]:
+        said = describe(path.parent.name.removeprefix("quantize_"), json.loads(path.read_text()))
+        console.print(f"{path.parent.parent}: {said}", highlight=False)
+    return found
+
+
+def read_metrics(run: Path) -> dict[str, dict[str, dict]]:
+    """{pool: {ranking: {part: figures}}} of an evaluated run. Raises ValueError where an older version evaluated it."""
+    metrics = json.loads((run / "evaluate" / "metrics.json").read_text())
+    if "labelled" not in metrics or not (run / "evaluate" / "ranks.parquet").is_file():
+        raise ValueError(f"{run} was evaluated by an older version: `just clean` its stage=evaluate and train again")
+    return metrics
+
+
+def open_console(width: int = 140) -> Console:
+    """Where tables go; a log file has no width of its own and gets this one."""
+    return Console(width=None if sys.stdout.isatty() else width)
+
+
+def _stages(runs: list[Path]) -> Table:
+    table = Table(
+        "run", "stage", "seconds", "MAP@25", "recall@25", title="Stages (figures on the validation fold: all pairs)"
+    )
+    for column in table.columns[2:]:
+        column.justify = "right"
+    for run in runs:
+        for name in STAGES:
+            if (run / name / "manifest.json").is_file():
+                seconds = read_manifest(run / name)["lineage"]["seconds"]
+                figures = _reached(run, name)
+                table.add_row(f"{run.parent.name}/{run.name}", name, f"{seconds:.0f}", *figures)
+        table.add_section()
+    return table
+
+
+def _reached(run: Path, stage: str) -> tuple[str, str]:
+    """What the model that the stage made reaches: of a merge, the epoch it took; of evaluate, the final ranking."""
+    if stage == "evaluate":
+        figures = json.loads((run / stage / "metrics.json").read_text())["labelled"]["reranked"]
+    elif stage.startswith("merge_"):
+        lineage = read_manifest(run / stage)["lineage"]
+        trained, _, epoch = lineage["adapter"].partition("/epoch_")
+        if not (run / trained / "metrics.json").is_file():  # cleaned, to be trained again
+            return "", ""
+        figures = json.loads((run / trained / "metrics.json").read_text())[int(epoch)]
+    elif (run / stage / "metrics.json").is_file() and stage.startswith("quantize_"):
+        figures = json.loads((run / stage / "metrics.json").read_text())["quantised"]
+    else:
+        return "", ""
+    if "all" not in figures:
+        return "", ""
+    whole = figures["all"]
+    if "recall@25" not in whole:  # the reranker, evaluated on fewer candidates than 25
+        return f"{whole['map@25']:.3f}", "-"
+    return f"{whole['map@25']:.3f}", f"{whole['recall@25']:.3f}"
+
+
+def _figures(run: Path, rankings: dict[str, dict]) -> Table:
+    columns = ("MAP@25 all", "seen", "unseen", "weighted", "recall@25 weighted")
+    title = f"{run}: MAP@25 among the labelled misconceptions, with 95 % intervals"
+    table = Table("ranking", *columns, title=title)
+    for name, parts in rankings.items():
+        cells = [format_interval(parts.get(part)) for part in ("all", "seen", "unseen", "weighted")]
+        weighted = parts.get("weighted") or parts["all"]
+        table.add_row(name, *cells, f"{weighted['recall@25']:.3f}")
+    return table
+
+
+def _line(rankings: dict[str, dict]) -> str:
+    """`among the whole catalogue, weighted: bm25 0.127 (0.108-0.147), ...`"""
+    figures = [f"{name} {format_interval(parts.get('weighted') or parts['all'])}" for name, parts in rankings.items()]
+    return f"among the whole catalogue, {'weighted' if 'weighted' in rankings['bm25'] else 'all'}: {', '.join(figures)}"
+
+
+def format_interval(figures: dict | None) -> str:
+    """`0.239 (0.218-0.262)`, - where there are no figures."""
+    return f"{figures['map@25']:.3f} ({figures['low']:.3f}-{figures['high']:.3f})" if figures else "-"

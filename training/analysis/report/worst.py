@@ -1,0 +1,33 @@
+"""Picks the rows that went worst, as the page shows them."""
+
+from shared.task.folds import seen_ids
+from training.analysis.report.measure import with_probability, worst_queries
+from training.analysis.report.read import Finished
+
+WORST, SHOWN = 30, 5  # rows, and candidates of each
+
+
+def worst_rows(found: Finished) -> list[dict]:
+    """The worst rows: each a row of QUERIES, with its answer, ranks "before" and "after" reranking, and candidates."""
+    if not found.evaluated:
+        return []
+    data = found.evaluated
+    rows = with_probability(data.ranked, data.queries, found.settings.evaluate.depth)
+    texts = dict(data.misconceptions.select("misconception_id", "text").iter_rows())
+    seen, queries = seen_ids(data.queries), {row["query_id"]: row for row in data.queries.iter_rows(named=True)}
+    first = rows.filter(rows["rank"] <= SHOWN).partition_by("query_id", as_dict=True)
+    worst = []
+    for query_id, before, after in worst_queries(data.ranks, rows, WORST):
+        answer = queries[query_id]["misconception_id"]
+        candidates = first[(query_id,)].iter_rows(named=True) if (query_id,) in first else ()
+        shown = [
+            (f"{row['probability']:.2f}", texts[row["misconception_id"]], row["misconception_id"] in seen, row["right"])
+            for row in candidates
+        ]
+        facts = {"answer": texts[answer], "seen": answer in seen, "candidates": shown}
+        worst.append({**queries[query_id], **facts, "before": _place(before), "after": _place(after)})
+    return worst
+
+
+def _place(rank: int | None) -> str:
+    return "not among the candidates" if rank is None else f"rank {rank}"

@@ -1,0 +1,159 @@
+"""Prints every run with its figures, cost, code and leaderboard score, and records a score that the user saw."""
+
+import datetime
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.table import Table
+
+from shared.artifacts.leaderboard import FILE, Score, read_score, write_score
+from shared.artifacts.manifest import read_manifest
+from shared.settings.load import RUNS
+from shared.task.splits import SPLITS
+from training.analysis.report.terminal import format_interval, open_console
+from training.pipeline.stages import STAGES
+from training.pipeline.train import iteration_name, read_options
+from training.run_folder.code_version import short_version
+
+ENOUGH = 3  # scored runs for a rank correlation
+
+
+@dataclass(frozen=True)
+class Run:
+    """One folder runs/ITERATION/SPLIT: `figures` {part: ...} of the reranked, labelled pool, {} where not evaluated."""
+
+    iteration: str
+    split: str
+    figures: dict[str, dict]
+    seconds: float
+    versions: tuple[str, ...]  # of the code, in the order of the stages
+    score: Score | None
+
+
+@dataclass(frozen=True)
+class Scored:
+    """A run with a public score beside its CV: weighted MAP@25 and its interval."""
+
+    name: str
+    cv: float
+    low: float
+    high: float
+    public: float
+
+
+def runs(arguments: list[str]) -> int:
+    """Print the table of all runs, and how the leaderboard agrees with CV."""
+    if arguments:
+        raise ValueError(f"{arguments[0]!r}: runs takes no arguments, it prints all of them")
+    found = find_runs()
+    if not found:
+        raise ValueError(f"no run in {RUNS}/: `just train iter=N` makes one")
+    console = open_console()
+    console.print(_table(found))
+    notes = ["+: with uncommitted changes; code: no git, a digest of the code instead"]
+    notes += [f"{run.iteration}/{run.split}: its score is of earlier models" for run in found if _is_stale(run)]
+    for line in (*notes, describe_agreement(pair_scores(found))):
+        console.print(line, highlight=False)
+    return 0
+
+
+def lb(arguments: list[str]) -> int:
+    """`iter=1 public=0.505 [private=0.49] [split=full]`: record what the leaderboard showed for a run."""
+    options = {"split": "full", **read_options(arguments, ("iter", "split", "public", "private"))}
+    if "iter" not in options or not options.keys() & {"public", "private"}:
+        raise ValueError("say which iteration and its score: iter=1 public=0.505 [private=0.49] [split=full]")
+    if options["split"] not in SPLITS:
+        raise ValueError(f"split={options['split']}: there are {', '.join(SPLITS)}")
+    for key in ("public", "private"):
+        text = options.get(key)
+        if text is not None and not re.fullmatch(r"0?\.\d+|[01](\.0+)?", text):
+            raise ValueError(f"{key}={text}: a score is a number from 0 to 1, as 0.505")
+    run = RUNS / iteration_name(options["iter"]) / options["split"]
+    now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+    write_score(run, time=now, public=options.get("public"), private=options.get("private"))
+    score = read_score(run)
+    print(f"{run / FILE}: public {format_score(score.public)}, private {format_score(score.private)}")
+    return 0
+
+
+def find_runs() -> list[Run]:
+    """Every run folder that holds a finished stage or a score, by iteration (2 before 10) and split."""
+    places = [(folder.name, split) for folder in RUNS.glob("*") for split in SPLITS if (folder / split).is_dir()]
+    places.sort(key=lambda place: (_natural(place[0]), SPLITS.index(place[1])))
+    found = [_read(RUNS / iteration / split) for iteration, split in places]
+    return [run for run in found if run.versions or run.score]
+
+
+def pair_scores(found: list[Run]) -> list[Scored]:
+    """The runs with a public score, of the models that are there, and a CV: their own, or that of split=cv."""
+    cv = {run.iteration: run.figures for run in found if run.split == "cv"}
+    pairs = []
+    for run in found:
+        weighted = (run.figures or cv.get(run.iteration, {})).get("weighted")
+        if weighted and run.score and run.score.public is not None and run.score.current:
+            figures = (weighted[key] for key in ("map@25", "low", "high"))
+            pairs.append(Scored(f"{run.iteration}/{run.split}", *figures, run.score.public))
+    return pairs
+
+
+def describe_agreement(pairs: list[Scored]) -> str:
+    """A sentence: the rank correlation of CV and public score, or why there is none."""
+    if len(pairs) < ENOUGH:
+        return f"CV against leaderboard: {len(pairs)} of the {ENOUGH} scored runs that a rank correlation takes"
+    if len({pair.cv for pair in pairs}) == 1 or len({pair.public for pair in pairs}) == 1:
+        return "CV against leaderboard: all scores are the same, so there is no order to compare"
+    from scipy.stats import kendalltau, spearmanr
+
+    values = [pair.cv for pair in pairs], [pair.public for pair in pairs]
+    return (
+        f"CV against leaderboard, {len(pairs)} runs: rank correlation {spearmanr(*values).statistic:.2f} (Spearman), "
+        f"{kendalltau(*values).statistic:.2f} (Kendall)"
+    )
+
+
+def format_score(value: float | None) -> str:
+    """`0.505`, - where there is none."""
+    return "-" if value is None else f"{value:.3f}"
+
+
+def _read(run: Path) -> Run:
+    lineages = [read_manifest(run / name)["lineage"] for name in STAGES if (run / name / "manifest.json").is_file()]
+    metrics = run / "evaluate" / "metrics.json"
+    figures = json.loads(metrics.read_text()).get("labelled", {}) if metrics.is_file() else {}
+    return Run(
+        run.parent.name,
+        run.name,
+        figures.get("reranked", {}),
+        sum(lineage["seconds"] for lineage in lineages),
+        tuple(dict.fromkeys(short_version(lineage) or "unknown" for lineage in lineages)),
+        read_score(run),
+    )
+
+
+def _table(found: list[Run]) -> Table:
+    columns = ("iteration", "split", "weighted", "seen", "unseen", "recall@25", "seconds", "commit")
+    title = "Runs (MAP@25 reranked, among the labelled misconceptions, 95 % intervals; recall weighted)"
+    table = Table(*columns, "LB public", "private", title=title)
+    for column in (*table.columns[2:7], *table.columns[8:]):
+        column.justify = "right"
+    for place, run in enumerate(found):
+        weighted = run.figures.get("weighted")
+        figures = [format_interval(weighted)]
+        figures += [format_score(run.figures.get(part, {}).get("map@25")) for part in ("seen", "unseen")]
+        figures.append(format_score(weighted and weighted["recall@25"]))
+        scores = (run.score.public, run.score.private) if run.score else (None, None)
+        stale = "*" if _is_stale(run) else ""
+        cells = [f"{run.seconds:,.0f}", "\n".join(run.versions), *(format_score(score) + stale for score in scores)]
+        last = place + 1 == len(found) or found[place + 1].iteration != run.iteration
+        table.add_row(run.iteration, run.split, *figures, *cells, end_section=last)
+    return table
+
+
+def _is_stale(run: Run) -> bool:
+    return run.score is not None and not run.score.current
+
+
+def _natural(name: str) -> list:
+    return [(0, int(part), "") if part.isdecimal() else (1, 0, part) for part in re.split(r"(\d+)", name) if part]

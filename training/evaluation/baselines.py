@@ -1,0 +1,60 @@
+"""Ranks misconceptions without any trained model: by popularity, and by BM25."""
+
+import os
+
+import numpy as np
+import polars as pl
+
+from inference.fusion.blend import candidate_table
+from shared.prompts.query import row_text
+
+
+def rank_by_popularity(queries: pl.DataFrame, misconceptions: pl.DataFrame, asked: pl.DataFrame) -> pl.DataFrame:
+    """The whole catalogue for each of `asked`, by how often the training fold of `queries` carries it; reads no text.
+
+    Counted within the same construct first, then the same subject, then everywhere; ties go to the lower id.
+    """
+    train = queries.filter(pl.col("fold") == "train").drop_nulls("misconception_id")
+    ids = misconceptions["misconception_id"].sort()
+    everywhere = _counts(train, ids)
+    within = {
+        name: {value: _counts(part, ids) for (value,), part in train.group_by(name)}
+        for name in ("construct", "subject")
+    }
+    none, scale = np.zeros(len(ids)), len(train) + 1  # a nearer count outweighs any farther one
+    scores = [
+        within["construct"].get(construct, none) * scale**2 + within["subject"].get(subject, none) * scale + everywhere
+        for construct, subject in asked.select("construct", "subject").iter_rows()
+    ]
+    return _order(asked["query_id"], np.array(scores), ids.to_numpy())
+
+
+def rank_by_bm25(misconceptions: pl.DataFrame, asked: pl.DataFrame) -> pl.DataFrame:
+    """The whole catalogue for each of `asked`, by BM25 (bm25s, its defaults) between query and misconception."""
+    os.environ.setdefault("JAX_PLATFORMS", "cpu")  # bm25s asks jax, where it is, for a GPU, and engines may fill that
+    import bm25s
+
+    table = misconceptions.sort("misconception_id")
+    index = bm25s.BM25()
+    index.index(bm25s.tokenize(table["text"].to_list(), show_progress=False), show_progress=False)
+    texts = [row_text(row) for row in asked.iter_rows(named=True)]
+    tokens = bm25s.tokenize(texts, return_ids=False, show_progress=False)
+    scores = [index.get_scores(words) if words else np.zeros(len(table)) for words in tokens]
+    return _order(asked["query_id"], np.array(scores), table["misconception_id"].to_numpy())
+
+
+def _counts(train: pl.DataFrame, ids: pl.Series) -> np.ndarray:
+    counted = train.group_by("misconception_id").len()
+    return (
+        ids.to_frame("misconception_id")
+        .join(counted, on="misconception_id", how="left", maintain_order="left")["len"]
+        .fill_null(0)
+        .to_numpy()
+        .astype(float)
+    )
+
+
+def _order(query_ids: pl.Series, scores: np.ndarray, ids: np.ndarray) -> pl.DataFrame:
+    """Candidates from scores [queries, ids], `ids` ascending: equal scores go to the lower id."""
+    order = np.argsort(-scores, axis=1, kind="stable")
+    return candidate_table(query_ids, ids[order], np.take_along_axis(scores, order, 1))

@@ -1,0 +1,156 @@
+"""Measures the two merged models as they serve, beside rankings by nobody (popularity, BM25) and untrained models.
+
+Every ranking is measured in two pools. "labelled", the headline: only misconceptions that some row of train.csv
+carries, for no other can be right here, while in the hidden test every one can. "catalogue": all of them.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from inference.engines.open import open_scorer
+from inference.engines.progress import Meter
+from inference.engines.tokenizer import load_tokenizer, reranker_words
+from inference.fusion.blend import PAIR
+from inference.fusion.calibration import Calibration, choose
+from inference.machine.profiles import load_profile
+from inference.reranking.pointwise import order_by_score, score_pairs
+from inference.retrieval.retrieve import restrict, retrieve
+from shared.artifacts.card import read_embedder_card, read_reranker_card
+from shared.settings.sections import Evaluate
+from shared.task.folds import seen_ids
+from shared.task.metrics import K, average_precision, find_ranks, summarise
+from shared.task.tables import CANDIDATES, POOLS, RANKED, RANKS
+from training.evaluation.baselines import rank_by_bm25, rank_by_popularity
+from training.run_folder.base_models import local_folder
+from training.run_folder.stage_context import Job
+
+AT_ONCE = 128  # queries scored between two looks at MAP@25: thousands of pairs, enough to fill an engine
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Tables CANDIDATES, RANKED and RANKS, and {pool: {ranking: figures of shared.task.metrics.summarise}}."""
+
+    candidates: pl.DataFrame
+    ranked: pl.DataFrame
+    ranks: pl.DataFrame
+    metrics: dict[str, dict[str, dict]]
+
+
+def evaluate(job: Job) -> Evaluation:
+    """What is measured on the validation fold.
+
+    `candidates` holds the first `pool` of the catalogue and what was scored. `ranked` has the reranker's order of the
+    catalogue's first `depth`, then the rest; its scores stand also where only the labelled pool needed them, and at
+    the `extra` never-labelled ones that are next in either pool, which calibration may choose.
+    """
+    settings, (queries, misconceptions) = job.settings.evaluate, job.texts()
+    valid = queries.filter(pl.col("fold") == "valid").drop_nulls("misconception_id")
+    pools = pools_of(queries, misconceptions)
+    found = _retrieve(job, valid, misconceptions, job.run / "merge_embedder")
+    retrieved = cut(found, pools, settings.pool)
+    pairs = pairs_to_score(retrieved, seen_ids(queries), settings)
+    scored = _score(job, valid, misconceptions, pairs, retrieved["labelled"])
+    untrained = cut(_untrained(job, valid, misconceptions), pools, settings.pool)
+    rankings = {  # behind every engine: bm25s loads numba, after which vLLM 0.32 does not start on a CPU
+        "popularity": cut(rank_by_popularity(queries, misconceptions, valid), pools, settings.pool),
+        "bm25": cut(rank_by_bm25(misconceptions, valid), pools, settings.pool),
+        "untrained": untrained,
+        "miner": cut(job.read("mine_for_embedder", "candidates", CANDIDATES), pools, settings.pool),
+        "retrieved": retrieved,
+        "reranked": {pool: rerank_first(table, scored, settings.depth) for pool, table in retrieved.items()},
+    }
+    ranks = rank_table(rankings, valid, seen_ids(queries))
+    candidates = pl.concat([retrieved["catalogue"], found.join(scored, on=PAIR, how="semi")])
+    candidates = candidates.unique(PAIR).sort("query_id", "rank")
+    ranked = rerank_first(candidates, scored, settings.depth).drop("rerank_score").join(scored, on=PAIR, how="left")
+    return Evaluation(candidates, ranked.sort("query_id", "rank").select(*RANKED), ranks, measure(ranks, settings))
+
+
+def pools_of(queries: pl.DataFrame, misconceptions: pl.DataFrame) -> dict[str, list[int]]:
+    """The misconceptions that compete in each pool."""
+    labelled = queries["misconception_id"].drop_nulls().unique().sort().to_list()
+    return dict(zip(POOLS, (labelled, misconceptions["misconception_id"].to_list()), strict=True))
+
+
+def cut(candidates: pl.DataFrame, pools: dict[str, list[int]], k: int) -> dict[str, pl.DataFrame]:
+    """Each pool's own first `k`."""
+    return {pool: restrict(candidates, ids, k) for pool, ids in pools.items()}
+
+
+def pairs_to_score(retrieved: dict[str, pl.DataFrame], seen: set[int], settings: Evaluate) -> pl.DataFrame:
+    """query_id and misconception_id of what predict might rerank in some pool, up to this depth and this many extra."""
+    widest = Calibration(
+        retrieved=max(K, settings.pool), depth=settings.depth, extra=settings.extra, labelled=tuple(sorted(seen))
+    )
+    chosen = [choose(table, widest).select(PAIR) for table in retrieved.values()]
+    return pl.concat(chosen).unique(maintain_order=True)
+
+
+def rerank_first(candidates: pl.DataFrame, scored: pl.DataFrame, depth: int) -> pl.DataFrame:
+    """Ranked: the first `depth` of `candidates` by their scores in `scored`, whatever else is scored, then the rest."""
+    near = candidates.filter(pl.col("rank") <= depth)
+    return order_by_score(candidates, scored.join(near, on=PAIR, how="semi"))
+
+
+def rank_table(rankings: dict[str, dict[str, pl.DataFrame]], valid: pl.DataFrame, seen: set[int]) -> pl.DataFrame:
+    """RANKS of {ranking: {pool: table}}: where the right answer of every query of `valid` stands."""
+    is_seen = pl.col("misconception_id").is_in(sorted(seen)).alias("seen")
+    parts = [
+        find_ranks(valid, rankings[name][pool]).with_columns(is_seen, ranking=pl.lit(name), pool=pl.lit(pool))
+        for pool in POOLS
+        for name in rankings
+    ]
+    return pl.concat(parts).select(*RANKS)
+
+
+def measure(ranks: pl.DataFrame, settings: Evaluate) -> dict[str, dict[str, dict]]:
+    """{pool: {ranking: figures}} of a RANKS table."""
+    seen = set(ranks.filter("seen")["misconception_id"])
+    metrics: dict[str, dict[str, dict]] = {}
+    for (pool, name), part in ranks.group_by("pool", "ranking", maintain_order=True):
+        metrics.setdefault(pool, {})[name] = summarise(
+            part, seen, unseen_weight=settings.unseen_weight, resamples=settings.bootstrap
+        )
+    return metrics
+
+
+def _retrieve(job: Job, valid: pl.DataFrame, misconceptions: pl.DataFrame, folder: Path) -> pl.DataFrame:
+    """The whole catalogue as the model in `folder` orders it, asked as the merged embedder is."""
+    card, profile = read_embedder_card(job.run / "merge_embedder"), load_profile(job.settings.machine.profile)
+    how = {"engine": job.settings.evaluate.engine, "profile": profile, "k": len(misconceptions)}
+    return retrieve(valid, misconceptions, folder, card, **how)
+
+
+def _score(
+    job: Job, valid: pl.DataFrame, misconceptions: pl.DataFrame, pairs: pl.DataFrame, shown: pl.DataFrame
+) -> pl.DataFrame:
+    """`pairs` with their `rerank_score`; the progress shows MAP@25 of `shown` as far as it is reranked."""
+    folder, settings = job.run / "merge_reranker", job.settings.evaluate
+    profile = load_profile(job.settings.machine.profile)
+    prompt, words = read_reranker_card(folder).prompt, reranker_words(load_tokenizer(folder))
+    parts, ranks = [], []
+    with (
+        open_scorer(settings.engine, folder, profile) as scorer,
+        Meter(desc="rerank", total=len(valid), unit=" queries") as meter,
+    ):
+        for start in range(0, len(valid), AT_ONCE):
+            asked = valid[start : start + AT_ONCE]
+            part = pairs.join(asked, on="query_id", how="semi", maintain_order="left")
+            parts.append(part.with_columns(score_pairs(asked, misconceptions, part, scorer, words, prompt)))
+            near = shown.join(asked, on="query_id", how="semi", maintain_order="left")
+            ranks.append(find_ranks(asked, rerank_first(near, parts[-1], settings.depth)))
+            reached = pl.concat(ranks).select(average_precision(pl.col("rank")).mean()).item()
+            meter.set_postfix_str(f"MAP@25 {reached:.3f}", refresh=False)
+            meter.update(len(asked))
+    return pl.concat(parts)
+
+
+def _untrained(job: Job, valid: pl.DataFrame, misconceptions: pl.DataFrame) -> pl.DataFrame:
+    """The order of the embedder's base before training; the miner's own where it is that base."""
+    base = job.settings.embedder
+    if job.settings.miner == base:
+        return job.read("mine_for_embedder", "candidates", CANDIDATES)
+    return _retrieve(job, valid, misconceptions, local_folder(base.base))

@@ -1,0 +1,175 @@
+"""Looks for validation data in everything that training has read or made; one row of it fails the run.
+
+    rule                      what breaks it
+    question                  a validation question, by id, or one whose text is near it
+    misconception             a held-out misconception as a right answer, by id or by its words
+    negative                  a negative from outside of what mine.negatives says
+    lineage                   an input of another split, of other folds, unaudited, or changed since it was used
+
+A held-out misconception stands for one that no row of train.csv carries. With mine.negatives "seen" neither is ever a
+negative; with "catalogue" both are. They are treated alike, or the figures here would say nothing about the test.
+"""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from shared.artifacts.card import read_embedder_card
+from shared.artifacts.manifest import digest, read_manifest
+from shared.prompts.query import question_of
+from shared.task.folds import draw_misconceptions, seen_ids
+from shared.task.near_duplicates import near_pairs, words_of
+from shared.task.splits import DRAWS, fold_seed, holds_out
+from shared.task.tables import GROUPS, TAUGHT
+from training.run_folder.stage_context import Job
+
+ROWS = {  # what trains: `row` names it, `text` is its misconception's
+    "row": pl.String,
+    "question_id": pl.Int64,
+    "question": pl.String,
+    "misconception_id": pl.Int64,
+    "text": pl.String,
+}
+MADE = ("teach_embedder", "train_embedder", "merge_embedder", "mine_for_reranker", "teach_reranker")
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """What training must not read: questions, and the misconceptions that only they carry."""
+
+    question_ids: frozenset[int]
+    questions: tuple[str, ...]
+    misconception_ids: frozenset[int]
+    texts: frozenset[tuple[str, ...]]  # the words of those misconceptions, unless a training row carries the same words
+    similar: float  # prepare.similar
+
+
+@dataclass(frozen=True)
+class Finding:
+    """How one rule was kept in one file: `broken` names the rows that did not keep it."""
+
+    rule: str
+    file: str
+    rows: int
+    broken: tuple[str, ...]
+
+
+def audit(job: Job) -> None:
+    """Write audit.json. Raises ValueError naming the first row, and its file, that breaks a rule."""
+    findings = list(_findings(job))
+    report = [{"rule": f.rule, "file": f.file, "rows": f.rows, "violations": len(f.broken)} for f in findings]
+    (job.out / "audit.json").write_text(json.dumps(report, indent=1) + "\n")
+    for finding in findings:
+        if finding.broken:
+            raise ValueError(
+                f"{finding.file}, {finding.broken[0]} breaks the rule {finding.rule!r}, and {len(finding.broken) - 1} "
+                f"more rows of {finding.rows} do: `just clean` that stage and train again"
+            )
+    print(f"{len(findings)} rules kept by {sum(finding.rows for finding in findings)} rows")
+
+
+def hold_out(queries: pl.DataFrame, misconceptions: pl.DataFrame, drawn: set[int], similar: float) -> HeldOut:
+    """What the validation fold of `queries` keeps to itself; `drawn` are the misconceptions meant to be held out."""
+    valid = queries.filter(pl.col("fold") == "valid")
+    words = {id_: words_of(text) for id_, text in misconceptions.select("misconception_id", "text").iter_rows()}
+    seen = seen_ids(queries)
+    ids = drawn | set(valid["misconception_id"].drop_nulls()) - seen
+    texts = {words[id_] for id_ in ids} - {words[id_] for id_ in seen - drawn}
+    questions = tuple(valid["question"].unique().sort())
+    return HeldOut(frozenset(valid["question_id"]), questions, frozenset(ids), frozenset(texts), similar)
+
+
+def find_leaks(file: str, rows: pl.DataFrame, held: HeldOut) -> list[Finding]:
+    """Both rules about rows that train: `rows` has the columns of ROWS, of which any but `row` may be null.
+
+    Rows from elsewhere (synthetic questions, demonstrations) have a question and a misconception, and no question_id.
+    """
+    texts = rows["question"].drop_nulls().unique().sort()
+    near = {texts[place] for place, _ in near_pairs(texts, held.questions, held.similar)}
+    leaks = {"question": [], "misconception": []}
+    for row, question_id, question, misconception_id, text in rows.select(*ROWS).iter_rows():
+        if question_id in held.question_ids or question in near:
+            leaks["question"].append(row)
+        if misconception_id in held.misconception_ids or words_of(text or "") in held.texts:
+            leaks["misconception"].append(row)
+    return [Finding(rule, file, len(rows), tuple(broken)) for rule, broken in leaks.items()]
+
+
+def find_negatives(file: str, groups: pl.DataFrame, allowed: set[int]) -> Finding:
+    """The rule about negatives, of a groups or taught table: each is one of the `allowed` misconceptions."""
+    negatives = groups.filter(~pl.col("is_positive"))
+    bad = negatives.filter(~pl.col("misconception_id").is_in(sorted(allowed)))
+    names = (f"{query_id} with {id_}" for query_id, id_ in bad.select("query_id", "misconception_id").iter_rows())
+    return Finding("negative", file, len(negatives), tuple(names))
+
+
+def find_strangers(run: Path, folders: list[Path]) -> Finding:
+    """The rule about lineage, of everything that `folders` were made from, over all iterations."""
+    folds, todo, edges, broken = digest(run / "prepare"), list(folders), {}, []
+    while todo:
+        folder = todo.pop()
+        lineage = read_manifest(folder)["lineage"]
+        # adapters of other splits are averaged in where nothing is held out: no fold is strange to it
+        averaged = set() if holds_out(run.name) else {Path(adapter).parent for adapter in lineage.get("averaged", ())}
+        inputs = {Path(path): then for path, then in lineage["inputs"].items() if Path(path) not in averaged}
+        inputs.pop(Path("competition"), None)
+        if folder.name == "train_reranker" and folder.parent / "audit" not in inputs:
+            broken.append(f"{folder}, which no audit preceded,")
+        todo += [path for path in inputs if (folder, path) not in edges and _is_whole(path)]
+        edges |= {(folder, path): then for path, then in inputs.items()}
+    for (folder, path), then in edges.items():
+        if path.parent.name != run.name or (path.name == "prepare" and then != folds):
+            broken.append(f"{folder}, made from other folds in {path.parent},")
+        elif not _is_whole(path) or digest(path) != then:
+            broken.append(f"{folder}, made from a {path} that has changed since,")
+    return Finding("lineage", str(run), len(edges), tuple(sorted(set(broken))))
+
+
+def _findings(job: Job) -> Iterator[Finding]:
+    (queries, misconceptions), section, split = job.texts(), job.settings.prepare, job.run.name
+    drawn: set[int] = set()
+    if split in DRAWS:
+        drawn = draw_misconceptions(queries, misconceptions, section.held_out, fold_seed(section.seed, split))
+    held = hold_out(queries, misconceptions, drawn, section.similar)
+    texts = dict(misconceptions.select("misconception_id", "text").iter_rows())
+    train = queries.filter(pl.col("fold") == "train")
+    yield from find_leaks(f"{job.run}/prepare/queries.parquet", _rows(train, texts), held)
+    for model in ("embedder", "reranker"):
+        scope = getattr(job.settings, f"mine_for_{model}").negatives
+        allowed = seen_ids(queries) if scope == "seen" else set(texts)
+        for file, groups in _groups(job, model):
+            asked = groups.filter("is_positive").select("query_id", "misconception_id")
+            rows = asked.join(queries.drop("misconception_id"), on="query_id", how="left", maintain_order="left")
+            assert not rows["question_id"].has_nulls(), f"{file} has queries that prepare has not"
+            yield from find_leaks(file, _rows(rows, texts), held)
+            yield find_negatives(file, groups, allowed)
+    for stage in ("train_embedder", "merge_embedder"):
+        yield from find_leaks(f"{job.run}/{stage}/card.json", _example_rows(job.run / stage), held)
+    folders = [job.run / name for name in MADE if _is_whole(job.run / name)]
+    yield find_strangers(job.run, folders)
+
+
+def _groups(job: Job, model: str) -> Iterator[tuple[str, pl.DataFrame]]:
+    yield f"{job.run}/mine_for_{model}/groups.parquet", job.read(f"mine_for_{model}", "groups", GROUPS)
+    if job.settings.iteration.previous:
+        yield f"{job.run}/teach_{model}/taught.parquet", job.read(f"teach_{model}", "taught", TAUGHT)
+
+
+def _rows(queries: pl.DataFrame, texts: dict[int, str]) -> pl.DataFrame:
+    text = pl.col("misconception_id").replace_strict(texts, return_dtype=pl.String)
+    return queries.with_columns(pl.col("query_id").alias("row"), text.alias("text")).select(*ROWS)
+
+
+def _example_rows(folder: Path) -> pl.DataFrame:
+    rows = [
+        (f"example {place} (question {question_id})", question_id, question_of(example.query), answer, example.response)
+        for place, (question_id, answer, example) in enumerate(read_embedder_card(folder).examples)
+    ]
+    return pl.DataFrame(rows, schema=ROWS, orient="row")
+
+
+def _is_whole(folder: Path) -> bool:
+    return (folder / "manifest.json").is_file()

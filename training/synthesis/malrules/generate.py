@@ -1,0 +1,162 @@
+"""Writes a folder of demo data in the format of the Eedi competition, complete or not at all."""
+
+import argparse
+import csv
+import io
+import os
+import shutil
+from collections import Counter
+from collections.abc import Callable, Iterable
+from itertools import cycle
+from pathlib import Path
+from random import Random
+
+from training.synthesis.malrules import MISCONCEPTIONS, TEMPLATES
+from training.synthesis.malrules.questions import LETTERS, Question, make_question
+
+HELD_OUT = 0.3  # share of the misconceptions that no training question carries
+UNSEEN = 0.75  # share of the labelled test options that carry one of those, as in the competition's hidden test
+LABELS_PER_QUESTION = (1, 2, 3, 3)
+GUESSES = 25  # the competition scores MAP@25
+
+CONSTRUCTS = tuple(dict.fromkeys(template.construct for template in TEMPLATES))
+SUBJECTS = tuple(dict.fromkeys(template.subject for template in TEMPLATES))
+QUESTION_COLUMNS = [
+    *("QuestionId", "ConstructId", "ConstructName", "SubjectId", "SubjectName", "CorrectAnswer", "QuestionText"),
+    *(f"Answer{letter}Text" for letter in LETTERS),
+]
+LABEL_COLUMNS = [f"Misconception{letter}Id" for letter in LETTERS]
+ANSWER_COLUMNS = ["QuestionId_Answer", "MisconceptionId"]
+
+
+def write_competition(folder: Path, *, questions: int = 240, test_questions: int = 60, seed: str = "demo") -> None:
+    """Write the competition's four CSV files, and test_labels.csv with its hidden answers, into a new folder.
+
+    The same arguments give the same bytes on every machine. Does nothing if the folder already holds them; raises
+    ValueError if it holds something else.
+    """
+    train, test = make_competition(questions=questions, test_questions=test_questions, seed=seed)
+    files = {name: _render(rows).encode() for name, rows in _tabulate(train, test).items()}
+    if all((folder / name).is_file() and (folder / name).read_bytes() == content for name, content in files.items()):
+        return
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise ValueError(f"{folder} already holds something else: remove it, or name another folder")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    partial = folder.with_name(f".{folder.name}.partial-{os.getpid()}")
+    try:
+        partial.mkdir()
+        for name, content in files.items():
+            (partial / name).write_bytes(content)
+        partial.rename(folder)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def make_competition(*, questions: int, test_questions: int, seed: str) -> tuple[list[Question], list[Question]]:
+    """The training and the test questions; each can say how its labels come about."""
+    if questions < 1 or test_questions < 1:
+        raise ValueError(f"at least one question of each kind is needed, not {questions} and {test_questions}")
+    rng = Random(f"malrules/{seed}")
+    held_out = set(rng.sample(MISCONCEPTIONS, round(HELD_OUT * len(MISCONCEPTIONS))))
+    taken = set()
+
+    def choose_taught(names: list[str], used: Counter) -> list[str]:
+        return choose_rarest([name for name in names if name not in held_out], used, rng)
+
+    def choose_tested(names: list[str], used: Counter) -> list[str]:
+        return choose_mixed(names, used, seen, rng)
+
+    taught = [template for template in TEMPLATES if not held_out.issuperset(template.rules)]
+    train = _make_round(taught, questions, choose_taught, taken, rng)
+    seen = {name for question in train for name in question.labels.values()}
+    unseen = [template for template in TEMPLATES if not seen.issuperset(template.rules)]
+    test = _make_round(unseen, test_questions, choose_tested, taken, rng)
+    return train, test
+
+
+def choose_rarest(names: list[str], used: Counter, rng: Random) -> list[str]:
+    """One to three of the names, those used least often first, so that few are missed."""
+    ranked = sorted(names, key=lambda name: (used[name], rng.random()))
+    return ranked[: rng.choice(LABELS_PER_QUESTION)]
+
+
+def choose_mixed(names: list[str], used: Counter, seen: set[str], rng: Random) -> list[str]:
+    """One to three of the names, seen or unseen in training, whichever brings all labels closer to the UNSEEN share."""
+    chosen = []
+    for _ in range(rng.choice(LABELS_PER_QUESTION)):
+        labels = [*used.elements(), *chosen]
+        wants_unseen = sum(name not in seen for name in labels) <= UNSEEN * len(labels)
+        pool = [name for name in names if name not in chosen and (name not in seen) == wants_unseen]
+        if pool or not chosen:
+            chosen.append(rng.choice(pool or names))
+    return chosen
+
+
+def _make_round(templates: list, count: int, choose: Callable, taken: set[str], rng: Random) -> list[Question]:
+    """`count` questions from all the templates in turn; `choose` is told how often each misconception was used."""
+    used, made = Counter(), []
+    for template, _ in zip(cycle(rng.sample(templates, len(templates))), range(count), strict=False):
+        made.append(make_question(template, lambda names: choose(names, used) if names else [], taken, rng))
+        used.update(made[-1].labels.values())
+    return made
+
+
+def _tabulate(train: list[Question], test: list[Question]) -> dict[str, list[list]]:
+    """File name -> rows, the first of which is the header."""
+    ids = {name: i for i, name in enumerate(MISCONCEPTIONS)}
+    test_rows = list(enumerate(test, start=len(train)))
+    wrong = [f"{i}_{letter}" for i, question in test_rows for letter in LETTERS if letter != question.correct]
+    answers = [
+        [f"{i}_{letter}", ids[question.labels[letter]]]
+        for i, question in test_rows
+        for letter in sorted(question.labels)
+    ]
+    guess = " ".join(map(str, range(GUESSES)))
+    return {
+        "train.csv": [
+            [*QUESTION_COLUMNS, *LABEL_COLUMNS],
+            *([*_write_row(i, question), *_write_labels(question, ids)] for i, question in enumerate(train)),
+        ],
+        "test.csv": [QUESTION_COLUMNS, *(_write_row(i, question) for i, question in test_rows)],
+        "misconception_mapping.csv": [
+            ["MisconceptionId", "MisconceptionName"],
+            *([i, name] for name, i in ids.items()),
+        ],
+        "sample_submission.csv": [ANSWER_COLUMNS, *([answer, guess] for answer in wrong)],
+        "test_labels.csv": [ANSWER_COLUMNS, *answers],
+    }
+
+
+def _write_row(number: int, question: Question) -> list:
+    construct, subject = question.template.construct, question.template.subject
+    names = [CONSTRUCTS.index(construct), construct, SUBJECTS.index(subject), subject]
+    return [number, *names, question.correct, question.text, *(question.options[letter] for letter in LETTERS)]
+
+
+def _write_labels(question: Question, ids: dict[str, int]) -> list[str]:
+    """Ids as floats, empty where there is no label: so pandas once wrote the competition's file."""
+    return [f"{ids[question.labels[letter]]}.0" if letter in question.labels else "" for letter in LETTERS]
+
+
+def _render(rows: Iterable[list]) -> str:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    return text.getvalue()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m training.synthesis.malrules.generate", description=__doc__)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--questions", type=int, default=240)
+    parser.add_argument("--test-questions", type=int, default=60)
+    parser.add_argument("--seed", default="demo")
+    args = parser.parse_args()
+    try:
+        write_competition(args.folder, questions=args.questions, test_questions=args.test_questions, seed=args.seed)
+    except ValueError as error:
+        parser.error(str(error))
+    print(f"{args.folder}: {args.questions} training and {args.test_questions} test questions")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,143 @@
+"""Trains the embedder: contrastive loss over the whole update, distillation over each group.
+
+B queries of an update, G group, D width.
+"""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import polars as pl
+import torch
+from transformers import PreTrainedModel
+
+from inference.engines.distributed import rank, sum_over_ranks
+from inference.engines.transformers.device import send
+from inference.engines.transformers.engine import HFEncoder
+from inference.engines.transformers.forward import answer_together, embed
+from inference.fusion.blend import candidate_table
+from inference.retrieval.exact_search import search
+from inference.retrieval.retrieve import query_prompts
+from shared.artifacts.card import EmbedderCard
+from shared.prompts.embedder import embedder_passage, embedder_query
+from shared.prompts.query import row_text
+from shared.prompts.words import Words
+from shared.settings.sections import TrainEmbedder
+from shared.task.folds import seed_of, seen_ids
+from shared.task.metrics import find_ranks, summarise
+from training.trainer.batches import Group, choose_training_examples
+from training.trainer.losses import contrastive, distillation, group_scores
+
+
+class EmbedderObjective:
+    """The embedder's Objective. `model` is the model with its adapters in place, without peft's wrapper."""
+
+    def __init__(
+        self,
+        model: PreTrainedModel,
+        words: Words,
+        card: EmbedderCard,
+        tables: tuple[pl.DataFrame, pl.DataFrame],
+        settings: TrainEmbedder,
+        batch_tokens: int,
+    ):
+        self.model, self.words, self.card, self.settings = model, words, card, settings
+        self.queries, self.misconceptions = tables
+        self.batch_tokens = batch_tokens
+        self.rows = {row["query_id"]: row for row in self.queries.iter_rows(named=True)}
+        self.passages = {
+            id_: embedder_passage(words, card.prompt, text) for id_, text in self.misconceptions.iter_rows()
+        }
+
+    def count_tokens(self, group: Group, seed: str) -> int:
+        """See Objective."""
+        passages = sum(len(self.passages[id_]) for id_ in group.misconception_ids)
+        return len(self._query(group, seed)) + passages
+
+    def accumulate(
+        self, update: list[Group], mine: Sequence[list[int]], collect: Callable[[], None], seed: str
+    ) -> float:
+        """See Objective. One micro-batch keeps its graph; more are each encoded again for backward (GradCache)."""
+        keep = len(mine) == 1
+        parts = []
+        for micro in mine:
+            with torch.set_grad_enabled(keep):
+                parts.append(self._encode([update[place] for place in micro], seed, micro[0]))
+        leaves_BGD = self._gather(update, mine, parts).requires_grad_()
+        loss = self._loss(leaves_BGD, update)
+        loss.backward()
+        for micro, vectors in zip(mine, parts, strict=True):
+            if not keep:
+                vectors = self._encode([update[place] for place in micro], seed, micro[0])
+            vectors.backward(leaves_BGD.grad[send(torch.tensor(micro), leaves_BGD.device)])
+            collect()
+        return loss.item() if rank() == 0 else 0.0  # every process has computed all of it
+
+    def evaluate(self) -> dict:
+        """Loss against the whole catalogue, MAP@25 and recall@depth on all of the validation fold."""
+        valid = self.queries.filter(pl.col("fold") == "valid").drop_nulls("misconception_id")
+        if valid.is_empty():
+            return {}
+        encoder = HFEncoder(self.model, self.card.pooling, self.batch_tokens)
+        asked = encoder.encode(query_prompts(valid, self.words, self.card))
+        known = encoder.encode(list(self.passages.values()))
+        ids = np.fromiter(self.passages, np.int64)
+        candidates = candidate_table(valid["query_id"], *search(asked, known, ids, max(25, self.settings.depth)))
+        loss = _catalogue_loss(asked @ known.T / self.settings.temperature, ids, valid["misconception_id"].to_numpy())
+        return {
+            "eval_loss": loss,
+            **summarise(find_ranks(valid, candidates), seen_ids(self.queries), recall_at=self.settings.depth),
+        }
+
+    def _encode(self, groups: list[Group], seed: str, start: int) -> torch.Tensor:
+        """[b, 1 + G, D]: each group's query, then its passages."""
+        torch.manual_seed(seed_of(seed, start, "dropout") % 2**63)
+        rows = [
+            row
+            for group in groups
+            for row in (self._query(group, seed), *(self.passages[id_] for id_ in group.misconception_ids))
+        ]
+        share = self.settings.share and self.card.pooling == "last"
+        pooling = self.card.pooling
+        vectors_ND = answer_together(self.model, rows, lambda batch: embed(self.model, batch, pooling), share=share)
+        return vectors_ND.view(len(groups), -1, vectors_ND.shape[-1])
+
+    def _query(self, group: Group, seed: str) -> list[int]:
+        row = self.rows[group.query_id]
+        text = row_text(row)
+        if not self.card.prompt.task:
+            return embedder_query(self.words, self.card.prompt, (), text)
+        examples = choose_training_examples(
+            self.card.examples,
+            row["question_id"],
+            row["misconception_id"],
+            most=self.settings.max_examples,
+            seed=seed_of(seed) if self.settings.shared_examples else seed_of(seed, group.query_id),
+        )
+        return embedder_query(self.words, self.card.prompt, examples, text)
+
+    def _gather(self, update: list[Group], mine: Sequence[list[int]], parts: list[torch.Tensor]) -> torch.Tensor:
+        group = len(update[0].misconception_ids)
+        vectors_BGD = torch.zeros(len(update), 1 + group, self.model.config.hidden_size, device=self.model.device)
+        if self.model.dtype == torch.float64:
+            vectors_BGD = vectors_BGD.double()
+        for micro, vectors in zip(mine, parts, strict=True):
+            vectors_BGD[send(torch.tensor(micro), vectors_BGD.device)] = vectors.detach()
+        return sum_over_ranks(vectors_BGD)
+
+    def _loss(self, vectors_BGD: torch.Tensor, update: list[Group]) -> torch.Tensor:
+        queries_BD, passages_BGD = vectors_BGD[:, 0], vectors_BGD[:, 1:]
+        ids_BG = send(torch.tensor([group.misconception_ids for group in update]), vectors_BGD.device)
+        loss_B = contrastive(queries_BD, passages_BGD, ids_BG, self.settings.temperature)
+        if self.settings.distill:
+            teacher_BG = send(torch.tensor([group.teacher for group in update]), vectors_BGD.device)
+            scores_BG = group_scores(queries_BD, passages_BGD, self.settings.temperature)
+            loss_B = loss_B + self.settings.distill * distillation(scores_BG, teacher_BG)
+        return loss_B.mean()
+
+
+def _catalogue_loss(scores: np.ndarray, ids: np.ndarray, right: np.ndarray) -> float:
+    column = {id_: place for place, id_ in enumerate(ids.tolist())}
+    scores = scores.astype(np.float64)
+    top = scores.max(1)
+    total = top + np.log(np.exp(scores - top[:, None]).sum(1))
+    return float(np.mean(total - scores[np.arange(len(right)), [column[id_] for id_ in right.tolist()]]))

@@ -1,0 +1,105 @@
+"""Trains the reranker: the logit of "Yes" for each pair, cross-entropy and distillation over each group.
+
+b groups of a micro-batch, G group.
+"""
+
+from collections.abc import Callable, Sequence
+
+import polars as pl
+import torch
+from transformers import PreTrainedModel
+
+from inference.engines.transformers.device import send
+from inference.engines.transformers.engine import HFScorer
+from inference.engines.transformers.forward import answer_together, yes_logits
+from inference.reranking.pointwise import order_by_score, score_pairs
+from shared.prompts.pointwise import RerankerPrompt, reranker_passage, reranker_query
+from shared.prompts.query import row_text
+from shared.prompts.words import Words
+from shared.settings.sections import TrainReranker
+from shared.task.folds import seed_of, seen_ids
+from shared.task.metrics import find_ranks, summarise
+from training.trainer.batches import Group
+from training.trainer.losses import distillation, listwise
+
+
+class RerankerObjective:
+    """The reranker's Objective. `model` is the model with its adapters in place, without peft's wrapper."""
+
+    def __init__(
+        self,
+        model: PreTrainedModel,
+        yes: int,
+        words: Words,
+        prompt: RerankerPrompt,
+        tables: tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame],
+        settings: TrainReranker,
+        batch_tokens: int,
+    ):
+        self.model, self.yes, self.words, self.prompt, self.settings = model, yes, words, prompt, settings
+        self.queries, self.misconceptions, self.candidates = tables
+        self.batch_tokens = batch_tokens
+        self.asked = {
+            row["query_id"]: reranker_query(words, prompt, row_text(row))
+            for row in self.queries.filter(pl.col("fold") == "train").iter_rows(named=True)
+        }
+        self.known = {id_: reranker_passage(words, prompt, text) for id_, text in self.misconceptions.iter_rows()}
+
+    def count_tokens(self, group: Group, seed: str) -> int:
+        """See Objective."""
+        query, passages = len(self.asked[group.query_id]), [len(self.known[id_]) for id_ in group.misconception_ids]
+        return query * (1 if self.settings.share else len(passages)) + sum(passages)
+
+    def accumulate(
+        self, update: list[Group], mine: Sequence[list[int]], collect: Callable[[], None], seed: str
+    ) -> float:
+        """See Objective."""
+        losses = []
+        for micro in mine:
+            torch.manual_seed(seed_of(seed, micro[0], "dropout") % 2**63)
+            loss = self._loss([update[place] for place in micro]).sum() / len(update)
+            loss.backward()
+            collect()
+            losses.append(loss.detach())  # read at the end: a GPU would wait for it here
+        return sum(loss.item() for loss in losses)
+
+    def evaluate(self) -> dict:
+        """MAP@25 of the validation fold's reranked candidates, and the loss where the right answer is among them."""
+        valid = self.queries.filter(pl.col("fold") == "valid").drop_nulls("misconception_id")
+        if valid.is_empty():
+            return {}
+        near = self.candidates.filter(
+            pl.col("rank") <= self.settings.depth, pl.col("query_id").is_in(valid["query_id"].implode())
+        )
+        scorer = HFScorer(self.model, self.yes, self.batch_tokens)
+        scores = score_pairs(valid, self.misconceptions, near, scorer, self.words, self.prompt)
+        scored = near.select("query_id", "misconception_id").with_columns(scores)
+        figures = summarise(
+            find_ranks(valid, order_by_score(near, scored)), seen_ids(self.queries), recall_at=self.settings.depth
+        )
+        return {"eval_loss": _mean_loss(scored, valid), **figures}
+
+    def _loss(self, groups: list[Group]) -> torch.Tensor:
+        rows = [[*self.asked[group.query_id], *self.known[id_]] for group in groups for id_ in group.misconception_ids]
+        share = self.settings.share
+        scores_N = answer_together(self.model, rows, lambda b: yes_logits(self.model, b, self.yes), share=share)
+        scores_bG = scores_N.view(len(groups), -1)
+        loss_b = listwise(scores_bG, self.settings.label_smoothing)
+        if self.settings.distill:
+            teacher_bG = send(torch.tensor([group.teacher for group in groups]), scores_bG.device)
+            loss_b = loss_b + self.settings.distill * distillation(scores_bG, teacher_bG)
+        return loss_b
+
+
+def _mean_loss(scored: pl.DataFrame, valid: pl.DataFrame) -> float:
+    """Cross-entropy of the right answer within a query's candidates, averaged where it is one of them."""
+    score = pl.col("rerank_score").cast(pl.Float64)
+    total = (score - score.max()).exp().sum().log() + score.max()
+    totals = scored.group_by("query_id").agg(total.alias("total"))
+    right = (
+        valid.select("query_id", "misconception_id")
+        .join(scored, on=["query_id", "misconception_id"])
+        .join(totals, on="query_id")
+    )
+    # sorted: polars joins in no fixed order, and the last digit of a sum depends on it
+    return right.sort("query_id").select((pl.col("total") - pl.col("rerank_score")).mean()).item() or 0.0

@@ -1,0 +1,80 @@
+"""Chooses which layers compute their activations again for backward: as few as the GPU's memory needs.
+
+4 FLOPs per weight and token without, 6 with; the weights of a 14B model leave room for about 12,000 tokens without.
+"""
+
+import torch
+from transformers import PreTrainedModel
+from transformers.modeling_layers import GradientCheckpointingLayer
+
+from inference.engines.distributed import largest_over_ranks, rank
+from inference.engines.packing.prefix_forest import grow
+from inference.engines.transformers.forward import last_hidden
+from shared.settings.sections import Train
+
+PROBE = 1024  # tokens
+ROOM = 0.9  # of the free memory; the rest is for what does not grow with the tokens
+
+
+def fit_memory(model: PreTrainedModel, settings: Train) -> None:
+    """Set, in place, the layers of `model` (with its adapters) that recompute, by the setting `recompute`."""
+    layers = [module for module in model.modules() if isinstance(module, GradientCheckpointingLayer)]
+    model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+    count = {"all": len(layers), "none": 0, "measured": 0}[settings.recompute]
+    if settings.recompute == "measured" and model.device.type == "cuda":
+        count = _measure(model, layers, settings.micro_tokens)
+    _set(layers, count)
+
+
+def count_recomputed(free: float, tokens: int, kept: float, recomputed: float, layers: int) -> int:
+    """The least number of layers that must recompute for `tokens` tokens to need at most `free` bytes.
+
+    `kept` and `recomputed` are bytes a token when no layer and when every layer recomputes. Raises ValueError when
+    all of them do not suffice.
+    """
+    too_much = kept * tokens - free
+    if too_much <= 0:
+        return 0
+    saved = (kept - recomputed) * tokens / layers
+    if saved * layers < too_much:
+        raise ValueError(
+            f"{tokens} tokens need {recomputed * tokens / 2**30:.0f} GiB, {free / 2**30:.0f} GiB are free: "
+            "lower micro_tokens"
+        )
+    return -int(-too_much // saved)
+
+
+def _measure(model: PreTrainedModel, layers: list[GradientCheckpointingLayer], tokens: int) -> int:
+    was_training = model.training
+    model.train()
+    bytes_a_token = []
+    for count in (len(layers), 0):
+        _set(layers, count)
+        for _ in range(2):  # the first one compiles
+            bytes_a_token.append(_step(model) / PROBE)
+    model.train(was_training)
+    recomputed, kept = bytes_a_token[1], bytes_a_token[3]
+    free = ROOM * torch.cuda.mem_get_info()[0]
+    needed = count_recomputed(free, tokens, kept, recomputed, len(layers))
+    count = largest_over_ranks(needed, model.device)  # a layer that is spread over the processes needs all to recompute
+    if rank() == 0:
+        print(f"{count} of {len(layers)} layers recompute: {kept * tokens / 2**30:.1f} GiB for {tokens} tokens without")
+    return count
+
+
+def _step(model: PreTrainedModel) -> int:
+    """Peak bytes of a forward and backward pass over PROBE tokens, beyond what is there before and after."""
+    batch = grow([[token % 7 + 1] * (PROBE // 8) for token in range(8)], most=PROBE, share=False)
+    torch.cuda.empty_cache()
+    torch.cuda.reset_peak_memory_stats()
+    before = torch.cuda.memory_allocated()
+    last_hidden(model, batch).sum().backward()
+    for parameter in model.parameters():
+        parameter.grad = None
+    torch.cuda.empty_cache()
+    return torch.cuda.max_memory_allocated() - before
+
+
+def _set(layers: list[GradientCheckpointingLayer], count: int) -> None:
+    for number, layer in enumerate(layers):
+        layer.gradient_checkpointing = number < count

@@ -56,7 +56,7 @@ class Measured:
     last: Pass
 
 
-Run = Callable[[], Pass]
+Turn = Callable[[], Pass]
 
 
 def start(names: Sequence[str], shape: str, gpus: int, out: Path) -> None:
@@ -108,28 +108,28 @@ def _write(about: dict, alone: Measured, together: Measured, out: Path) -> None:
     print(json.dumps(found, indent=1), flush=True)
 
 
-def train_reranker(shape_name: str, base: torch.nn.Module) -> tuple[Run, int]:
+def train_reranker(shape_name: str, base: torch.nn.Module) -> tuple[Turn, int]:
     """The seed's update of 32 groups."""
     vocabulary, (queries, passages) = SHAPES[shape_name].vocabulary, (4, 4) if shape_name == "tiny" else (32, 16)
     pairs, asked = draw_pairs(vocabulary, queries, passages, seed=11, siblings=False), instruction(vocabulary)
     return _training(ours.reranker_trainer(base), [rows_of(exact_group(pair, asked)) for pair in pairs]), queries
 
 
-def train_embedder(shape_name: str, base: torch.nn.Module) -> tuple[Run, int]:
+def train_embedder(shape_name: str, base: torch.nn.Module) -> tuple[Turn, int]:
     """The seed's update of 16 queries."""
     queries = 4 if shape_name == "tiny" else 16
     texts = draw_texts(SHAPES[shape_name].vocabulary, queries, 8, seed=31)
     return _training(ours.embedder_trainer(base.model), texts), queries
 
 
-def score(shape_name: str, base: torch.nn.Module) -> tuple[Run, int]:
+def score(shape_name: str, base: torch.nn.Module) -> tuple[Turn, int]:
     shape, (queries, passages) = SHAPES[shape_name], (8, 4) if shape_name == "tiny" else (256, 16)
     pairs, asked = draw_pairs(shape.vocabulary, queries, passages, seed=21), instruction(shape.vocabulary)
     rows, model = [row for pair in pairs for row in rows_of(exact_group(pair, asked))], ours.packed(base)
     return lambda: Pass(torch.from_numpy(ours.score(model, rows, BATCH_TOKENS))), len(rows)
 
 
-def mine(shape_name: str, base: torch.nn.Module) -> tuple[Run, int]:
+def mine(shape_name: str, base: torch.nn.Module) -> tuple[Turn, int]:
     queries, passages, nearest = (16, 40, 5) if shape_name == "tiny" else (2048, 2587, NEAREST)
     rows = mining_rows(draw_mining(SHAPES[shape_name].vocabulary, queries, passages, seed=41))
     model = ours.packed(base.model)
@@ -154,7 +154,7 @@ def _base(shape_name: str, device: torch.device) -> torch.nn.Module:
     return build(SHAPES[shape_name], device, torch.bfloat16 if device.type == "cuda" else torch.float32)
 
 
-def _training(trainer: Trainer, groups: Sequence) -> Run:
+def _training(trainer: Trainer, groups: Sequence) -> Turn:
     """Gradients of the groups' mean loss, added up over the processes as one 32-bit vector, as in trainer/loop.py."""
     trained = [parameter for parameter in trainer.model.parameters() if parameter.requires_grad]
     device = trained[0].device
@@ -171,7 +171,7 @@ def _training(trainer: Trainer, groups: Sequence) -> Run:
     return run
 
 
-def _measure(run: Run, device: torch.device, rounds: int, *, warm: bool = True) -> Measured:
+def _measure(run: Turn, device: torch.device, rounds: int, *, warm: bool = True) -> Measured:
     """Several passes, after a first one to warm up."""
     if warm:
         run()

@@ -35,7 +35,7 @@ from shared.settings.sections import Pooling
 from shared.task.metrics import K, kendall_tau
 from shared.task.tables import CANDIDATES as CANDIDATE_TABLE
 from training.export.classifier_head import keep_yes_alone
-from training.run_folder.stage_context import Job
+from training.run_folder.stage_context import StageContext
 
 Rows = Sequence[Sequence[int]]
 
@@ -83,13 +83,13 @@ def of_shape(shape_name: str, queries: int, profile: Profile) -> dict:
 
 def of_run(run: Path, queries: int, profile: Profile) -> dict:
     """The comparisons for the first `queries` of the run's validation fold."""
-    job = Job(read_settings(run), run, Path(), "")
-    table, misconceptions = job.texts()
+    context = StageContext(read_settings(run), run, Path(), "")
+    table, misconceptions = context.texts()
     asked = table.filter(pl.col("fold") == "valid").drop_nulls("misconception_id")[:queries]
     embedder, reranker = run / "merge_embedder", run / "merge_reranker"
     card = read_embedder_card(embedder)
     prompts = query_prompts(asked, embedder_words(load_tokenizer(embedder)), card)
-    near = job.read("mine_for_reranker", "candidates", CANDIDATE_TABLE).filter(pl.col("rank") <= CANDIDATES)
+    near = context.read("mine_for_reranker", "candidates", CANDIDATE_TABLE).filter(pl.col("rank") <= CANDIDATES)
     pairs = _pairs(asked, dict(misconceptions.iter_rows()), near, reranker)
     vectors = compare_vectors(embedder, prompts, card.pooling, profile)
     return {"vectors": vectors, "scores": compare_scores(reranker, pairs, profile)}

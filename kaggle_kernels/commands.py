@@ -11,7 +11,7 @@ from kaggle_kernels.cli import ROLES, SUBMIT, WHEELS, Order
 from kaggle_kernels.download import fetch_data
 from kaggle_kernels.package.calibration import calibration_file
 from kaggle_kernels.package.catalogue_vectors import catalogue_vectors
-from kaggle_kernels.package.stage_folder import Stage, stage_code, stage_model, trained_model
+from kaggle_kernels.package.stage_folder import StagedFolder, stage_code, stage_model, trained_model
 from kaggle_kernels.push.dataset import push_dataset
 from kaggle_kernels.push.dry_run import rehearse_dataset, rehearse_kernel, rehearse_submission
 from kaggle_kernels.push.kernel import FAILED, await_kernel, locked_version, push_kernel, with_sources
@@ -52,7 +52,7 @@ def _data(order: Order, signed_in: Callable[[], Kaggle], clock: Clock, say: Call
 def _push_models(order: Order, signed_in: Callable[[], Kaggle], clock: Clock, say: Callable) -> dict[str, dict]:
     models = _models(order)
 
-    def stages(extra: dict[str, dict]) -> list[Stage]:
+    def stages(extra: dict[str, dict]) -> list[StagedFolder]:
         return [stage_model(role, models[role], order.tag, order.public, extra.get(role, {})) for role in ROLES]
 
     def check() -> None:
@@ -74,7 +74,9 @@ def _push_code(order: Order, signed_in: Callable[[], Kaggle], clock: Clock, say:
     return _push_stages(order, signed_in(), clock, say, [stage])
 
 
-def _push_stages(order: Order, kaggle: Kaggle, clock: Clock, say: Callable, stages: list[Stage]) -> dict[str, dict]:
+def _push_stages(
+    order: Order, kaggle: Kaggle, clock: Clock, say: Callable, stages: list[StagedFolder]
+) -> dict[str, dict]:
     """What a dry run would have sent: {slug: {"version", "digest"}}."""
     planned = {}
     for stage in stages:

@@ -15,7 +15,7 @@ LARGEST = 20 * 10**9  # bytes that an archive may unpack to; Eedi's are 4 MB
 
 def fetch_data(kaggle: Kaggle, competition: str, folder: Path) -> str:
     """Fill `folder` with the competition's files, unless it holds them. Refused until its rules are accepted."""
-    if (folder / manifest.NAME).is_file():
+    if (folder / manifest.MANIFEST).is_file():
         manifest.verify_manifest(folder)
         return f"{folder} is already there and whole"
     try:

@@ -12,14 +12,14 @@ from collections.abc import Callable
 
 import torch
 
-from benchmarks.harness.results import OURS, Arm, Ready, Result, Stage, share_of_floor, write
+from benchmarks.harness.results import OURS, Arm, Benchmark, Ready, Result, share_of_floor, write
 from benchmarks.harness.timing import timed
 
 MOST_ROUNDS = 5
 ALONE_ROUNDS = 3  # of an arm that cannot stay
 
 
-def measure(stage: Stage, arms: list[Arm]) -> list[Result]:
+def measure(stage: Benchmark, arms: list[Arm]) -> list[Result]:
     """Pass after pass in turns, ours first in every round, while the stage has time."""
     results, ready = [Result(arm) for arm in arms], []
     for result in results:
@@ -38,7 +38,7 @@ def free(device: torch.device) -> None:
         torch.cuda.empty_cache()
 
 
-def _start(stage: Stage, result: Result, reserve: float) -> Ready | None:
+def _start(stage: Benchmark, result: Result, reserve: float) -> Ready | None:
     """Build, check, warm up and measure once; None where there is no time for it, or it cannot stay."""
     if _left(stage) <= reserve:
         result.said = "no time left"
@@ -57,7 +57,7 @@ def _start(stage: Stage, result: Result, reserve: float) -> Ready | None:
     return None if result.arm.alone else side
 
 
-def _pass(stage: Stage, side: Ready, result: Result) -> None:
+def _pass(stage: Benchmark, side: Ready, result: Result) -> None:
     once = timed(side.run, stage.device)
     result.seconds.append(once.seconds)
     result.peak_gib = max(result.peak_gib, once.peak_gib)
@@ -70,7 +70,7 @@ def _pass(stage: Stage, side: Ready, result: Result) -> None:
     )
 
 
-def _guarded(stage: Stage, results: list[Result], result: Result, work: Callable[[], Ready | None]) -> Ready | None:
+def _guarded(stage: Benchmark, results: list[Result], result: Result, work: Callable[[], Ready | None]) -> Ready | None:
     """A peer may run out of memory or not fit a library's version: that is its result, and the others go on."""
     try:
         return work()
@@ -91,5 +91,5 @@ def _reserve(results: list[Result]) -> float:
     return sum(min(result.seconds) for result in results if result.arm.side == OURS and result.seconds)
 
 
-def _left(stage: Stage) -> float:
+def _left(stage: Benchmark) -> float:
     return stage.deadline - time.monotonic()

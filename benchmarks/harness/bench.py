@@ -14,7 +14,7 @@ import torch
 from transformers import Qwen2ForCausalLM
 
 from benchmarks.harness.arms import measure
-from benchmarks.harness.results import Arm, Stage
+from benchmarks.harness.results import Arm, Benchmark
 from benchmarks.harness.table import print_table
 from benchmarks.inputs.shapes import SHAPES, Shape, build, write_tokenizer
 from inference.engines.distributed import avoid_cudnn_attention
@@ -75,7 +75,7 @@ def run_stage(bench: Bench, name: str, arms: list[Arm], *, train: bool, seconds:
         return
     out.parent.mkdir(parents=True, exist_ok=True)
     about = {"shape": bench.shape_name, "device": device_name(bench.device), "versions": versions()}
-    stage = Stage(name, bench.shape, bench.device, train, time.monotonic() + seconds, out, about)
+    stage = Benchmark(name, bench.shape, bench.device, train, time.monotonic() + seconds, out, about)
     print_table(stage, measure(stage, arms))
 
 

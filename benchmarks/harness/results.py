@@ -59,7 +59,7 @@ class Result:
 
 
 @dataclass(frozen=True)
-class Stage:
+class Benchmark:
     """What is measured on what, until when (by time.monotonic), and where the results go."""
 
     name: str
@@ -71,7 +71,7 @@ class Stage:
     about: dict
 
 
-def share_of_floor(stage: Stage, result: Result, seconds: float) -> float:
+def share_of_floor(stage: Benchmark, result: Result, seconds: float) -> float:
     """How much of the time the arithmetic alone would take at the GPU's best rate."""
     return floor_seconds(result.arm.tokens, stage.shape, train=stage.train) / seconds
 
@@ -88,7 +88,7 @@ def compare(results: list[Result], result: Result) -> dict[str, dict[str, float]
     return times
 
 
-def write(stage: Stage, results: list[Result]) -> None:
+def write(stage: Benchmark, results: list[Result]) -> None:
     """All results so far, whole or not at all."""
     rows = [_row(stage, results, result) for result in results]
     text = json.dumps({**stage.about, "stage": stage.name, "train": stage.train, "arms": rows}, indent=1)
@@ -96,7 +96,7 @@ def write(stage: Stage, results: list[Result]) -> None:
         partial.write_text(text + "\n")
 
 
-def _row(stage: Stage, results: list[Result], result: Result) -> dict:
+def _row(stage: Benchmark, results: list[Result], result: Result) -> dict:
     arm = result.arm
     known = {"side": arm.side, "setting": arm.setting, "seed": arm.seed, "items": arm.items, "tokens": arm.tokens}
     known |= {"seconds": result.seconds, "peak_gib": result.peak_gib, "checks": result.checks, "said": result.said}

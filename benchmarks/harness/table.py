@@ -3,10 +3,10 @@
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.harness.results import OURS, Result, Stage, compare, share_of_floor
+from benchmarks.harness.results import OURS, Benchmark, Result, compare, share_of_floor
 
 
-def print_table(stage: Stage, results: list[Result]) -> None:
+def print_table(stage: Benchmark, results: list[Result]) -> None:
     """One row for each arm; in the rows of ours, how many times a peer's rate as the seed ran it, and at its best."""
     peers = sorted({result.arm.side for result in results} - {OURS})
     table = Table("side", "setting", "items/s", title=f"{stage.name}, {stage.about['shape']}, {stage.about['device']}")
@@ -19,7 +19,7 @@ def print_table(stage: Stage, results: list[Result]) -> None:
     Console(width=180).print(table)
 
 
-def _cells(stage: Stage, results: list[Result], result: Result, peers: list[str]) -> list[str]:
+def _cells(stage: Benchmark, results: list[Result], result: Result, peers: list[str]) -> list[str]:
     known = [result.arm.side, result.arm.setting]
     if not result.seconds:
         return [*known, "-", *[""] * len(peers), "", "", "", result.said]

@@ -20,7 +20,7 @@ from inference.retrieval.exact_search import search
 from shared.settings.sections import Lora, Train, TrainEmbedder, TrainReranker
 from training.trainer.batches import cut_evenly
 from training.trainer.lora import add_lora
-from training.trainer.losses import contrastive, listwise
+from training.trainer.losses import contrastive, group_cross_entropy
 from training.trainer.recompute import fit_memory
 
 BATCH_TOKENS = load_profile("h200").batch_tokens  # without gradients
@@ -50,7 +50,7 @@ def reranker_trainer(base: torch.nn.Module, *, fp8: bool = False) -> Trainer:
         total = torch.zeros((), device=base.device)
         for micro in micros[rank() :: world()]:
             scores = _yes(model, [row for place in micro for row in groups[place]])
-            loss = listwise(scores.view(len(micro), -1), 0.0).sum() / len(groups)
+            loss = group_cross_entropy(scores.view(len(micro), -1), 0.0).sum() / len(groups)
             loss.backward()
             total += loss.detach()
         return total

@@ -17,7 +17,7 @@ from torch.utils.data import BatchSampler
 from shared.prompts.query import row_text
 from shared.settings.sections import TrainEmbedder, TrainReranker
 from shared.task.tables import GROUPS
-from training.run_folder.stage_context import Job
+from training.run_folder.stage_context import StageContext
 from training.trainer.batches import draw_epoch, read_mined
 
 MICRO = 4  # groups that FlagEmbedding computes at once: with 16 rows each about 18,000 tokens
@@ -48,23 +48,25 @@ class Updates(BatchSampler):
         return len(self.sizes)
 
 
-def read_shown(job: Job, stage: str) -> list[Shown]:
+def read_shown(context: StageContext, stage: str) -> list[Shown]:
     """The groups that `stage` mined for the training fold, as texts."""
-    show = _shower(job)
-    return [show(one.query_id, (one.positive, *one.negatives)) for one in read_mined(job.read(stage, "groups", GROUPS))]
+    show = _shower(context)
+    return [
+        show(one.query_id, (one.positive, *one.negatives)) for one in read_mined(context.read(stage, "groups", GROUPS))
+    ]
 
 
-def read_updates(job: Job, stage: str, settings: TrainEmbedder) -> list[list[Shown]]:
+def read_updates(context: StageContext, stage: str, settings: TrainEmbedder) -> list[list[Shown]]:
     """The updates of all epochs that ours trains with, as texts."""
-    show, mined = _shower(job), read_mined(job.read(stage, "groups", GROUPS))
+    show, mined = _shower(context), read_mined(context.read(stage, "groups", GROUPS))
     how = {"group": settings.group, "batch": settings.batch, "seed": settings.seed}
     epochs = [draw_epoch(mined, epoch=epoch, **how) for epoch in range(1, settings.epochs + 1)]
     return [[show(one.query_id, one.misconception_ids) for one in update] for epoch in epochs for update in epoch]
 
 
-def _shower(job: Job) -> Callable[[str, Sequence[int]], Shown]:
+def _shower(context: StageContext) -> Callable[[str, Sequence[int]], Shown]:
     """What makes texts of a query and its misconceptions, the positive first."""
-    queries, misconceptions = job.texts()
+    queries, misconceptions = context.texts()
     rows = {row["query_id"]: row_text(row) for row in queries.iter_rows(named=True)}
     texts = dict(misconceptions.iter_rows())
     return lambda query_id, ids: Shown(rows[query_id], texts[ids[0]], tuple(texts[id_] for id_ in ids[1:]))

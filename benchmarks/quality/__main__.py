@@ -33,9 +33,9 @@ from shared.settings.sections import Settings
 from shared.task.folds import seen_ids
 from shared.task.metrics import find_ranks, summarise
 from shared.task.tables import CANDIDATES, MISCONCEPTIONS, QUERIES, write_table
-from training.run_folder.stage_context import Job
+from training.run_folder.stage_context import StageContext
 
-Side = Callable[[Job, Job, int], tuple[pl.DataFrame, float]]  # ranked candidates, seconds of training
+Side = Callable[[StageContext, StageContext, int], tuple[pl.DataFrame, float]]  # ranked candidates, seconds of training
 SIDES: dict[str, dict[str, Side]] = {
     "reranker": {"ours": quality_reranker.ours, "FlagEmbedding": quality_reranker.flagembedding},
     "embedder": {"ours": quality_embedder.ours, "sentence-transformers": quality_embedder.sentence_transformers},
@@ -56,39 +56,41 @@ def main() -> None:
     if settings.iteration.previous:
         raise SystemExit(f"{chosen.run} was taught by {settings.iteration.previous}, and no peer here can be: take it")
     with joined_ranks(settings.machine.device) as device:
-        job = Job(settings, chosen.run, Path(), "")
-        sides = sides_of(job, chosen.model, chosen.also, chosen.only)
-        compare(job, chosen.model, sides, range(chosen.first, chosen.first + chosen.seeds), chosen.out, device)
+        context = StageContext(settings, chosen.run, Path(), "")
+        sides = sides_of(context, chosen.model, chosen.also, chosen.only)
+        compare(context, chosen.model, sides, range(chosen.first, chosen.first + chosen.seeds), chosen.out, device)
 
 
-def sides_of(job: Job, model: str, also: Sequence[str], only: str | None = None) -> dict[str, Side]:
+def sides_of(context: StageContext, model: str, also: Sequence[str], only: str | None = None) -> dict[str, Side]:
     """Ours, ours with each of the other settings, and the peer where it is installed; or `only` ours or the peer."""
     [mine, (peer, theirs)] = SIDES[model].items()
     if only == "peer":
         return {peer: theirs}
     sides = dict([mine])
     for changes in also:
-        settings = override_settings(job.settings, changes.split())
+        settings = override_settings(context.settings, changes.split())
         sides[f"ours, {changes}"] = partial(_with, settings, mine[1])
     return sides if only == "ours" or not installed(peer, "datasets") else {**sides, peer: theirs}
 
 
-def _with(settings: Settings, side: Side, job: Job, blind: Job, seed: int) -> tuple[pl.DataFrame, float]:
-    return side(replace(job, settings=settings), blind, seed)
+def _with(
+    settings: Settings, side: Side, context: StageContext, blind: StageContext, seed: int
+) -> tuple[pl.DataFrame, float]:
+    return side(replace(context, settings=settings), blind, seed)
 
 
 def compare(
-    job: Job, model: str, sides: dict[str, Side], seeds: Sequence[int], out: Path, device: torch.device
+    context: StageContext, model: str, sides: dict[str, Side], seeds: Sequence[int], out: Path, device: torch.device
 ) -> dict:
     """Train and evaluate every side with every seed, in turns; `out` is written after each."""
-    before = _figures(job, job.read(f"mine_for_{model}", "candidates", CANDIDATES))
-    found = {"model": model, "run": str(job.run), "device": device_name(device), "versions": versions()}
+    before = _figures(context, context.read(f"mine_for_{model}", "candidates", CANDIDATES))
+    found = {"model": model, "run": str(context.run), "device": device_name(device), "versions": versions()}
     found |= {"before": before, "sides": {}}
     for seed in seeds:
         for side, run in sides.items():
-            with _folder_without_validation(job) as blind:
-                ranked, seconds = run(job, blind, seed)
-            figures = _figures(job, ranked)
+            with _folder_without_validation(context) as blind:
+                ranked, seconds = run(context, blind, seed)
+            figures = _figures(context, ranked)
             found["sides"].setdefault(side, []).append({"seed": seed, "seconds": seconds, **figures})
             out.parent.mkdir(parents=True, exist_ok=True)
             out.write_text(json.dumps(found, indent=1) + "\n")
@@ -98,18 +100,18 @@ def compare(
 
 
 @contextmanager
-def _folder_without_validation(job: Job) -> Iterator[Job]:
+def _folder_without_validation(context: StageContext) -> Iterator[StageContext]:
     """A run folder, soon deleted, that holds the training fold alone: nothing is evaluated while the clock runs."""
     with tempfile.TemporaryDirectory() as folder:
         run = Path(folder) / "run"
-        queries, misconceptions = job.texts()
+        queries, misconceptions = context.texts()
         write_table(queries.filter(pl.col("fold") == "train"), run / "prepare" / "queries.parquet", QUERIES)
         write_table(misconceptions, run / "prepare" / "misconceptions.parquet", MISCONCEPTIONS)
-        yield replace(job, run=run, out=run / "trained")
+        yield replace(context, run=run, out=run / "trained")
 
 
-def _figures(job: Job, ranked: pl.DataFrame) -> dict:
-    queries, _ = job.texts()
+def _figures(context: StageContext, ranked: pl.DataFrame) -> dict:
+    queries, _ = context.texts()
     valid = queries.filter(pl.col("fold") == "valid").drop_nulls("misconception_id")
     return summarise(find_ranks(valid, ranked), seen_ids(queries))
 

@@ -19,41 +19,41 @@ from shared.settings.sections import TrainEmbedder
 from shared.task.metrics import K
 from shared.task.tables import GROUPS
 from training.run_folder.base_models import local_folder
-from training.run_folder.stage_context import Job
+from training.run_folder.stage_context import StageContext
 from training.trainer.train import train_embedder
 
 FRAME = 2  # tokens that an encoder puts around a text
 
 
-def ours(job: Job, blind: Job, seed: int) -> tuple[pl.DataFrame, float]:
+def ours(context: StageContext, blind: StageContext, seed: int) -> tuple[pl.DataFrame, float]:
     """Candidates of the validation fold, and the seconds of training; `blind` sees the training fold alone."""
-    settings, card = _seeded(job, seed), _card(job)
-    groups = job.read("mine_for_embedder", "groups", GROUPS)
-    seeded = job.settings.model_copy(update={"train_embedder": settings})
+    settings, card = _seeded(context, seed), _card(context)
+    groups = context.read("mine_for_embedder", "groups", GROUPS)
+    seeded = context.settings.model_copy(update={"train_embedder": settings})
     blind.out.mkdir(parents=True)
     start = time.perf_counter()
-    train_embedder(Job(seeded, blind.run, blind.out, ""), groups, card)
+    train_embedder(StageContext(seeded, blind.run, blind.out, ""), groups, card)
     seconds = time.perf_counter() - start
-    section, profile = job.settings.embedder, load_profile(job.settings.machine.profile)
+    section, profile = context.settings.embedder, load_profile(context.settings.machine.profile)
     model = load_backbone(local_folder(section.base), section.dtype, device_of(profile))
     adapter = str(blind.out / f"epoch_{settings.epochs}")
     model = PeftModel.from_pretrained(model, adapter, autocast_adapter_dtype=False).eval().get_base_model()
     encoder, words = HFEncoder(model, card.pooling, profile.batch_tokens), embedder_words(load_tokenizer(section.base))
-    valid, misconceptions = _texts(job)
+    valid, misconceptions = _texts(context)
     asked = encoder.encode(query_prompts(valid, words, card))
     known = encoder.encode([embedder_passage(words, card.prompt, text) for text in misconceptions["text"]])
     return _find(valid, misconceptions, asked, known), seconds
 
 
-def sentence_transformers(job: Job, blind: Job, seed: int) -> tuple[pl.DataFrame, float]:
+def sentence_transformers(context: StageContext, blind: StageContext, seed: int) -> tuple[pl.DataFrame, float]:
     """The same by its trainer."""
-    base, tokens = local_folder(job.settings.embedder.base), job.settings.embedder.query_tokens + FRAME
-    settings = _seeded(job, seed)
-    updates = read_updates(job, "mine_for_embedder", settings)
+    base, tokens = local_folder(context.settings.embedder.base), context.settings.embedder.query_tokens + FRAME
+    settings = _seeded(context, seed)
+    updates = read_updates(context, "mine_for_embedder", settings)
     start = time.perf_counter()
     model = train_sentence_transformers_embedder(base, updates, settings, seed, blind.out, tokens)
     seconds = time.perf_counter() - start
-    valid, misconceptions = _texts(job)
+    valid, misconceptions = _texts(context)
     queries = [row_text(row) for row in valid.iter_rows(named=True)]
     asked, known = (
         model.encode(texts, normalize_embeddings=True, convert_to_numpy=True)
@@ -62,22 +62,24 @@ def sentence_transformers(job: Job, blind: Job, seed: int) -> tuple[pl.DataFrame
     return _find(valid, misconceptions, asked, known), seconds
 
 
-def _seeded(job: Job, seed: int) -> TrainEmbedder:
-    if job.settings.embedder.pooling != "mean" or job.settings.embedder.task:
-        raise ValueError(f"{job.run} trains an embedder with a prompt; compared is an encoder's training: take small0")
-    return job.settings.train_embedder.model_copy(update={"seed": f"quality {seed}"})
+def _seeded(context: StageContext, seed: int) -> TrainEmbedder:
+    if context.settings.embedder.pooling != "mean" or context.settings.embedder.task:
+        raise ValueError(
+            f"{context.run} trains an embedder with a prompt; compared is an encoder's training: take small0"
+        )
+    return context.settings.train_embedder.model_copy(update={"seed": f"quality {seed}"})
 
 
-def _card(job: Job) -> EmbedderCard:
-    section = job.settings.embedder
+def _card(context: StageContext) -> EmbedderCard:
+    section = context.settings.embedder
     lengths = (section.query_tokens, section.passage_tokens, section.example_query_tokens)
     return EmbedderCard(
         section.pooling, EmbedderPrompt("", *lengths, section.example_passage_tokens, section.end_token)
     )
 
 
-def _texts(job: Job) -> tuple[pl.DataFrame, pl.DataFrame]:
-    queries, misconceptions = job.texts()
+def _texts(context: StageContext) -> tuple[pl.DataFrame, pl.DataFrame]:
+    queries, misconceptions = context.texts()
     return queries.filter(pl.col("fold") == "valid").drop_nulls("misconception_id"), misconceptions
 
 

@@ -17,36 +17,36 @@ from shared.prompts.query import row_text
 from shared.settings.sections import TrainReranker
 from shared.task.tables import CANDIDATES, GROUPS
 from training.run_folder.base_models import local_folder
-from training.run_folder.stage_context import Job
+from training.run_folder.stage_context import StageContext
 from training.trainer.train import train_reranker
 
 Ids = Callable[[str], list[int]]  # of a text
 
 
-def ours(job: Job, blind: Job, seed: int) -> tuple[pl.DataFrame, float]:
+def ours(context: StageContext, blind: StageContext, seed: int) -> tuple[pl.DataFrame, float]:
     """Ranked candidates of the validation fold, and the seconds of training; `blind` sees the training fold alone."""
-    settings, section = _seeded(job, seed), job.settings.reranker
-    groups = job.read("mine_for_reranker", "groups", GROUPS)
-    candidates = job.read("mine_for_reranker", "candidates", CANDIDATES)
-    seeded = job.settings.model_copy(update={"train_reranker": settings})
+    settings, section = _seeded(context, seed), context.settings.reranker
+    groups = context.read("mine_for_reranker", "groups", GROUPS)
+    candidates = context.read("mine_for_reranker", "candidates", CANDIDATES)
+    seeded = context.settings.model_copy(update={"train_reranker": settings})
     blind.out.mkdir(parents=True)
     start = time.perf_counter()
-    train_reranker(Job(seeded, blind.run, blind.out, ""), groups, candidates)
+    train_reranker(StageContext(seeded, blind.run, blind.out, ""), groups, candidates)
     seconds = time.perf_counter() - start
     prompt = RerankerPrompt(
         section.query_tokens, section.passage_tokens, section.instruction, section.instruction_place
     )
     words = reranker_words(load_tokenizer(local_folder(section.base)))
     asked, known = (lambda text, make=make: make(words, prompt, text) for make in (reranker_query, reranker_passage))
-    return _rank(job, blind.out / f"epoch_{settings.epochs}", asked, known), seconds
+    return _rank(context, blind.out / f"epoch_{settings.epochs}", asked, known), seconds
 
 
-def flagembedding(job: Job, blind: Job, seed: int) -> tuple[pl.DataFrame, float]:
+def flagembedding(context: StageContext, blind: StageContext, seed: int) -> tuple[pl.DataFrame, float]:
     """The same by its trainer, its model read at the very ids that it was trained on."""
-    settings, base = _seeded(job, seed), local_folder(job.settings.reranker.base)
-    instruction = job.settings.reranker.instruction
+    settings, base = _seeded(context, seed), local_folder(context.settings.reranker.base)
+    instruction = context.settings.reranker.instruction
     start = time.perf_counter()
-    train_flagembedding_reranker(base, read_shown(job, "mine_for_reranker"), instruction, settings, seed, blind.out)
+    train_flagembedding_reranker(base, read_shown(context, "mine_for_reranker"), instruction, settings, seed, blind.out)
     seconds = time.perf_counter() - start
     tokenizer = load_tokenizer(base)
     head = [] if tokenizer.bos_token_id is None else [tokenizer.bos_token_id]
@@ -61,27 +61,29 @@ def flagembedding(job: Job, blind: Job, seed: int) -> tuple[pl.DataFrame, float]
         passage = encode("B: " + text, FLAG_LENGTHS["passage_max_len"])
         return [*encode("\n"), *passage, *encode("\n"), *encode(instruction)]
 
-    return _rank(job, blind.out, asked, known), seconds
+    return _rank(context, blind.out, asked, known), seconds
 
 
-def _seeded(job: Job, seed: int) -> TrainReranker:
-    settings = job.settings.train_reranker
+def _seeded(context: StageContext, seed: int) -> TrainReranker:
+    settings = context.settings.train_reranker
     if settings.distill or settings.label_smoothing:
-        raise ValueError(f"{job.run} distils or smooths labels, which FlagEmbedding 1.4.2 does not: take another run")
+        raise ValueError(
+            f"{context.run} distils or smooths labels, which FlagEmbedding 1.4.2 does not: take another run"
+        )
     return settings.model_copy(update={"seed": f"quality {seed}"})
 
 
-def _rank(job: Job, adapter: Path, asked: Ids, known: Ids) -> pl.DataFrame:
+def _rank(context: StageContext, adapter: Path, asked: Ids, known: Ids) -> pl.DataFrame:
     """The run's first candidates of the validation fold in the order of the base with this adapter."""
-    queries, misconceptions = job.texts()
+    queries, misconceptions = context.texts()
     valid = queries.filter(pl.col("fold") == "valid").drop_nulls("misconception_id")
-    near = job.read("mine_for_reranker", "candidates", CANDIDATES).filter(
-        pl.col("rank") <= job.settings.train_reranker.depth, pl.col("query_id").is_in(valid["query_id"].implode())
+    near = context.read("mine_for_reranker", "candidates", CANDIDATES).filter(
+        pl.col("rank") <= context.settings.train_reranker.depth, pl.col("query_id").is_in(valid["query_id"].implode())
     )
     prefixes = {row["query_id"]: asked(row_text(row)) for row in valid.iter_rows(named=True)}
     suffixes = {id_: known(text) for id_, text in misconceptions.iter_rows()}
-    profile, base = load_profile(job.settings.machine.profile), local_folder(job.settings.reranker.base)
-    model = load_causal(base, job.settings.reranker.dtype, device_of(profile), packed=profile.packed)
+    profile, base = load_profile(context.settings.machine.profile), local_folder(context.settings.reranker.base)
+    model = load_causal(base, context.settings.reranker.dtype, device_of(profile), packed=profile.packed)
     model = PeftModel.from_pretrained(model, str(adapter), autocast_adapter_dtype=False).eval().get_base_model()
     scorer = HFScorer(model, yes_token(load_tokenizer(base)), profile.batch_tokens)
     pairs = near.select("query_id", "misconception_id").rows()

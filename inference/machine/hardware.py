@@ -23,7 +23,7 @@ class Gpu:
 
 
 @dataclass(frozen=True)
-class Machine:
+class Hardware:
     gpus: tuple[Gpu, ...]
     gib: float  # of memory that is free
     cores: int
@@ -53,14 +53,14 @@ class Model:
     has_tokenizer: bool
 
 
-def this_machine() -> Machine:
+def this_machine() -> Hardware:
     """What is here. A GPU is asked through nvidia-smi, which takes none of its memory."""
     cpu = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").is_file() else ""
     line = next((line for line in cpu.splitlines() if line.startswith("flags")), "")
     versions = {"python": ".".join(map(str, sys.version_info[:3])), **_versions()}
     flags = frozenset(line.partition(":")[2].split())
     disk = shutil.disk_usage(".").free / GIB
-    return Machine(_gpus(), _free_memory(), os.cpu_count() or 1, flags, disk, versions, _misfits(versions))
+    return Hardware(_gpus(), _free_memory(), os.cpu_count() or 1, flags, disk, versions, _misfits(versions))
 
 
 def read_model(folder: Path) -> Model:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from inference.predict.budget import LEAST, Costs, Shard, Stage, affordable, costs_of, plan, seconds_for
+from inference.predict.budget import LEAST, Costs, RerankingStage, Shard, affordable, costs_of, plan_depths, seconds_for
 
 PROBE = 8  # the first shard is an eighth: how slow a machine is should be known early
 PART = 0.25  # of the queries; for fewer a reranker is not loaded
@@ -35,7 +35,7 @@ class Limit:
 
 
 @dataclass(frozen=True)
-class Reranker:
+class OpenableReranker:
     """A reranker as the driver sees it; `size`, the bytes of its weights, foretells how slow it is beside another.
 
     `open` gives score(rows, first, last): it scores the candidates first + 1 to last of those rows, keeps the scores
@@ -48,7 +48,7 @@ class Reranker:
 
 
 @dataclass
-class Progress:
+class RerankingProgress:
     """How far one reranker came: candidates scored of every query [Q], its shards, its plans, and how it ended."""
 
     done: np.ndarray
@@ -68,10 +68,12 @@ class Work:
     rows_at_once: int
 
 
-Publish = Callable[[Sequence[Progress], bool], float]
+Publish = Callable[[Sequence[RerankingProgress], bool], float]
 
 
-def rerank_in_time(rerankers: Sequence[Reranker], work: Work, limit: Limit, publish: Publish) -> list[Progress]:
+def rerank_in_time(
+    rerankers: Sequence[OpenableReranker], work: Work, limit: Limit, publish: Publish
+) -> list[RerankingProgress]:
     """Let the rerankers, one after the other, score as many candidates of every query as the limit allows.
 
     A shard lies in one chunk. Shards depend on the clock only where not everything can be scored in time.
@@ -79,7 +81,7 @@ def rerank_in_time(rerankers: Sequence[Reranker], work: Work, limit: Limit, publ
     seconds that writing takes. What an engine raises is printed; then the next one gets its turn.
     """
     rows = sum(work.chunks)
-    table = [Progress(np.zeros(rows, np.int16), np.zeros(rows, bool)) for _ in rerankers]
+    table = [RerankingProgress(np.zeros(rows, np.int16), np.zeros(rows, bool)) for _ in rerankers]
     for number, (reranker, state) in enumerate(zip(rerankers, table, strict=True)):
         for attempt in range(1, ATTEMPTS + 1):
             try:
@@ -96,7 +98,7 @@ def rerank_in_time(rerankers: Sequence[Reranker], work: Work, limit: Limit, publ
     return table
 
 
-def describe(name: str, state: Progress) -> dict:
+def describe_progress(name: str, state: RerankingProgress) -> dict:
     """What a log says of a reranker."""
     depths, rows = np.unique(state.done, return_counts=True)  # 1 ms for a million rows
     return {
@@ -116,7 +118,7 @@ def say_loudly(text: str) -> None:
 
 
 def _worth_opening(
-    rerankers: Sequence[Reranker], table: Sequence[Progress], number: int, work: Work, limit: Limit
+    rerankers: Sequence[OpenableReranker], table: Sequence[RerankingProgress], number: int, work: Work, limit: Limit
 ) -> bool:
     """Whether there is time to load a reranker and to let it read a few candidates of a good part of the queries."""
     if not any(state.shards for state in table):
@@ -127,8 +129,8 @@ def _worth_opening(
 
 
 def _run(
-    rerankers: Sequence[Reranker],
-    table: Sequence[Progress],
+    rerankers: Sequence[OpenableReranker],
+    table: Sequence[RerankingProgress],
     number: int,
     work: Work,
     limit: Limit,
@@ -160,20 +162,24 @@ def _run(
 
 
 def _decide(
-    rerankers: Sequence[Reranker], table: Sequence[Progress], number: int, work: Work, left: float
+    rerankers: Sequence[OpenableReranker], table: Sequence[RerankingProgress], number: int, work: Work, left: float
 ) -> tuple[int, ...]:
     """The depths of this and the later rerankers; everything until a first shard was measured."""
     state = table[number]
     if math.isinf(left) or not any(earlier.shards for earlier in table):
         return (work.wanted,) * (len(table) - number)
     now, *later = _stages(rerankers, table, number, work)
-    depths = plan([Stage(now.done, Costs(0.0, now.costs.query, now.costs.candidate)), *later], work.wanted, left)
+    depths = plan_depths(
+        [RerankingStage(now.done, Costs(0.0, now.costs.query, now.costs.candidate)), *later], work.wanted, left
+    )
     if not state.plans or state.plans[-1][1] != depths:
         state.plans = [*state.plans[-PLANS:], (int((state.done > 0).sum()), depths)]
     return depths
 
 
-def _stages(rerankers: Sequence[Reranker], table: Sequence[Progress], number: int, work: Work) -> list[Stage]:
+def _stages(
+    rerankers: Sequence[OpenableReranker], table: Sequence[RerankingProgress], number: int, work: Work
+) -> list[RerankingStage]:
     """What is known of this and the later stages; the costs of an unmeasured one come from the last measured one."""
     measured = max(place for place, state in enumerate(table) if state.shards)
     known = costs_of(table[measured].shards, table[measured].start)
@@ -182,11 +188,11 @@ def _stages(rerankers: Sequence[Reranker], table: Sequence[Progress], number: in
         state = table[place]
         own = costs_of(state.shards, state.start) if state.shards else None
         costs = own or known.times(rerankers[place].size / rerankers[measured].size)
-        stages.append(Stage(tuple(np.bincount(state.done, minlength=work.wanted + 1).tolist()), costs))
+        stages.append(RerankingStage(tuple(np.bincount(state.done, minlength=work.wanted + 1).tolist()), costs))
     return stages
 
 
-def _next_rows(state: Progress, work: Work, depth: int, left: float) -> np.ndarray:
+def _next_rows(state: RerankingProgress, work: Work, depth: int, left: float) -> np.ndarray:
     """The next rows to bring to `depth`: of one chunk, with as many candidates scored so far, the least first.
 
     What an attempt failed in comes when nothing else is left.

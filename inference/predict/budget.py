@@ -35,14 +35,14 @@ class Costs:
 
 
 @dataclass(frozen=True)
-class Stage:
+class RerankingStage:
     """How far a stage is: `done[d]` queries have d candidates scored."""
 
     done: tuple[int, ...]
     costs: Costs
 
 
-def plan(stages: Sequence[Stage], wanted: int, seconds: float) -> tuple[int, ...]:
+def plan_depths(stages: Sequence[RerankingStage], wanted: int, seconds: float) -> tuple[int, ...]:
     """Candidates to score in every stage: the best plan that ends within `seconds`.
 
     Where none does, it is the cheapest, and the first stage gets through as many queries as it can.
@@ -67,7 +67,7 @@ def ladder(wanted: int, stages: int) -> Iterator[tuple[int, ...]]:
         yield (depth, *[0] * (stages - 1))
 
 
-def seconds_for(stage: Stage, depth: int) -> float:
+def seconds_for(stage: RerankingStage, depth: int) -> float:
     """What is left to do until every query of the stage has `depth` candidates scored."""
     costs = stage.costs
     below = [(count, depth - done) for done, count in enumerate(stage.done[:depth]) if count]

@@ -43,7 +43,7 @@ def alone(out: Path) -> Iterator[None]:
             lock_file(out).unlink(missing_ok=True)
 
 
-class Board:
+class ChunkStore:
     """Test rows in chunks; a chunk has named tables, and its rows of the submission."""
 
     def __init__(self, out: Path, clock: Callable[[], float] = time.monotonic):

@@ -12,8 +12,8 @@ from inference.fusion.calibration import Calibration, check_ids
 from inference.fusion.ensemble import Models
 from inference.machine.profiles import load_profile
 from inference.predict.anytime import Limit
-from inference.predict.chunk_store import Board, alone
-from inference.predict.state import Run, write_json
+from inference.predict.chunk_store import ChunkStore, alone
+from inference.predict.state import Prediction, write_json
 from inference.retrieval.bm25 import WordIndex
 from shared.artifacts.card import read_embedder_card, read_reranker_card
 from shared.artifacts.manifest import read_manifest
@@ -53,8 +53,8 @@ def predict(
     check_ids(calibration, known)
     out.parent.mkdir(parents=True, exist_ok=True)
     with alone(out):
-        with closing(Board(out, limit.clock)) as board:
-            run = Run(models, calibration, misconceptions, board, engine, machine, limit, vectors)
+        with closing(ChunkStore(out, limit.clock)) as board:
+            run = Prediction(models, calibration, misconceptions, board, engine, machine, limit, vectors)
             seconds: dict[str, float] = {}
             _timed("read", seconds, lambda: read_rows(run, competition))
             _timed("retrieve", seconds, lambda: _retrieve(run))
@@ -64,7 +64,7 @@ def predict(
         return run.report("ended by itself")
 
 
-def read_rows(run: Run, competition: Path) -> None:
+def read_rows(run: Prediction, competition: Path) -> None:
     """Cut the test rows into chunks, and let the words that they share with misconceptions make a first submission."""
     index = WordIndex(run.misconceptions)
     for queries in stream_test(competition, QUESTIONS):
@@ -73,13 +73,13 @@ def read_rows(run: Run, competition: Path) -> None:
     run.publish(True)
 
 
-def _retrieve(run: Run) -> None:
+def _retrieve(run: Prediction) -> None:
     from inference.predict.retrieve_chunks import find_all  # imports torch: not before a first submission stands
 
     find_all(run)
 
 
-def _rerank(run: Run) -> None:
+def _rerank(run: Prediction) -> None:
     from inference.predict.rerank_chunks import score_all
 
     score_all(run)

@@ -18,9 +18,9 @@ from inference.fusion.calibration import Calibration, check_ids
 from inference.fusion.ensemble import Member, Models
 from inference.machine.profiles import load_profile
 from inference.predict.anytime import Limit
-from inference.predict.chunk_store import Board, alone
+from inference.predict.chunk_store import ChunkStore, alone
 from inference.predict.predict import read_rows
-from inference.predict.state import Run
+from inference.predict.state import Prediction
 from shared.settings.sections import Engine
 from shared.task.competition import read_misconceptions
 from shared.task.submission import check_submission
@@ -56,8 +56,8 @@ def predict_with_ray(
     check_ids(calibration, known)
     out.parent.mkdir(parents=True, exist_ok=True)
     models = replace(models, embedders=_absolute(models.embedders), rerankers=_absolute(models.rerankers))
-    with alone(out), closing(Board(out)) as board:
-        run = Run(models, calibration, misconceptions, board, engine, machine, Limit())
+    with alone(out), closing(ChunkStore(out)) as board:
+        run = Prediction(models, calibration, misconceptions, board, engine, machine, Limit())
         read_rows(run, competition)
         said = []
         for number in range(len(models.embedders)):
@@ -73,7 +73,7 @@ def predict_with_ray(
 class Finder:
     """A worker with a loaded embedder, for as long as it lives."""
 
-    def __init__(self, run: Run, number: int):
+    def __init__(self, run: Prediction, number: int):
         from inference.predict.retrieve_chunks import open_finding
 
         self.stack = ExitStack()  # kept: it closes the engine when it goes
@@ -86,7 +86,7 @@ class Finder:
 class Ranker:
     """A worker with a loaded reranker, for as long as it lives."""
 
-    def __init__(self, run: Run, number: int):
+    def __init__(self, run: Prediction, number: int):
         from inference.predict.rerank_chunks import open_scoring
 
         self.stack = ExitStack()
@@ -102,7 +102,7 @@ def _absolute(members: tuple[Member, ...]) -> tuple[Member, ...]:
     return tuple(replace(member, folder=member.folder.resolve()) for member in members)
 
 
-def _on_all_chunks(worker: type, run: Run, number: int, workers: int) -> list[dict]:
+def _on_all_chunks(worker: type, run: Prediction, number: int, workers: int) -> list[dict]:
     chunks = ray.data.from_items([{"chunk": chunk} for chunk in range(len(run.board.sizes))])
     done = chunks.map_batches(
         worker,

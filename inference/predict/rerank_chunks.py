@@ -11,9 +11,9 @@ from inference.engines.open import count_processes, open_scorer
 from inference.engines.progress import Meter
 from inference.engines.tokenizer import load_tokenizer, reranker_words
 from inference.fusion.blend import PAIR
-from inference.fusion.calibration import choose
-from inference.predict.anytime import Reranker, Score, Work, rerank_in_time
-from inference.predict.state import Run, size_of
+from inference.fusion.calibration import select_candidates
+from inference.predict.anytime import OpenableReranker, Score, Work, rerank_in_time
+from inference.predict.state import Prediction, size_of
 from inference.reranking.pointwise import count_tokens, score_pairs
 from shared.artifacts.card import read_reranker_card
 
@@ -21,20 +21,20 @@ STEPS = 16  # full batches of each process in a shard; that its last ones are sm
 CANDIDATE = 60  # tokens of a candidate with its part of the query, about
 
 
-def score_all(run: Run) -> None:
+def score_all(run: Prediction) -> None:
     """Score as many candidates as there is time for, with every reranker for which there is time."""
     batch_tokens = run.machine.batch_tokens * max(1, count_processes(run.machine))
     rows_at_once = max(1, STEPS * batch_tokens // (CANDIDATE * run.wanted))
     work = Work(tuple(run.board.sizes), run.wanted, rows_at_once)
     rerankers = [
-        Reranker(str(member.folder), size_of(member.folder), lambda number=number: open_scoring(run, number))
+        OpenableReranker(str(member.folder), size_of(member.folder), lambda number=number: open_scoring(run, number))
         for number, member in enumerate(run.models.rerankers)
     ]
     rerank_in_time(rerankers, work, run.limit, lambda progress, final: run.publish(final, progress))
 
 
 @contextmanager
-def open_scoring(run: Run, number: int) -> Iterator[Score]:
+def open_scoring(run: Prediction, number: int) -> Iterator[Score]:
     """The function that scores some candidates of some rows with one reranker and keeps the scores on the board."""
     member, ends, name = run.models.rerankers[number], np.cumsum(run.board.sizes), f"scored{number}"
     prompt, words = read_reranker_card(member.folder).prompt, reranker_words(load_tokenizer(member.folder))
@@ -42,7 +42,7 @@ def open_scoring(run: Run, number: int) -> Iterator[Score]:
     @lru_cache(maxsize=1)
     def read_chunk(chunk: int) -> tuple[pl.DataFrame, pl.DataFrame]:
         """Its queries, and its candidates in the order in which this reranker reads them."""
-        chosen = choose(run.board.read("candidates", chunk), run.calibration).select(PAIR)
+        chosen = select_candidates(run.board.read("candidates", chunk), run.calibration).select(PAIR)
         order = run.rank_with(chunk, number).select(*PAIR, "rank")
         ordered = chosen.join(order, on=PAIR).sort("query_id", "rank")
         place = pl.int_range(1, pl.len() + 1).over("query_id").alias("place")

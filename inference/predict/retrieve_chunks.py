@@ -14,7 +14,7 @@ from inference.engines.protocols import Encoder
 from inference.engines.tokenizer import embedder_words, load_tokenizer
 from inference.fusion.blend import blend_candidates
 from inference.predict.anytime import ATTEMPTS, say_loudly
-from inference.predict.state import Run, size_of
+from inference.predict.state import Prediction, size_of
 from inference.retrieval.catalogue_vectors import encode_misconceptions, read_vectors
 from inference.retrieval.retrieve import find_candidates, query_prompts
 from inference.retrieval.sharded_corpus import write_corpus
@@ -25,7 +25,7 @@ from shared.prompts.words import Words
 LARGE = 100_000  # misconceptions whose vectors are kept on disk instead of in memory: 2 GB at width 5,120
 
 
-def find_all(run: Run) -> None:
+def find_all(run: Prediction) -> None:
     """Find candidates with every embedder for which there is time."""
     took = 0.0
     for number, member in enumerate(run.models.embedders):
@@ -40,7 +40,7 @@ def find_all(run: Run) -> None:
         run.publish(True)
 
 
-def _find(run: Run, number: int) -> str:
+def _find(run: Prediction, number: int) -> str:
     """How it ended. An embedder that fails is opened once more and goes on behind the chunk in which it did."""
     chunks = list(range(len(run.board.sizes)))
     for attempt in range(1, ATTEMPTS + 1):
@@ -61,7 +61,7 @@ def _find(run: Run, number: int) -> str:
 
 
 @contextmanager
-def open_finding(run: Run, number: int) -> Iterator[Callable[[int], None]]:
+def open_finding(run: Prediction, number: int) -> Iterator[Callable[[int], None]]:
     """The function that finds a chunk's candidates with one embedder, and blends them with those before it."""
     member, k, name = run.models.embedders[number], run.calibration.retrieved, f"found{number}"
     card, words = read_embedder_card(member.folder), embedder_words(load_tokenizer(member.folder))
@@ -85,7 +85,7 @@ def open_finding(run: Run, number: int) -> Iterator[Callable[[int], None]]:
         yield find
 
 
-def _open_encoder(run: Run, folder: Path, card: EmbedderCard) -> AbstractContextManager[Encoder]:
+def _open_encoder(run: Prediction, folder: Path, card: EmbedderCard) -> AbstractContextManager[Encoder]:
     def open_real() -> AbstractContextManager[Encoder]:
         return open_encoder(run.engine, folder, card.pooling, run.machine)
 
@@ -94,7 +94,7 @@ def _open_encoder(run: Run, folder: Path, card: EmbedderCard) -> AbstractContext
     return RememberingEncoder(VectorStore(run.vectors / model_key(folder, run.engine, run.machine)), open_real)
 
 
-def _known(run: Run, number: int, encoder: Encoder, words: Words, card: EmbedderCard) -> np.ndarray | Path:
+def _known(run: Prediction, number: int, encoder: Encoder, words: Words, card: EmbedderCard) -> np.ndarray | Path:
     """Vectors of the misconceptions, or the folder of a corpus where they are too many for memory."""
     table = run.misconceptions
     if len(table) <= LARGE:

@@ -12,26 +12,26 @@ from inference.fusion.blend import PAIR, blend_scores
 from inference.fusion.calibration import Calibration, apply
 from inference.fusion.ensemble import Models
 from inference.machine.profiles import Profile
-from inference.predict.anytime import Limit, Progress, describe
-from inference.predict.chunk_store import Board
+from inference.predict.anytime import Limit, RerankingProgress, describe_progress
+from inference.predict.chunk_store import ChunkStore
 from shared.artifacts.files import replacing
 from shared.settings.sections import Engine
 
 
 @dataclass(frozen=True)
-class Run:
+class Prediction:
     """What stays the same from the first row to the last."""
 
     models: Models
     calibration: Calibration
     misconceptions: pl.DataFrame
-    board: Board
+    board: ChunkStore
     engine: Engine
     machine: Profile
     limit: Limit
     vectors: Path | None = None
     found: list[str] = field(default_factory=list)  # how each embedder ended
-    scored: list[Progress] = field(default_factory=list)  # how far each reranker came
+    scored: list[RerankingProgress] = field(default_factory=list)  # how far each reranker came
 
     @property
     def wanted(self) -> int:
@@ -54,7 +54,7 @@ class Run:
             scored = blend_scores(tables, weights, self.models.average)
         return apply(candidates, scored, self.calibration)
 
-    def publish(self, final: bool, scored: Sequence[Progress] = ()) -> float:
+    def publish(self, final: bool, scored: Sequence[RerankingProgress] = ()) -> float:
         """Write submission.csv and budget.json as things stand; returns the seconds that it takes."""
         self.scored[:] = scored
         self.report("running")
@@ -67,7 +67,7 @@ class Run:
             for member, ended in zip(self.models.embedders, self.found, strict=False)
         ]
         rerankers = [
-            describe(member.folder.name, state)
+            describe_progress(member.folder.name, state)
             for member, state in zip(self.models.rerankers, self.scored, strict=False)
         ]
         left = self.limit.left()

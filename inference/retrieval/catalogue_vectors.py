@@ -23,7 +23,9 @@ from shared.prompts.embedder import embedder_passage
 from shared.prompts.words import Words
 from shared.settings.sections import Engine
 
-NAME = "misconceptions.vectors"  # in safetensors' format; vLLM takes every *.safetensors of a folder for weights
+VECTORS_FILE = (
+    "misconceptions.vectors"  # in safetensors' format; vLLM takes every *.safetensors of a folder for weights
+)
 
 
 def write_vectors(
@@ -65,7 +67,7 @@ def read_vectors(misconceptions: pl.DataFrame, embedder: Path) -> np.ndarray | N
     """Unit vectors [N, D] float32 of the rows, in their order, from `embedder`; None, after one line, if none fit."""
     from inference.engines.distributed import rank  # imports torch
 
-    path = embedder / NAME
+    path = embedder / VECTORS_FILE
     unfit = misfit(misconceptions, embedder, path)
     if rank() == 0:
         how = f"encoded here, {unfit}" if unfit else f"not encoded, {path} has their vectors"
@@ -93,7 +95,7 @@ def misfit(misconceptions: pl.DataFrame, embedder: Path, path: Path) -> str:
 
 def _made_from(misconceptions: pl.DataFrame, embedder: Path) -> dict[str, str]:
     """SHA-256 of ids and texts, whatever their order, and of what else is in the folder: weights, card, tokenizer."""
-    files = {name: facts for name, facts in manifest.read_manifest(embedder)["files"].items() if name != NAME}
+    files = {name: facts for name, facts in manifest.read_manifest(embedder)["files"].items() if name != VECTORS_FILE}
     rows = misconceptions.select("misconception_id", "text").sort("misconception_id").rows()
     return {"catalogue": _digest(rows), "embedder": _digest(files)}
 

@@ -18,9 +18,9 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from inference.engines.protocols import Encoder
-from inference.fusion.calibration import NAME as CALIBRATION
+from inference.fusion.calibration import CALIBRATION_FILE
 from inference.machine.profiles import Profile
-from inference.retrieval.catalogue_vectors import NAME as VECTORS
+from inference.retrieval.catalogue_vectors import VECTORS_FILE
 from shared.artifacts import manifest
 from shared.settings.sections import Engine
 
@@ -141,4 +141,4 @@ def _places(shard: int, count: int) -> np.ndarray:
 
 
 def _matters(name: str) -> bool:
-    return name not in (VECTORS, CALIBRATION)  # they say nothing of how a text is encoded
+    return name not in (VECTORS_FILE, CALIBRATION_FILE)  # they say nothing of how a text is encoded

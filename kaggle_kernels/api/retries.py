@@ -59,7 +59,7 @@ def ask(clock: Clock, what: str, question, absent=_RAISE):
     raise AssertionError("the last attempt raises")
 
 
-def order(what: str, write):
+def write_once(what: str, write):
     """The answer of `write`(), sent once. Refused: Kaggle did nothing. Lost: it may have."""
     try:
         return write()

@@ -15,7 +15,7 @@ from kagglesdk.competitions.types import competition_api_service as competitions
 from kagglesdk.datasets.types import dataset_api_service as datasets
 from kagglesdk.kernels.types import kernels_api_service as kernels
 
-from kaggle_kernels.api.retries import TIMEOUT, Clock, Lost, Refused, ask, call, order
+from kaggle_kernels.api.retries import TIMEOUT, Clock, Lost, Refused, ask, call, write_once
 from kaggle_kernels.api.types import RemoteDataset, RemoteKernel, Submission, filled, submission_of, tree
 from shared.artifacts import manifest
 
@@ -66,7 +66,7 @@ class Kaggle:
     def dataset_manifest(self, slug: str, version: int) -> bytes:
         """manifest.json of a version. A portal's page is no answer, and must not make 30 GB travel again."""
         request = filled(datasets.ApiDownloadDatasetRequest(), owner_slug=self.owner, dataset_slug=slug)
-        request.file_name, request.dataset_version_number = manifest.NAME, version
+        request.file_name, request.dataset_version_number = manifest.MANIFEST, version
 
         def read(kaggle) -> bytes:
             content = kaggle.datasets.dataset_api_client.download_dataset(request).content
@@ -77,7 +77,7 @@ class Kaggle:
                 raise ValueError("what it sends is no manifest")
             return content
 
-        return self._read(f"{manifest.NAME} of {slug}", read)
+        return self._read(f"{manifest.MANIFEST} of {slug}", read)
 
     def start_blob(self, name: str, size: int, modified: int) -> tuple[str, str]:
         """(token, address to PUT to) for a file. Asking twice is harmless: an address that is not used expires."""
@@ -241,7 +241,7 @@ class Kaggle:
         return ask(self._clock, what, lambda: call(self._api, send), **absent)
 
     def _write(self, what: str, send):
-        return order(what, lambda: call(self._api, send))
+        return write_once(what, lambda: call(self._api, send))
 
 
 def _signed_in():

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from inference.fusion.calibration import NAME
+from inference.fusion.calibration import CALIBRATION_FILE
 from shared.artifacts import manifest
 
 
@@ -16,10 +16,10 @@ def calibration_file(run: Path, say: Callable) -> dict[str, Path]:
     if run.name != "full":
         return {}
     folder = run.parent / "calibration"
-    if not (folder / NAME).is_file():
+    if not (folder / CALIBRATION_FILE).is_file():
         iteration = run.parent.name.removeprefix("iter")
         say(f"the reranker goes without a calibration: {folder} is not there (just calibrate iter={iteration})")
         return {}
     manifest.verify_manifest(folder)
-    say(f"{folder / NAME} goes along with the reranker")
-    return {NAME: folder / NAME}
+    say(f"{folder / CALIBRATION_FILE} goes along with the reranker")
+    return {CALIBRATION_FILE: folder / CALIBRATION_FILE}

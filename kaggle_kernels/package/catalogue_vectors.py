@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from inference.machine.profiles import Profile, load_profile
-from inference.retrieval.catalogue_vectors import NAME, misfit, write_vectors
+from inference.retrieval.catalogue_vectors import VECTORS_FILE, misfit, write_vectors
 from shared.settings.load import read_settings
 from shared.task.tables import MISCONCEPTIONS, read_table
 
@@ -24,9 +24,9 @@ def catalogue_vectors(
         say(f"{embedder} goes without its misconceptions' vectors, as you said: the kernel will encode them")
         return {}
     misconceptions = read_table(run / "prepare" / "misconceptions.parquet", MISCONCEPTIONS)
-    path = run / f"{embedder.name}_vectors" / NAME
+    path = run / f"{embedder.name}_vectors" / VECTORS_FILE
     if not misfit(misconceptions, embedder, path):
-        return {NAME: path}
+        return {VECTORS_FILE: path}
     settings = read_settings(run)
     name = how or settings.machine.profile
     profile, what = load_profile(name), f"{len(misconceptions):,} misconceptions with {embedder} (profile {name})"
@@ -37,7 +37,7 @@ def catalogue_vectors(
     check()  # vectors of a damaged model would look like its own
     say(f"encoding {what}")
     write_vectors(misconceptions, embedder, path, engine=settings.evaluate.engine, profile=profile)
-    return {NAME: path}
+    return {VECTORS_FILE: path}
 
 
 def _check_device(name: str, profile: Profile) -> None:

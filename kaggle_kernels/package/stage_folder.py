@@ -32,7 +32,7 @@ CODE = {"shared": "*.py", "inference": "*.py *.toml"}  # folder: names that the 
 
 
 @dataclass(frozen=True)
-class Stage:
+class StagedFolder:
     slug: str
     label: str  # of the version, for people
     folder: Path
@@ -45,7 +45,7 @@ def trained_model(role: str, run: Path, quantized: bool) -> Path:
     """The folder of `run` to send: the merged model, or what quantize_ROLE made of that very model, or ValueError."""
     merged, small = run / f"merge_{role}", run / f"quantize_{role}"
     for folder in (merged, small) if quantized else (merged,):
-        if not (folder / manifest.NAME).is_file():
+        if not (folder / manifest.MANIFEST).is_file():
             iteration = run.parent.name.removeprefix("iter")
             raise ValueError(f"{folder} is not there, or not complete: just train iter={iteration} split={run.name}")
     if not quantized:
@@ -60,7 +60,7 @@ def trained_model(role: str, run: Path, quantized: bool) -> Path:
     return small
 
 
-def stage_model(role: str, source: Path, tag: str, public: bool, extra: dict[str, Path]) -> Stage:
+def stage_model(role: str, source: Path, tag: str, public: bool, extra: dict[str, Path]) -> StagedFolder:
     """The model in `source`, and beside it `extra` ({name: file}), which its manifest then lists too.
 
     Raises ValueError naming what is missing, not allowed, or a secret.
@@ -79,7 +79,7 @@ def stage_model(role: str, source: Path, tag: str, public: bool, extra: dict[str
     manifest.verify_manifest(source)
     slug, folder = _place(role, tag)
     if extra:
-        del files[manifest.NAME]
+        del files[manifest.MANIFEST]
     _lay_out(files | extra, folder, link=True)
     if extra:
         table = manifest.read_manifest(source)
@@ -87,7 +87,7 @@ def stage_model(role: str, source: Path, tag: str, public: bool, extra: dict[str
     return _staged(role, slug, tag, folder)
 
 
-def stage_code() -> Stage:
+def stage_code() -> StagedFolder:
     """What the kernel imports: shared/ and inference/, as they are in this checkout."""
     files = {
         path.as_posix(): path for top in CODE for path in sorted(Path(top).rglob("*")) if _is_listed(path, CODE[top])
@@ -162,10 +162,10 @@ def _bring(source: Path, target: Path, link: bool) -> None:
         shutil.copy2(source, target)
 
 
-def _staged(role: str, slug: str, tag: str, folder: Path) -> Stage:
+def _staged(role: str, slug: str, tag: str, folder: Path) -> StagedFolder:
     refuse_credentials({path.name: path for path in (META / role).iterdir()})  # they travel as the dataset's card
     table = manifest.read_manifest(folder)
-    own = {manifest.NAME: manifest.file_facts(folder / manifest.NAME)}
+    own = {manifest.MANIFEST: manifest.file_facts(folder / manifest.MANIFEST)}
     files = dict(sorted({**table["files"], **own}.items()))
     metadata = _template(role, tag)
     card = (META / role / "README.md").read_text()
@@ -176,7 +176,7 @@ def _staged(role: str, slug: str, tag: str, folder: Path) -> Stage:
         card = card.replace("{" + name + "}", value)
     metadata["description"] = card
     check_metadata(metadata, slug, {name: facts["bytes"] for name, facts in files.items()})
-    return Stage(slug, f"{role} {tag}".strip(), folder, metadata, files, values["digest"])
+    return StagedFolder(slug, f"{role} {tag}".strip(), folder, metadata, files, values["digest"])
 
 
 def check_metadata(metadata: dict, slug: str, sizes: dict[str, int]) -> None:

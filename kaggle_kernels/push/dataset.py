@@ -5,7 +5,7 @@ from collections.abc import Callable
 from kaggle_kernels.api.retries import Clock, Lost, Refused
 from kaggle_kernels.api.session import Kaggle
 from kaggle_kernels.api.types import RemoteDataset
-from kaggle_kernels.package.stage_folder import Stage
+from kaggle_kernels.package.stage_folder import StagedFolder
 from kaggle_kernels.push.receipts import LAG, Pending, alone, is_fresh, lock_of, unanswered, write_lock
 from kaggle_kernels.push.upload import upload
 from kaggle_kernels.push.upload_progress import UploadProgress
@@ -15,7 +15,7 @@ LOOKS = 600.0  # seconds that one run looks for a write without an answer, and f
 ENDS = ("FAILED", "DELETED")
 
 
-def push_dataset(kaggle: Kaggle, clock: Clock, stage: Stage, public: bool, wait: float) -> str:
+def push_dataset(kaggle: Kaggle, clock: Clock, stage: StagedFolder, public: bool, wait: float) -> str:
     """Bring `stage` to Kaggle, unless it is there, and wait until it can be mounted; a sentence on what was done.
 
     What was under way when an earlier run ended is taken up. `wait`: seconds until Refused says that it is not ready.
@@ -68,7 +68,7 @@ def _newest(kaggle: Kaggle, clock: Clock, slug: str, deadline: float) -> RemoteD
 
 
 def _send(
-    kaggle: Kaggle, clock: Clock, stage: Stage, pending: Pending, before: RemoteDataset | None, public: bool
+    kaggle: Kaggle, clock: Clock, stage: StagedFolder, pending: Pending, before: RemoteDataset | None, public: bool
 ) -> None:
     with UploadProgress({name: facts["bytes"] for name, facts in stage.files.items()}) as moved:
         tokens = upload(kaggle, clock, stage.folder, stage.files, pending, moved)
@@ -117,7 +117,7 @@ def _arrived(kaggle: Kaggle, clock: Clock, slug: str, pending: Pending, deadline
 
 
 def _check_content(
-    kaggle: Kaggle, clock: Clock, stage: Stage, remote: RemoteDataset, pending: Pending, public: bool
+    kaggle: Kaggle, clock: Clock, stage: StagedFolder, remote: RemoteDataset, pending: Pending, public: bool
 ) -> None:
     began = clock.now()
     while unlike := difference(kaggle, stage, remote):
@@ -134,7 +134,7 @@ def _check_content(
         )
 
 
-def difference(kaggle: Kaggle, stage: Stage, remote: RemoteDataset) -> str:
+def difference(kaggle: Kaggle, stage: StagedFolder, remote: RemoteDataset) -> str:
     """What tells a version from `stage`, by the names and sizes of its files and by its manifest; "" if nothing."""
     there = kaggle.dataset_files(stage.slug, remote.version)
     here = {name: facts["bytes"] for name, facts in stage.files.items()}
@@ -146,8 +146,8 @@ def difference(kaggle: Kaggle, stage: Stage, remote: RemoteDataset) -> str:
     lock = lock_of(stage.slug, kaggle.owner)
     if (lock.get("version"), lock.get("digest")) == (remote.version, stage.digest):
         return ""  # we read its manifest when we wrote the lock
-    same = kaggle.dataset_manifest(stage.slug, remote.version) == (stage.folder / manifest.NAME).read_bytes()
-    return "" if same else f"{manifest.NAME} says something else there"
+    same = kaggle.dataset_manifest(stage.slug, remote.version) == (stage.folder / manifest.MANIFEST).read_bytes()
+    return "" if same else f"{manifest.MANIFEST} says something else there"
 
 
 def _wait_for(kaggle: Kaggle, clock: Clock, slug: str, is_over: Callable, deadline: float) -> RemoteDataset | None:
@@ -165,7 +165,7 @@ def _is_settled(remote: RemoteDataset | None) -> bool:
     return remote is None or remote.status in ENDS or (remote.status == "READY" and remote.version > 0)
 
 
-def _locked(kaggle: Kaggle, clock: Clock, stage: Stage, remote: RemoteDataset, words: str) -> str:
+def _locked(kaggle: Kaggle, clock: Clock, stage: StagedFolder, remote: RemoteDataset, words: str) -> str:
     lock = lock_of(stage.slug, kaggle.owner)
     if (lock.get("version"), lock.get("digest")) != (remote.version, stage.digest):
         files = {name: facts["bytes"] for name, facts in stage.files.items()}

@@ -5,15 +5,15 @@ import json
 from collections.abc import Callable
 
 from kaggle_kernels.api.session import Kaggle
-from kaggle_kernels.package.stage_folder import Stage
+from kaggle_kernels.package.stage_folder import StagedFolder
 from kaggle_kernels.push.dataset import check_visibility, difference
 from kaggle_kernels.push.kernel import locked_version
 from kaggle_kernels.push.kernel_request import request_digest, sources_line
 from kaggle_kernels.push.receipts import CACHE, Pending, iso, lock_of
-from kaggle_kernels.push.submission import describe
+from kaggle_kernels.push.submission import describe_submission
 
 
-def rehearse_dataset(kaggle: Kaggle, stage: Stage, public: bool, say: Callable) -> dict:
+def rehearse_dataset(kaggle: Kaggle, stage: StagedFolder, public: bool, say: Callable) -> dict:
     """Say what push_dataset would send; {"version", "digest"} that Kaggle would have afterwards."""
     name, remote = f"{kaggle.owner}/{stage.slug}", kaggle.find_dataset(stage.slug)
     check_visibility(stage.slug, remote, public)
@@ -55,7 +55,7 @@ def rehearse_kernel(kaggle: Kaggle, request: dict, say: Callable) -> None:
 def rehearse_submission(kaggle: Kaggle, competition: str, slug: str, say: Callable) -> None:
     """Say what submit would enter."""
     version = locked_version(slug, kaggle.owner)
-    status, description = kaggle.kernel_status(slug, version)[0], describe(lock_of(slug, kaggle.owner), slug)
+    status, description = kaggle.kernel_status(slug, version)[0], describe_submission(lock_of(slug, kaggle.owner), slug)
     if found := kaggle.find_submission(competition, description):
         say(f"{kaggle.owner}/{slug} version {version} was entered as submission {found.ref}; nothing would be sent")
         return

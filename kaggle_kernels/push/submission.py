@@ -20,7 +20,7 @@ def submit(kaggle: Kaggle, clock: Clock, competition: str, slug: str, wait: floa
             f"{slug} version {version} left no {OUTPUT} (but {', '.join(names) or 'nothing'}): Kaggle would refuse it"
         )
     lock = lock_of(slug, kaggle.owner)
-    description = describe(lock, slug)
+    description = describe_submission(lock, slug)
     with alone(f"{slug}-submission") as folder:
         pending = Pending(folder / "push.json", description)
         found = _entered(kaggle, clock, competition, description, pending)
@@ -45,7 +45,7 @@ def submit(kaggle: Kaggle, clock: Clock, competition: str, slug: str, wait: floa
     return f"submission {done.ref} of {slug} version {version}: {scores}"
 
 
-def describe(lock: dict, slug: str) -> str:
+def describe_submission(lock: dict, slug: str) -> str:
     """What tells this submission from every other: only the version in the lock has it."""
     return f"malrule {lock.get('tag', '')}: {slug} version {lock['version']} {lock['digest'][:12]}"
 

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from shared.artifacts.files import replacing
-from shared.artifacts.manifest import NAME, digest
+from shared.artifacts.manifest import MANIFEST, digest
 
-FILE = "submission.json"
+SCORE_FILE = "submission.json"
 MODELS = ("merge_embedder", "merge_reranker")
 
 
@@ -22,7 +22,7 @@ class Score:
 
 def read_score(run: Path) -> Score | None:
     """The score of `run`, None where none was recorded. Raises ValueError for a file that is not a record of one."""
-    path = run / FILE
+    path = run / SCORE_FILE
     if not path.is_file():
         return None
     try:
@@ -36,7 +36,7 @@ def read_score(run: Path) -> Score | None:
 
 def write_score(run: Path, *, time: str, public: str | None, private: str | None) -> None:
     """Record a score that a person saw, as text; what is None stays as it was recorded for the same models."""
-    path, models = run / FILE, models_of(run)
+    path, models = run / SCORE_FILE, models_of(run)
     known = read_score(run)
     before = json.loads(path.read_text()) if known and known.current else {}
     given = {"public_score": public, "private_score": private}
@@ -48,4 +48,4 @@ def write_score(run: Path, *, time: str, public: str | None, private: str | None
 
 def models_of(run: Path) -> dict[str, str]:
     """The digests of the run's merged models, as far as they are there: what a score is of."""
-    return {name: digest(run / name) for name in MODELS if (run / name / NAME).is_file()}
+    return {name: digest(run / name) for name in MODELS if (run / name / MANIFEST).is_file()}

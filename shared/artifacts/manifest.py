@@ -6,8 +6,8 @@ import os
 import re
 from pathlib import Path, PurePosixPath
 
-NAME = "manifest.json"  # at the top of the folder; it does not list itself
-PARTIAL = f".{NAME}.partial"
+MANIFEST = "manifest.json"  # at the top of the folder; it does not list itself
+PARTIAL = f".{MANIFEST}.partial"
 CHUNK = 1 << 20  # bytes hashed at once: weights are larger than memory
 
 
@@ -22,12 +22,12 @@ def write_manifest(folder: Path, lineage: dict, known: dict[str, dict] | None = 
     known = known or {}
     files = {path: known.get(path) or file_facts(folder / path) for path in _paths(folder)}
     if not files:
-        raise ValueError(f"{folder} holds no files, so there is nothing to list in {NAME}")
+        raise ValueError(f"{folder} holds no files, so there is nothing to list in {MANIFEST}")
     with open(folder / PARTIAL, "w") as partial:
         partial.write(json.dumps({"files": files, "lineage": lineage}, indent=1) + "\n")
         partial.flush()
         os.fsync(partial.fileno())
-    os.replace(folder / PARTIAL, folder / NAME)
+    os.replace(folder / PARTIAL, folder / MANIFEST)
 
 
 def verify_manifest(folder: Path) -> None:
@@ -36,25 +36,27 @@ def verify_manifest(folder: Path) -> None:
     listed, found = read_manifest(folder)["files"], set(_paths(folder))
     for path in sorted(listed.keys() | found):
         if path not in found:
-            raise ValueError(f"{folder / path} is missing: {NAME} lists it; make or fetch the folder again")
+            raise ValueError(f"{folder / path} is missing: {MANIFEST} lists it; make or fetch the folder again")
         if path not in listed:
-            raise ValueError(f"{folder / path} is extra: {NAME} does not list it; remove it or make the folder again")
+            raise ValueError(
+                f"{folder / path} is extra: {MANIFEST} does not list it; remove it or make the folder again"
+            )
         size = (folder / path).stat().st_size
         if size != listed[path]["bytes"]:
             raise ValueError(
-                f"{folder / path} differs: {size} bytes, and {NAME} says {listed[path]['bytes']}; fetch it again"
+                f"{folder / path} differs: {size} bytes, and {MANIFEST} says {listed[path]['bytes']}; fetch it again"
             )
     for path in sorted(listed):  # sizes first: a truncated file is named without hashing the 30 GB before it
         sha256 = file_facts(folder / path)["sha256"]
         if sha256 != listed[path]["sha256"]:
             raise ValueError(
-                f"{folder / path} differs: SHA-256 {sha256}, {NAME} says {listed[path]['sha256']}; fetch it again"
+                f"{folder / path} differs: SHA-256 {sha256}, {MANIFEST} says {listed[path]['sha256']}; fetch it again"
             )
 
 
 def read_manifest(folder: Path) -> dict:
     """{"files": ..., "lineage": ...} of `folder`, unverified. Raises ValueError where it is absent or malformed."""
-    path = Path(folder) / NAME
+    path = Path(folder) / MANIFEST
     if not path.is_file():
         raise ValueError(f"{path} does not exist: the folder is not complete; run again what makes it")
     try:
@@ -87,7 +89,7 @@ def _paths(folder: Path) -> list[str]:
             if name in names and not path.is_file():
                 raise ValueError(f"{path} is no plain file: remove it")
         paths += [Path(place, name).relative_to(folder).as_posix() for name in names]
-    return sorted(path for path in paths if path != NAME)
+    return sorted(path for path in paths if path != MANIFEST)
 
 
 def file_facts(path: Path) -> dict:
@@ -111,4 +113,9 @@ def _is_entry(name: str, facts: object) -> bool:
         and type(facts["bytes"]) is int
         and facts["bytes"] >= 0
     )
-    return inside and name not in ("", ".", NAME) and shape and bool(re.fullmatch("[0-9a-f]{64}", str(facts["sha256"])))
+    return (
+        inside
+        and name not in ("", ".", MANIFEST)
+        and shape
+        and bool(re.fullmatch("[0-9a-f]{64}", str(facts["sha256"])))
+    )

@@ -11,7 +11,7 @@ from benchmarks.harness.adapters import cosine
 from benchmarks.harness.arms import measure
 from benchmarks.harness.checks import in_32_bits, score_errors
 from benchmarks.harness.floor import floor_seconds
-from benchmarks.harness.results import Arm, Ready, Stage
+from benchmarks.harness.results import Arm, Benchmark, Ready
 from benchmarks.inputs.lengths import draw, draw_siblings
 from benchmarks.inputs.shapes import SHAPES, build, text_of, twin, write_tokenizer
 from benchmarks.inputs.workload import (
@@ -137,7 +137,9 @@ def test_a_side_that_fails_or_gives_nan_costs_the_others_nothing(tmp_path):
         Arm("three", "x", good, 10, 2, seed=True),
     ]
     out = tmp_path / "out.json"
-    stage = Stage("test", SHAPES["tiny"], CPU, False, time.monotonic() + 60, out, {"shape": "tiny", "device": "cpu"})
+    stage = Benchmark(
+        "test", SHAPES["tiny"], CPU, False, time.monotonic() + 60, out, {"shape": "tiny", "device": "cpu"}
+    )
     measure(stage, arms)
     first, one, two, three = json.loads(out.read_text())["arms"]
     assert one["said"] == "RuntimeError: no such kernel"
@@ -149,7 +151,7 @@ def test_a_side_that_fails_or_gives_nan_costs_the_others_nothing(tmp_path):
 
 def test_what_does_not_fit_into_the_time_is_said_and_left_out(tmp_path):
     slow = Arm("ours", "x", lambda: Ready(lambda: None, lambda: time.sleep(0.2), 0.01, dict), 1, 1)
-    stage = Stage("test", SHAPES["tiny"], CPU, False, time.monotonic() + 5, tmp_path / "out.json", {})
+    stage = Benchmark("test", SHAPES["tiny"], CPU, False, time.monotonic() + 5, tmp_path / "out.json", {})
     [result] = measure(stage, [slow])
     assert not result.seconds
     assert result.said.startswith("a pass takes about 2")  # a hundredth of it took 0.2 s

@@ -10,14 +10,14 @@ from shared.settings.load import write_settings
 from shared.settings.sections import Settings
 from shared.task.tables import CANDIDATES, GROUPS, MISCONCEPTIONS, QUERIES, write_table
 from tests.training.tiny import all_candidates
-from training.mining.hard_negatives import mine
-from training.run_folder.stage_context import Job
+from training.mining.hard_negatives import pick_negatives
+from training.run_folder.stage_context import StageContext
 
 CPU = torch.device("cpu")
 
 
 @pytest.fixture
-def job(tiny_causal, tiny_bert, queries, misconceptions, tmp_path):
+def context(tiny_causal, tiny_bert, queries, misconceptions, tmp_path):
     """A run whose models are tiny and whose groups hold every other misconception."""
     recipe = {"epochs": 1, "batch": 4, "group": 4, "depth": 8}
     settings = Settings.model_validate_json(
@@ -39,18 +39,18 @@ def job(tiny_causal, tiny_bert, queries, misconceptions, tmp_path):
     write_table(queries, run / "prepare" / "queries.parquet", QUERIES)
     write_table(misconceptions, run / "prepare" / "misconceptions.parquet", MISCONCEPTIONS)
     candidates = all_candidates(queries, misconceptions)
-    groups = mine(queries, candidates, lowest=0, highest=12, count=8, seed="mine")
+    groups = pick_negatives(queries, candidates, lowest=0, highest=12, count=8, seed="mine")
     for stage in ("mine_for_embedder", "mine_for_reranker"):
         write_table(candidates, run / stage / "candidates.parquet", CANDIDATES)
         write_table(groups, run / stage / "groups.parquet", GROUPS)
-    return Job(settings, run, tmp_path / "unused", "")
+    return StageContext(settings, run, tmp_path / "unused", "")
 
 
 @pytest.mark.parametrize("model", ["reranker", "embedder"])
-def test_both_sides_are_evaluated_on_the_same_pairs_and_no_text_is_written(model, job, queries, tmp_path):
+def test_both_sides_are_evaluated_on_the_same_pairs_and_no_text_is_written(model, context, queries, tmp_path):
     out = tmp_path / "out" / "quality.json"
     changed = f"train_{model}.rate=1e-3 train_{model}.epochs=2"
-    compare(job, model, sides_of(job, model, [changed]), [0], out, CPU)
+    compare(context, model, sides_of(context, model, [changed]), [0], out, CPU)
     found = json.loads(out.read_text())
     assert {"ours", f"ours, {changed}"} <= set(found["sides"])
     for [run] in found["sides"].values():

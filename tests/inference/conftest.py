@@ -5,7 +5,7 @@ import shutil
 import pytest
 
 from inference.engines.tokenizer import load_tokenizer, yes_token
-from inference.predict.chunk_store import Board
+from inference.predict.chunk_store import ChunkStore
 from shared.artifacts.card import EmbedderCard, RerankerCard, write_card
 from shared.prompts.embedder import EmbedderPrompt
 from shared.prompts.pointwise import RerankerPrompt
@@ -35,7 +35,7 @@ def models(tmp_path_factory, tiny_causal, tiny_qwen):
 
 def publish(ranked, queries, out):
     """Write `out` from a ranked table as predict does."""
-    board = Board(out)
+    board = ChunkStore(out)
     try:
         board.add(queries)
         board.publish(lambda chunk: ranked, True)

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from inference.retrieval.catalogue_vectors import NAME, store_vectors
+from inference.retrieval.catalogue_vectors import VECTORS_FILE, store_vectors
 from shared.artifacts.manifest import write_manifest
 from shared.task.tables import MISCONCEPTIONS, read_table, write_table
 
@@ -36,7 +36,7 @@ def make_run(run: Path, draw: random.Random, size: int = 3000) -> None:
 
 def make_vectors(run: Path) -> None:
     misconceptions = read_table(run / "prepare/misconceptions.parquet", MISCONCEPTIONS)
-    path = run / "merge_embedder_vectors" / NAME
+    path = run / "merge_embedder_vectors" / VECTORS_FILE
     store_vectors(np.eye(3, 4, dtype=np.float32), misconceptions, run / "merge_embedder", path)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from rich.table import Table
 
-from shared.artifacts.leaderboard import FILE, Score, read_score, write_score
+from shared.artifacts.leaderboard import SCORE_FILE, Score, read_score, write_score
 from shared.artifacts.manifest import read_manifest
 from shared.settings.load import RUNS
 from shared.task.splits import SPLITS
@@ -74,7 +74,7 @@ def lb(arguments: list[str]) -> int:
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     write_score(run, time=now, public=options.get("public"), private=options.get("private"))
     score = read_score(run)
-    print(f"{run / FILE}: public {format_score(score.public)}, private {format_score(score.private)}")
+    print(f"{run / SCORE_FILE}: public {format_score(score.public)}, private {format_score(score.private)}")
     return 0
 
 

@@ -13,7 +13,7 @@ from inference.engines.open import open_scorer
 from inference.engines.progress import Meter
 from inference.engines.tokenizer import load_tokenizer, reranker_words
 from inference.fusion.blend import PAIR
-from inference.fusion.calibration import Calibration, choose
+from inference.fusion.calibration import Calibration, select_candidates
 from inference.machine.profiles import load_profile
 from inference.reranking.pointwise import order_by_score, score_pairs
 from inference.retrieval.retrieve import restrict, retrieve
@@ -24,7 +24,7 @@ from shared.task.metrics import K, average_precision, find_ranks, summarise
 from shared.task.tables import CANDIDATES, POOLS, RANKED, RANKS
 from training.evaluation.baselines import rank_by_bm25, rank_by_popularity
 from training.run_folder.base_models import local_folder
-from training.run_folder.stage_context import Job
+from training.run_folder.stage_context import StageContext
 
 AT_ONCE = 128  # queries scored between two looks at MAP@25: thousands of pairs, enough to fill an engine
 
@@ -39,26 +39,26 @@ class Evaluation:
     metrics: dict[str, dict[str, dict]]
 
 
-def evaluate(job: Job) -> Evaluation:
+def evaluate(context: StageContext) -> Evaluation:
     """What is measured on the validation fold.
 
     `candidates` holds the first `pool` of the catalogue and what was scored. `ranked` has the reranker's order of the
     catalogue's first `depth`, then the rest; its scores stand also where only the labelled pool needed them, and at
     the `extra` never-labelled ones that are next in either pool, which calibration may choose.
     """
-    settings, (queries, misconceptions) = job.settings.evaluate, job.texts()
+    settings, (queries, misconceptions) = context.settings.evaluate, context.texts()
     valid = queries.filter(pl.col("fold") == "valid").drop_nulls("misconception_id")
     pools = pools_of(queries, misconceptions)
-    found = _retrieve(job, valid, misconceptions, job.run / "merge_embedder")
+    found = _retrieve(context, valid, misconceptions, context.run / "merge_embedder")
     retrieved = cut(found, pools, settings.pool)
     pairs = pairs_to_score(retrieved, seen_ids(queries), settings)
-    scored = _score(job, valid, misconceptions, pairs, retrieved["labelled"])
-    untrained = cut(_untrained(job, valid, misconceptions), pools, settings.pool)
+    scored = _score(context, valid, misconceptions, pairs, retrieved["labelled"])
+    untrained = cut(_untrained(context, valid, misconceptions), pools, settings.pool)
     rankings = {  # behind every engine: bm25s loads numba, after which vLLM 0.32 does not start on a CPU
         "popularity": cut(rank_by_popularity(queries, misconceptions, valid), pools, settings.pool),
         "bm25": cut(rank_by_bm25(misconceptions, valid), pools, settings.pool),
         "untrained": untrained,
-        "miner": cut(job.read("mine_for_embedder", "candidates", CANDIDATES), pools, settings.pool),
+        "miner": cut(context.read("mine_for_embedder", "candidates", CANDIDATES), pools, settings.pool),
         "retrieved": retrieved,
         "reranked": {pool: rerank_first(table, scored, settings.depth) for pool, table in retrieved.items()},
     }
@@ -85,7 +85,7 @@ def pairs_to_score(retrieved: dict[str, pl.DataFrame], seen: set[int], settings:
     widest = Calibration(
         retrieved=max(K, settings.pool), depth=settings.depth, extra=settings.extra, labelled=tuple(sorted(seen))
     )
-    chosen = [choose(table, widest).select(PAIR) for table in retrieved.values()]
+    chosen = [select_candidates(table, widest).select(PAIR) for table in retrieved.values()]
     return pl.concat(chosen).unique(maintain_order=True)
 
 
@@ -117,19 +117,19 @@ def measure(ranks: pl.DataFrame, settings: Evaluate) -> dict[str, dict[str, dict
     return metrics
 
 
-def _retrieve(job: Job, valid: pl.DataFrame, misconceptions: pl.DataFrame, folder: Path) -> pl.DataFrame:
+def _retrieve(context: StageContext, valid: pl.DataFrame, misconceptions: pl.DataFrame, folder: Path) -> pl.DataFrame:
     """The whole catalogue as the model in `folder` orders it, asked as the merged embedder is."""
-    card, profile = read_embedder_card(job.run / "merge_embedder"), load_profile(job.settings.machine.profile)
-    how = {"engine": job.settings.evaluate.engine, "profile": profile, "k": len(misconceptions)}
+    card, profile = read_embedder_card(context.run / "merge_embedder"), load_profile(context.settings.machine.profile)
+    how = {"engine": context.settings.evaluate.engine, "profile": profile, "k": len(misconceptions)}
     return retrieve(valid, misconceptions, folder, card, **how)
 
 
 def _score(
-    job: Job, valid: pl.DataFrame, misconceptions: pl.DataFrame, pairs: pl.DataFrame, shown: pl.DataFrame
+    context: StageContext, valid: pl.DataFrame, misconceptions: pl.DataFrame, pairs: pl.DataFrame, shown: pl.DataFrame
 ) -> pl.DataFrame:
     """`pairs` with their `rerank_score`; the progress shows MAP@25 of `shown` as far as it is reranked."""
-    folder, settings = job.run / "merge_reranker", job.settings.evaluate
-    profile = load_profile(job.settings.machine.profile)
+    folder, settings = context.run / "merge_reranker", context.settings.evaluate
+    profile = load_profile(context.settings.machine.profile)
     prompt, words = read_reranker_card(folder).prompt, reranker_words(load_tokenizer(folder))
     parts, ranks = [], []
     with (
@@ -148,9 +148,9 @@ def _score(
     return pl.concat(parts)
 
 
-def _untrained(job: Job, valid: pl.DataFrame, misconceptions: pl.DataFrame) -> pl.DataFrame:
+def _untrained(context: StageContext, valid: pl.DataFrame, misconceptions: pl.DataFrame) -> pl.DataFrame:
     """The order of the embedder's base before training; the miner's own where it is that base."""
-    base = job.settings.embedder
-    if job.settings.miner == base:
-        return job.read("mine_for_embedder", "candidates", CANDIDATES)
-    return _retrieve(job, valid, misconceptions, local_folder(base.base))
+    base = context.settings.embedder
+    if context.settings.miner == base:
+        return context.read("mine_for_embedder", "candidates", CANDIDATES)
+    return _retrieve(context, valid, misconceptions, local_folder(base.base))

@@ -24,7 +24,7 @@ from shared.task.folds import draw_misconceptions, seen_ids
 from shared.task.near_duplicates import near_pairs, words_of
 from shared.task.splits import DRAWS, fold_seed, holds_out
 from shared.task.tables import GROUPS, TAUGHT
-from training.run_folder.stage_context import Job
+from training.run_folder.stage_context import StageContext
 
 ROWS = {  # what trains: `row` names it, `text` is its misconception's
     "row": pl.String,
@@ -57,11 +57,11 @@ class Finding:
     broken: tuple[str, ...]
 
 
-def audit(job: Job) -> None:
+def audit(context: StageContext) -> None:
     """Write audit.json. Raises ValueError naming the first row, and its file, that breaks a rule."""
-    findings = list(_findings(job))
+    findings = list(_findings(context))
     report = [{"rule": f.rule, "file": f.file, "rows": f.rows, "violations": len(f.broken)} for f in findings]
-    (job.out / "audit.json").write_text(json.dumps(report, indent=1) + "\n")
+    (context.out / "audit.json").write_text(json.dumps(report, indent=1) + "\n")
     for finding in findings:
         if finding.broken:
             raise ValueError(
@@ -128,34 +128,34 @@ def find_strangers(run: Path, folders: list[Path]) -> Finding:
     return Finding("lineage", str(run), len(edges), tuple(sorted(set(broken))))
 
 
-def _findings(job: Job) -> Iterator[Finding]:
-    (queries, misconceptions), section, split = job.texts(), job.settings.prepare, job.run.name
+def _findings(context: StageContext) -> Iterator[Finding]:
+    (queries, misconceptions), section, split = context.texts(), context.settings.prepare, context.run.name
     drawn: set[int] = set()
     if split in DRAWS:
         drawn = draw_misconceptions(queries, misconceptions, section.held_out, fold_seed(section.seed, split))
     held = hold_out(queries, misconceptions, drawn, section.similar)
     texts = dict(misconceptions.select("misconception_id", "text").iter_rows())
     train = queries.filter(pl.col("fold") == "train")
-    yield from find_leaks(f"{job.run}/prepare/queries.parquet", _rows(train, texts), held)
+    yield from find_leaks(f"{context.run}/prepare/queries.parquet", _rows(train, texts), held)
     for model in ("embedder", "reranker"):
-        scope = getattr(job.settings, f"mine_for_{model}").negatives
+        scope = getattr(context.settings, f"mine_for_{model}").negatives
         allowed = seen_ids(queries) if scope == "seen" else set(texts)
-        for file, groups in _groups(job, model):
+        for file, groups in _groups(context, model):
             asked = groups.filter("is_positive").select("query_id", "misconception_id")
             rows = asked.join(queries.drop("misconception_id"), on="query_id", how="left", maintain_order="left")
             assert not rows["question_id"].has_nulls(), f"{file} has queries that prepare has not"
             yield from find_leaks(file, _rows(rows, texts), held)
             yield find_negatives(file, groups, allowed)
     for stage in ("train_embedder", "merge_embedder"):
-        yield from find_leaks(f"{job.run}/{stage}/card.json", _example_rows(job.run / stage), held)
-    folders = [job.run / name for name in MADE if _is_whole(job.run / name)]
-    yield find_strangers(job.run, folders)
+        yield from find_leaks(f"{context.run}/{stage}/card.json", _example_rows(context.run / stage), held)
+    folders = [context.run / name for name in MADE if _is_whole(context.run / name)]
+    yield find_strangers(context.run, folders)
 
 
-def _groups(job: Job, model: str) -> Iterator[tuple[str, pl.DataFrame]]:
-    yield f"{job.run}/mine_for_{model}/groups.parquet", job.read(f"mine_for_{model}", "groups", GROUPS)
-    if job.settings.iteration.previous:
-        yield f"{job.run}/teach_{model}/taught.parquet", job.read(f"teach_{model}", "taught", TAUGHT)
+def _groups(context: StageContext, model: str) -> Iterator[tuple[str, pl.DataFrame]]:
+    yield f"{context.run}/mine_for_{model}/groups.parquet", context.read(f"mine_for_{model}", "groups", GROUPS)
+    if context.settings.iteration.previous:
+        yield f"{context.run}/teach_{model}/taught.parquet", context.read(f"teach_{model}", "taught", TAUGHT)
 
 
 def _rows(queries: pl.DataFrame, texts: dict[int, str]) -> pl.DataFrame:

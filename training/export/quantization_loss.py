@@ -41,7 +41,7 @@ def compare(
     }
 
 
-def describe(role: str, figures: dict) -> str:
+def describe_loss(role: str, figures: dict) -> str:
     """The loss in a line."""
     part = "weighted" if "weighted" in figures["lost"] else "all"
     before, after = (figures[name][part]["map@25"] for name in ("merged", "quantised"))

@@ -27,15 +27,15 @@ from shared.settings.sections import Quantize
 from shared.task.folds import seed_of, seen_ids
 from shared.task.splits import holds_out
 from shared.task.tables import CANDIDATES, GROUPS
-from training.export.quantization_loss import compare, describe, refuse_loss
-from training.run_folder.stage_context import Job
+from training.export.quantization_loss import compare, describe_loss, refuse_loss
+from training.run_folder.stage_context import StageContext
 
 PYTHON = Path(".venv-quantize/bin/python")
 SCRIPT = Path(__file__).with_name("quantize_worker.py")
 TILE = 128  # inputs of a 4-bit layer that vLLM's kernels compute together
 
 
-def quantize(job: Job, role: str) -> dict:
+def quantize(job: StageContext, role: str) -> dict:
     """Fill job.out with the quantised model of `role`, its card and metrics.json; returns its lineage.
 
     Raises ValueError where a scheme cannot be had here, and where the weighted MAP@25 falls by more than `most_lost`.
@@ -50,7 +50,7 @@ def quantize(job: Job, role: str) -> dict:
         figures = (_compare_rerankers if role == "reranker" else _compare_embedders)(job, source)
         figures |= {"scheme": settings.scheme, "gib": [read_model(folder).gib for folder in (source, job.out)]}
         (job.out / "metrics.json").write_text(json.dumps(figures, indent=1) + "\n")
-        print(describe(role, figures))
+        print(describe_loss(role, figures))
         refuse_loss(figures, settings.most_lost)
     return {"scheme": settings.scheme, **({"measured": measured} if measured else {})}
 
@@ -79,7 +79,7 @@ def _divisor(width: int) -> int:
     return next(group for group in (128, 64, 32, 16, 8, 4, 2, 1) if width % group == 0)
 
 
-def reranker_prompts(job: Job, source: Path, settings: Quantize) -> list[list[int]]:
+def reranker_prompts(job: StageContext, source: Path, settings: Quantize) -> list[list[int]]:
     """Pairs of the training fold, right and wrong ones in turn, as the reranker reads them."""
     prompt, words = read_reranker_card(source).prompt, reranker_words(load_tokenizer(source))
     queries, misconceptions = job.texts()
@@ -95,7 +95,7 @@ def reranker_prompts(job: Job, source: Path, settings: Quantize) -> list[list[in
     return rows
 
 
-def embedder_prompts(job: Job, source: Path, settings: Quantize) -> list[list[int]]:
+def embedder_prompts(job: StageContext, source: Path, settings: Quantize) -> list[list[int]]:
     """Queries of the training fold behind their examples, and misconceptions, half and half."""
     card, words = read_embedder_card(source), embedder_words(load_tokenizer(source))
     queries, misconceptions = job.texts()
@@ -110,7 +110,7 @@ def _sample(queries: pl.DataFrame, settings: Quantize) -> pl.DataFrame:
     return train.sample(min(settings.samples, len(train)), shuffle=True, seed=seed_of(settings.seed) % 2**63)
 
 
-def _run(job: Job, source: Path, prompts: list[list[int]], inner: int) -> None:
+def _run(job: StageContext, source: Path, prompts: list[list[int]], inner: int) -> None:
     """Let llm-compressor fill job.out. Raises ValueError when its environment is missing, or it fails."""
     if not PYTHON.is_file():
         raise ValueError(f"{PYTHON} does not exist: requirements/setup.sh quantize makes it (./just quantize does so)")
@@ -137,7 +137,7 @@ def _run(job: Job, source: Path, prompts: list[list[int]], inner: int) -> None:
         raise ValueError(f"llm-compressor could not quantise {source} (its reason stands above); nothing was written")
 
 
-def _measured_elsewhere(job: Job, role: str) -> dict[str, str]:
+def _measured_elsewhere(job: StageContext, role: str) -> dict[str, str]:
     """What split full relies on: {split: fingerprint} of the same scheme, measured on held-out data."""
     folder = job.run.parent / "cv" / f"quantize_{role}"
     wanted = job.settings.quantize.model_dump(mode="json")
@@ -151,7 +151,7 @@ def _measured_elsewhere(job: Job, role: str) -> dict[str, str]:
     )
 
 
-def _compare_rerankers(job: Job, source: Path) -> dict:
+def _compare_rerankers(job: StageContext, source: Path) -> dict:
     """Both models' scores of the validation fold's first candidates."""
     queries, misconceptions = job.texts()
     valid = queries.filter(pl.col("fold") == "valid").drop_nulls("misconception_id")
@@ -167,7 +167,7 @@ def _compare_rerankers(job: Job, source: Path) -> dict:
     return compare(*ranked, valid, seen_ids(queries), job.settings.evaluate.unseen_weight)
 
 
-def _compare_embedders(job: Job, source: Path) -> dict:
+def _compare_embedders(job: StageContext, source: Path) -> dict:
     """Both models' similarities of the validation fold's queries to all misconceptions."""
     queries, misconceptions = job.texts()
     valid = queries.filter(pl.col("fold") == "valid").drop_nulls("misconception_id")

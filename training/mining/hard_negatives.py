@@ -7,7 +7,7 @@ from shared.task.folds import seed_of
 from shared.task.tables import GROUPS
 
 
-def mine(
+def pick_negatives(
     queries: pl.DataFrame, candidates: pl.DataFrame, *, lowest: int, highest: int, count: int, seed: str
 ) -> pl.DataFrame:
     """Groups: the positive of every labelled training query and `count` negatives from its ranks [lowest, highest).

@@ -21,7 +21,7 @@ from shared.settings.sections import Settings
 from training.pipeline.inputs import averaged_folders, inputs_of
 from training.pipeline.stages import STAGES, Stage
 from training.run_folder.code_version import code_version
-from training.run_folder.stage_context import Job
+from training.run_folder.stage_context import StageContext
 
 TIED = "MALRULE_TIED"
 LOCK_SECONDS = 60  # an orphan of a killed run gets its signal at once and needs a moment to end
@@ -41,7 +41,7 @@ def run_stage(name: str, run: Path) -> None:
             return
         if not is_done(work, fingerprint):  # a kill may have come between its manifest and the rename below
             print(f"{name}  {run}", flush=True)
-            _fill(stage, Job(settings, run, work, fingerprint), inputs, lock)
+            _fill(stage, StageContext(settings, run, work, fingerprint), inputs, lock)
         shutil.rmtree(out, ignore_errors=True)
         work.rename(out)
         shutil.rmtree(state, ignore_errors=True)
@@ -64,25 +64,25 @@ def work(name: str, run: Path, fingerprint: str) -> None:
     settings = read_settings(run)
     if _fingerprint(STAGES[name], run, settings)[0] != fingerprint:
         raise ValueError(f"{run}/settings.json or an input changed while {name} started: repeat the command")
-    _execute_here(STAGES[name], Job(settings, run, run / f".{name}.partial", fingerprint))
+    _execute_here(STAGES[name], StageContext(settings, run, run / f".{name}.partial", fingerprint))
 
 
-def _fill(stage: Stage, job: Job, inputs: dict[str, str], lock: int) -> None:
-    """Make the stage's output in `job.out`, its manifest last."""
+def _fill(stage: Stage, context: StageContext, inputs: dict[str, str], lock: int) -> None:
+    """Make the stage's output in `context.out`, its manifest last."""
     if not stage.trains:  # training resumes in its work folder, everything else starts anew
-        shutil.rmtree(job.out, ignore_errors=True)
-    job.out.mkdir(parents=True, exist_ok=True)
-    _check_machine(job.settings)
-    base = _fetch_bases(stage, job.settings)
+        shutil.rmtree(context.out, ignore_errors=True)
+    context.out.mkdir(parents=True, exist_ok=True)
+    _check_machine(context.settings)
+    base = _fetch_bases(stage, context.settings)
     version = code_version()  # now: a stage of hours goes on with the code that it started with
-    start, before = time.time(), _seconds_before(job, base) if stage.trains else 0.0
-    added = _execute(stage, job, lock)
-    values = job.settings.model_dump(mode="json")
+    start, before = time.time(), _seconds_before(context, base) if stage.trains else 0.0
+    added = _execute(stage, context, lock)
+    values = context.settings.model_dump(mode="json")
     lineage = {
         "stage": stage.name,
-        "iteration": job.run.parent.name,
-        "split": job.run.name,
-        "fingerprint": job.fingerprint,
+        "iteration": context.run.parent.name,
+        "split": context.run.name,
+        "fingerprint": context.fingerprint,
         "seconds": round(before + time.time() - start, 1),
         **version,
         "inputs": inputs,
@@ -90,19 +90,19 @@ def _fill(stage: Stage, job: Job, inputs: dict[str, str], lock: int) -> None:
         **base,
         **added,
     }
-    write_manifest(job.out, lineage)
+    write_manifest(context.out, lineage)
 
 
-def _execute(stage: Stage, job: Job, lock: int) -> dict:
-    processes = _processes(stage, job.settings)
+def _execute(stage: Stage, context: StageContext, lock: int) -> dict:
+    processes = _processes(stage, context.settings)
     if processes == 1:
-        _use_threads(job.settings)
-        return _execute_here(stage, job)
+        _use_threads(context.settings)
+        return _execute_here(stage, context)
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
-    command += ["-m", "training", "worker", stage.name, str(job.run), job.fingerprint]
+    command += ["-m", "training", "worker", stage.name, str(context.run), context.fingerprint]
     environment = {
         **os.environ,
-        "OMP_NUM_THREADS": str(job.settings.machine.threads),
+        "OMP_NUM_THREADS": str(context.settings.machine.threads),
         "TOKENIZERS_PARALLELISM": "false",
     }
     # torchrun keeps the lock too: if this process is killed, the next one waits until torchrun has ended its workers
@@ -114,11 +114,11 @@ def _execute(stage: Stage, job: Job, lock: int) -> dict:
     return {}
 
 
-def _execute_here(stage: Stage, job: Job) -> dict:
+def _execute_here(stage: Stage, context: StageContext) -> dict:
     from inference.engines.distributed import joined_ranks
 
-    with joined_ranks(job.settings.machine.device):
-        return stage.run(job) or {}
+    with joined_ranks(context.settings.machine.device):
+        return stage.run(context) or {}
 
 
 def _check_machine(settings: Settings) -> None:
@@ -216,16 +216,16 @@ def competition_digest(settings: Settings) -> str:
     return total.hexdigest()
 
 
-def _seconds_before(job: Job, base: dict[str, str]) -> float:
+def _seconds_before(context: StageContext, base: dict[str, str]) -> float:
     """Seconds that earlier, killed attempts at this output spent until their last checkpoint; notes this attempt.
 
     Raises ValueError where their base had other weights: a checkpoint holds adapters alone.
     """
-    state, now, before = job.out.with_suffix(".state"), time.time(), 0.0
+    state, now, before = context.out.with_suffix(".state"), time.time(), 0.0
     note, progress = state / "attempt.json", state / "checkpoint" / "progress.json"
     if note.is_file() and progress.is_file():
         last = json.loads(note.read_text())
-        if last["fingerprint"] == job.fingerprint:
+        if last["fingerprint"] == context.fingerprint:
             if last.get("base", base) != base:
                 raise ValueError(
                     f"the base model's weights are others than when this training began: put the old ones back, or "
@@ -234,7 +234,9 @@ def _seconds_before(job: Job, base: dict[str, str]) -> float:
             before = last["before"] + max(progress.stat().st_mtime - last["start"], 0.0)
     state.mkdir(parents=True, exist_ok=True)
     with replacing(note) as partial:
-        partial.write_text(json.dumps({"fingerprint": job.fingerprint, "start": now, "before": before, "base": base}))
+        partial.write_text(
+            json.dumps({"fingerprint": context.fingerprint, "start": now, "before": before, "base": base})
+        )
     return before
 
 

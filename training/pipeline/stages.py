@@ -13,132 +13,132 @@ import polars as pl
 from shared.settings.sections import Embedder
 from shared.task.splits import DRAWS, fold_seed, holds_out
 from shared.task.tables import CANDIDATES, GROUPS, MISCONCEPTIONS, QUERIES, RANKED, RANKS, TAUGHT
-from training.run_folder.stage_context import Job
+from training.run_folder.stage_context import StageContext
 
 
-def prepare(job: Job) -> None:
+def prepare(context: StageContext) -> None:
     """Competition CSVs -> queries with their folds, misconceptions."""
     from shared.task.competition import read_competition
     from shared.task.folds import hold_out_misconceptions, hold_out_questions
 
-    data = read_competition(Path(job.settings.prepare.competition))
+    data = read_competition(Path(context.settings.prepare.competition))
     queries = data.train
-    section, split = job.settings.prepare, job.run.name
+    section, split = context.settings.prepare, context.run.name
     how = {"share": section.held_out, "seed": fold_seed(section.seed, split), "similar": section.similar}
     if split in DRAWS:
         queries = hold_out_misconceptions(queries, data.misconceptions, **how)
     elif holds_out(split):
         queries = hold_out_questions(queries, **how)
-    job.write(queries, "queries", QUERIES)
-    job.write(data.misconceptions, "misconceptions", MISCONCEPTIONS)
+    context.write(queries, "queries", QUERIES)
+    context.write(data.misconceptions, "misconceptions", MISCONCEPTIONS)
     labelled = queries.drop_nulls("misconception_id")
     print(
         ", ".join(f"{count} {fold} pairs" for fold, count in labelled.group_by("fold").len().sort("fold").iter_rows())
     )
 
 
-def mine_for_embedder(job: Job) -> None:
+def mine_for_embedder(context: StageContext) -> None:
     """The first miner, or the previous iteration's embedder -> candidates of every labelled query, groups."""
     from shared.artifacts.card import read_embedder_card
     from training.run_folder.base_models import local_folder
 
-    if job.settings.miner is None:
-        folder = job.previous("merge_embedder")
-        _mine(job, job.settings.mine_for_embedder, folder, read_embedder_card(folder))
+    if context.settings.miner is None:
+        folder = context.previous("merge_embedder")
+        _mine(context, context.settings.mine_for_embedder, folder, read_embedder_card(folder))
     else:
         _mine(
-            job,
-            job.settings.mine_for_embedder,
-            local_folder(job.settings.miner.base),
-            _new_card(job, job.settings.miner),
+            context,
+            context.settings.mine_for_embedder,
+            local_folder(context.settings.miner.base),
+            _new_card(context, context.settings.miner),
         )
 
 
-def teach_embedder(job: Job) -> None:
+def teach_embedder(context: StageContext) -> None:
     """The previous iteration's reranker -> a teacher score for every row of the embedder's groups."""
-    _teach(job, "mine_for_embedder", job.settings.teach_embedder.engine)
+    _teach(context, "mine_for_embedder", context.settings.teach_embedder.engine)
 
 
-def train_embedder(job: Job) -> None:
+def train_embedder(context: StageContext) -> None:
     """Groups, with teacher scores or without -> an adapter for every epoch, the card of the prompts, metrics."""
     from training.trainer.train import train_embedder as run
 
-    run(job, _groups(job, "embedder"), _new_card(job, job.settings.embedder, all_examples=True))
+    run(context, _groups(context, "embedder"), _new_card(context, context.settings.embedder, all_examples=True))
 
 
-def merge_embedder(job: Job) -> dict:
+def merge_embedder(context: StageContext) -> dict:
     """An epoch's adapter and the base -> the embedder that serves. Returns its lineage."""
     from training.trainer.train import merge_embedder as run
 
-    return run(job, _new_card(job, job.settings.embedder))
+    return run(context, _new_card(context, context.settings.embedder))
 
 
-def mine_for_reranker(job: Job) -> None:
+def mine_for_reranker(context: StageContext) -> None:
     """This iteration's embedder -> candidates of every labelled query, groups."""
     from shared.artifacts.card import read_embedder_card
 
-    folder = job.run / "merge_embedder"
-    _mine(job, job.settings.mine_for_reranker, folder, read_embedder_card(folder))
+    folder = context.run / "merge_embedder"
+    _mine(context, context.settings.mine_for_reranker, folder, read_embedder_card(folder))
 
 
-def teach_reranker(job: Job) -> None:
+def teach_reranker(context: StageContext) -> None:
     """The previous iteration's reranker -> a teacher score for every row of the reranker's groups."""
-    _teach(job, "mine_for_reranker", job.settings.teach_reranker.engine)
+    _teach(context, "mine_for_reranker", context.settings.teach_reranker.engine)
 
 
-def audit(job: Job) -> None:
+def audit(context: StageContext) -> None:
     """Everything that training reads or has made -> audit.json; fails where validation data is in it."""
     from training.evaluation.leak_audit import audit as run
 
-    run(job)
+    run(context)
 
 
-def train_reranker(job: Job) -> None:
+def train_reranker(context: StageContext) -> None:
     """Groups, with teacher scores or without -> an adapter for every epoch, the card of the prompts, metrics."""
     from training.trainer.train import train_reranker as run
 
-    run(job, _groups(job, "reranker"), job.read("mine_for_reranker", "candidates", CANDIDATES))
+    run(context, _groups(context, "reranker"), context.read("mine_for_reranker", "candidates", CANDIDATES))
 
 
-def merge_reranker(job: Job) -> dict:
+def merge_reranker(context: StageContext) -> dict:
     """An epoch's adapter and the base -> the reranker that serves. Returns its lineage."""
     from training.trainer.train import merge_reranker as run
 
-    return run(job)
+    return run(context)
 
 
-def evaluate(job: Job) -> None:
+def evaluate(context: StageContext) -> None:
     """Both merged models, as they serve, and the baselines -> candidates, ranked, ranks, metrics."""
     from inference.engines.distributed import rank
     from training.evaluation.evaluate import evaluate as run
 
-    made = run(job)
+    made = run(context)
     if rank() == 0:
-        job.write(made.candidates, "candidates", CANDIDATES)
-        job.write(made.ranked, "ranked", RANKED)
-        job.write(made.ranks, "ranks", RANKS)
-        (job.out / "metrics.json").write_text(json.dumps(made.metrics, indent=1) + "\n")
+        context.write(made.candidates, "candidates", CANDIDATES)
+        context.write(made.ranked, "ranked", RANKED)
+        context.write(made.ranks, "ranks", RANKS)
+        (context.out / "metrics.json").write_text(json.dumps(made.metrics, indent=1) + "\n")
 
 
-def quantize_embedder(job: Job) -> dict:
+def quantize_embedder(context: StageContext) -> dict:
     """The merged embedder -> one in 4 or 8 bits, with its loss on held-out data. Returns its lineage."""
     from training.export.quantize import quantize
 
-    return quantize(job, "embedder")
+    return quantize(context, "embedder")
 
 
-def quantize_reranker(job: Job) -> dict:
+def quantize_reranker(context: StageContext) -> dict:
     """The merged reranker -> one in 4 or 8 bits, with its loss on held-out data. Returns its lineage."""
     from training.export.quantize import quantize
 
-    return quantize(job, "reranker")
+    return quantize(context, "reranker")
 
 
 @dataclass(frozen=True)
 class Stage:
     """A stage: its function, the sections of the settings it reads, the folders it reads, and how it is run."""
 
-    run: Callable[[Job], dict | None]  # what it returns is added to the lineage in the output's manifest
+    run: Callable[[StageContext], dict | None]  # what it returns is added to the lineage in the output's manifest
     sections: tuple[str, ...]
     # stages of this run; "previous/STAGE" of the previous iteration's; "A|B": A, in a first iteration B
     needs: tuple[str, ...]
@@ -218,22 +218,22 @@ def stages_of(split: str, previous: str) -> list[Stage]:
     ]
 
 
-def _mine(job: Job, settings, folder: Path, card) -> None:
+def _mine(context: StageContext, settings, folder: Path, card) -> None:
     from inference.engines.distributed import rank
     from inference.machine.profiles import load_profile
     from inference.retrieval.retrieve import restrict, retrieve
     from shared.task.folds import seen_ids
-    from training.mining.hard_negatives import mine
+    from training.mining.hard_negatives import pick_negatives
 
-    queries, misconceptions = job.texts()
+    queries, misconceptions = context.texts()
     labelled = queries.drop_nulls("misconception_id")
-    profile = load_profile(job.settings.machine.profile)
+    profile = load_profile(context.settings.machine.profile)
     found = retrieve(
         labelled, misconceptions, folder, card, engine=settings.engine, profile=profile, k=len(misconceptions)
     )
     if rank() == 0:
         negatives = seen_ids(queries) if settings.negatives == "seen" else misconceptions["misconception_id"]
-        groups = mine(
+        groups = pick_negatives(
             labelled,
             restrict(found, negatives, settings.highest),
             lowest=settings.lowest,
@@ -241,31 +241,31 @@ def _mine(job: Job, settings, folder: Path, card) -> None:
             count=settings.count,
             seed=settings.seed,
         )
-        job.write(found.filter(pl.col("rank") <= settings.kept), "candidates", CANDIDATES)
-        job.write(groups, "groups", GROUPS)
+        context.write(found.filter(pl.col("rank") <= settings.kept), "candidates", CANDIDATES)
+        context.write(groups, "groups", GROUPS)
         print(f"{len(labelled)} queries, {len(groups)} rows in groups")
 
 
-def _teach(job: Job, mined: str, engine) -> None:
+def _teach(context: StageContext, mined: str, engine) -> None:
     from inference.engines.distributed import rank
     from inference.machine.profiles import load_profile
     from training.mining.teacher_scores import teach
 
-    queries, misconceptions = job.texts()
-    groups = job.read(mined, "groups", GROUPS)
-    profile = load_profile(job.settings.machine.profile)
-    taught = teach(queries, misconceptions, groups, job.previous("merge_reranker"), engine=engine, profile=profile)
+    queries, misconceptions = context.texts()
+    groups = context.read(mined, "groups", GROUPS)
+    profile = load_profile(context.settings.machine.profile)
+    taught = teach(queries, misconceptions, groups, context.previous("merge_reranker"), engine=engine, profile=profile)
     if rank() == 0:
-        job.write(taught, "taught", TAUGHT)
+        context.write(taught, "taught", TAUGHT)
 
 
-def _groups(job: Job, model: str) -> pl.DataFrame:
-    if job.settings.iteration.previous:
-        return job.read(f"teach_{model}", "taught", TAUGHT)
-    return job.read(f"mine_for_{model}", "groups", GROUPS)
+def _groups(context: StageContext, model: str) -> pl.DataFrame:
+    if context.settings.iteration.previous:
+        return context.read(f"teach_{model}", "taught", TAUGHT)
+    return context.read(f"mine_for_{model}", "groups", GROUPS)
 
 
-def _new_card(job: Job, model: Embedder, *, all_examples: bool = False):
+def _new_card(context: StageContext, model: Embedder, *, all_examples: bool = False):
     from shared.artifacts.card import EmbedderCard
     from shared.prompts.embedder import EmbedderPrompt
     from training.trainer.batches import draw_examples
@@ -280,6 +280,6 @@ def _new_card(job: Job, model: Embedder, *, all_examples: bool = False):
     )
     if not model.task:
         return EmbedderCard(model.pooling, prompt)
-    examples = draw_examples(*job.texts(), model.seed)
+    examples = draw_examples(*context.texts(), model.seed)
     # 32: a query skips those of its own question and misconception, and never has to skip so many
     return EmbedderCard(model.pooling, prompt, tuple(examples if all_examples else examples[:32]), model.examples)

@@ -11,7 +11,7 @@ from shared.task.tables import MISCONCEPTIONS, QUERIES, read_table, write_table
 
 
 @dataclass(frozen=True)
-class Job:
+class StageContext:
     """What a stage function gets: the settings, the run folder, the folder that it fills, and its fingerprint."""
 
     settings: Settings

@@ -18,7 +18,7 @@ from training.trainer.lora import Masters
 
 
 @dataclass(frozen=True)
-class Progress:
+class TrainingProgress:
     """How far a run has come: `step` updates of `epoch` are done; `losses` sum up the epoch's losses so far."""
 
     epoch: int
@@ -28,7 +28,7 @@ class Progress:
 
 
 def save_checkpoint(
-    folder: Path, masters: Masters, optimizer: torch.optim.Optimizer, progress: Progress, fingerprint: str
+    folder: Path, masters: Masters, optimizer: torch.optim.Optimizer, progress: TrainingProgress, fingerprint: str
 ) -> None:
     """Replace the checkpoint in `folder` by this state."""
     partial, old = folder.with_suffix(".partial"), folder.with_suffix(".old")
@@ -46,7 +46,7 @@ def save_checkpoint(
 
 def load_checkpoint(
     folder: Path, masters: Masters, optimizer: torch.optim.Optimizer, fingerprint: str
-) -> Progress | None:
+) -> TrainingProgress | None:
     """Restore the state saved in `folder`; None when there is no whole one of this fingerprint."""
     for candidate in (folder, folder.with_suffix(".old")):  # a kill between the two renames leaves only .old
         found = _read(candidate, fingerprint)
@@ -56,7 +56,7 @@ def load_checkpoint(
     return None
 
 
-def _read(folder: Path, fingerprint: str) -> Progress | None:
+def _read(folder: Path, fingerprint: str) -> TrainingProgress | None:
     try:
         saved = json.loads((folder / "progress.json").read_text())
         state = (folder / "state.safetensors").read_bytes()
@@ -64,7 +64,7 @@ def _read(folder: Path, fingerprint: str) -> Progress | None:
         return None
     if saved.pop("fingerprint") != fingerprint or saved.pop("sha256") != hashlib.sha256(state).hexdigest():
         return None
-    return Progress(saved["epoch"], saved["step"], saved["losses"], tuple(saved["history"]))
+    return TrainingProgress(saved["epoch"], saved["step"], saved["losses"], tuple(saved["history"]))
 
 
 def _tensors(masters: Masters, optimizer: torch.optim.Optimizer) -> dict[str, torch.Tensor]:

@@ -17,7 +17,7 @@ from inference.engines.distributed import rank, sum_over_ranks, wait_for_all, wo
 from inference.engines.progress import Meter
 from shared.settings.sections import Train
 from training.trainer.batches import Group, cut_evenly
-from training.trainer.checkpoint import Progress, load_checkpoint, save_checkpoint
+from training.trainer.checkpoint import TrainingProgress, load_checkpoint, save_checkpoint
 from training.trainer.lora import Masters, PeftModel, save_adapter
 
 
@@ -56,7 +56,7 @@ def train(
         updates = epochs(epoch)
         progress = run.train_epoch(updates, progress)
         figures = {"epoch": epoch, "loss": progress.losses / len(updates), **_evaluate(model, objective)}
-        progress = Progress(epoch + 1, 0, 0.0, (*progress.history, figures))
+        progress = TrainingProgress(epoch + 1, 0, 0.0, (*progress.history, figures))
         if rank() == 0:
             save_adapter(model, work / f"epoch_{epoch}")
             (work / "metrics.json").write_text(json.dumps(progress.history, indent=1) + "\n")
@@ -82,11 +82,11 @@ class Run:
         self.masters = Masters(model)
         self.optimizer = torch.optim.AdamW([self.masters.weights], lr=settings.rate, weight_decay=settings.weight_decay)
 
-    def start(self) -> Progress:
+    def start(self) -> TrainingProgress:
         """Where the checkpoint left off, or the beginning, with the figures of the untrained model."""
         progress = load_checkpoint(self.checkpoint, self.masters, self.optimizer, self.fingerprint)
         if progress is None:
-            progress = Progress(1, 0, 0.0, ({"epoch": 0, **_evaluate(self.model, self.objective)},))
+            progress = TrainingProgress(1, 0, 0.0, ({"epoch": 0, **_evaluate(self.model, self.objective)},))
             _clear(self.work)
         for epoch in range(1, progress.epoch):
             if not (self.work / f"epoch_{epoch}").is_dir():
@@ -96,7 +96,7 @@ class Run:
                 )
         return progress
 
-    def train_epoch(self, updates: list[list[Group]], progress: Progress) -> Progress:
+    def train_epoch(self, updates: list[list[Group]], progress: TrainingProgress) -> TrainingProgress:
         """The updates of `progress.epoch` that are still to do."""
         losses, first = progress.losses, (progress.epoch - 1) * len(updates)
         saved = time.monotonic()
@@ -115,9 +115,9 @@ class Run:
             losses += self.update(update, f"{self.settings.seed}/{first + step}", self.settings.rate * share)
             bar.set_postfix_str(f"loss {losses / (step + 1):.4f}{before}", refresh=False)
             if rank() == 0 and time.monotonic() - saved >= self.settings.checkpoint_seconds:
-                self.save(Progress(progress.epoch, step + 1, losses, progress.history))
+                self.save(TrainingProgress(progress.epoch, step + 1, losses, progress.history))
                 saved = time.monotonic()
-        return Progress(progress.epoch, len(updates), losses, progress.history)
+        return TrainingProgress(progress.epoch, len(updates), losses, progress.history)
 
     def update(self, groups: list[Group], seed: str, rate: float) -> float:
         """One step on the mean loss of `groups`, which it returns; each process computes its micro-batches."""
@@ -139,7 +139,7 @@ class Run:
         self.masters.publish()
         return total
 
-    def save(self, progress: Progress) -> None:
+    def save(self, progress: TrainingProgress) -> None:
         save_checkpoint(self.checkpoint, self.masters, self.optimizer, progress, self.fingerprint)
 
 

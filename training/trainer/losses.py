@@ -28,7 +28,7 @@ def group_scores(queries_BD: torch.Tensor, passages_BGD: torch.Tensor, temperatu
     return torch.einsum("bd,bgd->bg", queries_BD, passages_BGD) / temperature
 
 
-def listwise(scores_BG: torch.Tensor, label_smoothing: float) -> torch.Tensor:
+def group_cross_entropy(scores_BG: torch.Tensor, label_smoothing: float) -> torch.Tensor:
     """Cross-entropy [B] of the positive within its group; smoothing spreads that share of the target over the group."""
     target_B = torch.zeros(len(scores_BG), dtype=torch.long, device=scores_BG.device)
     return cross_entropy(scores_BG, target_B, reduction="none", label_smoothing=label_smoothing)

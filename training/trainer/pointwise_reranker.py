@@ -20,7 +20,7 @@ from shared.settings.sections import TrainReranker
 from shared.task.folds import seed_of, seen_ids
 from shared.task.metrics import find_ranks, summarise
 from training.trainer.batches import Group
-from training.trainer.losses import distillation, listwise
+from training.trainer.losses import distillation, group_cross_entropy
 
 
 class RerankerObjective:
@@ -84,7 +84,7 @@ class RerankerObjective:
         share = self.settings.share
         scores_N = answer_together(self.model, rows, lambda b: yes_logits(self.model, b, self.yes), share=share)
         scores_bG = scores_N.view(len(groups), -1)
-        loss_b = listwise(scores_bG, self.settings.label_smoothing)
+        loss_b = group_cross_entropy(scores_bG, self.settings.label_smoothing)
         if self.settings.distill:
             teacher_bG = send(torch.tensor([group.teacher for group in groups]), scores_bG.device)
             loss_b = loss_b + self.settings.distill * distillation(scores_bG, teacher_bG)

@@ -31,7 +31,7 @@ from shared.settings.sections import Merge, Train
 from training.export.classifier_head import keep_yes_alone
 from training.export.merge import average_adapters, check_merged, merge
 from training.run_folder.base_models import local_folder, weights_digest
-from training.run_folder.stage_context import Job
+from training.run_folder.stage_context import StageContext
 from training.trainer.batches import draw_epoch, read_mined
 from training.trainer.embedder import EmbedderObjective
 from training.trainer.fsdp import shard_base
@@ -44,42 +44,42 @@ PROBES = ("Adds the numerators and the denominators", "Works from left to right"
 TOLERANCE = 1e-3  # of a coordinate or a logit: an adapter that has learnt nothing yet has no effect to compare with
 
 
-def train_embedder(job: Job, groups: pl.DataFrame, card: EmbedderCard) -> None:
-    """Fill job.out with epoch_N/ and metrics.json."""
-    settings, base = job.settings.train_embedder, local_folder(job.settings.embedder.base)
-    profile = load_profile(job.settings.machine.profile)
-    packed = profile.packed and job.settings.embedder.pooling == "last"
-    model = load_backbone(base, job.settings.embedder.dtype, _loading_device(job), packed=packed)
+def train_embedder(context: StageContext, groups: pl.DataFrame, card: EmbedderCard) -> None:
+    """Fill context.out with epoch_N/ and metrics.json."""
+    settings, base = context.settings.train_embedder, local_folder(context.settings.embedder.base)
+    profile = load_profile(context.settings.machine.profile)
+    packed = profile.packed and context.settings.embedder.pooling == "last"
+    model = load_backbone(base, context.settings.embedder.dtype, _loading_device(context), packed=packed)
     words = embedder_words(load_tokenizer(base))
-    adapted = _adapt(job, model, settings)
-    objective = EmbedderObjective(model, words, card, job.texts(), settings, profile.batch_tokens)
-    _train(job, adapted, objective, groups, settings)
+    adapted = _adapt(context, model, settings)
+    objective = EmbedderObjective(model, words, card, context.texts(), settings, profile.batch_tokens)
+    _train(context, adapted, objective, groups, settings)
     if rank() == 0:
-        write_card(card, job.out)  # with every example that training could show: the audit reads it
+        write_card(card, context.out)  # with every example that training could show: the audit reads it
 
 
-def train_reranker(job: Job, groups: pl.DataFrame, candidates: pl.DataFrame) -> None:
-    """Fill job.out with epoch_N/ and metrics.json."""
-    settings, base = job.settings.train_reranker, local_folder(job.settings.reranker.base)
-    profile, tokenizer = load_profile(job.settings.machine.profile), load_tokenizer(base)
-    model = load_causal(base, job.settings.reranker.dtype, _loading_device(job), packed=profile.packed)
-    adapted = _adapt(job, model, settings)
-    tables = (*job.texts(), candidates)
+def train_reranker(context: StageContext, groups: pl.DataFrame, candidates: pl.DataFrame) -> None:
+    """Fill context.out with epoch_N/ and metrics.json."""
+    settings, base = context.settings.train_reranker, local_folder(context.settings.reranker.base)
+    profile, tokenizer = load_profile(context.settings.machine.profile), load_tokenizer(base)
+    model = load_causal(base, context.settings.reranker.dtype, _loading_device(context), packed=profile.packed)
+    adapted = _adapt(context, model, settings)
+    tables = (*context.texts(), candidates)
     objective = RerankerObjective(
         model,
         yes_token(tokenizer),
         reranker_words(tokenizer),
-        _reranker_prompt(job),
+        _reranker_prompt(context),
         tables,
         settings,
         profile.batch_tokens,
     )
-    _train(job, adapted, objective, groups, settings)
+    _train(context, adapted, objective, groups, settings)
 
 
-def merge_embedder(job: Job, card: EmbedderCard) -> dict:
-    """Fill job.out with the merged embedder and its card; returns its lineage."""
-    section, profile = job.settings.embedder, load_profile(job.settings.machine.profile)
+def merge_embedder(context: StageContext, card: EmbedderCard) -> dict:
+    """Fill context.out with the merged embedder and its card; returns its lineage."""
+    section, profile = context.settings.embedder, load_profile(context.settings.machine.profile)
     base = local_folder(section.base)
     words = embedder_words(load_tokenizer(base))
     rows = [embedder_passage(words, card.prompt, text) for text in PROBES]
@@ -88,16 +88,16 @@ def merge_embedder(job: Job, card: EmbedderCard) -> dict:
         model = _adapted(load_backbone(folder, _probing(section.dtype, profile), device_of(profile)), adapter)
         return HFEncoder(model, section.pooling, profile.batch_tokens).encode(rows)
 
-    adapters = _adapters(job, "train_embedder", job.settings.merge_embedder)
-    _merge(job, base, adapters, answer)
-    write_card(card, job.out)
-    return _lineage(job, base, adapters)
+    adapters = _adapters(context, "train_embedder", context.settings.merge_embedder)
+    _merge(context, base, adapters, answer)
+    write_card(card, context.out)
+    return _lineage(context, base, adapters)
 
 
-def merge_reranker(job: Job) -> dict:
-    """Fill job.out with the merged reranker and its card; returns its lineage."""
-    section, profile = job.settings.reranker, load_profile(job.settings.machine.profile)
-    base, prompt = local_folder(section.base), _reranker_prompt(job)
+def merge_reranker(context: StageContext) -> dict:
+    """Fill context.out with the merged reranker and its card; returns its lineage."""
+    section, profile = context.settings.reranker, load_profile(context.settings.machine.profile)
+    base, prompt = local_folder(section.base), _reranker_prompt(context)
     tokenizer = load_tokenizer(base)
     words, yes = reranker_words(tokenizer), yes_token(tokenizer)
     rows = [
@@ -107,54 +107,60 @@ def merge_reranker(job: Job) -> dict:
     ]
 
     def answer(folder: Path, adapter: Path | None) -> np.ndarray:
-        load, row = (load_reranker, 0) if folder == job.out else (load_causal, yes)
+        load, row = (load_reranker, 0) if folder == context.out else (load_causal, yes)
         model = _adapted(load(folder, _probing(section.dtype, profile), device_of(profile)), adapter)
         return HFScorer(model, row, profile.batch_tokens).score(rows)
 
-    adapters = _adapters(job, "train_reranker", job.settings.merge_reranker)
-    _merge(job, base, adapters, answer, lambda: keep_yes_alone(job.out, yes))
-    write_card(RerankerCard(prompt), job.out)
-    return _lineage(job, base, adapters)
+    adapters = _adapters(context, "train_reranker", context.settings.merge_reranker)
+    _merge(context, base, adapters, answer, lambda: keep_yes_alone(context.out, yes))
+    write_card(RerankerCard(prompt), context.out)
+    return _lineage(context, base, adapters)
 
 
-def _loading_device(job: Job) -> torch.device:
-    return torch.device("cpu") if job.settings.machine.shard else device_of(load_profile(job.settings.machine.profile))
+def _loading_device(context: StageContext) -> torch.device:
+    return (
+        torch.device("cpu")
+        if context.settings.machine.shard
+        else device_of(load_profile(context.settings.machine.profile))
+    )
 
 
-def _adapt(job: Job, model: PreTrainedModel, settings: Train) -> PeftModel:
+def _adapt(context: StageContext, model: PreTrainedModel, settings: Train) -> PeftModel:
     """The model with its adapters, laid out as the settings say, and with as many layers recomputing as it takes."""
     adapted = add_lora(model, settings.lora, seed=settings.seed)
     if settings.fp8:
         use_fp8(model)
-    if job.settings.machine.shard:
-        shard_base(model, device_of(load_profile(job.settings.machine.profile)))
+    if context.settings.machine.shard:
+        shard_base(model, device_of(load_profile(context.settings.machine.profile)))
     fit_memory(model, settings)
     return adapted
 
 
-def _train(job: Job, adapted: PeftModel, objective: Objective, groups: pl.DataFrame, settings: Train) -> None:
+def _train(
+    context: StageContext, adapted: PeftModel, objective: Objective, groups: pl.DataFrame, settings: Train
+) -> None:
     mined = read_mined(groups)
     last = len(mined) % settings.batch or settings.batch
-    if job.settings.machine.shard and (settings.batch % world() or last % world()):
+    if context.settings.machine.shard and (settings.batch % world() or last % world()):
         raise ValueError(
             f"updates have {settings.batch} groups, the last one {last}, and the {world()} processes of a spread model "
             "have to compute as many each: change batch"
         )
-    if job.settings.machine.shard and adapted.device.type == "cuda" and not is_packed(adapted.get_base_model()):
+    if context.settings.machine.shard and adapted.device.type == "cuda" and not is_packed(adapted.get_base_model()):
         raise ValueError(
-            f"machine.profile {job.settings.machine.profile} pads rows, so that processes would run unequal numbers of "
-            "passes over a spread model: take one with packed = true, such as h200"
+            f"machine.profile {context.settings.machine.profile} pads rows, so that processes would run unequal "
+            "numbers of passes over a spread model: take one with packed = true, such as h200"
         )
 
     def epochs(number: int):
         return draw_epoch(mined, group=settings.group, batch=settings.batch, epoch=number, seed=settings.seed)
 
-    train(adapted, objective, epochs, settings, job.out, job.fingerprint)
+    train(adapted, objective, epochs, settings, context.out, context.fingerprint)
 
 
-def _adapters(job: Job, trained: str, section: Merge) -> list[Path]:
+def _adapters(context: StageContext, trained: str, section: Merge) -> list[Path]:
     """The run's own adapter, then those of the splits that are averaged in."""
-    runs = [job.run, *(job.run.parent / split for split in section.average)]
+    runs = [context.run, *(context.run.parent / split for split in section.average)]
     folders = [run / trained / f"epoch_{section.epoch}" for run in runs]
     for folder in folders:
         if not folder.is_dir():
@@ -163,22 +169,22 @@ def _adapters(job: Job, trained: str, section: Merge) -> list[Path]:
 
 
 def _merge(
-    job: Job,
+    context: StageContext,
     base: Path,
     adapters: list[Path],
     answer: Callable[[Path, Path | None], np.ndarray],
     finish: Callable[[], None] = lambda: None,
 ) -> None:
-    """Fill job.out, `finish` it, and compare its answers with those of base and adapter."""
+    """Fill context.out, `finish` it, and compare its answers with those of base and adapter."""
     with tempfile.TemporaryDirectory() as place:
         adapter = adapters[0]
         if len(adapters) > 1:
             adapter = Path(place)
             average_adapters(adapters, adapter)
             print(f"mean of {', '.join(map(str, adapters))}")
-        count = merge(base, adapter, job.out)
+        count = merge(base, adapter, context.out)
         finish()
-        missed = check_merged(answer(base, None), answer(base, adapter), answer(job.out, None), TOLERANCE)
+        missed = check_merged(answer(base, None), answer(base, adapter), answer(context.out, None), TOLERANCE)
     print(f"{count} weights merged; on probe inputs the merged model misses {missed:.1%} of the adapter's effect")
 
 
@@ -195,12 +201,12 @@ def _probing(dtype: str, profile: Profile) -> str:
     return "float32" if profile.device == "cpu" else dtype
 
 
-def _reranker_prompt(job: Job) -> RerankerPrompt:
-    section = job.settings.reranker
+def _reranker_prompt(context: StageContext) -> RerankerPrompt:
+    section = context.settings.reranker
     return RerankerPrompt(section.query_tokens, section.passage_tokens, section.instruction, section.instruction_place)
 
 
-def _lineage(job: Job, base: Path, adapters: list[Path]) -> dict:
+def _lineage(context: StageContext, base: Path, adapters: list[Path]) -> dict:
     now = weights_digest(base)
     for adapter in adapters:
         then = read_manifest(adapter.parent)["lineage"]["base_sha256"]
@@ -215,5 +221,5 @@ def _lineage(job: Job, base: Path, adapters: list[Path]) -> dict:
         "adapter": f"{own.parent.name}/{own.name}",
         "adapter_sha256": weights_digest(own),
         "averaged": {str(adapter): weights_digest(adapter) for adapter in others},
-        "all_settings": job.settings.model_dump(mode="json"),
+        "all_settings": context.settings.model_dump(mode="json"),
     }

@@ -21,7 +21,7 @@ from inference.engines.packing.prefix_forest import Rows
 from inference.engines.progress import Meter
 from inference.engines.transformers.attention import PACKED, compile_layers
 from inference.engines.transformers.device import fetch
-from inference.engines.transformers.forward import Batch, embed, plan, rows_of, yes_logits
+from inference.engines.transformers.forward import Batch, embed, plan_batches, rows_of, yes_logits
 from inference.engines.transformers.fp8 import use_fp8
 from inference.machine.profiles import Profile
 from shared.settings.sections import Pooling
@@ -39,7 +39,7 @@ class HFEncoder:
 
     def encode(self, prompts: Rows) -> np.ndarray:
         vectors = np.zeros((len(prompts), self.model.config.hidden_size), np.float32)
-        batches = plan(self.model, prompts, self.batch_tokens, share=self.pooling == "last", queue=True)
+        batches = plan_batches(self.model, prompts, self.batch_tokens, share=self.pooling == "last", queue=True)
         return _compute(self.model, batches, vectors, lambda batch: embed(self.model, batch, self.pooling))
 
 
@@ -50,7 +50,7 @@ class HFScorer:
         self.model, self.yes, self.batch_tokens = model, yes, batch_tokens
 
     def score(self, prompts: Rows) -> np.ndarray:
-        batches = plan(self.model, prompts, self.batch_tokens, queue=True)
+        batches = plan_batches(self.model, prompts, self.batch_tokens, queue=True)
         scores = np.zeros(len(prompts), np.float32)
         return _compute(self.model, batches, scores, lambda batch: yes_logits(self.model, batch, self.yes))
 

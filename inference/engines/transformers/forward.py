@@ -26,7 +26,7 @@ DENSE_SHARED = 16  # tokens that two rows share before it pays to let them lie t
 Batch = Sequence[Forest]
 
 
-def plan(
+def plan_batches(
     model: PreTrainedModel, rows: Rows, batch_tokens: int, *, share: bool = True, queue: bool = False
 ) -> list[Batch]:
     """Batches that hold every row once, each of at most `batch_tokens` tokens with padding (or one forest).
@@ -45,7 +45,7 @@ def answer_together(
     model: PreTrainedModel, rows: Rows, forward: Callable[[Batch], torch.Tensor], *, share: bool = True
 ) -> torch.Tensor:
     """What `forward` says of each row [N, ...], in order: a packed model gets one batch, another some by length."""
-    batches = plan(model, rows, sum(map(len, rows)), share=share)
+    batches = plan_batches(model, rows, sum(map(len, rows)), share=share)
     order = np.concatenate([rows_of(batch) for batch in batches]).argsort()
     return torch.cat([forward(batch) for batch in batches])[send(order, model.device)]
 

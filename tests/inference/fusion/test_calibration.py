@@ -7,15 +7,15 @@ import polars as pl
 import pytest
 
 from inference.fusion.calibration import (
-    NAME,
+    CALIBRATION_FILE,
     Calibration,
     Fitted,
     apply,
     calibration_of,
     check_ids,
-    choose,
     plain,
     read_calibration,
+    select_candidates,
     write_calibration,
 )
 from inference.fusion.ensemble import Member, Models
@@ -61,7 +61,7 @@ def ids(table, query_id):
 def test_the_first_are_reranked_and_the_next_that_nobody_labelled(candidates, depth, extra, a, b, seed):
     if seed:
         candidates = candidates.sample(fraction=1, shuffle=True, seed=seed)
-    chosen = choose(candidates, calibration(depth=depth, extra=extra))
+    chosen = select_candidates(candidates, calibration(depth=depth, extra=extra))
     assert (ids(chosen, "a"), ids(chosen, "b")) == (a, b)
 
 
@@ -95,7 +95,7 @@ def test_without_a_score_the_order_is_that_of_retrieval_with_its_offset(candidat
 
 
 def test_the_plain_calibration_is_the_rerankers_own_order(candidates):
-    near = choose(candidates, plain(3))
+    near = select_candidates(candidates, plain(3))
     scored = near.select("query_id", "misconception_id", pl.Series("rerank_score", [1, 2, 0, 0, 1, 2], pl.Float32))
     assert apply(candidates, scored, plain(3)).equals(order_by_score(candidates, scored))
 
@@ -103,7 +103,7 @@ def test_the_plain_calibration_is_the_rerankers_own_order(candidates):
 def test_a_calibration_is_read_as_it_was_written(tmp_path):
     made = calibration(extra=5, blend=12.5, offset=0.75, fitted=Fitted(iteration="iter1", splits={"cv2": "0" * 64}))
     write_calibration(made, tmp_path)
-    assert [path.name for path in tmp_path.iterdir()] == [NAME]
+    assert [path.name for path in tmp_path.iterdir()] == [CALIBRATION_FILE]
     assert read_calibration(tmp_path) == made
     assert read_calibration(tmp_path / "elsewhere") is None
 
@@ -126,7 +126,7 @@ def test_a_calibration_is_read_as_it_was_written(tmp_path):
 )
 def test_a_file_that_is_no_calibration_is_one_sentence(tmp_path, change, words):
     text = change if isinstance(change, str) else json.dumps(json.loads(calibration().model_dump_json()) | change)
-    (tmp_path / NAME).write_text(text)
+    (tmp_path / CALIBRATION_FILE).write_text(text)
     with pytest.raises(ValueError, match="is no calibration of this version") as error:
         read_calibration(tmp_path)
     assert words in str(error.value) and "\n" not in str(error.value)
@@ -134,7 +134,7 @@ def test_a_file_that_is_no_calibration_is_one_sentence(tmp_path, change, words):
 
 def test_a_number_that_is_none_is_refused(tmp_path):
     for number in ("NaN", "Infinity"):
-        (tmp_path / NAME).write_text(calibration(offset=1.5).model_dump_json().replace("1.5", number))
+        (tmp_path / CALIBRATION_FILE).write_text(calibration(offset=1.5).model_dump_json().replace("1.5", number))
         with pytest.raises(ValueError, match="is no calibration of this version"):
             read_calibration(tmp_path)
 

@@ -10,11 +10,11 @@ import pytest
 
 from inference.__main__ import main
 from inference.machine.doctor import judge, split_faults
-from inference.machine.hardware import Gpu, Machine, Model, read_model, this_machine
+from inference.machine.hardware import Gpu, Hardware, Model, read_model, this_machine
 from inference.machine.profiles import load_profile, profile_names
 
 SOFTWARE = {"torch": "2.11.0", "vllm": "0.23.0"}
-T4X2 = Machine((Gpu("Tesla T4", 15.0, 7.5),) * 2, 29.0, 4, frozenset(), 60.0, SOFTWARE, ())
+T4X2 = Hardware((Gpu("Tesla T4", 15.0, 7.5),) * 2, 29.0, 4, frozenset(), 60.0, SOFTWARE, ())
 L4X4 = replace(T4X2, gpus=(Gpu("NVIDIA L4", 22.5, 8.9),) * 4)
 H200 = replace(T4X2, gpus=(Gpu("NVIDIA H200", 139.8, 9.0),))
 NO_GPU = replace(T4X2, gpus=())

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from inference.predict.anytime import Limit, Progress, Reranker, Work, rerank_in_time
+from inference.predict.anytime import Limit, OpenableReranker, RerankingProgress, Work, rerank_in_time
 
 LIMIT, MARGIN = 32_400.0, 300.0  # Kaggle's 9 hours
 WATCHDOG = LIMIT - MARGIN / 2  # when it kills what has not ended
@@ -55,7 +55,7 @@ class Outcome:
 
     scored: list[np.ndarray]  # of each reranker, the candidates whose scores the file knows [Q]
     time: float
-    said: list[Progress] | None
+    said: list[RerankingProgress] | None
     publishes: int
 
 
@@ -97,7 +97,7 @@ def live_through(day: Day, limit: float = LIMIT - MARGIN) -> Outcome:
         slow = 10 if day.slower_from <= clock.now < day.slower_until else 1
         clock.spend(seconds * slow * (1 + rng.uniform(-day.noise, day.noise)))
 
-    def reranker(number: int) -> Reranker:
+    def reranker(number: int) -> OpenableReranker:
         @contextmanager
         def opened() -> Iterator:
             spend(60 * 2**number)
@@ -115,9 +115,9 @@ def live_through(day: Day, limit: float = LIMIT - MARGIN) -> Outcome:
 
             yield score
 
-        return Reranker(f"reranker {number}", 2.0**number, opened)
+        return OpenableReranker(f"reranker {number}", 2.0**number, opened)
 
-    def publish(progress: list[Progress], final: bool) -> float:
+    def publish(progress: list[RerankingProgress], final: bool) -> float:
         began = clock.now
         clock.spend(0.5)  # a kill in here leaves the file as it was
         outcome.scored = [scores.copy() for scores in memory]

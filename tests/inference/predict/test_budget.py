@@ -2,13 +2,22 @@
 
 import math
 
-from inference.predict.budget import Costs, Shard, Stage, affordable, costs_of, ladder, plan, seconds_for
+from inference.predict.budget import (
+    Costs,
+    RerankingStage,
+    Shard,
+    affordable,
+    costs_of,
+    ladder,
+    plan_depths,
+    seconds_for,
+)
 
 FAST, SLOW = Costs(0.0, 1.0, 0.5), Costs(10.0, 2.0, 1.0)
 
 
 def untouched(queries, costs, wanted=8):
-    return Stage((queries, *[0] * wanted), costs)
+    return RerankingStage((queries, *[0] * wanted), costs)
 
 
 def test_the_ladder_goes_from_everything_to_a_few_candidates_of_the_first_reranker():
@@ -19,28 +28,28 @@ def test_the_ladder_goes_from_everything_to_a_few_candidates_of_the_first_rerank
 
 def test_seconds_count_the_query_again_where_it_was_scored_before():
     # 4 untouched to depth 8: 4 x (1 + 8 x 0.5) = 20; 2 with 5: 2 x (1 + 3 x 0.5) = 5; 3 with 8: nothing
-    stage = Stage((4, 0, 0, 0, 0, 2, 0, 0, 3), FAST)
+    stage = RerankingStage((4, 0, 0, 0, 0, 2, 0, 0, 3), FAST)
     assert seconds_for(stage, 8) == 25
     # to depth 5 only the untouched: 4 x (1 + 2.5)
     assert seconds_for(stage, 5) == 14
     assert seconds_for(stage, 0) == 0
     # a model that does not run yet has to be loaded, unless there is nothing to do
     assert seconds_for(untouched(2, SLOW), 8) == 10 + 2 * (2 + 8)
-    assert seconds_for(Stage((0,) * 8 + (5,), SLOW), 8) == 0
+    assert seconds_for(RerankingStage((0,) * 8 + (5,), SLOW), 8) == 0
 
 
 def test_the_plan_is_the_first_of_the_ladder_that_fits():
     stages = [untouched(10, FAST), untouched(10, SLOW)]
     # the first alone: 10 x (1 + 4) = 50. The second: 10 + 10 x (2 + d): 8 -> 110, 6 -> 90, 5 -> 80
-    assert plan(stages, 8, 160) == (8, 8)
-    assert plan(stages, 8, 159) == (8, 7)
-    assert plan(stages, 8, 130) == (8, 5)
-    assert plan(stages, 8, 129) == (8, 0)
-    assert plan(stages, 8, 50) == (8, 0)
-    assert plan(stages, 8, 49) == (7, 0)  # 10 x (1 + 3.5) = 45
-    assert plan(stages, 8, 35) == (5, 0)  # 10 x (1 + 2.5)
-    assert plan(stages, 8, 1) == (5, 0)  # nothing fits: the cheapest, for as many queries as there is time
-    assert plan(stages, 8, math.inf) == (8, 8)
+    assert plan_depths(stages, 8, 160) == (8, 8)
+    assert plan_depths(stages, 8, 159) == (8, 7)
+    assert plan_depths(stages, 8, 130) == (8, 5)
+    assert plan_depths(stages, 8, 129) == (8, 0)
+    assert plan_depths(stages, 8, 50) == (8, 0)
+    assert plan_depths(stages, 8, 49) == (7, 0)  # 10 x (1 + 3.5) = 45
+    assert plan_depths(stages, 8, 35) == (5, 0)  # 10 x (1 + 2.5)
+    assert plan_depths(stages, 8, 1) == (5, 0)  # nothing fits: the cheapest, for as many queries as there is time
+    assert plan_depths(stages, 8, math.inf) == (8, 8)
 
 
 def test_costs_follow_the_slower_of_the_last_shard_and_the_last_four():

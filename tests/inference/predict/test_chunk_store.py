@@ -3,7 +3,7 @@
 import polars as pl
 import pytest
 
-from inference.predict.chunk_store import Board
+from inference.predict.chunk_store import ChunkStore
 from shared.task.submission import check_submission, read_submission
 from shared.task.tables import RANKED
 
@@ -18,7 +18,7 @@ class Clock:
 
 @pytest.fixture
 def board(tmp_path, queries):
-    board = Board(tmp_path / "submission.csv", Clock())
+    board = ChunkStore(tmp_path / "submission.csv", Clock())
     board.add(queries[:5])
     board.add(queries[5:])
     return board

@@ -10,14 +10,14 @@ import pytest
 
 from inference.__main__ import main
 from inference.engines.open import open_scorer
-from inference.fusion.calibration import NAME, Calibration, apply, plain, write_calibration
+from inference.fusion.calibration import CALIBRATION_FILE, Calibration, apply, plain, write_calibration
 from inference.fusion.ensemble import Member, Models
 from inference.machine.profiles import load_profile
 from inference.predict.anytime import Limit
-from inference.predict.chunk_store import Board
+from inference.predict.chunk_store import ChunkStore
 from inference.predict.predict import read_rows
 from inference.predict.rerank_chunks import open_scoring
-from inference.predict.state import Run
+from inference.predict.state import Prediction
 from inference.reranking.pointwise import rerank, score_with
 from inference.retrieval.bm25 import WordIndex
 from inference.retrieval.retrieve import retrieve
@@ -60,7 +60,7 @@ def calibration(competition, models):
     )
     write_calibration(made, models / "r1")
     yield made
-    (models / "r1" / NAME).unlink()
+    (models / "r1" / CALIBRATION_FILE).unlink()
 
 
 def first(ranked):
@@ -98,9 +98,9 @@ def test_a_calibration_beside_the_reranker_decides_and_can_be_ignored(
     ignored = predict("e1", "r1", "--depth", "4", "--no-calibration")
     assert "calibration  none: ignored as asked" in capsys.readouterr().out
     assert rows(ignored) != rows(calibrated)
-    (models / "r1" / NAME).rename(models / "kept.json")
+    (models / "r1" / CALIBRATION_FILE).rename(models / "kept.json")
     assert rows(predict("e1", "r1", "--depth", "4")) == rows(ignored)
-    (models / "kept.json").rename(models / "r1" / NAME)
+    (models / "kept.json").rename(models / "r1" / CALIBRATION_FILE)
 
 
 def test_a_model_beside_itself_changes_nothing_and_beside_another_it_does(predict):
@@ -121,7 +121,7 @@ def test_a_model_beside_itself_changes_nothing_and_beside_another_it_does(predic
 )
 def test_a_wrong_calibration_is_one_sentence_and_nothing_is_written(text, words, competition, models, tmp_path, capsys):
     folder = shutil.copytree(models / "r1", tmp_path / "r")
-    (folder / NAME).write_text(text)
+    (folder / CALIBRATION_FILE).write_text(text)
     given = {"competition": competition, "embedder": models / "e1", "reranker": folder, "out": tmp_path / "out.csv"}
     arguments = [text for name, value in given.items() for text in (f"--{name}", str(value))]
     assert main(["predict", "--profile", "cpu", "--engine", "hf", *arguments]) == 2
@@ -184,8 +184,8 @@ def test_after_the_deadline_the_words_shared_are_the_order(predict, competition,
 def test_a_later_reranker_with_less_time_reads_what_the_ones_before_it_put_first(competition, models, tmp_path):
     misconceptions = read_competition(competition, need_train=False).misconceptions
     ensemble = Models((Member(models / "e1"),), (Member(models / "r1"), Member(models / "r2")))
-    board = Board(tmp_path / "submission.csv")
-    run = Run(ensemble, plain(6), misconceptions, board, "hf", CPU, Limit())
+    board = ChunkStore(tmp_path / "submission.csv")
+    run = Prediction(ensemble, plain(6), misconceptions, board, "hf", CPU, Limit())
     read_rows(run, competition)
     every = np.arange(12)
     with open_scoring(run, 0) as score:

@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from inference.machine.profiles import Profile
-from inference.retrieval.catalogue_vectors import NAME, misfit, read_vectors, write_vectors
+from inference.retrieval.catalogue_vectors import VECTORS_FILE, misfit, read_vectors, write_vectors
 from inference.retrieval.retrieve import retrieve
 from shared.artifacts.card import EmbedderCard, read_embedder_card, write_card
 from shared.artifacts.manifest import write_manifest
@@ -31,8 +31,8 @@ def shipped(embedder, misconceptions, tmp_path):
     """The same with vectors in it, as it is staged."""
     folder = tmp_path / "staged"
     shutil.copytree(embedder, folder)
-    write_vectors(misconceptions, embedder, tmp_path / "made" / NAME, **HOW)
-    shutil.copy(tmp_path / "made" / NAME, folder)
+    write_vectors(misconceptions, embedder, tmp_path / "made" / VECTORS_FILE, **HOW)
+    shutil.copy(tmp_path / "made" / VECTORS_FILE, folder)
     write_manifest(folder, {"stage": "merge_embedder"})
     return folder
 
@@ -47,7 +47,7 @@ def test_shipped_vectors_give_the_candidates_and_scores_of_a_fresh_encoding(
     fresh = _candidates(queries, misconceptions, embedder)
     assert "12 misconceptions are encoded here, there is no " in capsys.readouterr().out
     assert _candidates(queries, misconceptions, shipped).equals(fresh)
-    assert f"12 misconceptions are not encoded, {shipped / NAME} has their vectors\n" in capsys.readouterr().out
+    assert f"12 misconceptions are not encoded, {shipped / VECTORS_FILE} has their vectors\n" in capsys.readouterr().out
 
 
 def test_vectors_come_in_the_order_of_the_table_that_asks(misconceptions, shipped):
@@ -77,15 +77,15 @@ def test_vectors_of_another_model_card_or_tokenizer_are_not_used(name, misconcep
     path = shipped / name
     path.write_bytes(path.read_bytes() + b" ")
     write_manifest(shipped, {"stage": "merge_embedder"})
-    assert misfit(misconceptions, shipped, shipped / NAME).endswith("was made from another embedder")
+    assert misfit(misconceptions, shipped, shipped / VECTORS_FILE).endswith("was made from another embedder")
 
 
 def test_a_broken_file_of_vectors_is_said_to_be_broken(misconceptions, shipped):
-    (shipped / NAME).write_bytes(b"x" * 100)
+    (shipped / VECTORS_FILE).write_bytes(b"x" * 100)
     with pytest.raises(ValueError, match="misconceptions.vectors is no file of vectors"):
         read_vectors(misconceptions, shipped)
 
 
 def test_the_same_vectors_are_the_same_bytes(misconceptions, embedder, shipped, tmp_path):
-    write_vectors(misconceptions.reverse(), embedder, tmp_path / "again" / NAME, **HOW)
-    assert (tmp_path / "again" / NAME).read_bytes() == (shipped / NAME).read_bytes()
+    write_vectors(misconceptions.reverse(), embedder, tmp_path / "again" / VECTORS_FILE, **HOW)
+    assert (tmp_path / "again" / VECTORS_FILE).read_bytes() == (shipped / VECTORS_FILE).read_bytes()

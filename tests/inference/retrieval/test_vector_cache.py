@@ -13,7 +13,7 @@ import pytest
 from safetensors.numpy import save_file
 
 from inference.machine.profiles import load_profile
-from inference.retrieval.catalogue_vectors import NAME as VECTORS
+from inference.retrieval.catalogue_vectors import VECTORS_FILE
 from inference.retrieval.vector_cache import RememberingEncoder, VectorStore, model_key
 from shared.artifacts.manifest import write_manifest
 
@@ -125,7 +125,7 @@ def test_the_key_of_a_model_changes_with_whatever_changes_its_vectors(tmp_path):
 
     first = key(model=1.0)
     assert key(model=1.0) == first
-    (tmp_path / VECTORS).write_bytes(b"made by the model, not the other way round")
+    (tmp_path / VECTORS_FILE).write_bytes(b"made by the model, not the other way round")
     assert key(model=1.0) == first
     others = {key(model=2.0), key("vllm", model=1.0), key(profile=load_profile("cpu_bf16")), first}
     (tmp_path / "card.json").write_text("{}")

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from inference.fusion.calibration import NAME, Calibration, calibration_of, write_calibration
+from inference.fusion.calibration import CALIBRATION_FILE, Calibration, calibration_of, write_calibration
 from inference.fusion.ensemble import Member, Models
 from inference.kernel.entry import find_model
 from shared.artifacts.manifest import digest, verify_manifest, write_manifest
@@ -27,7 +27,7 @@ def test_without_one_a_line_says_so_and_the_models_go_as_they_are(server, publis
     outcome = publish("push-models", "iter=1")
     assert outcome.code == 0, outcome.err
     assert "goes without a calibration: runs/iter1/calibration is not there (just calibrate iter=1)" in outcome.out
-    assert NAME not in server.newest("malrule-iter1-reranker").files
+    assert CALIBRATION_FILE not in server.newest("malrule-iter1-reranker").files
     assert digest(checkout / STAGED) == digest(checkout / "runs/iter1/full/merge_reranker")
 
 
@@ -36,9 +36,9 @@ def test_the_calibration_travels_with_the_reranker_and_the_kernel_applies_it(ser
     assert outcome.code == 0, outcome.err
     assert "runs/iter1/calibration/calibration.json goes along with the reranker" in outcome.out
     sent = server.newest("malrule-iter1-reranker").files
-    assert sent[NAME] == (checkout / "runs/iter1/calibration" / NAME).read_bytes()
-    assert NAME in json.loads(sent["manifest.json"])["files"]
-    assert NAME not in server.newest("malrule-iter1-embedder").files
+    assert sent[CALIBRATION_FILE] == (checkout / "runs/iter1/calibration" / CALIBRATION_FILE).read_bytes()
+    assert CALIBRATION_FILE in json.loads(sent["manifest.json"])["files"]
+    assert CALIBRATION_FILE not in server.newest("malrule-iter1-embedder").files
     verify_manifest(checkout / STAGED)
     verify_manifest(checkout / "runs/iter1/full/merge_reranker")  # is left as it was
     mounted = find_model(checkout / STAGED, "reranker", {})
@@ -64,4 +64,4 @@ def test_the_models_of_a_draw_go_without_it(server, publish, checkout, calibrati
     outcome = publish("push-models", "iter=1", "split=cv")
     assert outcome.code == 0, outcome.err
     assert "calibration" not in outcome.out
-    assert NAME not in server.newest("malrule-iter1-cv-reranker").files
+    assert CALIBRATION_FILE not in server.newest("malrule-iter1-cv-reranker").files

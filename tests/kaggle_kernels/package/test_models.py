@@ -7,7 +7,7 @@ import shutil
 import pytest
 from safetensors import safe_open
 
-from inference.retrieval.catalogue_vectors import NAME, misfit
+from inference.retrieval.catalogue_vectors import VECTORS_FILE, misfit
 from shared.artifacts.card import EmbedderCard, write_card
 from shared.artifacts.manifest import digest, read_manifest, verify_manifest, write_manifest
 from shared.prompts.embedder import EmbedderPrompt
@@ -36,18 +36,18 @@ def test_vectors_travel_with_the_embedder_and_its_manifest_lists_them(server, pu
     staged = checkout / ".cache/kaggle" / EMBEDDER / "files"
     verify_manifest(staged)
     mine, theirs = read_manifest(staged), read_manifest(run / "merge_embedder")
-    assert mine["lineage"] == theirs["lineage"] and mine["files"].keys() - theirs["files"].keys() == {NAME}
-    assert server.newest(EMBEDDER).files[NAME] == (run / "merge_embedder_vectors" / NAME).read_bytes()
+    assert mine["lineage"] == theirs["lineage"] and mine["files"].keys() - theirs["files"].keys() == {VECTORS_FILE}
+    assert server.newest(EMBEDDER).files[VECTORS_FILE] == (run / "merge_embedder_vectors" / VECTORS_FILE).read_bytes()
     misconceptions = read_table(run / "prepare/misconceptions.parquet", MISCONCEPTIONS)
-    assert misfit(misconceptions, staged, staged / NAME) == ""  # they fit the folder that they stand in
-    assert NAME not in read_manifest(run / "merge_embedder")["files"]  # the run's own folder is as it was
+    assert misfit(misconceptions, staged, staged / VECTORS_FILE) == ""  # they fit the folder that they stand in
+    assert VECTORS_FILE not in read_manifest(run / "merge_embedder")["files"]  # the run's own folder is as it was
     verify_manifest(run / "merge_embedder")
 
 
 def test_vectors_are_left_out_with_one_word_which_is_said(server, publish, run):
     outcome = publish("push-models", "iter=1", "vectors=skip")
     assert "merge_embedder goes without its misconceptions' vectors, as you said" in outcome.out
-    assert NAME not in server.newest(EMBEDDER).files
+    assert VECTORS_FILE not in server.newest(EMBEDDER).files
 
 
 def test_vectors_that_do_not_fit_are_made_by_the_embedder_itself_once(server, publish, run, tiny_bert):
@@ -64,7 +64,7 @@ def test_vectors_that_do_not_fit_are_made_by_the_embedder_itself_once(server, pu
     assert "would first encode 3 misconceptions with runs/iter1/full/merge_embedder (profile cpu)" in rehearsed.out
     first = publish("push-models", "iter=1", "vectors=cpu")
     assert "encoding 3 misconceptions with runs/iter1/full/merge_embedder (profile cpu)" in first.out, first.err
-    with safe_open(run / "merge_embedder_vectors" / NAME, "numpy") as file:
+    with safe_open(run / "merge_embedder_vectors" / VECTORS_FILE, "numpy") as file:
         assert file.get_tensor("ids").tolist() == [3, 5, 7] and file.get_tensor("vectors").shape == (3, 32)
     again = publish("push-models", "iter=1", "vectors=cpu")
     assert "encoding" not in again.out and again.out.count("already there") == 2
@@ -72,7 +72,7 @@ def test_vectors_that_do_not_fit_are_made_by_the_embedder_itself_once(server, pu
 
 def test_nothing_is_encoded_for_a_model_that_would_be_refused(publish, run):
     (run / "merge_embedder/config.json").write_text("{}")
-    (run / "merge_embedder_vectors" / NAME).unlink()
+    (run / "merge_embedder_vectors" / VECTORS_FILE).unlink()
     (run / "settings.json").write_text("{}")
     outcome = publish("push-models", "iter=1", "vectors=cpu")
     assert outcome.code == 1 and "encoding" not in outcome.out

@@ -13,7 +13,7 @@ from shared.prompts.query import row_text
 from shared.settings.load import load_settings
 from shared.task.tables import GROUPS, MISCONCEPTIONS, QUERIES, TAUGHT, write_table
 from training.evaluation.leak_audit import ROWS, audit, find_leaks, hold_out
-from training.run_folder.stage_context import Job
+from training.run_folder.stage_context import StageContext
 from training.trainer.batches import draw_examples
 
 ROOT = Path(__file__).parents[3]
@@ -38,9 +38,11 @@ def make(tmp_path, monkeypatch, queries, misconceptions):
         own = queries if folds is None else folds
         if split == "full":
             own = own.with_columns(fold=pl.lit("train"))
-        jobs = {name: Job(settings, Path("runs", name, split), Path("audit"), "x") for name in ("demo0", "demo1")}
-        before, job = jobs["demo0"].run, jobs["demo1"].run
-        for run in (before, job):
+        contexts = {
+            name: StageContext(settings, Path("runs", name, split), Path("audit"), "x") for name in ("demo0", "demo1")
+        }
+        before, after = contexts["demo0"].run, contexts["demo1"].run
+        for run in (before, after):
             write_table(own, run / "prepare/queries.parquet", QUERIES)
             write_table(misconceptions, run / "prepare/misconceptions.parquet", MISCONCEPTIONS)
             seal(run / "prepare", [])
@@ -53,22 +55,22 @@ def make(tmp_path, monkeypatch, queries, misconceptions):
             spoilt = spoil(groups, positive, negative)
             mined = spoilt if table == "groups" else groups
             taught = (spoilt if table == "taught" else groups).with_columns(teacher_score=pl.lit(0.5, pl.Float32))
-            write_table(mined, job / f"mine_for_{model}/groups.parquet", GROUPS)
-            write_table(taught, job / f"teach_{model}/taught.parquet", TAUGHT)
+            write_table(mined, after / f"mine_for_{model}/groups.parquet", GROUPS)
+            write_table(taught, after / f"teach_{model}/taught.parquet", TAUGHT)
         pool = draw_examples(own, misconceptions, "examples")
         for stage in ("train_embedder", "merge_embedder"):
-            (job / stage).mkdir(exist_ok=True)
+            (after / stage).mkdir(exist_ok=True)
             examples = (*pool[:2], *([example] if example and example[0] == stage else []))
             card = EmbedderCard("last", EmbedderPrompt("t", 9, 9, 9, 9), tuple(one[-3:] for one in examples))
-            write_card(card, job / stage)
+            write_card(card, after / stage)
         for stage, inputs in INPUTS.items():
             teachers = [before / "train_reranker"] if stage.startswith("teach") else []
-            seal(job / stage, [*(job / name for name in inputs), *teachers])
+            seal(after / stage, [*(after / name for name in inputs), *teachers])
         if lineage:
-            lineage(before, job)
+            lineage(before, after)
         out = Path("audit")
         out.mkdir(exist_ok=True)
-        audit(jobs["demo1"])
+        audit(contexts["demo1"])
         return json.loads((out / "audit.json").read_text())
 
     return run
@@ -161,26 +163,26 @@ def test_a_validation_question_or_a_held_out_answer_among_the_examples_is_found(
 
 
 def test_a_teacher_of_other_folds_or_unaudited_or_changed_since_is_found(make):
-    def other_folds(before, job):
+    def other_folds(before, after):
         (before / "prepare/queries.parquet").write_bytes(b"other")
         seal(before / "prepare", [])
         seal(before / "audit", [before / "prepare"])
         seal(before / "train_reranker", [before / "prepare", before / "audit"])
-        seal(job / "teach_reranker", [job / "prepare", before / "train_reranker"])
+        seal(after / "teach_reranker", [after / "prepare", before / "train_reranker"])
 
-    def unaudited(before, job):
+    def unaudited(before, after):
         seal(before / "train_reranker", [before / "prepare"])
 
-    def changed(before, job):
+    def changed(before, after):
         (before / "train_reranker/x").write_text("another")
         seal(before / "train_reranker", [before / "prepare", before / "audit"])
 
-    def other_split(before, job):
+    def other_split(before, after):
         full = Path("runs/demo0/full/merge_reranker")
         full.mkdir(parents=True)
         (full / "x").write_text("x")
         seal(full, [])
-        seal(job / "teach_reranker", [job / "prepare", full])
+        seal(after / "teach_reranker", [after / "prepare", full])
 
     for plant, sentence in {
         other_folds: "made from other folds in runs/demo0/questions",
@@ -193,15 +195,15 @@ def test_a_teacher_of_other_folds_or_unaudited_or_changed_since_is_found(make):
 
 
 def test_averaged_adapters_of_other_splits_are_no_strangers_where_nothing_is_held_out(make):
-    def averaged(before, job):
-        other = job.parent / "cv" / "train_embedder"
+    def averaged(before, after):
+        other = after.parent / "cv" / "train_embedder"
         other.mkdir(parents=True, exist_ok=True)
         (other / "x").write_text("x")
         seal(other, [])
-        made = {str(path): digest(path) for path in (job / "prepare", job / "train_embedder", other)}
-        write_manifest(job / "merge_embedder", {"inputs": made, "averaged": {str(other / "epoch_3"): "1234"}})
-        seal(job / "mine_for_reranker", [job / "prepare", job / "merge_embedder"])
-        seal(job / "teach_reranker", [job / "prepare", job / "mine_for_reranker", before / "train_reranker"])
+        made = {str(path): digest(path) for path in (after / "prepare", after / "train_embedder", other)}
+        write_manifest(after / "merge_embedder", {"inputs": made, "averaged": {str(other / "epoch_3"): "1234"}})
+        seal(after / "mine_for_reranker", [after / "prepare", after / "merge_embedder"])
+        seal(after / "teach_reranker", [after / "prepare", after / "mine_for_reranker", before / "train_reranker"])
 
     make("full", lineage=averaged)
     with pytest.raises(ValueError, match="merge_embedder, made from other folds in runs/demo1/cv"):

@@ -16,7 +16,7 @@ from shared.settings.sections import Lora, Settings
 from tests.training.tiny import BERT, CPU, DECODER, randomise
 from training.export.merge import average_adapters, check_merged, merge
 from training.run_folder.base_models import weights_digest
-from training.run_folder.stage_context import Job
+from training.run_folder.stage_context import StageContext
 from training.trainer.lora import add_lora, save_adapter
 from training.trainer.train import merge_reranker
 
@@ -114,7 +114,7 @@ def test_the_lineage_of_an_averaged_model_names_every_adapter(tiny_qwen, tmp_pat
     }
     out = tmp_path / "out"
     out.mkdir()
-    lineage = merge_reranker(Job(Settings(**sections), Path("runs/x/full"), out, ""))
+    lineage = merge_reranker(StageContext(Settings(**sections), Path("runs/x/full"), out, ""))
     assert lineage["adapter"] == "train_reranker/epoch_1"
     assert lineage["adapter_sha256"] == weights_digest(adapters[0])
     assert lineage["averaged"] == {"runs/x/cv2/train_reranker/epoch_1": weights_digest(adapters[1])}
@@ -123,7 +123,7 @@ def test_the_lineage_of_an_averaged_model_names_every_adapter(tiny_qwen, tmp_pat
     np.testing.assert_allclose(served, scores_of(tiny_qwen, tmp_path / "both"), atol=1e-5)
     sections["merge_reranker"]["average"] = ("cv3",)
     with pytest.raises(ValueError, match="runs/x/cv3/train_reranker/epoch_1 does not exist"):
-        merge_reranker(Job(Settings(**sections), Path("runs/x/full"), out, ""))
+        merge_reranker(StageContext(Settings(**sections), Path("runs/x/full"), out, ""))
 
 
 def test_adapters_of_different_weights_have_no_average(tiny_qwen, tmp_path):

@@ -25,11 +25,11 @@ from shared.task.tables import GROUPS, MISCONCEPTIONS, QUERIES, write_table
 from training.export.classifier_head import keep_yes_alone
 from training.export.quantization_loss import compare, refuse_loss
 from training.export.quantize import check_scheme, embedder_prompts, quantize, reranker_prompts
-from training.run_folder.stage_context import Job
+from training.run_folder.stage_context import StageContext
 
 
 @pytest.fixture
-def job(tiny_qwen, queries, misconceptions, tmp_path, monkeypatch):
+def context(tiny_qwen, queries, misconceptions, tmp_path, monkeypatch):
     """A run whose embedder and reranker are merged."""
     monkeypatch.chdir(tmp_path)
     run = Path("runs/x/cv")
@@ -61,7 +61,7 @@ def job(tiny_qwen, queries, misconceptions, tmp_path, monkeypatch):
         "merge_reranker": {"epoch": 1},
         "quantize": {"scheme": "gptq", "group": 16, "samples": 50},
     }
-    return Job(Settings(**sections), run, make(run / ".partial"), "")
+    return StageContext(Settings(**sections), run, make(run / ".partial"), "")
 
 
 def make(folder: Path) -> Path:
@@ -69,18 +69,18 @@ def make(folder: Path) -> Path:
     return folder
 
 
-def test_it_calibrates_on_prompts_of_the_training_fold_as_the_model_reads_them(job, queries, tiny_qwen):
-    decode, settings = load_tokenizer(tiny_qwen).decode, job.settings.quantize  # this one leaves spaces out
-    pairs = [decode(row) for row in reranker_prompts(job, job.run / "merge_reranker", settings)]
+def test_it_calibrates_on_prompts_of_the_training_fold_as_the_model_reads_them(context, queries, tiny_qwen):
+    decode, settings = load_tokenizer(tiny_qwen).decode, context.settings.quantize  # this one leaves spaces out
+    pairs = [decode(row) for row in reranker_prompts(context, context.run / "merge_reranker", settings)]
     train = queries.filter(pl.col("fold") == "train").drop_nulls("misconception_id")
     assert len(pairs) == len(train) == 8
     assert all(text.startswith("A:Subject:") and text.endswith("YesorNo?") for text in pairs)
     assert sum("Readsatablebyitscolumns" in text for text in pairs) == 4  # every other one is a wrong pair
-    texts = [decode(row) for row in embedder_prompts(job, job.run / "merge_embedder", settings)]
+    texts = [decode(row) for row in embedder_prompts(context, context.run / "merge_embedder", settings)]
     assert sum("<query>" in text for text in texts) == 8 and len(texts) == 8 + 12
     for question in queries.filter(pl.col("fold") == "valid")["question"].unique():
         assert not any(question.replace(" ", "") in text for text in [*pairs, *texts])
-    assert pairs == [decode(row) for row in reranker_prompts(job, job.run / "merge_reranker", settings)]
+    assert pairs == [decode(row) for row in reranker_prompts(context, context.run / "merge_reranker", settings)]
 
 
 @pytest.mark.parametrize(
@@ -137,25 +137,25 @@ def test_the_loss_is_worked_out_by_hand_and_refused_above_the_setting():
     refuse_loss(figures, 0.125)
 
 
-def test_split_full_is_quantised_only_as_it_was_measured_on_held_out_data(job):
-    full = replace(job, run=Path("runs/x/full"))
+def test_split_full_is_quantised_only_as_it_was_measured_on_held_out_data(context):
+    full = replace(context, run=Path("runs/x/full"))
     with pytest.raises(ValueError, match="first ./just quantize iter=x split=cv scheme=gptq"):
         quantize(full, "reranker")
-    folder = make(job.run / "quantize_reranker")
+    folder = make(context.run / "quantize_reranker")
     (folder / "metrics.json").write_text("{}")
-    other = job.settings.quantize.model_copy(update={"group": 32}).model_dump(mode="json")
+    other = context.settings.quantize.model_copy(update={"group": 32}).model_dump(mode="json")
     write_manifest(folder, {"fingerprint": "f", "settings": {"quantize": other}})
     with pytest.raises(ValueError, match="was not made with gptq and these settings"):
         quantize(full, "reranker")
 
 
-def test_without_its_environment_it_says_what_makes_it(job):
+def test_without_its_environment_it_says_what_makes_it(context):
     with pytest.raises(ValueError, match=".venv-quantize/bin/python does not exist: requirements/setup.sh quantize"):
-        quantize(job, "reranker")
+        quantize(context, "reranker")
 
 
-def test_the_engine_that_cannot_read_it_says_so(job):
-    path = job.run / "merge_reranker" / "config.json"
+def test_the_engine_that_cannot_read_it_says_so(context):
+    path = context.run / "merge_reranker" / "config.json"
     config = json.loads(path.read_text())
     config["quantization_config"] = {"quant_method": "compressed-tensors", "config_groups": {}}
     path.write_text(json.dumps(config))

@@ -7,16 +7,16 @@ import pytest
 
 from shared.settings.load import load_settings
 from training.pipeline.run_stage import _seconds_before
-from training.run_folder.stage_context import Job
+from training.run_folder.stage_context import StageContext
 
 
 def test_an_attempt_with_other_base_weights_is_not_gone_on_with(tmp_path):
-    job = Job(load_settings("demo0"), tmp_path, tmp_path / ".train_reranker.partial", "fingerprint")
+    context = StageContext(load_settings("demo0"), tmp_path, tmp_path / ".train_reranker.partial", "fingerprint")
     checkpoint = tmp_path / ".train_reranker.state" / "checkpoint"
-    assert _seconds_before(job, {"base_sha256": "a"}) == 0
+    assert _seconds_before(context, {"base_sha256": "a"}) == 0
     checkpoint.mkdir()
     (checkpoint / "progress.json").write_text("{}")
-    assert 0 <= _seconds_before(job, {"base_sha256": "a"}) < time.time()
+    assert 0 <= _seconds_before(context, {"base_sha256": "a"}) < time.time()
     with pytest.raises(ValueError, match="weights are others than when this training began: .* delete .*state"):
-        _seconds_before(job, {"base_sha256": "b"})
+        _seconds_before(context, {"base_sha256": "b"})
     assert json.loads((checkpoint.parent / "attempt.json").read_text())["base"] == {"base_sha256": "a"}

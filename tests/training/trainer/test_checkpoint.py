@@ -5,11 +5,11 @@ import copy
 import pytest
 import torch
 
-from training.trainer.checkpoint import Progress, load_checkpoint, save_checkpoint
+from training.trainer.checkpoint import TrainingProgress, load_checkpoint, save_checkpoint
 from training.trainer.lora import Masters
 
-PROGRESS = Progress(epoch=2, step=3, losses=0.1 + 0.2, history=({"epoch": 0}, {"epoch": 1, "loss": 1 / 3}))
-NEWER = Progress(epoch=2, step=4, losses=0.5, history=PROGRESS.history)
+PROGRESS = TrainingProgress(epoch=2, step=3, losses=0.1 + 0.2, history=({"epoch": 0}, {"epoch": 1, "loss": 1 / 3}))
+NEWER = TrainingProgress(epoch=2, step=4, losses=0.5, history=PROGRESS.history)
 
 
 class Run:
@@ -133,7 +133,7 @@ def test_a_kill_between_the_two_renames_loses_nothing(saved, tmp_path):
 
 
 def die_while_saving(tmp_path, run):
-    unwritable = Progress(2, 4, 0.5, ({"epoch": object()},))  # stops the save between its two files
+    unwritable = TrainingProgress(2, 4, 0.5, ({"epoch": object()},))  # stops the save between its two files
     with pytest.raises(TypeError):
         save_checkpoint(tmp_path / "checkpoint", run.masters, run.optimizer, unwritable, "mine")
 

@@ -5,7 +5,7 @@ from math import exp, log
 import pytest
 import torch
 
-from training.trainer.losses import contrastive, distillation, group_scores, listwise
+from training.trainer.losses import contrastive, distillation, group_cross_entropy, group_scores
 
 X, Y = [1.0, 0.0], [0.0, 1.0]
 QUERIES = torch.tensor([X, Y], dtype=torch.float64)
@@ -56,13 +56,13 @@ def test_distillation_pulls_as_flagembeddings_cross_entropy_with_the_teacher_doe
 
 def test_listwise_is_the_cross_entropy_of_the_first_of_the_group():
     scores = torch.tensor([[log(3), 0.0], [0.0, 0.0]])  # 3/4, 1/4 and 1/2, 1/2
-    assert listwise(scores, 0.0).tolist() == pytest.approx([log(4 / 3), log(2)], abs=1e-6)
+    assert group_cross_entropy(scores, 0.0).tolist() == pytest.approx([log(4 / 3), log(2)], abs=1e-6)
 
 
 def test_label_smoothing_spreads_its_share_over_the_whole_group():
     scores = torch.tensor([[log(3), 0.0]])
     # 0.2 over two: the target is 0.9, 0.1
-    assert listwise(scores, 0.2).tolist() == pytest.approx([-0.9 * log(0.75) - 0.1 * log(0.25)], abs=1e-6)
+    assert group_cross_entropy(scores, 0.2).tolist() == pytest.approx([-0.9 * log(0.75) - 0.1 * log(0.25)], abs=1e-6)
 
 
 def test_group_scores_are_of_a_querys_own_group():
@@ -73,5 +73,9 @@ def test_group_scores_are_of_a_querys_own_group():
 def test_every_loss_gives_one_number_for_each_query_so_that_the_caller_divides_by_the_whole_update():
     ids = torch.tensor([[1, 2], [3, 4]])
     scores = group_scores(QUERIES, PASSAGES, 1.0)
-    for loss in (contrastive(QUERIES, PASSAGES, ids, 1.0), listwise(scores, 0.1), distillation(scores, scores * 2)):
+    for loss in (
+        contrastive(QUERIES, PASSAGES, ids, 1.0),
+        group_cross_entropy(scores, 0.1),
+        distillation(scores, scores * 2),
+    ):
         assert loss.shape == (2,)

@@ -13,7 +13,7 @@ import polars as pl
 from rich.table import Table
 
 from inference.fusion.blend import PAIR
-from inference.fusion.calibration import Calibration, Fitted, describe, write_calibration
+from inference.fusion.calibration import Calibration, Fitted, describe_calibration, write_calibration
 from shared.artifacts.manifest import digest, read_manifest, write_manifest
 from shared.task.folds import seen_ids
 from shared.task.splits import DRAWS
@@ -41,7 +41,7 @@ def calibrate(iteration: Path) -> Calibration:
         fitted=Fitted(iteration=iteration.name, splits=draws.digests),
     )
     _print_table(figures, f"{iteration.name}: without -> with calibration, each draw with what the other draws chose")
-    print(f"chosen among {len(chooser.points):,} settings on all draws: {describe(calibration)}")
+    print(f"chosen among {len(chooser.points):,} settings on all draws: {describe_calibration(calibration)}")
     for name, value, most in (("depth", point.depth, draws.depth), ("extra", point.extra, draws.extra)):
         if value == most > 0:
             print(f"evaluate.{name}={most} is all that was scored, and all of it is taken: a higher one may gain more")

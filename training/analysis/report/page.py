@@ -20,7 +20,7 @@ from training.analysis.report.worst import worst_rows
 from training.run_folder.code_version import short_version
 
 HERE = Path(__file__).parent
-NAME = "report.html"
+PAGE = "report.html"
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Section:
 
 def write_page(run: Path) -> Path:
     """Write `run`/report.html and return its path. Raises ValueError where the run has no settings."""
-    path, html = run / NAME, render_page(read_finished(run))
+    path, html = run / PAGE, render_page(read_finished(run))
     with replacing(path) as partial:
         partial.write_text(html, encoding="utf-8", errors="surrogatepass")
     return path

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from shared.artifacts.manifest import read_manifest
-from training.export.quantization_loss import describe
+from training.export.quantization_loss import describe_loss
 from training.pipeline.plan import outdated
 from training.pipeline.stages import STAGES
 
@@ -30,7 +30,7 @@ def print_report(runs: list[Path]) -> list[Path]:
         console.print(_figures(run, metrics["labelled"]))
         console.print(_line(metrics["catalogue"]), highlight=False)
     for path in [path for run in found for path in sorted(run.glob("quantize_*/metrics.json"))]:
-        said = describe(path.parent.name.removeprefix("quantize_"), json.loads(path.read_text()))
+        said = describe_loss(path.parent.name.removeprefix("quantize_"), json.loads(path.read_text()))
         console.print(f"{path.parent.parent}: {said}", highlight=False)
     return found
 

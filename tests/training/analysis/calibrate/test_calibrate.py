@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from inference.fusion.calibration import NAME, Calibration, apply, choose, read_calibration
+from inference.fusion.calibration import CALIBRATION_FILE, Calibration, apply, read_calibration, select_candidates
 from shared.artifacts.manifest import verify_manifest, write_manifest
 from shared.task.metrics import average_precision, find_ranks
 from shared.task.tables import CANDIDATES, QUERIES
@@ -71,7 +71,7 @@ def test_a_replay_gives_what_predict_would_have_written(seed):
         replayed, retrieved = replay(rows, points, tail), replay_retrieval(rows, [tail])
         for number, point in enumerate(points):
             calibration = Calibration(retrieved=40, **point._asdict(), tail_offset=tail, labelled=tuple(sorted(seen)))
-            near = choose(candidates, calibration).select("query_id", "misconception_id")
+            near = select_candidates(candidates, calibration).select("query_id", "misconception_id")
             ranked = apply(candidates, scored.join(near, on=near.columns, how="semi"), calibration)
             expected = find_ranks(queries, ranked).select(average_precision(pl.col("rank"))).to_series()
             np.testing.assert_allclose(replayed[number], expected, atol=1e-7)
@@ -183,10 +183,10 @@ def test_a_question_of_the_left_out_draw_chooses_nothing(iteration, tmp_path):
 
 def test_a_calibration_is_whole_and_replaces_an_older_one(iteration, fitted):
     verify_manifest(fitted)
-    assert sorted(path.name for path in fitted.iterdir()) == [NAME, "figures.json", "manifest.json"]
-    first = (fitted / NAME).read_bytes()
+    assert sorted(path.name for path in fitted.iterdir()) == [CALIBRATION_FILE, "figures.json", "manifest.json"]
+    first = (fitted / CALIBRATION_FILE).read_bytes()
     calibrate(iteration)
-    assert (fitted / NAME).read_bytes() == first
+    assert (fitted / CALIBRATION_FILE).read_bytes() == first
     assert not (iteration / ".calibration.partial").exists()
 
 

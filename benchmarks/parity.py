@@ -89,7 +89,7 @@ def of_run(run: Path, queries: int, profile: Profile) -> dict:
     embedder, reranker = run / "merge_embedder", run / "merge_reranker"
     card = read_embedder_card(embedder)
     prompts = query_prompts(asked, embedder_words(load_tokenizer(embedder)), card)
-    near = context.read("mine_for_reranker", "candidates", CANDIDATE_TABLE).filter(pl.col("rank") <= CANDIDATES)
+    near = context.read(CANDIDATE_TABLE, "mine_for_reranker").filter(pl.col("rank") <= CANDIDATES)
     pairs = _pairs(asked, dict(misconceptions.iter_rows()), near, reranker)
     vectors = compare_vectors(embedder, prompts, card.pooling, profile)
     return {"vectors": vectors, "scores": compare_scores(reranker, pairs, profile)}

@@ -74,7 +74,7 @@ def queries() -> pl.DataFrame:
         ("7_D", 7, "Decimals", "0.3 x 0.2 = ?", "0.06", "6", None, "valid"),
     ]
     records = [(id_, number, f"Work with {subject.lower()}", subject, *rest) for id_, number, subject, *rest in rows]
-    return pl.DataFrame(records, schema=QUERIES, orient="row")
+    return pl.DataFrame(records, schema=QUERIES.schema, orient="row")
 
 
 @pytest.fixture(scope="session")
@@ -94,7 +94,7 @@ def misconceptions() -> pl.DataFrame:
         42: "Multiplies instead of adding",
         50: "Reads a table by its columns",
     }
-    return pl.DataFrame(list(texts.items()), schema=MISCONCEPTIONS, orient="row")
+    return pl.DataFrame(list(texts.items()), schema=MISCONCEPTIONS.schema, orient="row")
 
 
 def _save(kind: type, config, tokenizer: PreTrainedTokenizerFast, folder: Path) -> Path:

@@ -51,14 +51,12 @@ class Updates(BatchSampler):
 def read_shown(context: StageContext, stage: str) -> list[Shown]:
     """The groups that `stage` mined for the training fold, as texts."""
     show = _shower(context)
-    return [
-        show(one.query_id, (one.positive, *one.negatives)) for one in read_mined(context.read(stage, "groups", GROUPS))
-    ]
+    return [show(one.query_id, (one.positive, *one.negatives)) for one in read_mined(context.read(GROUPS, stage))]
 
 
 def read_updates(context: StageContext, stage: str, settings: TrainEmbedder) -> list[list[Shown]]:
     """The updates of all epochs that ours trains with, as texts."""
-    show, mined = _shower(context), read_mined(context.read(stage, "groups", GROUPS))
+    show, mined = _shower(context), read_mined(context.read(GROUPS, stage))
     how = {"group": settings.group, "batch": settings.batch, "seed": settings.seed}
     epochs = [draw_epoch(mined, epoch=epoch, **how) for epoch in range(1, settings.epochs + 1)]
     return [[show(one.query_id, one.misconception_ids) for one in update] for epoch in epochs for update in epoch]

@@ -32,7 +32,7 @@ from shared.settings.load import override_settings, read_settings
 from shared.settings.sections import Settings
 from shared.task.folds import seen_ids
 from shared.task.metrics import find_ranks, summarise
-from shared.task.tables import CANDIDATES, MISCONCEPTIONS, QUERIES, write_table
+from shared.task.tables import CANDIDATES, MISCONCEPTIONS, QUERIES
 from training.run_folder.stage_context import StageContext
 
 Side = Callable[[StageContext, StageContext, int], tuple[pl.DataFrame, float]]  # ranked candidates, seconds of training
@@ -83,7 +83,7 @@ def compare(
     context: StageContext, model: str, sides: dict[str, Side], seeds: Sequence[int], out: Path, device: torch.device
 ) -> dict:
     """Train and evaluate every side with every seed, in turns; `out` is written after each."""
-    before = _figures(context, context.read(f"mine_for_{model}", "candidates", CANDIDATES))
+    before = _figures(context, context.read(CANDIDATES, f"mine_for_{model}"))
     found = {"model": model, "run": str(context.run), "device": device_name(device), "versions": versions()}
     found |= {"before": before, "sides": {}}
     for seed in seeds:
@@ -105,8 +105,8 @@ def _folder_without_validation(context: StageContext) -> Iterator[StageContext]:
     with tempfile.TemporaryDirectory() as folder:
         run = Path(folder) / "run"
         queries, misconceptions = context.texts()
-        write_table(queries.filter(pl.col("fold") == "train"), run / "prepare" / "queries.parquet", QUERIES)
-        write_table(misconceptions, run / "prepare" / "misconceptions.parquet", MISCONCEPTIONS)
+        QUERIES.write(queries.filter(pl.col("fold") == "train"), run / "prepare")
+        MISCONCEPTIONS.write(misconceptions, run / "prepare")
         yield replace(context, run=run, out=run / "trained")
 
 

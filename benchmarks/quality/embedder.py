@@ -28,7 +28,7 @@ FRAME = 2  # tokens that an encoder puts around a text
 def ours(context: StageContext, blind: StageContext, seed: int) -> tuple[pl.DataFrame, float]:
     """Candidates of the validation fold, and the seconds of training; `blind` sees the training fold alone."""
     settings, card = _seeded(context, seed), _card(context)
-    groups = context.read("mine_for_embedder", "groups", GROUPS)
+    groups = context.read(GROUPS, "mine_for_embedder")
     seeded = context.settings.model_copy(update={"train_embedder": settings})
     blind.out.mkdir(parents=True)
     start = time.perf_counter()

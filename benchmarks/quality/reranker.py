@@ -26,8 +26,8 @@ Ids = Callable[[str], list[int]]  # of a text
 def ours(context: StageContext, blind: StageContext, seed: int) -> tuple[pl.DataFrame, float]:
     """Ranked candidates of the validation fold, and the seconds of training; `blind` sees the training fold alone."""
     settings, section = _seeded(context, seed), context.settings.reranker
-    groups = context.read("mine_for_reranker", "groups", GROUPS)
-    candidates = context.read("mine_for_reranker", "candidates", CANDIDATES)
+    groups = context.read(GROUPS, "mine_for_reranker")
+    candidates = context.read(CANDIDATES, "mine_for_reranker")
     seeded = context.settings.model_copy(update={"train_reranker": settings})
     blind.out.mkdir(parents=True)
     start = time.perf_counter()
@@ -77,7 +77,7 @@ def _rank(context: StageContext, adapter: Path, asked: Ids, known: Ids) -> pl.Da
     """The run's first candidates of the validation fold in the order of the base with this adapter."""
     queries, misconceptions = context.texts()
     valid = queries.filter(pl.col("fold") == "valid").drop_nulls("misconception_id")
-    near = context.read("mine_for_reranker", "candidates", CANDIDATES).filter(
+    near = context.read(CANDIDATES, "mine_for_reranker").filter(
         pl.col("rank") <= context.settings.train_reranker.depth, pl.col("query_id").is_in(valid["query_id"].implode())
     )
     prefixes = {row["query_id"]: asked(row_text(row)) for row in valid.iter_rows(named=True)}

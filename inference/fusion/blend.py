@@ -6,10 +6,9 @@ import numpy as np
 import polars as pl
 
 from inference.fusion.ensemble import Average
-from shared.task.tables import CANDIDATES, RANKED
+from shared.task.tables import CANDIDATES, PAIR, RANKED
 
 SMOOTH = 60  # of the reciprocal rank, 1 / (60 + rank): Cormack, Clarke and Buettcher, SIGIR 2009
-PAIR = ["query_id", "misconception_id"]
 
 
 def candidate_table(query_ids: pl.Series, found: np.ndarray, scores: np.ndarray) -> pl.DataFrame:
@@ -21,7 +20,7 @@ def candidate_table(query_ids: pl.Series, found: np.ndarray, scores: np.ndarray)
         "rank": np.tile(np.arange(1, k + 1), len(query_ids)),
         "retrieval_score": scores.ravel(),
     }
-    return pl.DataFrame(columns, schema=CANDIDATES)
+    return pl.DataFrame(columns, schema=CANDIDATES.schema)
 
 
 def blend_candidates(
@@ -77,7 +76,7 @@ def put_in_order(candidates: pl.DataFrame, scored: pl.DataFrame, head: pl.Expr, 
         "query_id", "unscored", "value", "misconception_id", descending=[False, False, True, False]
     )
     rank = pl.int_range(1, pl.len() + 1, dtype=pl.Int64).over("query_id")
-    return ordered.with_columns(rank.alias("rank")).select(*RANKED)
+    return ordered.with_columns(rank.alias("rank")).select(*RANKED.schema)
 
 
 def _reciprocal_ranks(table: pl.DataFrame, score: str) -> pl.DataFrame:
@@ -113,4 +112,4 @@ def _cut(blended: pl.DataFrame, k: int) -> pl.DataFrame:
     rounded = blended.with_columns(pl.col("retrieval_score").cast(pl.Float32))
     ordered = rounded.sort("query_id", "retrieval_score", "misconception_id", descending=[False, True, False])
     rank = pl.int_range(1, pl.len() + 1, dtype=pl.Int64).over("query_id")
-    return ordered.with_columns(rank.alias("rank")).filter(pl.col("rank") <= k).select(*CANDIDATES)
+    return ordered.with_columns(rank.alias("rank")).filter(pl.col("rank") <= k).select(*CANDIDATES.schema)

@@ -10,12 +10,12 @@ import polars as pl
 from inference.engines.open import count_processes, open_scorer
 from inference.engines.progress import Meter
 from inference.engines.tokenizer import load_tokenizer, reranker_words
-from inference.fusion.blend import PAIR
 from inference.fusion.calibration import select_candidates
 from inference.predict.anytime import OpenableReranker, Score, Work, rerank_in_time
 from inference.predict.state import Prediction, size_of
 from inference.reranking.pointwise import count_tokens, score_pairs
 from shared.artifacts.card import read_reranker_card
+from shared.task.tables import PAIR
 
 STEPS = 16  # full batches of each process in a shard; that its last ones are smaller then costs little
 CANDIDATE = 60  # tokens of a candidate with its part of the query, about

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import polars as pl
 
-from inference.fusion.blend import PAIR, blend_scores
+from inference.fusion.blend import blend_scores
 from inference.fusion.calibration import Calibration, apply
 from inference.fusion.ensemble import Models
 from inference.machine.profiles import Profile
@@ -16,6 +16,7 @@ from inference.predict.anytime import Limit, RerankingProgress, describe_progres
 from inference.predict.chunk_store import ChunkStore
 from shared.artifacts.files import replacing
 from shared.settings.sections import Engine
+from shared.task.tables import PAIR
 
 
 @dataclass(frozen=True)

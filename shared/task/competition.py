@@ -71,7 +71,7 @@ def read_misconceptions(folder: Path) -> pl.DataFrame:
     records = list(read_records(Path(folder) / "misconception_mapping.csv", MISCONCEPTION_COLUMNS))
     ids = _unique_ids(records, "MisconceptionId")
     texts = [record.text("MisconceptionName") for record in records]  # may repeat: 2068 and 2142 have the same words
-    return pl.DataFrame({"misconception_id": ids, "text": texts}, schema=MISCONCEPTIONS)
+    return pl.DataFrame({"misconception_id": ids, "text": texts}, schema=MISCONCEPTIONS.schema)
 
 
 def stream_test(folder: Path, questions: int) -> Iterator[pl.DataFrame]:
@@ -90,7 +90,7 @@ def _stream_queries(path: Path, fold: str, known: set[int], questions: int) -> I
         ids = _unique_ids(part, "QuestionId")
         seen = _add_ids(seen, np.array(ids), part, columns)
         rows = [row for record, number in zip(part, ids, strict=True) for row in _queries(record, number, fold, known)]
-        yield pl.DataFrame(rows, schema=QUERIES, orient="row")
+        yield pl.DataFrame(rows, schema=QUERIES.schema, orient="row")
 
 
 def _add_ids(seen: np.ndarray, ids: np.ndarray, part: list[Record], columns: tuple[str, ...]) -> np.ndarray:

@@ -8,7 +8,7 @@ import torch
 from benchmarks.quality.__main__ import compare, sides_of
 from shared.settings.load import write_settings
 from shared.settings.sections import Settings
-from shared.task.tables import CANDIDATES, GROUPS, MISCONCEPTIONS, QUERIES, write_table
+from shared.task.tables import CANDIDATES, GROUPS, MISCONCEPTIONS, QUERIES
 from tests.training.tiny import all_candidates
 from training.mining.hard_negatives import pick_negatives
 from training.run_folder.stage_context import StageContext
@@ -36,13 +36,13 @@ def context(tiny_causal, tiny_bert, queries, misconceptions, tmp_path):
     )
     run = tmp_path / "runs" / "tiny" / "cv"
     write_settings(settings, run)
-    write_table(queries, run / "prepare" / "queries.parquet", QUERIES)
-    write_table(misconceptions, run / "prepare" / "misconceptions.parquet", MISCONCEPTIONS)
+    QUERIES.write(queries, run / "prepare")
+    MISCONCEPTIONS.write(misconceptions, run / "prepare")
     candidates = all_candidates(queries, misconceptions)
     groups = pick_negatives(queries, candidates, lowest=0, highest=12, count=8, seed="mine")
     for stage in ("mine_for_embedder", "mine_for_reranker"):
-        write_table(candidates, run / stage / "candidates.parquet", CANDIDATES)
-        write_table(groups, run / stage / "groups.parquet", GROUPS)
+        CANDIDATES.write(candidates, run / stage)
+        GROUPS.write(groups, run / stage)
     return StageContext(settings, run, tmp_path / "unused", "")
 
 

@@ -9,7 +9,7 @@ import polars as pl
 
 from inference.retrieval.catalogue_vectors import VECTORS_FILE, store_vectors
 from shared.artifacts.manifest import write_manifest
-from shared.task.tables import MISCONCEPTIONS, read_table, write_table
+from shared.task.tables import MISCONCEPTIONS
 
 ROOT = Path(__file__).parents[2]
 
@@ -29,13 +29,15 @@ def make_run(run: Path, draw: random.Random, size: int = 3000) -> None:
     """A trained run: both merged models, the misconceptions, and their vectors as if the embedder had made them."""
     for role in ("embedder", "reranker"):
         make_model(run / f"merge_{role}", draw, size)
-    misconceptions = pl.DataFrame({"misconception_id": [7, 3, 5], "text": ["a", "b", "c"]}, schema=MISCONCEPTIONS)
-    write_table(misconceptions, run / "prepare/misconceptions.parquet", MISCONCEPTIONS)
+    misconceptions = pl.DataFrame(
+        {"misconception_id": [7, 3, 5], "text": ["a", "b", "c"]}, schema=MISCONCEPTIONS.schema
+    )
+    MISCONCEPTIONS.write(misconceptions, run / "prepare")
     make_vectors(run)
 
 
 def make_vectors(run: Path) -> None:
-    misconceptions = read_table(run / "prepare/misconceptions.parquet", MISCONCEPTIONS)
+    misconceptions = MISCONCEPTIONS.read(run / "prepare")
     path = run / "merge_embedder_vectors" / VECTORS_FILE
     store_vectors(np.eye(3, 4, dtype=np.float32), misconceptions, run / "merge_embedder", path)
 

@@ -108,7 +108,7 @@ def all_candidates(queries: pl.DataFrame, misconceptions: pl.DataFrame) -> pl.Da
         for place, query_id in enumerate(queries["query_id"])
         for rank in range(len(ids))
     ]
-    return pl.DataFrame(rows, schema=CANDIDATES, orient="row")
+    return pl.DataFrame(rows, schema=CANDIDATES.schema, orient="row")
 
 
 def randomise(model: PeftModel, seed: int = 3) -> PeftModel:

@@ -9,7 +9,7 @@ from shared.artifacts.manifest import digest
 from shared.settings.load import RUNS, read_settings
 from shared.task.metrics import interval, resample_maps
 from shared.task.splits import DRAWS
-from shared.task.tables import POOLS, RANKS, read_table
+from shared.task.tables import POOLS, RANKS
 from training.analysis.report.terminal import open_console
 from training.pipeline.plan import outdated
 from training.pipeline.train import iteration_name, read_options
@@ -87,7 +87,7 @@ def paired_difference(
 
 
 def _read(run: Path, pool: str, ranking: str) -> pl.DataFrame:
-    ranks = read_table(run / "evaluate" / "ranks.parquet", RANKS)
+    ranks = RANKS.read(run / "evaluate")
     found = ranks.filter(pl.col("pool") == pool, pl.col("ranking") == ranking)
     if found.is_empty():
         raise ValueError(f"{run} has no ranking {ranking!r}; it has {', '.join(ranks['ranking'].unique().sort())}")

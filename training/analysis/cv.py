@@ -10,7 +10,7 @@ from rich.table import Table
 from shared.settings.load import RUNS, read_settings
 from shared.task.metrics import interval, resample_maps
 from shared.task.splits import DRAWS
-from shared.task.tables import RANKS, read_table
+from shared.task.tables import RANKS
 from training.analysis.report.terminal import open_console
 from training.pipeline import train as pipeline
 from training.pipeline.plan import outdated
@@ -82,7 +82,7 @@ def _read(arguments: list[str]) -> tuple[str, list[str], list[str]]:
 def _table(name: str, runs: list[Path]) -> Table:
     settings = read_settings(runs[0]).evaluate
     how = {"unseen_weight": settings.unseen_weight, "resamples": settings.bootstrap}
-    ranks = {run.name: read_table(run / "evaluate" / "ranks.parquet", RANKS) for run in runs}
+    ranks = {run.name: RANKS.read(run / "evaluate") for run in runs}
     columns = ("held out", "ranking", *PARTS, "weighted, whole catalogue")
     table = Table(*columns, title=f"{name}: MAP@25 among the labelled misconceptions", show_lines=True)
     schemes = {"misconceptions": [split for split in ranks if split in DRAWS], "questions": ["questions"]}

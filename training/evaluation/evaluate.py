@@ -12,7 +12,6 @@ import polars as pl
 from inference.engines.open import open_scorer
 from inference.engines.progress import Meter
 from inference.engines.tokenizer import load_tokenizer, reranker_words
-from inference.fusion.blend import PAIR
 from inference.fusion.calibration import Calibration, select_candidates
 from inference.machine.profiles import load_profile
 from inference.reranking.pointwise import order_by_score, score_pairs
@@ -21,7 +20,7 @@ from shared.artifacts.card import read_embedder_card, read_reranker_card
 from shared.settings.sections import Evaluate
 from shared.task.folds import seen_ids
 from shared.task.metrics import K, average_precision, find_ranks, summarise
-from shared.task.tables import CANDIDATES, POOLS, RANKED, RANKS
+from shared.task.tables import CANDIDATES, PAIR, POOLS, RANKED, RANKS
 from training.evaluation.baselines import rank_by_bm25, rank_by_popularity
 from training.run_folder.base_models import local_folder
 from training.run_folder.stage_context import StageContext
@@ -58,7 +57,7 @@ def evaluate(context: StageContext) -> Evaluation:
         "popularity": cut(rank_by_popularity(queries, misconceptions, valid), pools, settings.pool),
         "bm25": cut(rank_by_bm25(misconceptions, valid), pools, settings.pool),
         "untrained": untrained,
-        "miner": cut(context.read("mine_for_embedder", "candidates", CANDIDATES), pools, settings.pool),
+        "miner": cut(context.read(CANDIDATES, "mine_for_embedder"), pools, settings.pool),
         "retrieved": retrieved,
         "reranked": {pool: rerank_first(table, scored, settings.depth) for pool, table in retrieved.items()},
     }
@@ -66,7 +65,9 @@ def evaluate(context: StageContext) -> Evaluation:
     candidates = pl.concat([retrieved["catalogue"], found.join(scored, on=PAIR, how="semi")])
     candidates = candidates.unique(PAIR).sort("query_id", "rank")
     ranked = rerank_first(candidates, scored, settings.depth).drop("rerank_score").join(scored, on=PAIR, how="left")
-    return Evaluation(candidates, ranked.sort("query_id", "rank").select(*RANKED), ranks, measure(ranks, settings))
+    return Evaluation(
+        candidates, ranked.sort("query_id", "rank").select(*RANKED.schema), ranks, measure(ranks, settings)
+    )
 
 
 def pools_of(queries: pl.DataFrame, misconceptions: pl.DataFrame) -> dict[str, list[int]]:
@@ -103,7 +104,7 @@ def rank_table(rankings: dict[str, dict[str, pl.DataFrame]], valid: pl.DataFrame
         for pool in POOLS
         for name in rankings
     ]
-    return pl.concat(parts).select(*RANKS)
+    return pl.concat(parts).select(*RANKS.schema)
 
 
 def measure(ranks: pl.DataFrame, settings: Evaluate) -> dict[str, dict[str, dict]]:
@@ -152,5 +153,5 @@ def _untrained(context: StageContext, valid: pl.DataFrame, misconceptions: pl.Da
     """The order of the embedder's base before training; the miner's own where it is that base."""
     base = context.settings.embedder
     if context.settings.miner == base:
-        return context.read("mine_for_embedder", "candidates", CANDIDATES)
+        return context.read(CANDIDATES, "mine_for_embedder")
     return _retrieve(context, valid, misconceptions, local_folder(base.base))

@@ -153,9 +153,9 @@ def _findings(context: StageContext) -> Iterator[Finding]:
 
 
 def _groups(context: StageContext, model: str) -> Iterator[tuple[str, pl.DataFrame]]:
-    yield f"{context.run}/mine_for_{model}/groups.parquet", context.read(f"mine_for_{model}", "groups", GROUPS)
+    yield f"{context.run}/mine_for_{model}/groups.parquet", context.read(GROUPS, f"mine_for_{model}")
     if context.settings.iteration.previous:
-        yield f"{context.run}/teach_{model}/taught.parquet", context.read(f"teach_{model}", "taught", TAUGHT)
+        yield f"{context.run}/teach_{model}/taught.parquet", context.read(TAUGHT, f"teach_{model}")
 
 
 def _rows(queries: pl.DataFrame, texts: dict[int, str]) -> pl.DataFrame:

@@ -83,7 +83,7 @@ def reranker_prompts(job: StageContext, source: Path, settings: Quantize) -> lis
     """Pairs of the training fold, right and wrong ones in turn, as the reranker reads them."""
     prompt, words = read_reranker_card(source).prompt, reranker_words(load_tokenizer(source))
     queries, misconceptions = job.texts()
-    texts, groups = dict(misconceptions.iter_rows()), job.read("mine_for_reranker", "groups", GROUPS)
+    texts, groups = dict(misconceptions.iter_rows()), job.read(GROUPS, "mine_for_reranker")
     asked = _sample(queries, settings)
     shown = groups.filter(pl.col("query_id").is_in(asked["query_id"].implode())).sort("query_id", "misconception_id")
     shown = {query_id: rows for (query_id,), rows in shown.group_by("query_id", maintain_order=True)}
@@ -155,7 +155,7 @@ def _compare_rerankers(job: StageContext, source: Path) -> dict:
     """Both models' scores of the validation fold's first candidates."""
     queries, misconceptions = job.texts()
     valid = queries.filter(pl.col("fold") == "valid").drop_nulls("misconception_id")
-    near = job.read("mine_for_reranker", "candidates", CANDIDATES).filter(
+    near = job.read(CANDIDATES, "mine_for_reranker").filter(
         pl.col("rank") <= job.settings.evaluate.depth, pl.col("query_id").is_in(valid["query_id"].implode())
     )
     profile = load_profile(job.settings.machine.profile)

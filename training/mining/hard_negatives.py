@@ -36,7 +36,7 @@ def pick_negatives(
         [positives.with_columns(is_positive=pl.lit(True)), pl.concat(drawn).with_columns(is_positive=pl.lit(False))],
         how="diagonal",
     )
-    return rows.select(*GROUPS).sort("query_id", pl.col("is_positive").not_(), "rank", "misconception_id")
+    return rows.select(*GROUPS.schema).sort("query_id", pl.col("is_positive").not_(), "rank", "misconception_id")
 
 
 def _draw(part: pl.DataFrame, query_id: str, count: int, seed: str) -> pl.DataFrame:

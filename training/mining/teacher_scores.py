@@ -21,4 +21,4 @@ def teach(
 ) -> pl.DataFrame:
     """Taught: `groups` with the logit of "Yes" of the merged reranker in `teacher` for every row."""
     scores = score_with(queries, misconceptions, groups, teacher, engine=engine, profile=profile)
-    return groups.with_columns(scores.alias("teacher_score")).select(*TAUGHT)
+    return groups.with_columns(scores.alias("teacher_score")).select(*TAUGHT.schema)

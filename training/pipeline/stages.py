@@ -29,8 +29,8 @@ def prepare(context: StageContext) -> None:
         queries = hold_out_misconceptions(queries, data.misconceptions, **how)
     elif holds_out(split):
         queries = hold_out_questions(queries, **how)
-    context.write(queries, "queries", QUERIES)
-    context.write(data.misconceptions, "misconceptions", MISCONCEPTIONS)
+    context.write(queries, QUERIES)
+    context.write(data.misconceptions, MISCONCEPTIONS)
     labelled = queries.drop_nulls("misconception_id")
     print(
         ", ".join(f"{count} {fold} pairs" for fold, count in labelled.group_by("fold").len().sort("fold").iter_rows())
@@ -97,7 +97,7 @@ def train_reranker(context: StageContext) -> None:
     """Groups, with teacher scores or without -> an adapter for every epoch, the card of the prompts, metrics."""
     from training.trainer.train import train_reranker as run
 
-    run(context, _groups(context, "reranker"), context.read("mine_for_reranker", "candidates", CANDIDATES))
+    run(context, _groups(context, "reranker"), context.read(CANDIDATES, "mine_for_reranker"))
 
 
 def merge_reranker(context: StageContext) -> dict:
@@ -114,9 +114,9 @@ def evaluate(context: StageContext) -> None:
 
     made = run(context)
     if rank() == 0:
-        context.write(made.candidates, "candidates", CANDIDATES)
-        context.write(made.ranked, "ranked", RANKED)
-        context.write(made.ranks, "ranks", RANKS)
+        context.write(made.candidates, CANDIDATES)
+        context.write(made.ranked, RANKED)
+        context.write(made.ranks, RANKS)
         (context.out / "metrics.json").write_text(json.dumps(made.metrics, indent=1) + "\n")
 
 
@@ -241,8 +241,8 @@ def _mine(context: StageContext, settings, folder: Path, card) -> None:
             count=settings.count,
             seed=settings.seed,
         )
-        context.write(found.filter(pl.col("rank") <= settings.kept), "candidates", CANDIDATES)
-        context.write(groups, "groups", GROUPS)
+        context.write(found.filter(pl.col("rank") <= settings.kept), CANDIDATES)
+        context.write(groups, GROUPS)
         print(f"{len(labelled)} queries, {len(groups)} rows in groups")
 
 
@@ -252,17 +252,17 @@ def _teach(context: StageContext, mined: str, engine) -> None:
     from training.mining.teacher_scores import teach
 
     queries, misconceptions = context.texts()
-    groups = context.read(mined, "groups", GROUPS)
+    groups = context.read(GROUPS, mined)
     profile = load_profile(context.settings.machine.profile)
     taught = teach(queries, misconceptions, groups, context.previous("merge_reranker"), engine=engine, profile=profile)
     if rank() == 0:
-        context.write(taught, "taught", TAUGHT)
+        context.write(taught, TAUGHT)
 
 
 def _groups(context: StageContext, model: str) -> pl.DataFrame:
     if context.settings.iteration.previous:
-        return context.read(f"teach_{model}", "taught", TAUGHT)
-    return context.read(f"mine_for_{model}", "groups", GROUPS)
+        return context.read(TAUGHT, f"teach_{model}")
+    return context.read(GROUPS, f"mine_for_{model}")
 
 
 def _new_card(context: StageContext, model: Embedder, *, all_examples: bool = False):

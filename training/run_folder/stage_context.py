@@ -7,7 +7,7 @@ import polars as pl
 
 from shared.settings.load import RUNS
 from shared.settings.sections import Settings
-from shared.task.tables import MISCONCEPTIONS, QUERIES, read_table, write_table
+from shared.task.tables import MISCONCEPTIONS, QUERIES, Table
 
 
 @dataclass(frozen=True)
@@ -19,14 +19,14 @@ class StageContext:
     out: Path
     fingerprint: str
 
-    def read(self, stage: str, table: str, schema: dict) -> pl.DataFrame:
-        return read_table(self.run / stage / f"{table}.parquet", schema)
+    def read(self, table: Table, stage: str) -> pl.DataFrame:
+        return table.read(self.run / stage)
 
-    def write(self, frame: pl.DataFrame, table: str, schema: dict) -> None:
-        write_table(frame, self.out / f"{table}.parquet", schema)
+    def write(self, frame: pl.DataFrame, table: Table) -> None:
+        table.write(frame, self.out)
 
     def texts(self) -> tuple[pl.DataFrame, pl.DataFrame]:
-        return self.read("prepare", "queries", QUERIES), self.read("prepare", "misconceptions", MISCONCEPTIONS)
+        return self.read(QUERIES, "prepare"), self.read(MISCONCEPTIONS, "prepare")
 
     def previous(self, stage: str) -> Path:
         return RUNS / self.settings.iteration.previous / self.run.name / stage

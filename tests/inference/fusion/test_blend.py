@@ -8,7 +8,7 @@ import pytest
 
 from inference.fusion.blend import blend_candidates, blend_scores
 from inference.fusion.ensemble import Member, read_member
-from shared.task.tables import CANDIDATES, check_table
+from shared.task.tables import CANDIDATES
 
 SCORED = {"query_id": pl.String, "misconception_id": pl.Int64, "rerank_score": pl.Float32}
 
@@ -16,7 +16,7 @@ SCORED = {"query_id": pl.String, "misconception_id": pl.Int64, "rerank_score": p
 def candidates(query_id, **scores):
     """Candidates in the order of the scores given: candidates("a", i7=0.9, i5=0.5)."""
     rows = [(query_id, int(name[1:]), rank, score) for rank, (name, score) in enumerate(scores.items(), 1)]
-    return pl.DataFrame(rows, schema=CANDIDATES, orient="row")
+    return pl.DataFrame(rows, schema=CANDIDATES.schema, orient="row")
 
 
 def scored(query_id, **scores):
@@ -33,7 +33,7 @@ def test_candidates_are_blended_in_units_of_each_lists_own_spread():
     first = candidates("a", i1=0.9, i2=0.7, i3=0.5)  # mean 0.7, spread sqrt(0.08 / 3) = 0.1633
     second = candidates("a", i3=30.0, i2=20.0, i4=10.0)  # mean 20, spread sqrt(200 / 3) = 8.165
     blended = blend_candidates([first, second], [3.0, 1.0], "score", 3)
-    check_table(blended, CANDIDATES, "blended")
+    CANDIDATES.check(blended, "blended")
     # standardised: 1 -> 1.2247, 2 -> 0, 3 -> -1.2247; and 3 -> 1.2247, 2 -> 0, 4 -> -1.2247. What a list lacks is its
     # last: 1 has (3 * 1.2247 - 1.2247) / 4 = 0.6124, 2 has 0, 3 has (-3 + 1) * 1.2247 / 4 = -0.6124, 4 has -1.2247
     assert blended["misconception_id"].to_list() == [1, 2, 3]  # 4 is cut off

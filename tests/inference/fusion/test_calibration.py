@@ -20,7 +20,7 @@ from inference.fusion.calibration import (
 )
 from inference.fusion.ensemble import Member, Models
 from inference.reranking.pointwise import order_by_score
-from shared.task.tables import CANDIDATES, RANKED, check_table
+from shared.task.tables import CANDIDATES, RANKED
 
 LABELLED = (1, 2, 3, 4, 5)
 SCORED = {"query_id": pl.String, "misconception_id": pl.Int64, "rerank_score": pl.Float32}
@@ -38,7 +38,7 @@ def candidates():
     ranks = [*range(1, 8), *range(1, 5)]
     return pl.DataFrame(
         [(query, id_, rank, score) for (query, id_, score), rank in zip(rows, ranks, strict=True)],
-        schema=CANDIDATES,
+        schema=CANDIDATES.schema,
         orient="row",
     )
 
@@ -83,7 +83,7 @@ def test_the_first_are_reranked_and_the_next_that_nobody_labelled(candidates, de
 def test_the_order_follows_from_score_blend_and_offset(candidates, changes, order):
     scored = pl.DataFrame([("a", 1, 2.0), ("a", 6, 1.0), ("a", 2, 3.0), ("a", 7, 1.0)], schema=SCORED, orient="row")
     ranked = apply(candidates, scored, calibration(**changes))
-    check_table(ranked, RANKED, "ranked")
+    RANKED.check(ranked, "ranked")
     assert ids(ranked, "a") == order
 
 

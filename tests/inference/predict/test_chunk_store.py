@@ -31,7 +31,7 @@ def ranking(board, ids):
             for query in board.read("queries", chunk)["query_id"]
             for place, id_ in enumerate(ids, 1)
         ]
-        return pl.DataFrame(rows, schema=RANKED, orient="row")
+        return pl.DataFrame(rows, schema=RANKED.schema, orient="row")
 
     return rank
 

@@ -8,7 +8,7 @@ from inference.reranking.pointwise import order_by_score, score_pairs
 from shared.prompts.pointwise import RerankerPrompt, reranker_passage, reranker_query
 from shared.prompts.query import query_text
 from shared.prompts.words import Words
-from shared.task.tables import CANDIDATES, RANKED, check_table
+from shared.task.tables import CANDIDATES, RANKED
 
 
 def letters(text: str) -> list[int]:
@@ -67,7 +67,7 @@ def test_a_score_stays_with_its_row_however_the_rows_are_shuffled(queries, misco
 @pytest.mark.parametrize("seed", [None, 4, 5])
 def test_scored_candidates_come_first_by_score_then_by_id_and_the_others_keep_their_order(seed):
     rows = [("a", 7, 1), ("a", 5, 2), ("a", 6, 3), ("a", 9, 4), ("a", 1, 5), ("b", 3, 1), ("b", 2, 2)]
-    candidates = pl.DataFrame([(*row, 0.5) for row in rows], schema=CANDIDATES, orient="row")
+    candidates = pl.DataFrame([(*row, 0.5) for row in rows], schema=CANDIDATES.schema, orient="row")
     scored = pl.DataFrame(
         [("a", 5, -1.0), ("a", 7, -1.0), ("a", 6, 2.5), ("b", 3, -9.0), ("b", 2, -8.0)],
         schema={"query_id": pl.String, "misconception_id": pl.Int64, "rerank_score": pl.Float32},
@@ -76,7 +76,7 @@ def test_scored_candidates_come_first_by_score_then_by_id_and_the_others_keep_th
     if seed:
         candidates = candidates.sample(fraction=1, shuffle=True, seed=seed)
     ranked = order_by_score(candidates, scored)
-    check_table(ranked, RANKED, "ranked")
+    RANKED.check(ranked, "ranked")
     # 6 has the best score; 5 and 7 are equal, the lower id first; 9 and 1 were not scored
     assert ranked.filter(pl.col("query_id") == "a").sort("rank")["misconception_id"].to_list() == [6, 5, 7, 9, 1]
     assert ranked.filter(pl.col("query_id") == "b").sort("rank")["misconception_id"].to_list() == [2, 3]

@@ -9,7 +9,7 @@ from inference.retrieval.retrieve import choose_examples, find_candidates, query
 from shared.artifacts.card import EmbedderCard
 from shared.prompts.embedder import EmbedderPrompt, Example
 from shared.prompts.words import Words
-from shared.task.tables import CANDIDATES, check_table
+from shared.task.tables import CANDIDATES
 
 
 def letters(text: str) -> list[int]:
@@ -76,7 +76,7 @@ def test_the_label_of_a_query_that_is_not_for_training_does_not_steer_its_exampl
 
 def test_every_query_gets_its_k_nearest_best_first_with_ties_to_the_lower_id(queries, misconceptions):
     table = candidates(queries, misconceptions, 5)
-    check_table(table, CANDIDATES, "candidates")
+    CANDIDATES.check(table, "candidates")
     assert table["query_id"].unique(maintain_order=True).to_list() == queries["query_id"].to_list()
     for _, part in table.group_by("query_id", maintain_order=True):
         assert part["rank"].to_list() == [1, 2, 3, 4, 5]

@@ -11,7 +11,7 @@ from inference.retrieval.catalogue_vectors import VECTORS_FILE, misfit
 from shared.artifacts.card import EmbedderCard, write_card
 from shared.artifacts.manifest import digest, read_manifest, verify_manifest, write_manifest
 from shared.prompts.embedder import EmbedderPrompt
-from shared.task.tables import MISCONCEPTIONS, read_table
+from shared.task.tables import MISCONCEPTIONS
 from tests.kaggle_kernels.kaggle_checkout import failure, make_model, rewrite
 
 EMBEDDER, RERANKER = "malrule-iter1-embedder", "malrule-iter1-reranker"
@@ -38,7 +38,7 @@ def test_vectors_travel_with_the_embedder_and_its_manifest_lists_them(server, pu
     mine, theirs = read_manifest(staged), read_manifest(run / "merge_embedder")
     assert mine["lineage"] == theirs["lineage"] and mine["files"].keys() - theirs["files"].keys() == {VECTORS_FILE}
     assert server.newest(EMBEDDER).files[VECTORS_FILE] == (run / "merge_embedder_vectors" / VECTORS_FILE).read_bytes()
-    misconceptions = read_table(run / "prepare/misconceptions.parquet", MISCONCEPTIONS)
+    misconceptions = MISCONCEPTIONS.read(run / "prepare")
     assert misfit(misconceptions, staged, staged / VECTORS_FILE) == ""  # they fit the folder that they stand in
     assert VECTORS_FILE not in read_manifest(run / "merge_embedder")["files"]  # the run's own folder is as it was
     verify_manifest(run / "merge_embedder")

@@ -11,7 +11,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from shared.task.competition import Competition, CompetitionError, check_competition, read_competition, stream_test
-from shared.task.tables import MISCONCEPTIONS, QUERIES, check_table
+from shared.task.tables import MISCONCEPTIONS, QUERIES
 
 ROOT = Path(__file__).parents[3]
 QUESTION_HEADER = (
@@ -47,9 +47,9 @@ def rewrite(path: Path, old: str, new: str) -> None:
 
 
 def check_tables(competition: Competition) -> None:
-    check_table(competition.misconceptions, MISCONCEPTIONS, "misconceptions")
+    MISCONCEPTIONS.check(competition.misconceptions, "misconceptions")
     for fold, table in (("train", competition.train), ("test", competition.test)):
-        check_table(table, QUERIES, fold)
+        QUERIES.check(table, fold)
         assert set(table["fold"]) == {fold} and table.height == 3 * table["question_id"].n_unique()
         labels = table["misconception_id"].drop_nulls()
         assert set(labels) <= (set(competition.misconceptions["misconception_id"]) if fold == "train" else set())

@@ -6,7 +6,7 @@ import pytest
 from shared.task.folds import draw_misconceptions, hold_out_misconceptions, hold_out_questions, seed_of, seen_ids
 from shared.task.tables import MISCONCEPTIONS, QUERIES
 
-NAMES = pl.DataFrame([(id_, f"Error {id_}") for id_ in range(40)], schema=MISCONCEPTIONS, orient="row")
+NAMES = pl.DataFrame([(id_, f"Error {id_}") for id_ in range(40)], schema=MISCONCEPTIONS.schema, orient="row")
 
 
 @pytest.fixture(scope="module")
@@ -20,14 +20,14 @@ def many():
             rows.append(
                 (f"{number}_{option}", number, "c", "s", text, "1", "2", None if label % 9 == 0 else label, "train")
             )
-    return pl.DataFrame(rows, schema=QUERIES, orient="row")
+    return pl.DataFrame(rows, schema=QUERIES.schema, orient="row")
 
 
 @pytest.mark.parametrize("seed", ["folds", "a", "b", "c"])
 def test_no_held_out_misconception_is_in_training(many, seed):
     # 80 questions with one label each, 4 for each of 20 misconceptions: a quarter is 5, and nothing else is in "valid"
     rows = [(f"{number}_A", number, "c", "s", f"{number}", "1", "2", number % 20, "train") for number in range(80)]
-    split = hold_out_misconceptions(pl.DataFrame(rows, schema=QUERIES, orient="row"), NAMES, 0.25, seed, 0.75)
+    split = hold_out_misconceptions(pl.DataFrame(rows, schema=QUERIES.schema, orient="row"), NAMES, 0.25, seed, 0.75)
     valid = split.filter(pl.col("fold") == "valid")
     assert (len(valid), valid["misconception_id"].n_unique()) == (20, 5)
     assert not set(valid["misconception_id"]) & seen_ids(split)
@@ -86,7 +86,7 @@ def test_a_question_whose_text_is_near_a_held_out_one_is_held_out_with_it():
     story = "Tom pays one rate for the first 100 units of gas that he uses and another for all the others. What for"
     texts = [f"{story} 800 units?", f"{story} 900 units?", "Round this number to 1 figure: 95", "Round it to 1: 7"]
     rows = [(f"{number}_A", number, "c", "s", text, "1", "2", number, "train") for number, text in enumerate(texts)]
-    table = pl.DataFrame(rows, schema=QUERIES, orient="row")
+    table = pl.DataFrame(rows, schema=QUERIES.schema, orient="row")
     for seed in "abcdefgh":  # one of the four misconceptions is held out, and so one question, or the two near ones
         folds = hold_out_misconceptions(table, NAMES, 0.25, seed, 0.75)["fold"].to_list()
         assert folds[0] == folds[1] and folds.count("valid") == (2 if folds[0] == "valid" else 1)

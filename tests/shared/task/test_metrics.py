@@ -22,7 +22,7 @@ def test_average_precision_is_one_over_the_rank_up_to_25_and_nothing_below_or_wi
 def test_the_rank_of_every_labelled_query_is_found_and_null_where_its_answer_is_absent(queries):
     ranked = pl.DataFrame(
         [("6_A", 40, 1, 0.9), ("6_A", 30, 2, 0.8), ("6_B", 30, 1, 0.7), ("7_A", 41, 26, 0.6), ("7_D", 41, 1, 0.5)],
-        schema=CANDIDATES,
+        schema=CANDIDATES.schema,
         orient="row",
     )
     ranks = find_ranks(queries.filter(pl.col("fold") == "valid"), ranked).sort("query_id")

@@ -21,7 +21,7 @@ def ranking(query_ids, count=30):
     rows = [
         (query_id, start + place, place + 1, 1.0) for start, query_id in enumerate(query_ids) for place in range(count)
     ]
-    return pl.DataFrame(rows, schema=CANDIDATES, orient="row")
+    return pl.DataFrame(rows, schema=CANDIDATES.schema, orient="row")
 
 
 def test_the_first_25_are_written_in_the_order_of_test_csv_and_read_back(asked, tmp_path):

@@ -11,7 +11,7 @@ from shared.settings.load import RUNS, load_settings, write_settings
 from shared.task.competition import read_competition
 from shared.task.folds import hold_out_misconceptions, seed_of, seen_ids
 from shared.task.metrics import summarise
-from shared.task.tables import CANDIDATES, MISCONCEPTIONS, QUERIES, RANKED, RANKS, write_table
+from shared.task.tables import CANDIDATES, MISCONCEPTIONS, QUERIES, RANKED, RANKS
 from training.evaluation.baselines import rank_by_bm25, rank_by_popularity
 from training.evaluation.evaluate import PAIR, cut, measure, pools_of, rank_table, rerank_first
 from training.pipeline.inputs import inputs_of
@@ -41,8 +41,8 @@ def finish_run(
         queries = hold_out_misconceptions(data.train, misconceptions, 0.25, split, 0.75)
     if hostile:
         queries, misconceptions = _poison(queries, misconceptions)
-    write_table(queries, run / "prepare/queries.parquet", QUERIES)
-    write_table(misconceptions, run / "prepare/misconceptions.parquet", MISCONCEPTIONS)
+    QUERIES.write(queries, run / "prepare")
+    MISCONCEPTIONS.write(misconceptions, run / "prepare")
     if split != "full":
         _evaluate(run, queries, misconceptions, settings.evaluate, better)
         report = [("question", "queries.parquet", 631), ("misconception", "queries.parquet", 631)]
@@ -102,9 +102,9 @@ def _evaluate(run: Path, queries: pl.DataFrame, misconceptions: pl.DataFrame, se
     }
     ranks = rank_table(tables, valid, seen_ids(queries))
     ranked = rerank_first(models["retrieved"], scored, settings.depth).drop("rerank_score")
-    write_table(models["retrieved"], run / "evaluate/candidates.parquet", CANDIDATES)
-    write_table(ranked.join(scored, on=PAIR, how="left"), run / "evaluate/ranked.parquet", RANKED)
-    write_table(ranks, run / "evaluate/ranks.parquet", RANKS)
+    CANDIDATES.write(models["retrieved"], run / "evaluate")
+    RANKED.write(ranked.join(scored, on=PAIR, how="left"), run / "evaluate")
+    RANKS.write(ranks, run / "evaluate")
     _write(run / "evaluate/metrics.json", measure(ranks, settings))
 
 
@@ -118,7 +118,7 @@ def _made_up(valid, misconceptions, bm25: pl.DataFrame, queries: pl.DataFrame, k
     score = ((pl.col("retrieval_score") / 8 + pl.col("bonus") + 0.7 * noise) / 6).cast(pl.Float32)
     table = table.with_columns(score.alias("retrieval_score"))
     rank = pl.col("retrieval_score").rank("ordinal", descending=True).over("query_id").cast(pl.Int64)
-    return table.with_columns(rank.alias("rank")).sort("query_id", "rank").select(*CANDIDATES)
+    return table.with_columns(rank.alias("rank")).sort("query_id", "rank").select(*CANDIDATES.schema)
 
 
 def _history(run: Path, model: str, epochs: int, held_out: bool) -> list[dict]:

@@ -7,7 +7,7 @@ import pytest
 
 from shared.artifacts.manifest import digest, write_manifest
 from shared.settings.load import ITERATIONS, load_settings, write_settings
-from shared.task.tables import POOLS, RANKS, write_table
+from shared.task.tables import POOLS, RANKS
 from training.__main__ import main
 from training.analysis.compare import paired_difference
 from training.analysis.cv import measure_draws
@@ -19,7 +19,7 @@ HOW = {"unseen_weight": 0.75, "resamples": 200}
 def ranks_of(ranks, pool="labelled", ranking="reranked", first=0):
     """A pair of a question of its own for each rank; the even places are seen."""
     rows = [(pool, ranking, f"{first + n}_A", first + n, 10, n % 2 == 0, rank) for n, rank in enumerate(ranks)]
-    return pl.DataFrame(rows, schema=RANKS, orient="row")
+    return pl.DataFrame(rows, schema=RANKS.schema, orient="row")
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def evaluated(name, ranks, folds="folds"):
     tables = [
         ranks_of(ranks, pool, ranking, first=100 * len(run.name)) for pool in POOLS for ranking in ("bm25", "reranked")
     ]
-    write_table(pl.concat(tables), run / "evaluate/ranks.parquet", RANKS)
+    RANKS.write(pl.concat(tables), run / "evaluate")
     write_manifest(run / "evaluate", {"inputs": {str(run / "prepare"): digest(run / "prepare")}})
 
 

@@ -5,14 +5,14 @@ import pytest
 
 from shared.settings.sections import Evaluate
 from shared.task.folds import seen_ids
-from shared.task.tables import CANDIDATES, POOLS, RANKS, check_table
+from shared.task.tables import CANDIDATES, POOLS, RANKS
 from training.evaluation.baselines import rank_by_bm25, rank_by_popularity
 from training.evaluation.evaluate import cut, measure, pairs_to_score, pools_of, rank_table, rerank_first
 
 
 def ranking(*ids, query_id="6_A"):
     rows = [(query_id, id_, rank, 1 / rank) for rank, id_ in enumerate(ids, 1)]
-    return pl.DataFrame(rows, schema=CANDIDATES, orient="row")
+    return pl.DataFrame(rows, schema=CANDIDATES.schema, orient="row")
 
 
 def order(table, query_id="6_A"):
@@ -66,7 +66,7 @@ def test_where_every_right_answer_stands_is_kept_for_every_pool_and_ranking(quer
         "two": cut(ranking(40, 30, query_id="6_B"), pools, 2),
     }
     ranks = rank_table(rankings, valid, seen_ids(queries))
-    check_table(ranks, RANKS, "ranks")
+    RANKS.check(ranks, "ranks")
     found = {row[:3]: row[3] for row in ranks.drop_nulls("rank").select("pool", "ranking", "query_id", "rank").rows()}
     # the answer of 6_A is 30: third of the catalogue, not of its first 2, and second of the labelled; of 6_B it is 40
     assert found == {("labelled", "one", "6_A"): 2, ("labelled", "two", "6_B"): 1, ("catalogue", "two", "6_B"): 1}
@@ -83,7 +83,7 @@ def test_popularity_counts_by_construct_then_subject_then_everywhere_and_reads_n
     # then what nobody in training carries, by id
     assert order(ranked) == [30, 31, 10, 20, 11, 12, 21, 32, 40, 41, 42, 50]
     assert order(ranked, "7_A") == [10, 20, 11, 12, 30, 31, 21, 32, 40, 41, 42, 50]  # "Decimals" has no training row
-    check_table(ranked, CANDIDATES, "ranked")
+    CANDIDATES.check(ranked, "ranked")
 
 
 def test_bm25_puts_shared_words_first_and_equal_scores_by_id(misconceptions, valid):

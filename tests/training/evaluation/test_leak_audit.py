@@ -11,7 +11,7 @@ from shared.artifacts.manifest import digest, write_manifest
 from shared.prompts.embedder import EmbedderPrompt, Example
 from shared.prompts.query import row_text
 from shared.settings.load import load_settings
-from shared.task.tables import GROUPS, MISCONCEPTIONS, QUERIES, TAUGHT, write_table
+from shared.task.tables import GROUPS, MISCONCEPTIONS, QUERIES, TAUGHT
 from training.evaluation.leak_audit import ROWS, audit, find_leaks, hold_out
 from training.run_folder.stage_context import StageContext
 from training.trainer.batches import draw_examples
@@ -43,8 +43,8 @@ def make(tmp_path, monkeypatch, queries, misconceptions):
         }
         before, after = contexts["demo0"].run, contexts["demo1"].run
         for run in (before, after):
-            write_table(own, run / "prepare/queries.parquet", QUERIES)
-            write_table(misconceptions, run / "prepare/misconceptions.parquet", MISCONCEPTIONS)
+            QUERIES.write(own, run / "prepare")
+            MISCONCEPTIONS.write(misconceptions, run / "prepare")
             seal(run / "prepare", [])
         for name, inputs in (("audit", ["prepare"]), ("train_reranker", ["prepare", "audit"])):
             (before / name).mkdir(parents=True, exist_ok=True)
@@ -55,8 +55,8 @@ def make(tmp_path, monkeypatch, queries, misconceptions):
             spoilt = spoil(groups, positive, negative)
             mined = spoilt if table == "groups" else groups
             taught = (spoilt if table == "taught" else groups).with_columns(teacher_score=pl.lit(0.5, pl.Float32))
-            write_table(mined, after / f"mine_for_{model}/groups.parquet", GROUPS)
-            write_table(taught, after / f"teach_{model}/taught.parquet", TAUGHT)
+            GROUPS.write(mined, after / f"mine_for_{model}")
+            TAUGHT.write(taught, after / f"teach_{model}")
         pool = draw_examples(own, misconceptions, "examples")
         for stage in ("train_embedder", "merge_embedder"):
             (after / stage).mkdir(exist_ok=True)
@@ -84,12 +84,12 @@ def groups_of(queries: pl.DataFrame, names: list[str]) -> pl.DataFrame:
     """Each query with its answer and one negative, 20."""
     answers = dict(queries.select("query_id", "misconception_id").iter_rows())
     rows = [(name, id_, None, None, id_ != 20) for name in names for id_ in (answers[name], 20)]
-    return pl.DataFrame(rows, schema=GROUPS, orient="row")
+    return pl.DataFrame(rows, schema=GROUPS.schema, orient="row")
 
 
 def spoil(groups, positive, negative):
     if positive:
-        return pl.concat([groups, pl.DataFrame([(*positive, None, None, True)], schema=GROUPS, orient="row")])
+        return pl.concat([groups, pl.DataFrame([(*positive, None, None, True)], schema=GROUPS.schema, orient="row")])
     return groups.with_columns(
         pl.when("is_positive").then("misconception_id").otherwise(negative or 20).alias("misconception_id")
     )

@@ -21,7 +21,7 @@ from shared.artifacts.manifest import write_manifest
 from shared.prompts.embedder import EmbedderPrompt, Example
 from shared.prompts.pointwise import RerankerPrompt
 from shared.settings.sections import Quantize, Settings
-from shared.task.tables import GROUPS, MISCONCEPTIONS, QUERIES, write_table
+from shared.task.tables import GROUPS, MISCONCEPTIONS, QUERIES
 from training.export.classifier_head import keep_yes_alone
 from training.export.quantization_loss import compare, refuse_loss
 from training.export.quantize import check_scheme, embedder_prompts, quantize, reranker_prompts
@@ -39,10 +39,10 @@ def context(tiny_qwen, queries, misconceptions, tmp_path, monkeypatch):
         for query_id, right in labelled.select("query_id", "misconception_id").iter_rows()
         for id_ in (right, 50)
     ]
-    groups = pl.DataFrame(rows, schema=GROUPS, orient="row")
-    write_table(queries, make(run / "prepare") / "queries.parquet", QUERIES)
-    write_table(misconceptions, run / "prepare" / "misconceptions.parquet", MISCONCEPTIONS)
-    write_table(groups, make(run / "mine_for_reranker") / "groups.parquet", GROUPS)
+    groups = pl.DataFrame(rows, schema=GROUPS.schema, orient="row")
+    QUERIES.write(queries, make(run / "prepare"))
+    MISCONCEPTIONS.write(misconceptions, run / "prepare")
+    GROUPS.write(groups, make(run / "mine_for_reranker"))
     example = (1, 10, Example("1/2 + 1/3 = ?", "Adds numerators and denominators"))
     cards = {
         "embedder": EmbedderCard("last", EmbedderPrompt("Find it.", 200, 99, 99, 99), (example,), 1),

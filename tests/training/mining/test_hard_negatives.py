@@ -3,7 +3,7 @@
 import polars as pl
 import pytest
 
-from shared.task.tables import CANDIDATES, GROUPS, QUERIES, check_table, write_table
+from shared.task.tables import CANDIDATES, GROUPS, QUERIES
 from training.mining.hard_negatives import pick_negatives
 
 MINE = {"lowest": 2, "highest": 6, "count": 3, "seed": "mine"}
@@ -14,12 +14,12 @@ def query(query_id, misconception_id, fold="train"):
 
 
 def table_of(*rows):
-    return pl.DataFrame(rows, schema=QUERIES, orient="row")
+    return pl.DataFrame(rows, schema=QUERIES.schema, orient="row")
 
 
 def ranking(query_id, ids):
     rows = [(query_id, id_, rank, 1 / rank) for rank, id_ in enumerate(ids, 1)]
-    return pl.DataFrame(rows, schema=CANDIDATES, orient="row")
+    return pl.DataFrame(rows, schema=CANDIDATES.schema, orient="row")
 
 
 def negatives(groups):
@@ -30,7 +30,7 @@ def test_the_window_is_cut_before_the_positive_is_dropped_as_flagembedding_does(
     # ranks [2, 6) from 0: 12, 13, 14, 15; the positive leaves three, and 16 does not come up in its place
     groups = pick_negatives(table_of(query("1_A", 13)), ranking("1_A", range(10, 20)), **MINE)
     assert negatives(groups) == [12, 14, 15]
-    check_table(groups, GROUPS, "groups")
+    GROUPS.check(groups, "groups")
 
 
 def test_a_positive_outside_the_window_is_still_the_positive_with_its_rank():
@@ -42,7 +42,7 @@ def test_a_positive_outside_the_window_is_still_the_positive_with_its_rank():
 def test_a_positive_that_was_not_retrieved_has_no_rank():
     groups = pick_negatives(table_of(query("1_A", 99)), ranking("1_A", range(10, 20)), **MINE)
     assert groups.filter("is_positive").select("misconception_id", "rank", "retrieval_score").row(0) == (99, None, None)
-    check_table(groups, GROUPS, "groups")
+    GROUPS.check(groups, "groups")
 
 
 def test_the_positive_is_dropped_by_its_id_and_another_id_with_its_words_is_a_negative(queries, misconceptions):
@@ -74,8 +74,9 @@ def test_the_same_input_gives_the_same_bytes_in_whatever_order_its_rows_are(tmp_
         "two": (table_of(*rows), candidates),
         "three": shuffled,
     }.items():
-        write_table(pick_negatives(*tables, **draw), tmp_path / name, GROUPS)
-    assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes() == (tmp_path / "three").read_bytes()
+        GROUPS.write(pick_negatives(*tables, **draw), tmp_path / name)
+    one, two, three = (GROUPS.path(tmp_path / name).read_bytes() for name in ("one", "two", "three"))
+    assert one == two == three
     assert not pick_negatives(*shuffled, **draw).equals(pick_negatives(*shuffled, **{**draw, "seed": "other"}))
 
 

@@ -62,7 +62,7 @@ def test_mined_queries_are_read_the_same_from_rows_in_any_order():
         ("1_A", 5, 2, 0.2, False),
         ("1_A", 4, 1, 0.3, True),
     ]
-    table = pl.DataFrame([*rows, ("1_A", 3, 9, 0.1, False)], schema=GROUPS, orient="row")
+    table = pl.DataFrame([*rows, ("1_A", 3, 9, 0.1, False)], schema=GROUPS.schema, orient="row")
     expected = [Mined("1_A", 4, (3, 5), {}), Mined("2_B", 7, (9,), {})]
     assert read_mined(table) == read_mined(table.reverse()) == expected
     taught = table.with_columns(teacher_score=pl.Series([1, 2, 3, 4, 5], dtype=pl.Float32))

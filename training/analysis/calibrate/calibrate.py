@@ -12,12 +12,11 @@ import numpy as np
 import polars as pl
 from rich.table import Table
 
-from inference.fusion.blend import PAIR
 from inference.fusion.calibration import Calibration, Fitted, describe_calibration, write_calibration
 from shared.artifacts.manifest import digest, read_manifest, write_manifest
 from shared.task.folds import seen_ids
 from shared.task.splits import DRAWS
-from shared.task.tables import CANDIDATES, MISCONCEPTIONS, POOLS, QUERIES, RANKED, read_table
+from shared.task.tables import CANDIDATES, MISCONCEPTIONS, PAIR, POOLS, QUERIES, RANKED
 from training.analysis.calibrate.choose import Chooser, Draws, grid, labelled_share, leave_one_out
 from training.analysis.calibrate.replay import Rows, join_rows, rows_of
 from training.analysis.report.terminal import open_console
@@ -66,8 +65,8 @@ def read_draws(iteration: Path) -> Draws:
         section = read_manifest(folder / "evaluate")["lineage"]["settings"]["evaluate"]
         if "extra" not in section:
             raise ValueError(f"{folder}/evaluate was made before there were extra candidates: evaluate it again")
-        queries = read_table(folder / "prepare" / "queries.parquet", QUERIES)
-        catalogue = read_table(folder / "prepare" / "misconceptions.parquet", MISCONCEPTIONS)["misconception_id"]
+        queries = QUERIES.read(folder / "prepare")
+        catalogue = MISCONCEPTIONS.read(folder / "prepare")["misconception_id"]
         labelled = tuple(queries["misconception_id"].drop_nulls().unique().sort())
         seen.append(len(seen_ids(queries)))
         common.append(
@@ -92,8 +91,8 @@ def read_draws(iteration: Path) -> Draws:
 def _read_rows(
     folder: Path, number: int, queries: pl.DataFrame, labelled: tuple[int, ...], kept: int
 ) -> dict[str, Rows]:
-    candidates = read_table(folder / "candidates.parquet", CANDIDATES)
-    scores = read_table(folder / "ranked.parquet", RANKED).select(*PAIR, "rerank_score")
+    candidates = CANDIDATES.read(folder)
+    scores = RANKED.read(folder).select(*PAIR, "rerank_score")
     ranked = candidates.join(scores, on=PAIR, how="left", maintain_order="left")
     whole = ranked.filter(pl.col("rank") <= kept)  # what was kept below that belongs to the other pool
     every = whole["misconception_id"].unique().to_list()

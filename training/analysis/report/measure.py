@@ -2,8 +2,8 @@
 
 import polars as pl
 
-from inference.fusion.blend import PAIR
 from shared.task.metrics import interval, resample_maps
+from shared.task.tables import PAIR
 
 POOL = "labelled"
 BINS = ((1, 1), (2, 2), (3, 3), (4, 5), (6, 10), (11, 25), (26, 100), (101, 200))  # ranks, both ends included

@@ -9,7 +9,7 @@ import polars as pl
 from shared.artifacts.manifest import read_manifest
 from shared.settings.load import read_settings
 from shared.settings.sections import Settings
-from shared.task.tables import MISCONCEPTIONS, QUERIES, RANKED, RANKS, read_table
+from shared.task.tables import MISCONCEPTIONS, QUERIES, RANKED, RANKS
 from training.analysis.report.terminal import read_metrics
 from training.analysis.runs import Scored, find_runs, pair_scores
 from training.pipeline.stages import STAGES
@@ -67,10 +67,10 @@ def read_finished(run: Path) -> Finished:
 def _read_evaluated(run: Path) -> Evaluated:
     return Evaluated(
         read_metrics(run),
-        read_table(run / "evaluate/ranks.parquet", RANKS),
-        read_table(run / "evaluate/ranked.parquet", RANKED),
-        read_table(run / "prepare/queries.parquet", QUERIES),
-        read_table(run / "prepare/misconceptions.parquet", MISCONCEPTIONS),
+        RANKS.read(run / "evaluate"),
+        RANKED.read(run / "evaluate"),
+        QUERIES.read(run / "prepare"),
+        MISCONCEPTIONS.read(run / "prepare"),
     )
 
 

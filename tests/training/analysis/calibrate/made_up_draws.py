@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 
 from shared.artifacts.manifest import digest, write_manifest
-from shared.task.tables import CANDIDATES, MISCONCEPTIONS, QUERIES, RANKED, write_table
+from shared.task.tables import CANDIDATES, MISCONCEPTIONS, QUERIES, RANKED
 
 CATALOGUE, LABELLED = 2587, 962  # as many ids as the competition's files have
 PAIRS_TRAINED = 576
@@ -43,9 +43,9 @@ def _write_prepare(run: Path, trained: np.ndarray, answers: np.ndarray) -> None:
         (f"{question}_{place}", question, "", "", "", "", "", int(id_), fold)
         for place, (question, id_, fold) in enumerate(rows)
     ]
-    write_table(pl.DataFrame(records, schema=QUERIES, orient="row"), run / "prepare" / "queries.parquet", QUERIES)
-    texts = pl.DataFrame([(id_, "") for id_ in range(CATALOGUE)], schema=MISCONCEPTIONS, orient="row")
-    write_table(texts, run / "prepare" / "misconceptions.parquet", MISCONCEPTIONS)
+    QUERIES.write(pl.DataFrame(records, schema=QUERIES.schema, orient="row"), run / "prepare")
+    texts = pl.DataFrame([(id_, "") for id_ in range(CATALOGUE)], schema=MISCONCEPTIONS.schema, orient="row")
+    MISCONCEPTIONS.write(texts, run / "prepare")
 
 
 def _write_evaluate(run: Path, retrieval: np.ndarray, rerank: np.ndarray, never: np.ndarray, settings: dict) -> None:
@@ -70,8 +70,8 @@ def _write_evaluate(run: Path, retrieval: np.ndarray, rerank: np.ndarray, never:
             "rerank_score": np.where(scored, rerank, np.nan)[row, id_].astype(np.float32),
         }
     ).with_columns(pl.col("rerank_score").fill_nan(None))
-    write_table(table, run / "evaluate" / "candidates.parquet", CANDIDATES)
-    write_table(table, run / "evaluate" / "ranked.parquet", RANKED)
+    CANDIDATES.write(table, run / "evaluate")
+    RANKED.write(table, run / "evaluate")
     section = {**settings, "unseen_weight": 0.75}
     write_manifest(run / "prepare", {})
     inputs = {str(run / "prepare"): digest(run / "prepare")}

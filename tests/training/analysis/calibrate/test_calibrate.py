@@ -38,7 +38,7 @@ def random_draw(seed):
     """Queries, candidates with scores (all reranked), and the ids that training rows carry: small, with many ties."""
     draw = np.random.default_rng(seed)
     rows = [(f"{number}_A", number // 2, *[""] * 5, int(draw.integers(0, 40)), "valid") for number in range(30)]
-    queries = pl.DataFrame(rows, schema=QUERIES, orient="row")
+    queries = pl.DataFrame(rows, schema=QUERIES.schema, orient="row")
     tables = []
     for query_id in queries["query_id"]:
         count = int(draw.integers(27, 40))
@@ -53,7 +53,7 @@ def random_draw(seed):
                     "rank": range(1, count + 1),
                     "retrieval_score": scores[order],
                 },
-                schema=CANDIDATES,
+                schema=CANDIDATES.schema,
             )
         )
     candidates = pl.concat(tables)

@@ -19,19 +19,19 @@ from training.analysis.report.measure import (
 
 def ranks_of(ranks, ranking="reranked", seen=lambda place: False):
     rows = [("labelled", ranking, f"{n}_A", n, 10, seen(n), rank) for n, rank in enumerate(ranks)]
-    return pl.DataFrame(rows, schema=RANKS, orient="row")
+    return pl.DataFrame(rows, schema=RANKS.schema, orient="row")
 
 
 def queries_of(subjects, answers=None):
     answers = answers or [10] * len(subjects)
     rows = [(f"{n}_A", n, "c", subject, "q", "r", "w", answers[n], "valid") for n, subject in enumerate(subjects)]
-    return pl.DataFrame(rows, schema=QUERIES, orient="row")
+    return pl.DataFrame(rows, schema=QUERIES.schema, orient="row")
 
 
 def ranked_of(scores, query_id="0_A"):
     """(misconception, score) in the order of retrieval."""
     rows = [(query_id, id_, rank, 1 / rank, score) for rank, (id_, score) in enumerate(scores, 1)]
-    return pl.DataFrame(rows, schema=RANKED, orient="row")
+    return pl.DataFrame(rows, schema=RANKED.schema, orient="row")
 
 
 def test_small_subjects_are_one_row_behind_the_others_which_stand_best_first():

@@ -98,7 +98,7 @@ KIND_NAMES = sorted(_kinds(random.Random(0)))
 # Where one stands: the file, and how its line is written there. Each file is one that would travel.
 HOSTS = {
     "inference/config.py": lambda secret: f"A = 1\n\n# {secret}\n",
-    "inference/machine/profiles.toml": lambda secret: f"[t4x2]\n# x\n# {secret}\n",
+    "inference/profiles.toml": lambda secret: f"[t4x2]\n# x\n# {secret}\n",
     "inference/windows.py": lambda secret: f"A = 1\r\n\r\n# {secret}\r\n",
     "shared/notes.py": lambda secret: f'"""Text.\n\n{secret}\n"""\n',
 }

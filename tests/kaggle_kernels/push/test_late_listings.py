@@ -96,14 +96,14 @@ def test_what_never_was_carried_out_is_sent_again_after_half_an_hour(server, pub
 @pytest.mark.parametrize("proxies", [{}, {"http": "http://127.0.0.1:1"}])  # nobody listens on port 1
 def test_a_write_that_found_no_connection_was_not_sent(proxies):
     with pytest.raises(Refused, match="Kaggle cannot be reached, so dataset x was not sent"):
-        calls.order("dataset x", lambda: requests.post("http://127.0.0.1:1/", proxies=proxies, timeout=5))
+        retries.write_once("dataset x", lambda: requests.post("http://127.0.0.1:1/", proxies=proxies, timeout=5))
 
 
 def test_a_write_into_a_connection_that_falls_silent_may_have_been_carried_out():
     with socket.create_server(("127.0.0.1", 0)) as silent:
         address = f"http://127.0.0.1:{silent.getsockname()[1]}/"
         with pytest.raises(Lost, match="no clear answer from Kaggle about dataset x"):
-            calls.order("dataset x", lambda: requests.post(address, proxies={"http": ""}, timeout=0.2))
+            retries.write_once("dataset x", lambda: requests.post(address, proxies={"http": ""}, timeout=0.2))
 
 
 @pytest.mark.parametrize("last", ["READY", "FAILED"])

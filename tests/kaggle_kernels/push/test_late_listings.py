@@ -11,7 +11,7 @@ import socket
 import pytest
 import requests
 
-from kaggle_kernels.api import retries as calls
+from kaggle_kernels.api import retries
 from kaggle_kernels.api.retries import Lost, Refused
 from tests.kaggle_kernels.bad_luck import STEPS, check_dataset, run_until_done
 from tests.kaggle_kernels.kaggle_checkout import failure

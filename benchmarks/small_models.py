@@ -1,4 +1,4 @@
-"""Runs iterations with small models on the competition's data, without DVC, and keeps what their stages reached.
+"""Runs iterations with small models on the competition's data, and keeps what their stages reached.
 
     python -m benchmarks.small_models splits COMPETITION OUT [section.key=value ...]
     python -m benchmarks.small_models decoder COMPETITION OUT [section.key=value ...]

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-PARTS = ("shared", "inference", "training", "kaggle_kernels", "datasets_meta", ".dvc/config", ".dvcignore")
+PARTS = ("shared", "inference", "training", "kaggle_kernels", "datasets_meta")
 SMALLEST = [  # two layers, one epoch, a decoder with an in-context example as embedder
     "embedder.base=models/smollm2-135m-2",
     "embedder.examples=1",
@@ -31,7 +31,7 @@ def copy_checkout(place: Path) -> Path:
     for part in PARTS:
         source, target = ROOT / part, place / part
         if source.is_dir():
-            shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__", "dvc.lock", "*.lock.json"))
+            shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__", "*.lock.json"))
         else:
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(source, target)

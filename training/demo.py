@@ -1,36 +1,69 @@
-"""The main job on generated questions: both iterations, then the very kernel that runs on Kaggle, then its score."""
+"""The whole job on generated questions: both iterations, then the very kernel that runs on Kaggle, then its score."""
 
+import json
 import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
-from training.pipeline import train as pipeline
+from shared.settings.load import RUNS
+from shared.task.competition import read_competition
+from shared.task.submission import read_labels, read_submission, score_submission
+from training.analysis.report.page import write_page
+from training.pipeline.chain import write_settings_of
+from training.pipeline.train import train
+from training.run_folder.names import Target
 from training.synthesis.malrules.generate import write_competition
 
 DATA, INPUTS, OUT = Path("data/demo"), Path("runs/demo/input"), Path("runs/demo/submission.csv")
 CODE = ("shared", "inference")  # what the code dataset holds
 KERNEL = Path("kaggle_kernels/submit/kernel.py")
+ITERATIONS = ("demo0", "demo1")
+FEWEST = 40  # questions: with fewer, a fold has no pair of some kind
 
 
-def demo(arguments: list[str]) -> int:
-    """Run the demo; `questions=N` makes less data, `section.key=value` goes to both iterations."""
-    questions = [argument for argument in arguments if argument.startswith("questions=")]
-    overrides = [argument for argument in arguments if argument not in questions]
-    count = questions[0].partition("=")[2] if questions else "240"
-    if not count.isdecimal() or int(count) < 40:
-        raise ValueError(f"questions={count}: say a number, at least 40")
-    write_competition(DATA, questions=int(count), test_questions=int(count) // 4)
-    for iteration in ("demo0", "demo1"):
-        if status := pipeline.train([f"iter={iteration}", *overrides]):
-            return status
-    if status := run_kernel(DATA, Path("runs/demo1/cv"), OUT):
+def demo(questions: int, overrides: tuple[str, ...]) -> int:
+    """Make so many questions, train both iterations with `overrides`, predict and score; the status of what failed."""
+    if questions < FEWEST:
+        raise ValueError(f"questions={questions}: say a number, at least {FEWEST}")
+    print(f"{questions} questions about school mathematics, with known wrong procedures, go to {DATA}/", flush=True)
+    write_competition(DATA, questions=questions, test_questions=questions // 4)
+    for iteration in ITERATIONS[:-1]:
+        write_settings_of(Target(iteration, overrides=overrides))
+    target = Target(ITERATIONS[-1], overrides=overrides)
+    if status := train(target):
         return status
-    pipeline.report(["iter=demo1"])
-    print(f"\nsubmission.csv is {OUT}; against the demo's hidden answers:", flush=True)
-    score = ["score", "--competition", str(DATA), "--submission", str(OUT), "--labels", str(DATA / "test_labels.csv")]
-    return subprocess.run([sys.executable, "-m", "inference", *score]).returncode
+    print(f"\nKaggle's offline kernel makes {OUT} with vLLM, as it would there:", flush=True)
+    if status := run_kernel(DATA, target.run, OUT):
+        return status
+    score, rows = _score()
+    print("\n".join(["", *summary([RUNS / name / target.split for name in ITERATIONS]), ""]))
+    print(f"The submission  {OUT}: {score:.4f} over {rows} hidden answers")
+    print(f"The report      {write_page(target.run)}, figures and the worst rows: open it in a browser")
+    print("What runs next  ./just plan iter=small1 on real data with one GPU, ./just plan iter=1 with a large one;")
+    print(
+        "                ./just data fetches the data with your Kaggle account, docs/quickstart.md goes on from there"
+    )
+    return 0
+
+
+def summary(runs: list[Path]) -> list[str]:
+    """What the models of evaluated `runs` learnt, beside what needs no training; a line each."""
+    metrics = [json.loads((run / "evaluate" / "metrics.json").read_text(encoding="utf-8"))["labelled"] for run in runs]
+    part = "weighted" if all("weighted" in figures["reranked"] for figures in metrics) else "all"
+    lines = [
+        f"What was learnt: MAP@25 of {metrics[0]['reranked']['all']['pairs']} wrong answers to questions held out "
+        "(1: the right misconception always comes first)",
+        f"  {metrics[0]['popularity'][part]['map@25']:.3f}  what is common, no text read",
+        f"  {metrics[0]['bm25'][part]['map@25']:.3f}  words in common (BM25)",
+        f"  {metrics[0]['untrained'][part]['map@25']:.3f}  the embedder before training",
+    ]
+    for run, figures in zip(runs, metrics, strict=True):
+        found, ordered = (figures[name][part]["map@25"] for name in ("retrieved", "reranked"))
+        lines.append(f"  {found:.3f}  {run.parent.name}: as the embedder finds them")
+        lines.append(f"  {ordered:.3f}  {run.parent.name}: as the reranker then orders them")
+    return lines
 
 
 def run_kernel(competition: Path, run: Path, out: Path) -> int:
@@ -44,3 +77,11 @@ def run_kernel(competition: Path, run: Path, out: Path) -> int:
     paths = {"MALRULE_INPUT": str(INPUTS.resolve()), "MALRULE_OUT": str(out.resolve()), "MALRULE_PROFILE": "cpu"}
     # -I: the checkout is not on the kernel's path, only what it finds among its inputs
     return subprocess.run([sys.executable, "-I", str(KERNEL)], env={**os.environ, **rerun, **paths}).returncode
+
+
+def _score() -> tuple[float, int]:
+    """(MAP@25 of the submission, the hidden answers that it is scored on)."""
+    data = read_competition(DATA, need_train=False)
+    labelled = read_labels(DATA / "test_labels.csv", data.test)
+    submission = read_submission(OUT, data.test, set(data.misconceptions["misconception_id"]))
+    return score_submission(submission, labelled), len(labelled)

@@ -7,20 +7,21 @@ from shared.settings.sections import Settings
 from training.pipeline.stages import Stage
 
 
-def inputs_of(stage: Stage, iteration: str, previous: str, split: str) -> list[Path]:
-    """The folders that `stage` reads, as paths from the repository's root."""
-    folders = []
+def inputs_of(stage: Stage, run: Path, settings: Settings) -> list[Path]:
+    """The folders that `stage` of `run` reads, as paths from the repository's root.
+
+    Raises ValueError as `averaged_folders` does.
+    """
+    previous, folders = settings.iteration.previous, []
     for need in stage.needs:
-        place, _, name = need.rpartition("/")
-        if place and not previous:
-            continue
-        first, _, second = name.partition("|")
-        name = second if second and not previous else first
-        folders.append(RUNS / (previous if place else iteration) / split / name)
-    return list(dict.fromkeys(folders))
+        if need.of_previous:
+            folders += [RUNS / previous / run.name / need.stage] if previous else []
+        else:
+            folders.append(run / (need.stage if previous or not need.in_first else need.in_first))
+    return list(dict.fromkeys([*folders, *averaged_folders(stage, run, settings)]))
 
 
-def averaged_folders(stage: Stage, settings: Settings, run: Path) -> list[Path]:
+def averaged_folders(stage: Stage, run: Path, settings: Settings) -> list[Path]:
     """The folders of other splits whose adapters a merging stage averages in.
 
     Raises ValueError outside of split full: an adapter of another split was trained on what this one holds out.

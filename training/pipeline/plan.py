@@ -1,56 +1,26 @@
-"""Says what a run would do and why, by what each finished stage remembers of its making; writes nothing."""
+"""Says what a run would do and why, by the judge that runs it; writes nothing."""
 
 from pathlib import Path
 
-from shared.artifacts.manifest import digest, read_manifest
-from shared.settings.load import RUNS
-from shared.settings.sections import Settings
-from training.pipeline.inputs import averaged_folders, inputs_of
-from training.pipeline.run_stage import competition_digest, is_whole, lasting
-from training.pipeline.stages import Stage, stages_of
+from training.pipeline.chain import check_inputs, resolve
+from training.pipeline.recipe import recipe_of
+from training.pipeline.stages import stages_of
+from training.run_folder.freshness import reasons_to_run
+from training.run_folder.names import Target
 
 
-def print_plan(chain: list[tuple[str, Settings]], split: str) -> None:
-    """Print a line for every stage of the iterations in `chain`: done, or run and the reasons."""
-    runs: set[Path] = set()
-    for iteration, settings in chain:
-        for stage in stages_of(split, settings.iteration.previous):
-            run = RUNS / iteration / split
-            reasons = reasons_to_run(stage, run, settings, runs)
+def plan(target: Target) -> int:
+    """Print a line for every stage of an iteration and of those before it: done, or run and the reasons."""
+    chain, ahead = resolve(target), set[Path]()
+    for run, settings in chain:
+        check_inputs(run, settings)
+    for run, settings in chain:
+        for stage in stages_of(run.name, settings.iteration.previous):
+            out = run / stage.name
+            reasons = reasons_to_run(out, recipe_of(stage, run, settings, ahead))
             if reasons:
-                runs.add(run / stage.name)
+                ahead.add(out)
                 if (run / f".{stage.name}.state").exists():
                     reasons.append("goes on from its checkpoint")
-            print(f"{'run ' if reasons else 'done'}  {run / stage.name}  {'; '.join(reasons)}".rstrip())
-
-
-def outdated(run: Path) -> str:
-    """Which folder that was evaluated in `run` has changed since, in a sentence; "" where none has (or it is gone)."""
-    inputs = read_manifest(run / "evaluate")["lineage"]["inputs"].items()
-    changed = (path for path, then in inputs if is_whole(Path(path)) and digest(Path(path)) != then)
-    return next((f"{run} was evaluated before {path} changed" for path in changed), "")
-
-
-def reasons_to_run(stage: Stage, run: Path, settings: Settings, runs: set[Path]) -> list[str]:
-    """Why `stage` of `run` is not up to date, [] if it is. `runs` are the stages that run before it."""
-    inputs = inputs_of(stage, run.parent.name, settings.iteration.previous, run.name)
-    inputs += averaged_folders(stage, settings, run)
-    ahead = [f"{folder} runs" for folder in inputs if folder in runs]
-    if not is_whole(run / stage.name):
-        return ["it has no output", *ahead]
-    made = read_manifest(run / stage.name)["lineage"]
-    now = {folder: digest(folder) for folder in inputs if folder not in runs and is_whole(folder)}
-    changed = [f"{folder} changed" for folder, value in now.items() if made["inputs"].get(str(folder)) != value]
-    if stage.name == "prepare" and made["inputs"].get("competition") != competition_digest(settings):
-        changed.append(f"{settings.prepare.competition} changed")
-    return [*_changed_settings(stage, settings, made["settings"]), *changed, *ahead]
-
-
-def _changed_settings(stage: Stage, settings: Settings, made: dict) -> list[str]:
-    reasons = []
-    for section in stage.sections:
-        now, before = (lasting(values[section]) or {} for values in (settings.model_dump(mode="json"), made))
-        for key in sorted(now.keys() | before.keys()):
-            if now.get(key) != before.get(key):
-                reasons.append(f"{section}.{key}: {before.get(key)} -> {now.get(key)}")
-    return reasons
+            print(f"{'run ' if reasons else 'done'}  {out}  {'; '.join(reasons)}".rstrip())
+    return 0

@@ -1,73 +1,51 @@
-"""Runs a stage as a user sees it: skips what is done, resumes what died, starts torchrun, publishes by one rename."""
+"""Runs a stage as a user sees it: skips what is up to date, resumes what died, publishes by one rename."""
 
-import ctypes
-import fcntl
-import hashlib
-import json
-import os
 import shutil
-import signal
-import subprocess
-import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
-from shared.artifacts.files import replacing
-from shared.artifacts.manifest import digest, read_manifest, write_manifest
+from shared.artifacts.manifest import read_manifest, write_manifest
 from shared.settings.load import read_settings
 from shared.settings.sections import Settings
-from training.pipeline.inputs import averaged_folders, inputs_of
+from training.launch.torchrun import launch_worker, processes_of
+from training.pipeline.attempt import note_attempt
+from training.pipeline.recipe import recipe_of
 from training.pipeline.stages import STAGES, Stage
+from training.run_folder.base_models import local_folder, weights_digest
 from training.run_folder.code_version import code_version
+from training.run_folder.freshness import Recipe, reasons_to_run
+from training.run_folder.lock import locked
 from training.run_folder.stage_context import StageContext
-
-TIED = "MALRULE_TIED"
-LOCK_SECONDS = 60  # an orphan of a killed run gets its signal at once and needs a moment to end
 
 
 def run_stage(name: str, run: Path) -> None:
     """Bring runs/ITERATION/SPLIT/`name` up to date. ValueError when an input is missing or the stage fails."""
     settings, stage = read_settings(run), STAGES[name]
-    if TIED in os.environ:  # started by `train`; a stage that a person started may outlive the shell
-        die_with_parent()
-    with _lock(run / f".{name}.lock") as lock:
-        fingerprint, inputs = _fingerprint(stage, run, settings)
+    with locked(run / f".{name}.lock") as lock:
+        recipe = recipe_of(stage, run, settings)
         out, work, state = run / name, run / f".{name}.partial", run / f".{name}.state"
-        if is_done(out, fingerprint):
+        if not reasons_to_run(out, recipe):
             shutil.rmtree(state, ignore_errors=True)
             print(f"{name}  up to date", flush=True)
             return
-        if not is_done(work, fingerprint):  # a kill may have come between its manifest and the rename below
-            print(f"{name}  {run}", flush=True)
-            _fill(stage, StageContext(settings, run, work, fingerprint), inputs, lock)
+        if reasons_to_run(work, recipe):  # else a kill came between its manifest and the rename below
+            print(f"{name}  {stage.meaning}", flush=True)
+            _fill(stage, StageContext(settings, run, work, recipe.fingerprint), recipe, lock)
         shutil.rmtree(out, ignore_errors=True)
         work.rename(out)
         shutil.rmtree(state, ignore_errors=True)
         print(f"{name}  {read_manifest(out)['lineage']['seconds']:.0f} s", flush=True)
 
 
-def is_whole(out: Path) -> bool:
-    """Whether `out` is a whole output: a manifest is written last."""
-    return (out / "manifest.json").is_file()
-
-
-def is_done(out: Path, fingerprint: str) -> bool:
-    """Whether `out` is a whole output of this fingerprint."""
-    return is_whole(out) and read_manifest(out)["lineage"].get("fingerprint") == fingerprint
-
-
 def work(name: str, run: Path, fingerprint: str) -> None:
     """Run the stage in a process that torchrun started."""
-    die_with_parent()
-    settings = read_settings(run)
-    if _fingerprint(STAGES[name], run, settings)[0] != fingerprint:
+    settings, stage = read_settings(run), STAGES[name]
+    if recipe_of(stage, run, settings).fingerprint != fingerprint:
         raise ValueError(f"{run}/settings.json or an input changed while {name} started: repeat the command")
-    _execute_here(STAGES[name], StageContext(settings, run, run / f".{name}.partial", fingerprint))
+    _execute_here(stage, StageContext(settings, run, run / f".{name}.partial", fingerprint))
 
 
-def _fill(stage: Stage, context: StageContext, inputs: dict[str, str], lock: int) -> None:
+def _fill(stage: Stage, context: StageContext, recipe: Recipe, lock: int) -> None:
     """Make the stage's output in `context.out`, its manifest last."""
     if not stage.trains:  # training resumes in its work folder, everything else starts anew
         shutil.rmtree(context.out, ignore_errors=True)
@@ -75,9 +53,8 @@ def _fill(stage: Stage, context: StageContext, inputs: dict[str, str], lock: int
     _check_machine(context.settings)
     base = _fetch_bases(stage, context.settings)
     version = code_version()  # now: a stage of hours goes on with the code that it started with
-    start, before = time.time(), _seconds_before(context, base) if stage.trains else 0.0
+    start, before = time.time(), note_attempt(context, base) if stage.trains else 0.0
     added = _execute(stage, context, lock)
-    values = context.settings.model_dump(mode="json")
     lineage = {
         "stage": stage.name,
         "iteration": context.run.parent.name,
@@ -85,8 +62,8 @@ def _fill(stage: Stage, context: StageContext, inputs: dict[str, str], lock: int
         "fingerprint": context.fingerprint,
         "seconds": round(before + time.time() - start, 1),
         **version,
-        "inputs": inputs,
-        "settings": {section: values[section] for section in stage.sections},
+        "inputs": recipe.inputs,
+        "settings": recipe.settings,
         **base,
         **added,
     }
@@ -94,24 +71,23 @@ def _fill(stage: Stage, context: StageContext, inputs: dict[str, str], lock: int
 
 
 def _execute(stage: Stage, context: StageContext, lock: int) -> dict:
-    processes = _processes(stage, context.settings)
-    if processes == 1:
-        _use_threads(context.settings)
-        return _execute_here(stage, context)
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
-    command += ["-m", "training", "worker", stage.name, str(context.run), context.fingerprint]
-    environment = {
-        **os.environ,
-        "OMP_NUM_THREADS": str(context.settings.machine.threads),
-        "TOKENIZERS_PARALLELISM": "false",
-    }
-    # torchrun keeps the lock too: if this process is killed, the next one waits until torchrun has ended its workers
-    done = subprocess.run(command, env=environment, pass_fds=(lock,), preexec_fn=die_with_parent)
-    if done.returncode:
-        raise ValueError(
-            f"{stage.name} failed in a process of torchrun (its message stands above); repeat the command to go on"
-        )
-    return {}
+    machine = context.settings.machine
+    section = getattr(context.settings, stage.name, None)
+    # training and stages with an hf engine take every GPU; vLLM and the others are one process
+    alone = not (stage.trains or getattr(section, "engine", "") == "hf")
+    processes = 1 if alone else processes_of(machine)
+    if processes > 1:
+        words = ["worker", stage.name, str(context.run), context.fingerprint]
+        if launch_worker(words, processes=processes, threads=machine.threads, lock=lock):
+            raise ValueError(
+                f"{stage.name} failed in a process of torchrun (its message stands above); repeat the command to go on"
+            )
+        return {}
+    if machine.device == "cpu":
+        import torch
+
+        torch.set_num_threads(machine.threads * max(machine.processes, 1))
+    return _execute_here(stage, context)
 
 
 def _execute_here(stage: Stage, context: StageContext) -> dict:
@@ -141,8 +117,6 @@ def _check_machine(settings: Settings) -> None:
 
 def _fetch_bases(stage: Stage, settings: Settings) -> dict[str, str]:
     """Bring the base models here before several processes ask for them; the digest of what is trained on goes along."""
-    from training.run_folder.base_models import local_folder, weights_digest
-
     lineage = {}
     for section in ("miner", "embedder", "reranker"):
         model = getattr(settings, section) if section in stage.sections else None
@@ -150,116 +124,3 @@ def _fetch_bases(stage: Stage, settings: Settings) -> dict[str, str]:
             folder = local_folder(model.base)
             lineage = {"base_sha256": weights_digest(folder)} if stage.trains else {}
     return lineage
-
-
-def _processes(stage: Stage, settings: Settings) -> int:
-    """Training and stages with an hf engine take every GPU; vLLM and the others are one process."""
-    section = getattr(settings, stage.name, None)
-    if not (stage.trains or getattr(section, "engine", "") == "hf"):
-        return 1
-    if settings.machine.processes:
-        return settings.machine.processes
-    import torch
-
-    return max(torch.cuda.device_count(), 1) if settings.machine.device == "cuda" else 1
-
-
-def _use_threads(settings: Settings) -> None:
-    if settings.machine.device == "cpu":
-        import torch
-
-        torch.set_num_threads(settings.machine.threads * max(settings.machine.processes, 1))
-
-
-def _fingerprint(stage: Stage, run: Path, settings: Settings) -> tuple[str, dict[str, str]]:
-    values = settings.model_dump(mode="json")
-    sections = {section: lasting(values[section]) for section in stage.sections}
-    inputs = {
-        str(folder): input_digest(folder)
-        for folder in (
-            *inputs_of(stage, run.parent.name, settings.iteration.previous, run.name),
-            *averaged_folders(stage, settings, run),
-        )
-    }
-    if stage.name == "prepare":
-        inputs["competition"] = competition_digest(settings)
-    text = json.dumps([stage.name, run.name, sections, inputs], sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest(), inputs
-
-
-def lasting(section: dict | None) -> dict | None:
-    """The section without what changes no result: how often to save, how much to compute at once."""
-    passing = {"checkpoint_seconds", "recompute", "competition"}
-    return section and {key: value for key, value in section.items() if key not in passing}
-
-
-def input_digest(folder: Path) -> str:
-    """The digest of a stage's output. Raises ValueError where it is not there."""
-    if not is_whole(folder):
-        raise ValueError(
-            f"{folder} is not there yet: python -m training {folder.name} {folder.parent}, "
-            "or `just train`, which runs all in order"
-        )
-    return digest(folder)
-
-
-def competition_digest(settings: Settings) -> str:
-    """SHA-256 over the competition's files. Raises ValueError where one is missing."""
-    folder, total = Path(settings.prepare.competition), hashlib.sha256()
-    for name in ("train.csv", "test.csv", "misconception_mapping.csv"):
-        if not (folder / name).is_file():
-            raise ValueError(
-                f"{folder / name} does not exist: `just data` downloads the competition, "
-                "prepare.competition=DIR names another folder"
-            )
-        total.update(hashlib.sha256((folder / name).read_bytes()).digest())
-    return total.hexdigest()
-
-
-def _seconds_before(context: StageContext, base: dict[str, str]) -> float:
-    """Seconds that earlier, killed attempts at this output spent until their last checkpoint; notes this attempt.
-
-    Raises ValueError where their base had other weights: a checkpoint holds adapters alone.
-    """
-    state, now, before = context.out.with_suffix(".state"), time.time(), 0.0
-    note, progress = state / "attempt.json", state / "checkpoint" / "progress.json"
-    if note.is_file() and progress.is_file():
-        last = json.loads(note.read_text())
-        if last["fingerprint"] == context.fingerprint:
-            if last.get("base", base) != base:
-                raise ValueError(
-                    f"the base model's weights are others than when this training began: put the old ones back, or "
-                    f"delete {state} to begin anew"
-                )
-            before = last["before"] + max(progress.stat().st_mtime - last["start"], 0.0)
-    state.mkdir(parents=True, exist_ok=True)
-    with replacing(note) as partial:
-        partial.write_text(
-            json.dumps({"fingerprint": context.fingerprint, "start": now, "before": before, "base": base})
-        )
-    return before
-
-
-@contextmanager
-def _lock(path: Path) -> Iterator[int]:
-    """Hold `path` while a stage runs; the system lets go of it when this process dies, however it dies."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w") as file:
-        deadline = time.monotonic() + LOCK_SECONDS
-        while True:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() > deadline:
-                    raise ValueError(
-                        f"{path} is held: another process runs this stage; wait for it or stop it"
-                    ) from None
-                time.sleep(0.5)
-        yield file.fileno()
-
-
-def die_with_parent() -> None:
-    """On Linux: get SIGTERM when the process that started this one dies, so that a killed run leaves no orphan."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # 1: PR_SET_PDEATHSIG

@@ -1,147 +1,30 @@
-"""Runs one stage of a run folder: reads what earlier stages wrote there, writes its own folder whole or not at all.
+"""Declares the stages: what each is for, what it reads, which settings decide it, and how it is run."""
 
-Section of the settings = stage = function here = folder of its output.
-"""
-
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
-import polars as pl
-
-from shared.settings.sections import Embedder
-from shared.task.splits import DRAWS, fold_seed, holds_out
-from shared.task.tables import CANDIDATES, GROUPS, MISCONCEPTIONS, QUERIES, RANKED, RANKS, TAUGHT
+from shared.task.splits import holds_out
+from training.pipeline import functions
 from training.run_folder.stage_context import StageContext
 
 
-def prepare(context: StageContext) -> None:
-    """Competition CSVs -> queries with their folds, misconceptions."""
-    from shared.task.competition import read_competition
-    from shared.task.folds import hold_out_misconceptions, hold_out_questions
+@dataclass(frozen=True)
+class Need:
+    """A folder that a stage reads: that of `stage`, in the same run or in that of the previous iteration."""
 
-    data = read_competition(Path(context.settings.prepare.competition))
-    queries = data.train
-    section, split = context.settings.prepare, context.run.name
-    how = {"share": section.held_out, "seed": fold_seed(section.seed, split), "similar": section.similar}
-    if split in DRAWS:
-        queries = hold_out_misconceptions(queries, data.misconceptions, **how)
-    elif holds_out(split):
-        queries = hold_out_questions(queries, **how)
-    context.write(queries, QUERIES)
-    context.write(data.misconceptions, MISCONCEPTIONS)
-    labelled = queries.drop_nulls("misconception_id")
-    print(
-        ", ".join(f"{count} {fold} pairs" for fold, count in labelled.group_by("fold").len().sort("fold").iter_rows())
-    )
-
-
-def mine_for_embedder(context: StageContext) -> None:
-    """The first miner, or the previous iteration's embedder -> candidates of every labelled query, groups."""
-    from shared.artifacts.card import read_embedder_card
-    from training.run_folder.base_models import local_folder
-
-    if context.settings.miner is None:
-        folder = context.previous("merge_embedder")
-        _mine(context, context.settings.mine_for_embedder, folder, read_embedder_card(folder))
-    else:
-        _mine(
-            context,
-            context.settings.mine_for_embedder,
-            local_folder(context.settings.miner.base),
-            _new_card(context, context.settings.miner),
-        )
-
-
-def teach_embedder(context: StageContext) -> None:
-    """The previous iteration's reranker -> a teacher score for every row of the embedder's groups."""
-    _teach(context, "mine_for_embedder", context.settings.teach_embedder.engine)
-
-
-def train_embedder(context: StageContext) -> None:
-    """Groups, with teacher scores or without -> an adapter for every epoch, the card of the prompts, metrics."""
-    from training.trainer.train import train_embedder as run
-
-    run(context, _groups(context, "embedder"), _new_card(context, context.settings.embedder, all_examples=True))
-
-
-def merge_embedder(context: StageContext) -> dict:
-    """An epoch's adapter and the base -> the embedder that serves. Returns its lineage."""
-    from training.trainer.train import merge_embedder as run
-
-    return run(context, _new_card(context, context.settings.embedder))
-
-
-def mine_for_reranker(context: StageContext) -> None:
-    """This iteration's embedder -> candidates of every labelled query, groups."""
-    from shared.artifacts.card import read_embedder_card
-
-    folder = context.run / "merge_embedder"
-    _mine(context, context.settings.mine_for_reranker, folder, read_embedder_card(folder))
-
-
-def teach_reranker(context: StageContext) -> None:
-    """The previous iteration's reranker -> a teacher score for every row of the reranker's groups."""
-    _teach(context, "mine_for_reranker", context.settings.teach_reranker.engine)
-
-
-def audit(context: StageContext) -> None:
-    """Everything that training reads or has made -> audit.json; fails where validation data is in it."""
-    from training.evaluation.leak_audit import audit as run
-
-    run(context)
-
-
-def train_reranker(context: StageContext) -> None:
-    """Groups, with teacher scores or without -> an adapter for every epoch, the card of the prompts, metrics."""
-    from training.trainer.train import train_reranker as run
-
-    run(context, _groups(context, "reranker"), context.read(CANDIDATES, "mine_for_reranker"))
-
-
-def merge_reranker(context: StageContext) -> dict:
-    """An epoch's adapter and the base -> the reranker that serves. Returns its lineage."""
-    from training.trainer.train import merge_reranker as run
-
-    return run(context)
-
-
-def evaluate(context: StageContext) -> None:
-    """Both merged models, as they serve, and the baselines -> candidates, ranked, ranks, metrics."""
-    from inference.engines.distributed import rank
-    from training.evaluation.evaluate import evaluate as run
-
-    made = run(context)
-    if rank() == 0:
-        context.write(made.candidates, CANDIDATES)
-        context.write(made.ranked, RANKED)
-        context.write(made.ranks, RANKS)
-        (context.out / "metrics.json").write_text(json.dumps(made.metrics, indent=1) + "\n")
-
-
-def quantize_embedder(context: StageContext) -> dict:
-    """The merged embedder -> one in 4 or 8 bits, with its loss on held-out data. Returns its lineage."""
-    from training.export.quantize import quantize
-
-    return quantize(context, "embedder")
-
-
-def quantize_reranker(context: StageContext) -> dict:
-    """The merged reranker -> one in 4 or 8 bits, with its loss on held-out data. Returns its lineage."""
-    from training.export.quantize import quantize
-
-    return quantize(context, "reranker")
+    stage: str
+    of_previous: bool = False  # of the previous iteration's run; a first iteration has none and does without
+    in_first: str = ""  # what a first iteration reads in its place
 
 
 @dataclass(frozen=True)
 class Stage:
-    """A stage: its function, the sections of the settings it reads, the folders it reads, and how it is run."""
+    """A stage. What its function returns is added to the lineage in the output's manifest."""
 
-    run: Callable[[StageContext], dict | None]  # what it returns is added to the lineage in the output's manifest
-    sections: tuple[str, ...]
-    # stages of this run; "previous/STAGE" of the previous iteration's; "A|B": A, in a first iteration B
-    needs: tuple[str, ...]
+    run: Callable[[StageContext], dict | None]
+    meaning: str  # what it does, for people: the rest of a sentence that begins with its name
+    sections: tuple[str, ...]  # of the settings
+    needs: tuple[Need, ...]
     trains: bool = False  # on every GPU, and from the last checkpoint on after a kill
     taught: bool = False  # only with a previous iteration
     asked_for: bool = False  # only when somebody asks for it
@@ -151,58 +34,104 @@ class Stage:
         return self.run.__name__
 
 
+PREPARE = Need("prepare")
+EMBEDDER_GROUPS = Need("teach_embedder", in_first="mine_for_embedder")
+RERANKER_GROUPS = Need("teach_reranker", in_first="mine_for_reranker")
+TEACHER = Need("merge_reranker", of_previous=True)
+
 STAGES = {
     stage.name: stage
     for stage in (
-        Stage(prepare, ("prepare",), ()),
-        Stage(mine_for_embedder, ("miner", "mine_for_embedder"), ("prepare", "previous/merge_embedder")),
         Stage(
-            teach_embedder,
-            ("teach_embedder",),
-            ("prepare", "mine_for_embedder", "previous/merge_reranker"),
+            functions.prepare,
+            "reads the task's files and holds questions out for validation",
+            sections=("prepare",),
+            needs=(),
+        ),
+        Stage(
+            functions.mine_for_embedder,
+            "finds the misconceptions that look right and are wrong, with the embedder so far",
+            sections=("miner", "mine_for_embedder"),
+            needs=(PREPARE, Need("merge_embedder", of_previous=True)),
+        ),
+        Stage(
+            functions.teach_embedder,
+            "has the last reranker score what was mined for the embedder",
+            sections=("teach_embedder",),
+            needs=(PREPARE, Need("mine_for_embedder"), TEACHER),
             taught=True,
         ),
         Stage(
-            train_embedder, ("embedder", "train_embedder"), ("prepare", "teach_embedder|mine_for_embedder"), trains=True
+            functions.train_embedder,
+            "trains the embedder to put a query beside its misconception",
+            sections=("embedder", "train_embedder"),
+            needs=(PREPARE, EMBEDDER_GROUPS),
+            trains=True,
         ),
-        Stage(merge_embedder, ("embedder", "merge_embedder"), ("prepare", "train_embedder")),
-        Stage(mine_for_reranker, ("mine_for_reranker",), ("prepare", "merge_embedder")),
         Stage(
-            teach_reranker,
-            ("teach_reranker",),
-            ("prepare", "mine_for_reranker", "previous/merge_reranker"),
+            functions.merge_embedder,
+            "makes one model of the embedder's base and adapter, and proves it",
+            sections=("embedder", "merge_embedder"),
+            needs=(PREPARE, Need("train_embedder")),
+        ),
+        Stage(
+            functions.mine_for_reranker,
+            "finds what the new embedder still mistakes",
+            sections=("mine_for_reranker",),
+            needs=(PREPARE, Need("merge_embedder")),
+        ),
+        Stage(
+            functions.teach_reranker,
+            "has the last reranker score what was mined for the reranker",
+            sections=("teach_reranker",),
+            needs=(PREPARE, Need("mine_for_reranker"), TEACHER),
             taught=True,
         ),
         Stage(
-            audit,
-            ("prepare", "mine_for_embedder", "mine_for_reranker"),
-            (
-                "prepare",
-                "mine_for_embedder",
-                "teach_embedder|mine_for_embedder",
-                "train_embedder",
-                "merge_embedder",
-                "mine_for_reranker",
-                "teach_reranker|mine_for_reranker",
+            functions.audit,
+            "looks for validation data in everything that training reads",
+            sections=("prepare", "mine_for_embedder", "mine_for_reranker"),
+            needs=(
+                PREPARE,
+                Need("mine_for_embedder"),
+                EMBEDDER_GROUPS,
+                Need("train_embedder"),
+                Need("merge_embedder"),
+                Need("mine_for_reranker"),
+                RERANKER_GROUPS,
             ),
         ),
         Stage(
-            train_reranker,
-            ("reranker", "train_reranker"),
-            ("prepare", "mine_for_reranker", "teach_reranker|mine_for_reranker", "audit"),
+            functions.train_reranker,
+            'trains the reranker to answer "Yes" to the right misconception',
+            sections=("reranker", "train_reranker"),
+            needs=(PREPARE, Need("mine_for_reranker"), RERANKER_GROUPS, Need("audit")),
             trains=True,
         ),
-        Stage(merge_reranker, ("reranker", "merge_reranker"), ("train_reranker",)),
         Stage(
-            evaluate,
-            ("miner", "embedder", "evaluate"),  # the first two for the embedder's base, untrained
-            ("prepare", "mine_for_embedder", "merge_embedder", "merge_reranker"),
+            functions.merge_reranker,
+            "makes one model of the reranker's base and adapter, and proves it",
+            sections=("reranker", "merge_reranker"),
+            needs=(Need("train_reranker"),),
         ),
-        Stage(quantize_embedder, ("evaluate", "quantize"), ("prepare", "merge_embedder"), asked_for=True),
         Stage(
-            quantize_reranker,
-            ("evaluate", "quantize"),
-            ("prepare", "mine_for_reranker", "merge_reranker"),
+            functions.evaluate,
+            "measures both models on the questions that were held out",
+            sections=("miner", "embedder", "evaluate"),  # the first two for the embedder's base, untrained
+            needs=(PREPARE, Need("mine_for_embedder"), Need("merge_embedder"), Need("merge_reranker")),
+        ),
+        Stage(
+            functions.quantize_embedder,
+            "makes the embedder small enough for a smaller GPU, and measures what that loses",
+            sections=("evaluate", "quantize"),
+            needs=(PREPARE, Need("merge_embedder")),
+            asked_for=True,
+        ),
+        Stage(
+            functions.quantize_reranker,
+            "makes the reranker small enough for a smaller GPU, and measures what that loses",
+            sections=("evaluate", "quantize"),
+            needs=(PREPARE, Need("mine_for_reranker"), Need("merge_reranker")),
             asked_for=True,
         ),
     )
@@ -216,70 +145,3 @@ def stages_of(split: str, previous: str) -> list[Stage]:
         for stage in STAGES.values()
         if not stage.asked_for and (previous or not stage.taught) and (holds_out(split) or stage.name != "evaluate")
     ]
-
-
-def _mine(context: StageContext, settings, folder: Path, card) -> None:
-    from inference.engines.distributed import rank
-    from inference.machine.profiles import load_profile
-    from inference.retrieval.retrieve import restrict, retrieve
-    from shared.task.folds import seen_ids
-    from training.mining.hard_negatives import pick_negatives
-
-    queries, misconceptions = context.texts()
-    labelled = queries.drop_nulls("misconception_id")
-    profile = load_profile(context.settings.machine.profile)
-    found = retrieve(
-        labelled, misconceptions, folder, card, engine=settings.engine, profile=profile, k=len(misconceptions)
-    )
-    if rank() == 0:
-        negatives = seen_ids(queries) if settings.negatives == "seen" else misconceptions["misconception_id"]
-        groups = pick_negatives(
-            labelled,
-            restrict(found, negatives, settings.highest),
-            lowest=settings.lowest,
-            highest=settings.highest,
-            count=settings.count,
-            seed=settings.seed,
-        )
-        context.write(found.filter(pl.col("rank") <= settings.kept), CANDIDATES)
-        context.write(groups, GROUPS)
-        print(f"{len(labelled)} queries, {len(groups)} rows in groups")
-
-
-def _teach(context: StageContext, mined: str, engine) -> None:
-    from inference.engines.distributed import rank
-    from inference.machine.profiles import load_profile
-    from training.mining.teacher_scores import teach
-
-    queries, misconceptions = context.texts()
-    groups = context.read(GROUPS, mined)
-    profile = load_profile(context.settings.machine.profile)
-    taught = teach(queries, misconceptions, groups, context.previous("merge_reranker"), engine=engine, profile=profile)
-    if rank() == 0:
-        context.write(taught, TAUGHT)
-
-
-def _groups(context: StageContext, model: str) -> pl.DataFrame:
-    if context.settings.iteration.previous:
-        return context.read(TAUGHT, f"teach_{model}")
-    return context.read(GROUPS, f"mine_for_{model}")
-
-
-def _new_card(context: StageContext, model: Embedder, *, all_examples: bool = False):
-    from shared.artifacts.card import EmbedderCard
-    from shared.prompts.embedder import EmbedderPrompt
-    from training.trainer.batches import draw_examples
-
-    prompt = EmbedderPrompt(
-        model.task,
-        model.query_tokens,
-        model.passage_tokens,
-        model.example_query_tokens,
-        model.example_passage_tokens,
-        model.end_token,
-    )
-    if not model.task:
-        return EmbedderCard(model.pooling, prompt)
-    examples = draw_examples(*context.texts(), model.seed)
-    # 32: a query skips those of its own question and misconception, and never has to skip so many
-    return EmbedderCard(model.pooling, prompt, tuple(examples if all_examples else examples[:32]), model.examples)

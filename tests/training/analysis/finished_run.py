@@ -61,7 +61,7 @@ def finish_run(
             "dirty": number > 6,
             "code": "c0de" * 16,
             "fingerprint": f"{number:x}" * 64,
-            "inputs": {str(path): _digest(path) for path in inputs_of(stage, iteration, "", split)},
+            "inputs": {str(path): _digest(path) for path in inputs_of(stage, RUNS / iteration / split, settings)},
             "settings": {section: values[section] for section in stage.sections},
         }
         trained, _, model = stage.name.partition("_")

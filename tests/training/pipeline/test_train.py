@@ -1,20 +1,17 @@
 """Guards the command line: what a person types reaches the right settings, and what is wrong is one sentence."""
 
 import json
-import subprocess
-import time
 from pathlib import Path
 
 import pytest
+from training.cli import main
 
-from shared.artifacts.manifest import digest, write_manifest
+from shared.artifacts.manifest import write_manifest
 from shared.settings.load import ITERATIONS, load_settings
-from training.__main__ import main
 from training.pipeline.inputs import inputs_of
-from training.pipeline.plan import reasons_to_run
-from training.pipeline.run_stage import is_done
+from training.pipeline.recipe import recipe_of
 from training.pipeline.stages import STAGES, stages_of
-from training.pipeline.train import _forget_killed_runs, render_dvc
+from training.run_folder.freshness import reasons_to_run
 from training.synthesis.malrules.generate import write_competition
 
 ROOT = Path(__file__).parents[3]
@@ -30,11 +27,6 @@ def place(tmp_path, monkeypatch) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize("params", sorted(ITERATIONS.glob("*/params.toml")), ids=lambda path: path.parent.name)
-def test_every_committed_dvc_yaml_is_what_the_stages_say(params):
-    assert params.with_name("dvc.yaml").read_text() == render_dvc(params.parent.name)
-
-
 def test_an_iteration_without_previous_has_no_teacher_a_full_one_no_evaluation_and_none_quantises_unasked():
     names, asked_for = [stage.name for stage in stages_of("full", "")], ["quantize_embedder", "quantize_reranker"]
     left_out = ("teach", "evaluate", "quantize")
@@ -42,11 +34,12 @@ def test_an_iteration_without_previous_has_no_teacher_a_full_one_no_evaluation_a
     assert [stage.name for stage in stages_of("cv", "iter0")] + asked_for == list(STAGES)
 
 
-def test_training_reads_the_teachers_scores_where_there_is_a_teacher():
-    stage = STAGES["train_reranker"]
-    assert Path("runs/iter0/cv/mine_for_reranker") in inputs_of(stage, "iter0", "", "cv")
-    assert Path("runs/iter1/cv/teach_reranker") in inputs_of(stage, "iter1", "iter0", "cv")
-    assert Path("runs/iter0/cv/merge_reranker") in inputs_of(STAGES["teach_reranker"], "iter1", "iter0", "cv")
+def test_training_reads_the_teachers_scores_where_there_is_a_teacher(place):
+    first, later = load_settings("demo0"), load_settings("demo1")
+    before, run = Path("runs/demo0/cv"), Path("runs/demo1/cv")
+    assert before / "mine_for_reranker" in inputs_of(STAGES["train_reranker"], before, first)
+    assert run / "teach_reranker" in inputs_of(STAGES["train_reranker"], run, later)
+    assert before / "merge_reranker" in inputs_of(STAGES["teach_reranker"], run, later)
 
 
 def test_settings_go_to_the_iteration_and_what_is_said_of_data_and_machine_to_those_before_it_too(place):
@@ -71,19 +64,38 @@ def test_a_plan_writes_nothing_and_gives_reasons(place, capsys):
     assert len(lines) == 20 and not (place / "runs").exists()
 
 
-def test_a_changed_setting_is_named_and_what_changes_no_result_is_not_a_reason(place):
-    run, stage = place / "runs/demo0/cv", STAGES["prepare"]
-    before = load_settings("demo0")
-    (run / "prepare").mkdir(parents=True)
-    (run / "prepare/x").write_text("x")
-    made = {"prepare": before.model_dump(mode="json")["prepare"]}
-    from training.pipeline.run_stage import competition_digest
+def finish(stage, run, settings):
+    """The output of a stage as run_stage leaves it, with something else inside."""
+    recipe = recipe_of(stage, run, settings)
+    (run / stage.name).mkdir(parents=True, exist_ok=True)
+    (run / stage.name / "x").write_text("1", encoding="utf-8")
+    lineage = {"fingerprint": recipe.fingerprint, "inputs": recipe.inputs, "settings": recipe.settings}
+    write_manifest(run / stage.name, lineage)
 
-    write_manifest(run / "prepare", {"settings": made, "inputs": {"competition": competition_digest(before)}})
-    assert reasons_to_run(stage, run, before, set()) == []
+
+def test_what_plan_calls_done_is_what_train_skips(place, capsys):
+    settings, run = load_settings("demo0"), Path("runs/demo0/cv")
+    for stage in stages_of("cv", ""):
+        finish(stage, run, settings)
+    assert main(["plan", "iter=demo0"]) == 0
+    assert all(line.startswith("done  ") for line in capsys.readouterr().out.splitlines())
+    assert main(["train", "iter=demo0"]) == 0
+    assert capsys.readouterr().out == "\nruns/demo0/cv is up to date: 9 of 9 stages were\n"
+    assert main(["plan", "iter=demo0", "evaluate.depth=5"]) == 0
+    todo = [line for line in capsys.readouterr().out.splitlines() if line.startswith("run")]
+    assert todo == ["run   runs/demo0/cv/evaluate  evaluate.depth: 10 -> 5"]
+
+
+def test_a_changed_setting_is_named_and_what_changes_no_result_is_not_a_reason(place):
+    run, stage = Path("runs/demo0/cv"), STAGES["prepare"]
+    before = load_settings("demo0")
+    finish(stage, run, before)
+    assert reasons_to_run(run / "prepare", recipe_of(stage, run, before)) == []
     other = load_settings("demo0", ["prepare.held_out=0.5"])
-    assert reasons_to_run(stage, run, other, set()) == ["prepare.held_out: 0.25 -> 0.5"]
-    assert not is_done(run / "prepare", "0")
+    assert reasons_to_run(run / "prepare", recipe_of(stage, run, other)) == ["prepare.held_out: 0.25 -> 0.5"]
+    (place / "data/moved").symlink_to(place / "data/demo")
+    moved = load_settings("demo0", ["prepare.competition=data/moved"])  # the same files, in another place
+    assert reasons_to_run(run / "prepare", recipe_of(stage, run, moved)) == []
 
 
 @pytest.mark.parametrize(
@@ -134,27 +146,19 @@ def test_adapters_are_averaged_in_split_full_only_and_make_the_merge_run_again(p
     assert "merge_reranker.average.0: Input should be" in capsys.readouterr().err
     trained, settings = place / "runs/demo0/cv2/train_reranker", load_settings("demo0", [average])
     trained.mkdir(parents=True)
-    (trained / "x").write_text("1")
+    (trained / "x").write_text("1", encoding="utf-8")
     write_manifest(trained, {})
     assert main(["settings", "iter=demo0", "split=full", average]) == 0
-    first = (place / "runs/demo0/full/averaged.json").read_text()
-    assert list(json.loads(first)) == ["runs/demo0/cv2/train_reranker"]
     stage, run = STAGES["merge_reranker"], Path("runs/demo0/full")
     (run / "train_reranker").mkdir()
-    for folder in (run / "train_reranker", run / "merge_reranker"):
-        folder.mkdir(exist_ok=True)
-        (folder / "x").write_text("1")
+    (run / "train_reranker/x").write_text("1", encoding="utf-8")
     write_manifest(run / "train_reranker", {})
-    values = settings.model_dump(mode="json")
-    inputs = {str(folder): digest(folder) for folder in (run / "train_reranker", Path("runs/demo0/cv2/train_reranker"))}
-    lineage = {"inputs": inputs, "settings": {name: values[name] for name in stage.sections}}
-    write_manifest(run / "merge_reranker", lineage)
-    assert reasons_to_run(stage, run, settings, set()) == []
-    (trained / "x").write_text("2")
+    finish(stage, run, settings)
+    assert reasons_to_run(run / "merge_reranker", recipe_of(stage, run, settings)) == []
+    (trained / "x").write_text("2", encoding="utf-8")
     write_manifest(trained, {})
-    assert reasons_to_run(stage, run, settings, set()) == ["runs/demo0/cv2/train_reranker changed"]
-    assert main(["settings", "iter=demo0", "split=full", average]) == 0
-    assert (place / "runs/demo0/full/averaged.json").read_text() != first  # which DVC watches
+    reasons = reasons_to_run(run / "merge_reranker", recipe_of(stage, run, settings))
+    assert reasons == ["runs/demo0/cv2/train_reranker changed"]
 
 
 def test_clean_deletes_a_stage_or_a_run_and_nothing_else(place):
@@ -170,13 +174,3 @@ def test_clean_deletes_a_stage_or_a_run_and_nothing_else(place):
 def test_check_data_counts_the_rows_of_every_file(place, capsys):
     assert main(["check-data", "path=data/demo"]) == 0
     assert "data/demo/train.csv  40 rows, nothing wrong" in capsys.readouterr().out
-
-
-def test_a_killed_run_is_forgotten_also_before_it_is_reaped(tmp_path):
-    lock, dead = tmp_path / "rwlock", subprocess.Popen(["true"])
-    while Path("/proc", str(dead.pid), "stat").read_text().split()[2] != "Z":
-        time.sleep(0.01)
-    lock.write_text(json.dumps({"runs/x": {"write": {"pid": dead.pid, "cmd": "dvc"}}}))
-    _forget_killed_runs(lock)
-    assert not lock.exists()
-    dead.wait()

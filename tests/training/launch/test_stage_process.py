@@ -1,0 +1,65 @@
+"""Guards stage_process.py: a stage's exit status comes back, and no stage outlives the command that asked for it."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from training.launch.stage_process import run_in_process
+
+ROOT = Path(__file__).parents[3]
+# A stage that says its process and then sleeps, asked for by a command that is killed.
+COMMAND = """
+import sys, time
+from pathlib import Path
+import training.launch.stage_process as launch
+
+def sleep(name, run):
+    import threading
+    threading.Thread(target=launch._end_with_parent, daemon=True).start()
+    import os
+    Path("pid.part").write_text(str(os.getpid()))
+    Path("pid.part").rename("pid")
+    time.sleep(60)
+
+launch.MODULES, launch._run = [], sleep
+if __name__ == "__main__":
+    launch.run_in_process("x", Path("runs/x/cv"))
+"""
+
+
+def test_what_a_stage_refuses_is_one_sentence_and_status_2(tmp_path, monkeypatch, capfd):
+    monkeypatch.chdir(tmp_path)
+    assert run_in_process("prepare", Path("runs/demo0/cv")) == 2
+    said = capfd.readouterr().err
+    assert said.startswith("error: runs/demo0/cv/settings.json does not exist: ") and len(said.splitlines()) == 1
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
+def test_a_stage_ends_with_the_command_that_asked_for_it(tmp_path, how):
+    (tmp_path / "command.py").write_text(COMMAND, encoding="utf-8")
+    command = subprocess.Popen(
+        [sys.executable, "command.py"], cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)}
+    )
+    pid = _within(60, lambda: (tmp_path / "pid").is_file()) and int((tmp_path / "pid").read_text(encoding="utf-8"))
+    command.send_signal(how)
+    command.wait()
+    assert _within(20, lambda: not _runs(pid))
+
+
+def _within(seconds: float, holds) -> bool:
+    deadline = time.monotonic() + seconds
+    while not holds() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return holds()
+
+
+def _runs(pid: int) -> bool:
+    try:
+        return Path("/proc", str(pid), "stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False

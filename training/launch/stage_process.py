@@ -1,0 +1,45 @@
+"""Runs each stage in a process of its own, which gives back all the memory that it took.
+
+The processes are forked from one server that has imported torch, transformers and peft and nothing else has happened
+in: a stage starts at once, and what one leaves behind in a library cannot disturb the next.
+"""
+
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+from pathlib import Path
+
+MODULES = ["torch", "transformers", "peft", "training.pipeline.run_stage"]
+
+
+def run_in_process(name: str, run: Path) -> int:
+    """Bring the stage `name` of `run` up to date; its exit status, 0 where it is done."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(MODULES)
+    process = context.Process(target=_run, args=(name, run))
+    process.start()
+    process.join()
+    return process.exitcode or 0
+
+
+def _run(name: str, run: Path) -> None:
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    from training.pipeline.run_stage import run_stage
+
+    try:
+        run_stage(name, run)
+    except ValueError as error:
+        print(f"error: {error}", file=sys.stderr, flush=True)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        sys.exit(130)  # the process that started this one got it too, and says so
+
+
+def _end_with_parent() -> None:
+    """End this process once the one that asked for it is gone: the system would watch over the server alone."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os.kill(os.getpid(), signal.SIGTERM)

@@ -1,0 +1,38 @@
+"""Starts a stage in several processes with torchrun, one for each GPU, or as many as the settings say."""
+
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+
+from shared.settings.sections import Machine
+
+
+def processes_of(machine: Machine) -> int:
+    """How many processes a stage gets that can use several: what the settings say, else one for each GPU."""
+    if machine.processes:
+        return machine.processes
+    import torch
+
+    return max(torch.cuda.device_count(), 1) if machine.device == "cuda" else 1
+
+
+def launch_worker(words: Sequence[str], *, processes: int, threads: int, lock: int) -> int:
+    """Run `python -m training WORDS` in so many processes; returns torchrun's exit status.
+
+    torchrun keeps `lock`, a file descriptor, too: if this process is killed, the next one waits until torchrun has
+    ended its workers.
+    """
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
+    environment = {**os.environ, "OMP_NUM_THREADS": str(threads), "TOKENIZERS_PARALLELISM": "false"}
+    return subprocess.run(
+        [*command, "-m", "training", *words], env=environment, pass_fds=(lock,), preexec_fn=die_with_parent
+    ).returncode
+
+
+def die_with_parent() -> None:
+    """On Linux: get SIGTERM when the process that started this one dies, so that a killed run leaves no orphan."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # 1: PR_SET_PDEATHSIG

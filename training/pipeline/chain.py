@@ -1,0 +1,68 @@
+"""Resolves an iteration and those before it into their settings, and writes these into the run folders."""
+
+import json
+from pathlib import Path
+
+from shared.artifacts.files import replacing
+from shared.settings.load import RUNS, load_settings, write_settings
+from shared.settings.sections import Settings
+from training.pipeline.inputs import averaged_folders
+from training.pipeline.stages import STAGES
+from training.run_folder.freshness import competition_digest, input_digest
+from training.run_folder.names import Target
+
+Chain = list[tuple[Path, Settings]]  # (run folder, its settings), the first iteration in front
+
+
+def resolve(target: Target) -> Chain:
+    """The runs from the first iteration to the target's; earlier ones keep the overrides that they were started with.
+
+    Without overrides the target keeps its own too. What is said of the data and the machine goes for all of them.
+    Raises ValueError when two of them hold out different data: a teacher would have seen what the pupil is tested on.
+    """
+    said = _kept(target.run) if target.overrides is None else target.overrides
+    if wrong := [override for override in said if override.startswith("iteration.")]:
+        raise ValueError(f"{wrong[0]!r}: an iteration's place stands in its params.toml; make a new folder for another")
+    chain, name = [], target.iteration
+    while name:
+        run = RUNS / name / target.split
+        if any(run == other for other, _ in chain):
+            raise ValueError(f"iteration.previous of {name} leads back to {name}: name an earlier iteration there")
+        own = said if name == target.iteration else _kept(run)
+        settings = load_settings(name, [*(item for item in own if not _is_common(item)), *filter(_is_common, said)])
+        if chain and settings.prepare != chain[0][1].prepare:
+            raise ValueError(f"[prepare] of {name} and {chain[0][0].parent.name} differ: give both the same values")
+        chain.insert(0, (run, settings))
+        name = settings.iteration.previous
+    return chain
+
+
+def write_settings_of(target: Target) -> list[Path]:
+    """Give every run of the target's chain its settings, when all of them are sound; returns the files."""
+    chain = resolve(target)
+    for run, settings in chain:
+        check_inputs(run, settings)
+    for run, settings in chain:
+        write_settings(settings, run)
+    if target.overrides is not None:
+        with replacing(target.run / "overrides.json") as partial:
+            partial.write_text(json.dumps(target.overrides) + "\n", encoding="utf-8")
+    return [run / "settings.json" for run, _ in chain]
+
+
+def check_inputs(run: Path, settings: Settings) -> None:
+    """Raise ValueError for what no stage of ours makes and is missing: the task's files, adapters of other splits."""
+    competition_digest(settings)
+    for stage in STAGES.values():
+        for folder in averaged_folders(stage, run, settings):
+            input_digest(folder)
+
+
+def _kept(run: Path) -> tuple[str, ...]:
+    """The overrides that a run was started with."""
+    path = run / "overrides.json"
+    return tuple(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else ()
+
+
+def _is_common(override: str) -> bool:
+    return override.startswith(("prepare.", "machine."))

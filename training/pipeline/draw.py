@@ -1,0 +1,42 @@
+"""Draws the stages of an iteration and what each reads, in a terminal."""
+
+from training.pipeline.stages import STAGES, Stage
+
+BRANCH = "◄── "
+
+
+def draw() -> int:
+    """Print the drawing."""
+    print("\n".join(drawing()))
+    return 0
+
+
+def drawing() -> list[str]:
+    """A line for every stage, in their order, with what it reads beside the stage above it."""
+    stages, width = list(STAGES.values()), max(map(len, STAGES)) + 2
+    lines, above = ["the task's files"], ""
+    for stage in stages:
+        beside = _reads(stage, above)
+        name = f"[{stage.name}]" if stage.taught or stage.asked_for else stage.name
+        lines += ["   │", f"   {name:<{width}} {BRANCH + ', '.join(beside) if beside else ''}".rstrip()]
+        above = stage.name
+    return [
+        *lines,
+        "",
+        "Every stage reads what the one above it made, and the folds of prepare where it reads questions.",
+        "[teach_...]: only where there is a previous iteration. [quantize_...]: only when asked for.",
+    ]
+
+
+def _reads(stage: Stage, above: str) -> list[str]:
+    reads = []
+    for need in stage.needs:
+        if need.of_previous:
+            reads.append(f"{need.stage} of the previous iteration")
+        elif need.in_first:
+            reads += [] if need.stage == above else [f"{need.stage} (in a first iteration {need.in_first})"]
+        elif need.stage not in (above, "prepare"):
+            reads.append(need.stage)
+    if "miner" in stage.sections and stage.name == "mine_for_embedder":
+        reads.append("in a first iteration the [miner]")
+    return reads

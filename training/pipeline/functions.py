@@ -1,0 +1,199 @@
+"""Does the work of each stage: reads what earlier stages wrote into the run folder, fills the stage's own folder.
+
+Section of the settings = stage = function here = folder of its output.
+"""
+
+import json
+from pathlib import Path
+
+import polars as pl
+
+from shared.settings.sections import Embedder
+from shared.task.splits import DRAWS, fold_seed, holds_out
+from shared.task.tables import CANDIDATES, GROUPS, MISCONCEPTIONS, QUERIES, RANKED, RANKS, TAUGHT
+from training.run_folder.stage_context import StageContext
+
+
+def prepare(context: StageContext) -> None:
+    """Competition CSVs -> queries with their folds, misconceptions."""
+    from shared.task.competition import read_competition
+    from shared.task.folds import hold_out_misconceptions, hold_out_questions
+
+    data = read_competition(Path(context.settings.prepare.competition))
+    queries = data.train
+    section, split = context.settings.prepare, context.run.name
+    how = {"share": section.held_out, "seed": fold_seed(section.seed, split), "similar": section.similar}
+    if split in DRAWS:
+        queries = hold_out_misconceptions(queries, data.misconceptions, **how)
+    elif holds_out(split):
+        queries = hold_out_questions(queries, **how)
+    context.write(queries, QUERIES)
+    context.write(data.misconceptions, MISCONCEPTIONS)
+    labelled = queries.drop_nulls("misconception_id")
+    print(
+        ", ".join(f"{count} {fold} pairs" for fold, count in labelled.group_by("fold").len().sort("fold").iter_rows())
+    )
+
+
+def mine_for_embedder(context: StageContext) -> None:
+    """The first miner, or the previous iteration's embedder -> candidates of every labelled query, groups."""
+    from shared.artifacts.card import read_embedder_card
+    from training.run_folder.base_models import local_folder
+
+    if context.settings.miner is None:
+        folder = context.previous("merge_embedder")
+        _mine(context, context.settings.mine_for_embedder, folder, read_embedder_card(folder))
+    else:
+        _mine(
+            context,
+            context.settings.mine_for_embedder,
+            local_folder(context.settings.miner.base),
+            _new_card(context, context.settings.miner),
+        )
+
+
+def teach_embedder(context: StageContext) -> None:
+    """The previous iteration's reranker -> a teacher score for every row of the embedder's groups."""
+    _teach(context, "mine_for_embedder", context.settings.teach_embedder.engine)
+
+
+def train_embedder(context: StageContext) -> None:
+    """Groups, with teacher scores or without -> an adapter for every epoch, the card of the prompts, metrics."""
+    from training.trainer.train import train_embedder as run
+
+    run(context, _groups(context, "embedder"), _new_card(context, context.settings.embedder, all_examples=True))
+
+
+def merge_embedder(context: StageContext) -> dict:
+    """An epoch's adapter and the base -> the embedder that serves. Returns its lineage."""
+    from training.trainer.train import merge_embedder as run
+
+    return run(context, _new_card(context, context.settings.embedder))
+
+
+def mine_for_reranker(context: StageContext) -> None:
+    """This iteration's embedder -> candidates of every labelled query, groups."""
+    from shared.artifacts.card import read_embedder_card
+
+    folder = context.run / "merge_embedder"
+    _mine(context, context.settings.mine_for_reranker, folder, read_embedder_card(folder))
+
+
+def teach_reranker(context: StageContext) -> None:
+    """The previous iteration's reranker -> a teacher score for every row of the reranker's groups."""
+    _teach(context, "mine_for_reranker", context.settings.teach_reranker.engine)
+
+
+def audit(context: StageContext) -> None:
+    """Everything that training reads or has made -> audit.json; fails where validation data is in it."""
+    from training.evaluation.leak_audit import audit as run
+
+    run(context)
+
+
+def train_reranker(context: StageContext) -> None:
+    """Groups, with teacher scores or without -> an adapter for every epoch, the card of the prompts, metrics."""
+    from training.trainer.train import train_reranker as run
+
+    run(context, _groups(context, "reranker"), context.read(CANDIDATES, "mine_for_reranker"))
+
+
+def merge_reranker(context: StageContext) -> dict:
+    """An epoch's adapter and the base -> the reranker that serves. Returns its lineage."""
+    from training.trainer.train import merge_reranker as run
+
+    return run(context)
+
+
+def evaluate(context: StageContext) -> None:
+    """Both merged models, as they serve, and the baselines -> candidates, ranked, ranks, metrics."""
+    from inference.engines.distributed import rank
+    from training.evaluation.evaluate import evaluate as run
+
+    made = run(context)
+    if rank() == 0:
+        context.write(made.candidates, CANDIDATES)
+        context.write(made.ranked, RANKED)
+        context.write(made.ranks, RANKS)
+        (context.out / "metrics.json").write_text(json.dumps(made.metrics, indent=1) + "\n")
+
+
+def quantize_embedder(context: StageContext) -> dict:
+    """The merged embedder -> one in 4 or 8 bits, with its loss on held-out data. Returns its lineage."""
+    from training.export.quantize import quantize
+
+    return quantize(context, "embedder")
+
+
+def quantize_reranker(context: StageContext) -> dict:
+    """The merged reranker -> one in 4 or 8 bits, with its loss on held-out data. Returns its lineage."""
+    from training.export.quantize import quantize
+
+    return quantize(context, "reranker")
+
+
+def _mine(context: StageContext, settings, folder: Path, card) -> None:
+    from inference.engines.distributed import rank
+    from inference.machine.profiles import load_profile
+    from inference.retrieval.retrieve import restrict, retrieve
+    from shared.task.folds import seen_ids
+    from training.mining.hard_negatives import pick_negatives
+
+    queries, misconceptions = context.texts()
+    labelled = queries.drop_nulls("misconception_id")
+    profile = load_profile(context.settings.machine.profile)
+    found = retrieve(
+        labelled, misconceptions, folder, card, engine=settings.engine, profile=profile, k=len(misconceptions)
+    )
+    if rank() == 0:
+        negatives = seen_ids(queries) if settings.negatives == "seen" else misconceptions["misconception_id"]
+        groups = pick_negatives(
+            labelled,
+            restrict(found, negatives, settings.highest),
+            lowest=settings.lowest,
+            highest=settings.highest,
+            count=settings.count,
+            seed=settings.seed,
+        )
+        context.write(found.filter(pl.col("rank") <= settings.kept), CANDIDATES)
+        context.write(groups, GROUPS)
+        print(f"{len(labelled)} queries, {len(groups)} rows in groups")
+
+
+def _teach(context: StageContext, mined: str, engine) -> None:
+    from inference.engines.distributed import rank
+    from inference.machine.profiles import load_profile
+    from training.mining.teacher_scores import teach
+
+    queries, misconceptions = context.texts()
+    groups = context.read(GROUPS, mined)
+    profile = load_profile(context.settings.machine.profile)
+    taught = teach(queries, misconceptions, groups, context.previous("merge_reranker"), engine=engine, profile=profile)
+    if rank() == 0:
+        context.write(taught, TAUGHT)
+
+
+def _groups(context: StageContext, model: str) -> pl.DataFrame:
+    if context.settings.iteration.previous:
+        return context.read(TAUGHT, f"teach_{model}")
+    return context.read(GROUPS, f"mine_for_{model}")
+
+
+def _new_card(context: StageContext, model: Embedder, *, all_examples: bool = False):
+    from shared.artifacts.card import EmbedderCard
+    from shared.prompts.embedder import EmbedderPrompt
+    from training.trainer.batches import draw_examples
+
+    prompt = EmbedderPrompt(
+        model.task,
+        model.query_tokens,
+        model.passage_tokens,
+        model.example_query_tokens,
+        model.example_passage_tokens,
+        model.end_token,
+    )
+    if not model.task:
+        return EmbedderCard(model.pooling, prompt)
+    examples = draw_examples(*context.texts(), model.seed)
+    # 32: a query skips those of its own question and misconception, and never has to skip so many
+    return EmbedderCard(model.pooling, prompt, tuple(examples if all_examples else examples[:32]), model.examples)

@@ -1,0 +1,23 @@
+"""Says what decides a stage's output: its settings and the digests of what it reads."""
+
+from collections.abc import Set
+from pathlib import Path
+
+from shared.settings.sections import Settings
+from training.pipeline.inputs import inputs_of
+from training.pipeline.stages import Stage
+from training.run_folder.freshness import COMPETITION, Recipe, competition_digest, input_digest
+
+
+def recipe_of(stage: Stage, run: Path, settings: Settings, ahead: Set[Path] = frozenset()) -> Recipe:
+    """The recipe of `stage` in `run`; `ahead` are the folders that will have been made anew when it runs.
+
+    Raises ValueError where an input that is not `ahead` is missing.
+    """
+    values = settings.model_dump(mode="json")
+    inputs: dict[str, str | None] = {
+        str(folder): None if folder in ahead else input_digest(folder) for folder in inputs_of(stage, run, settings)
+    }
+    if stage.name == "prepare":
+        inputs[COMPETITION] = competition_digest(settings)
+    return Recipe(stage.name, run.name, {section: values[section] for section in stage.sections}, inputs)

@@ -1,0 +1,104 @@
+"""Judges whether an output is up to date, and says why not: the one place that does, for running and for planning."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from shared.artifacts.manifest import MANIFEST, digest, read_manifest
+from shared.settings.sections import Settings
+
+COMPETITION = "competition"  # the input of prepare: no folder of ours
+PASSING = {"checkpoint_seconds", "recompute", "competition"}  # settings that change no result
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What decides a stage's output: its name, its split, its settings {section: values}, its inputs {folder: digest}.
+
+    An input that has yet to be made has no digest, None; then neither has the recipe.
+    """
+
+    stage: str
+    split: str
+    settings: dict[str, dict | None]
+    inputs: dict[str, str | None]
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of all of it, in hex."""
+        assert None not in self.inputs.values(), f"an input of {self.stage} is not made yet"
+        text = json.dumps([self.stage, self.split, _lasting(self.settings), self.inputs], sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+
+def reasons_to_run(out: Path, recipe: Recipe) -> list[str]:
+    """Why `out` is not what `recipe` makes, a phrase each; [] where it is."""
+    ahead = [f"{folder} runs" for folder, value in recipe.inputs.items() if value is None]
+    if not is_whole(out):
+        return ["it has no output", *ahead]
+    made = read_manifest(out)["lineage"]
+    if not ahead and made.get("fingerprint") == recipe.fingerprint:
+        return []
+    if not (isinstance(made.get("inputs"), dict) and isinstance(made.get("settings"), dict)):
+        return [f"{out / MANIFEST} does not say what it was made from"]
+    changed = [
+        f"{folder} changed" for folder, value in recipe.inputs.items() if value and made["inputs"].get(folder) != value
+    ]
+    reasons = [*_changed_settings(_lasting(recipe.settings), _lasting(made["settings"])), *changed, *ahead]
+    return reasons or ["another version of malrule made it"]
+
+
+def is_whole(out: Path) -> bool:
+    """Whether `out` is a whole output: a manifest is written last."""
+    return (out / MANIFEST).is_file()
+
+
+def outdated(run: Path) -> str:
+    """Which folder that was evaluated in `run` has changed since, in a sentence; "" where none has (or it is gone)."""
+    inputs = read_manifest(run / "evaluate")["lineage"]["inputs"].items()
+    changed = (path for path, then in inputs if is_whole(Path(path)) and digest(Path(path)) != then)
+    return next((f"{run} was evaluated before {path} changed" for path in changed), "")
+
+
+def input_digest(folder: Path) -> str:
+    """The digest of a stage's output. Raises ValueError where it is not there."""
+    if not is_whole(folder):
+        raise ValueError(
+            f"{folder} is not there yet: python -m training {folder.name} {folder.parent}, "
+            "or `just train`, which runs all in order"
+        )
+    return digest(folder)
+
+
+def competition_digest(settings: Settings) -> str:
+    """SHA-256 over the competition's files. Raises ValueError where one is missing."""
+    folder, total = Path(settings.prepare.competition), hashlib.sha256()
+    for name in ("train.csv", "test.csv", "misconception_mapping.csv"):
+        if not (folder / name).is_file():
+            raise ValueError(
+                f"{folder / name} does not exist: `just data` downloads the competition, "
+                "prepare.competition=DIR names another folder"
+            )
+        total.update(hashlib.sha256((folder / name).read_bytes()).digest())
+    return total.hexdigest()
+
+
+def _lasting(settings: dict[str, dict | None]) -> dict[str, dict | None]:
+    """The sections without what changes no result: how often to save, how much to compute at once."""
+    return {
+        section: values and {key: value for key, value in values.items() if key not in PASSING}
+        for section, values in settings.items()
+    }
+
+
+def _changed_settings(now: dict[str, dict | None], before: dict[str, dict | None]) -> list[str]:
+    reasons = []
+    for section, values in now.items():
+        new, old = values or {}, before.get(section) or {}
+        reasons += [
+            f"{section}.{key}: {old.get(key)} -> {new.get(key)}"
+            for key in sorted(new.keys() | old.keys())
+            if new.get(key) != old.get(key)
+        ]
+    return reasons

@@ -72,10 +72,9 @@ def _fill(stage: Stage, context: StageContext, recipe: Recipe, lock: int) -> Non
 
 def _execute(stage: Stage, context: StageContext, lock: int) -> dict:
     machine = context.settings.machine
-    section = getattr(context.settings, stage.name, None)
     # training and stages with an hf engine take every GPU; vLLM and the others are one process
-    alone = not (stage.trains or getattr(section, "engine", "") == "hf")
-    processes = 1 if alone else processes_of(machine)
+    shared = stage.trains or (stage.has_engine and getattr(context.settings, stage.name).engine == "hf")
+    processes = processes_of(machine) if shared else 1
     if processes > 1:
         words = ["worker", stage.name, str(context.run), context.fingerprint]
         if launch_worker(words, processes=processes, threads=machine.threads, lock=lock):
@@ -116,11 +115,14 @@ def _check_machine(settings: Settings) -> None:
 
 
 def _fetch_bases(stage: Stage, settings: Settings) -> dict[str, str]:
-    """Bring the base models here before several processes ask for them; the digest of what is trained on goes along."""
-    lineage = {}
-    for section in ("miner", "embedder", "reranker"):
-        model = getattr(settings, section) if section in stage.sections else None
-        if model is not None:
-            folder = local_folder(model.base)
-            lineage = {"base_sha256": weights_digest(folder)} if stage.trains else {}
-    return lineage
+    """Bring the base models here before several processes ask for them.
+
+    Returns the digest of the one that a stage trains, which belongs into its lineage; {} for other stages.
+    """
+    sections = {"miner": settings.miner, "embedder": settings.embedder, "reranker": settings.reranker}
+    models = [model for section, model in sections.items() if section in stage.sections and model is not None]
+    folders = [local_folder(model.base) for model in models]
+    if not stage.trains:
+        return {}
+    [folder] = folders  # what is trained has one base
+    return {"base_sha256": weights_digest(folder)}

@@ -26,6 +26,7 @@ class Stage:
     sections: tuple[str, ...]  # of the settings
     needs: tuple[Need, ...]
     trains: bool = False  # on every GPU, and from the last checkpoint on after a kill
+    has_engine: bool = False  # its section names the engine that it runs a model with; hf takes every GPU
     taught: bool = False  # only with a previous iteration
     asked_for: bool = False  # only when somebody asks for it
 
@@ -51,12 +52,14 @@ STAGES = {
         Stage(
             functions.mine_for_embedder,
             "finds the misconceptions that look right and are wrong, with the embedder so far",
+            has_engine=True,
             sections=("miner", "mine_for_embedder"),
             needs=(PREPARE, Need("merge_embedder", of_previous=True)),
         ),
         Stage(
             functions.teach_embedder,
             "has the last reranker score what was mined for the embedder",
+            has_engine=True,
             sections=("teach_embedder",),
             needs=(PREPARE, Need("mine_for_embedder"), TEACHER),
             taught=True,
@@ -77,12 +80,14 @@ STAGES = {
         Stage(
             functions.mine_for_reranker,
             "finds what the new embedder still mistakes",
+            has_engine=True,
             sections=("mine_for_reranker",),
             needs=(PREPARE, Need("merge_embedder")),
         ),
         Stage(
             functions.teach_reranker,
             "has the last reranker score what was mined for the reranker",
+            has_engine=True,
             sections=("teach_reranker",),
             needs=(PREPARE, Need("mine_for_reranker"), TEACHER),
             taught=True,
@@ -117,6 +122,7 @@ STAGES = {
         Stage(
             functions.evaluate,
             "measures both models on the questions that were held out",
+            has_engine=True,
             sections=("miner", "embedder", "evaluate"),  # the first two for the embedder's base, untrained
             needs=(PREPARE, Need("mine_for_embedder"), Need("merge_embedder"), Need("merge_reranker")),
         ),

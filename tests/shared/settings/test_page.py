@@ -11,7 +11,7 @@ def test_the_committed_page_is_what_the_command_writes():
     assert PAGE.read_text(encoding="utf-8") == render_page(), "run: python -m shared.settings.page"
 
 
-@pytest.mark.parametrize(("key", "field"), fields_of(Settings))
+@pytest.mark.parametrize(("key", "field"), list(fields_of(Settings)))
 def test_every_setting_has_a_whole_sentence(key, field):
     assert field.description, f"{key} needs a sentence below it"
     assert field.description.strip().endswith(".")

@@ -6,6 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from shared.settings.sections import Scheme
+
 PROFILES = Path(__file__).with_name("profiles.toml")
 
 
@@ -28,7 +30,7 @@ class Profile(BaseModel):
     memory_share: Annotated[float, Field(gt=0, le=1)] = 0.9  # of each GPU, for weights and KV cache
     cache_gib: Annotated[float, Field(gt=0)] = 1.0  # KV cache on the CPU
     threads: Annotated[int, Field(ge=1)] = 1  # of the CPU engines
-    scheme: Literal["", "awq", "gptq", "fp8"] = ""  # that models which do not fit are quantised with
+    scheme: Literal[""] | Scheme = ""  # that models which do not fit are quantised with
     gpu: str = ""  # word in the name of each GPU that the Kaggle kernel insists on
     gpus: Annotated[int, Field(ge=0)] = 0  # how many of them
     machine_shape: str = ""  # Kaggle's name of that machine

@@ -7,6 +7,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from shared.artifacts.files import replacing
+from shared.settings.keys import nearest_key
 from shared.settings.sections import Settings
 
 ITERATIONS = Path("training/iterations")
@@ -20,7 +21,7 @@ def load_settings(iteration: str, overrides: list[str] = ()) -> Settings:
         known = ", ".join(sorted(folder.parent.name for folder in ITERATIONS.glob("*/params.toml")))
         raise ValueError(f"there is no iteration {iteration!r}; there are: {known}")
     try:
-        sections = tomllib.loads(path.read_text())
+        sections = tomllib.loads(path.read_text(encoding="utf-8"))
     except tomllib.TOMLDecodeError as error:
         raise ValueError(f"{path}: {error}") from None
     for override in overrides:
@@ -33,7 +34,7 @@ def read_settings(run: Path) -> Settings:
     path = run / "settings.json"
     if not path.is_file():
         raise ValueError(f"{path} does not exist: python -m training settings iter={run.parent.name} split={run.name}")
-    return _checked(json.loads(path.read_text()), str(path))
+    return _checked(json.loads(path.read_text(encoding="utf-8")), str(path))
 
 
 def override_settings(settings: Settings, overrides: list[str]) -> Settings:
@@ -48,11 +49,11 @@ def write_settings(settings: Settings, run: Path) -> None:
     """Write the resolved settings as `run`/settings.json, unless that file says the same already."""
     text = settings.model_dump_json(indent=1) + "\n"
     path = run / "settings.json"
-    if path.is_file() and path.read_text() == text:
+    if path.is_file() and path.read_text(encoding="utf-8") == text:
         return
     run.mkdir(parents=True, exist_ok=True)
     with replacing(path) as partial:
-        partial.write_text(text)
+        partial.write_text(text, encoding="utf-8")
 
 
 def _override(sections: dict, override: str) -> None:
@@ -77,7 +78,9 @@ def _checked(sections: dict, source: str) -> Settings:
     except ValidationError as errors:
         error = errors.errors()[0]
         key = ".".join(str(part) for part in error["loc"])
-        raise ValueError(f"{source}: {key}: {error['msg']}, got {str(error['input'])[:80]!r}") from None
+        text = f"{source}: {key}: {error['msg']}, got {str(error['input'])[:80]!r}"
+        near = nearest_key(key, error["input"]) if error["type"] == "extra_forbidden" else ""
+        raise ValueError(f"{text}; did you mean {near}?" if near else text) from None
     _cross_check(settings, source)
     return settings
 

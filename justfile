@@ -1,5 +1,8 @@
 # The commands of malrule. `./just` works on a bare machine; each recipe sets up what it needs.
 
+# What is typed behind a command reaches it as "$@", word for word: no shell reads it again.
+set positional-arguments
+
 python := ".venv/bin/python"
 
 # List the commands
@@ -9,15 +12,15 @@ default:
 
 # Install the pinned packages into .venv: for a GPU where there is one, else for the CPU
 setup *hardware:
-    @requirements/setup.sh {{hardware}}
+    @requirements/setup.sh "$@"
 
 # Run both iterations and Kaggle's kernel on generated questions, on two CPU cores, and print what it reached
 demo *arguments: setup
-    {{python}} -m training demo {{arguments}}
+    {{python}} -m training demo "$@"
 
 # Lint and run every test
 test *arguments: lint browser
-    {{python}} -m pytest -q {{arguments}}
+    {{python}} -m pytest -q "$@"
 
 # Put a headless Chromium into .tools, for the tests of the report
 browser: setup
@@ -35,87 +38,91 @@ data: setup
 
 # Check the competition's files that are already in a folder: path=DIR
 check-data *arguments: setup
-    {{python}} -m training check-data {{arguments}}
+    {{python}} -m training check-data "$@"
 
 # Say what `train` would run, and why: iter=1 [split=cv] [section.key=value ...]
 plan *arguments: setup
-    @{{python}} -m training plan {{arguments}}
+    @{{python}} -m training plan "$@"
 
 # Bring an iteration, and those before it, up to date: iter=1 [split=cv] [section.key=value ...]
 train *arguments: setup
-    {{python}} -m training train {{arguments}}
+    {{python}} -m training train "$@"
 
 # Train and evaluate every split that holds data out, and print one table: iter=1 [draws=4] [section.key=value ...]
 cv *arguments: setup
-    {{python}} -m training cv {{arguments}}
+    {{python}} -m training cv "$@"
 
 # Say whether run b is better than run a, and what difference can be seen: a=RUN b=RUN, as runs/iter1/cv or 1
 compare *arguments: setup
-    @{{python}} -m training compare {{arguments}}
+    @{{python}} -m training compare "$@"
 
 # Print every run: its figures, seconds, commit and leaderboard score
 runs *arguments: setup
-    @{{python}} -m training runs {{arguments}}
+    @{{python}} -m training runs "$@"
 
 # Record what the leaderboard showed: iter=1 public=0.505 [private=0.49] [split=full]
 lb *arguments: setup
-    @{{python}} -m training lb {{arguments}}
+    @{{python}} -m training lb "$@"
 
 # Print what a run cost and reached, and write runs/ITERATION/SPLIT/report.html: [iter=1] [split=cv]
 report *arguments: setup
-    @{{python}} -m training report {{arguments}}
+    @{{python}} -m training report "$@"
 
 # Make 4- or 8-bit models of merged ones, and measure what that loses: iter=1 [split=cv] [scheme=awq|gptq|fp8] [role=reranker]
 quantize *arguments: setup
     @requirements/setup.sh quantize
-    {{python}} -m training quantize {{arguments}}
+    {{python}} -m training quantize "$@"
 
 # Say what this machine has, which profile fits it and what would fail: [--profile t4x2] [--model DIR]
 doctor *arguments: setup
-    @{{python}} -m inference doctor {{arguments}}
+    @{{python}} -m inference doctor "$@"
 
 # Choose candidate depth, blend and the offset of never-labelled ids on the evaluated draws cv, cv2, ...: iter=1
 calibrate *arguments: setup
-    @{{python}} -m training calibrate {{arguments}}
+    @{{python}} -m training calibrate "$@"
 
-# Draw the stages of every iteration and what each needs
+# Draw the stages and what each of them reads
 dag: setup
-    {{python}} -m dvc dag
+    @{{python}} -m training dag
 
 # Write a submission.csv on this machine: --profile h200 --competition DIR --embedder DIR --reranker DIR --out FILE
 predict *arguments: setup
-    {{python}} -m inference predict {{arguments}}
+    {{python}} -m inference predict "$@"
 
 # Upload an iteration's merged models as private Kaggle datasets: iter=1 [vectors=PROFILE|skip] [quantized] [--dry-run]
 push-models *arguments: setup
-    {{python}} -m kaggle_kernels push-models {{arguments}}
+    {{python}} -m kaggle_kernels push-models "$@"
 
 # Upload what the kernel imports, shared/ and inference/, as a private Kaggle dataset
 push-code *arguments: setup
-    {{python}} -m kaggle_kernels push-code {{arguments}}
+    {{python}} -m kaggle_kernels push-code "$@"
 
 # Let Kaggle download the wheels on its own image, for the offline kernel
 push-wheels *arguments: setup
-    {{python}} -m kaggle_kernels push-wheels {{arguments}}
+    {{python}} -m kaggle_kernels push-wheels "$@"
 
 # Push the offline kernel with the datasets that were pushed, and run it: iter=1
 push-kernel *arguments: setup
     {{python}} -m kaggle_kernels.package.notebook
-    {{python}} -m kaggle_kernels push-kernel {{arguments}}
+    {{python}} -m kaggle_kernels push-kernel "$@"
 
 # Say how the kernel's run stands: [kernel=submit|wheels] [wait=SECONDS]
 kernel-status *arguments: setup
-    {{python}} -m kaggle_kernels kernel-status {{arguments}}
+    {{python}} -m kaggle_kernels kernel-status "$@"
 
 # Submit the kernel's newest version to the competition and wait for its score: [iter=1] [--dry-run]
 submit *arguments: setup
-    {{python}} -m kaggle_kernels submit {{arguments}}
+    {{python}} -m kaggle_kernels submit "$@"
 
 # Do all of the pushing in order, then submit; repeat it to go on: iter=1 [--dry-run]
 release *arguments: setup
     {{python}} -m kaggle_kernels.package.notebook
-    {{python}} -m kaggle_kernels release {{arguments}}
+    {{python}} -m kaggle_kernels release "$@"
 
 # Delete the output of a stage, or of a whole run: iter=1 [split=cv] [stage=NAME]
 clean *arguments: setup
-    {{python}} -m training clean {{arguments}}
+    {{python}} -m training clean "$@"
+
+# Print what makes the shell complete these words: eval "$(./just completion)"
+completion: setup
+    @{{python}} -m training completion

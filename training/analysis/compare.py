@@ -12,23 +12,22 @@ from shared.task.splits import DRAWS
 from shared.task.tables import POOLS, RANKS
 from training.analysis.report.terminal import open_console
 from training.pipeline.plan import outdated
-from training.pipeline.train import iteration_name, read_options
+from training.run_folder.names import iteration_name
 
 
-def compare(arguments: list[str]) -> int:
-    """`a=RUN[:RANKING] b=RUN[:RANKING] [pool=labelled]`, RUN a folder (runs/iter1/cv) or an iteration (all its draws).
+def compare(a: str, b: str, pool: str = POOLS[0]) -> int:
+    """`a` and `b` are RUN or RUN:RANKING, RUN being a folder (runs/iter1/cv) or an iteration (all its draws).
 
     Prints both figures of weighted MAP@25, their difference with what holds 95 % of the paired resamples of the
     questions, the share of the resamples in which b is better, and half the width of that interval: a smaller
     difference is not told from none by these questions.
     """
-    options = {"pool": POOLS[0], **read_options(arguments, ("a", "b", "pool"))}
-    if not {"a", "b"} <= options.keys() or options["pool"] not in POOLS:
-        raise ValueError(f"say a=RUN b=RUN [pool={'|'.join(POOLS)}], RUN being runs/iter1/cv, or 1 for all its draws")
-    pairs = find_common(*(options[side].partition(":")[0] for side in ("a", "b")))
+    if pool not in POOLS:
+        raise ValueError(f"pool={pool}: there are {', '.join(POOLS)}")
+    pairs = find_common(*(text.partition(":")[0] for text in (a, b)))
     settings = read_settings(pairs[0][0]).evaluate
-    names = [options[side].partition(":")[2] or "reranked" for side in ("a", "b")]
-    tables = [[_read(pair[side], options["pool"], names[side]) for pair in pairs] for side in (0, 1)]
+    names = [text.partition(":")[2] or "reranked" for text in (a, b)]
+    tables = [[_read(pair[side], pool, names[side]) for pair in pairs] for side in (0, 1)]
     found = paired_difference(*tables, unseen_weight=settings.unseen_weight, resamples=settings.bootstrap)
     before, after, difference, low, high, better = found
     console = open_console()
@@ -36,7 +35,7 @@ def compare(arguments: list[str]) -> int:
         folders = ", ".join(str(pair[side]) for pair in pairs)
         console.print(f"{'ab'[side]}  {value:.4f}  {names[side]} of {folders}", highlight=False)
     console.print(
-        f"b - a  {difference:+.4f} (95 %: {low:+.4f} to {high:+.4f}) of weighted MAP@25, {options['pool']} pool; "
+        f"b - a  {difference:+.4f} (95 %: {low:+.4f} to {high:+.4f}) of weighted MAP@25, {pool} pool; "
         f"b is better in {better:.0%} of the resamples\n"
         f"the smallest difference that {'these splits' if len(pairs) > 1 else 'this split'} can show: "
         f"{(high - low) / 2:.4f}",

@@ -12,30 +12,29 @@ from shared.task.metrics import interval, resample_maps
 from shared.task.splits import DRAWS
 from shared.task.tables import RANKS
 from training.analysis.report.terminal import open_console
-from training.pipeline import train as pipeline
 from training.pipeline.plan import outdated
+from training.pipeline.train import train
+from training.run_folder.names import Target
 
 PARTS = ("all", "seen", "unseen", "weighted")
 
 
-def cv(arguments: list[str]) -> int:
-    """`iter=1 [draws=4] [section.key=value ...]`: train what is not up to date of each split, then print the table."""
-    name, splits, overrides = _read(arguments)
-    for split in splits:
-        if status := pipeline.train([f"iter={name}", f"split={split}", *overrides]):
+def cv(iteration: str, draws: int, overrides: tuple[str, ...]) -> int:
+    """Train what is not up to date of the first `draws` draws and of the split questions, then print the table."""
+    for split in _splits(draws):
+        if status := train(Target(iteration, split, overrides)):
             return status
-    return cv_table([f"iter={name}", f"draws={len(splits) - 1}"])
+    return cv_table(iteration, draws)
 
 
-def cv_table(arguments: list[str]) -> int:
-    """`iter=1 [draws=4]`: print the table of the splits that are evaluated, and name those that are not."""
-    name, splits, _ = _read(arguments)
-    runs = [RUNS / name / split for split in splits]
+def cv_table(iteration: str, draws: int) -> int:
+    """Print the table of the splits of `cv` that are evaluated, and name those that are not."""
+    runs = [RUNS / iteration / split for split in _splits(draws)]
     done = [run for run in runs if (run / "evaluate" / "manifest.json").is_file()]
     if not done:
-        raise ValueError(f"no evaluated run in {', '.join(map(str, runs))}: `just cv iter={name}` makes them")
+        raise ValueError(f"no evaluated run in {', '.join(map(str, runs))}: `just cv iter={iteration}` makes them")
     console = open_console()
-    console.print(_table(name, done))
+    console.print(_table(iteration, done))
     console.print(
         "±: standard deviation over the draws. In brackets: what holds 95 % of the resamples of the questions; a "
         "resample is applied to every draw, and the mean over the draws is taken within it.",
@@ -65,18 +64,8 @@ def measure_draws(
     return figures
 
 
-def _read(arguments: list[str]) -> tuple[str, list[str], list[str]]:
-    """(iteration, splits, overrides)"""
-    draws = [argument.partition("=")[2] for argument in arguments if argument.startswith("draws=")]
-    count = draws[-1] if draws else str(len(DRAWS))
-    if count not in map(str, range(1, len(DRAWS) + 1)):
-        raise ValueError(f"draws={count}: say a number from 1 to {len(DRAWS)}")
-    overrides = [argument for argument in arguments if "." in argument.partition("=")[0]]
-    rest = [argument for argument in arguments if argument not in overrides and not argument.startswith("draws=")]
-    options = pipeline.read_options(rest, ("iter",))
-    if "iter" not in options:
-        raise ValueError("say which iteration: iter=1, or iter=small1 for a folder of training/iterations")
-    return pipeline.iteration_name(options["iter"]), [*DRAWS[: int(count)], "questions"], overrides
+def _splits(draws: int) -> list[str]:
+    return [*DRAWS[:draws], "questions"]
 
 
 def _table(name: str, runs: list[Path]) -> Table:

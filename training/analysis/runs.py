@@ -14,8 +14,8 @@ from shared.settings.load import RUNS
 from shared.task.splits import SPLITS
 from training.analysis.report.terminal import format_interval, open_console
 from training.pipeline.stages import STAGES
-from training.pipeline.train import iteration_name, read_options
 from training.run_folder.code_version import short_version
+from training.run_folder.names import Target
 
 ENOUGH = 3  # scored runs for a rank correlation
 
@@ -43,10 +43,8 @@ class Scored:
     public: float
 
 
-def runs(arguments: list[str]) -> int:
+def runs() -> int:
     """Print the table of all runs, and how the leaderboard agrees with CV."""
-    if arguments:
-        raise ValueError(f"{arguments[0]!r}: runs takes no arguments, it prints all of them")
     found = find_runs()
     if not found:
         raise ValueError(f"no run in {RUNS}/: `just train iter=N` makes one")
@@ -59,22 +57,15 @@ def runs(arguments: list[str]) -> int:
     return 0
 
 
-def lb(arguments: list[str]) -> int:
-    """`iter=1 public=0.505 [private=0.49] [split=full]`: record what the leaderboard showed for a run."""
-    options = {"split": "full", **read_options(arguments, ("iter", "split", "public", "private"))}
-    if "iter" not in options or not options.keys() & {"public", "private"}:
-        raise ValueError("say which iteration and its score: iter=1 public=0.505 [private=0.49] [split=full]")
-    if options["split"] not in SPLITS:
-        raise ValueError(f"split={options['split']}: there are {', '.join(SPLITS)}")
-    for key in ("public", "private"):
-        text = options.get(key)
+def lb(target: Target, public: str | None, private: str | None) -> int:
+    """Record what the leaderboard showed for a run, as it was typed. Raises ValueError for what is no score."""
+    for key, text in (("public", public), ("private", private)):
         if text is not None and not re.fullmatch(r"0?\.\d+|[01](\.0+)?", text):
             raise ValueError(f"{key}={text}: a score is a number from 0 to 1, as 0.505")
-    run = RUNS / iteration_name(options["iter"]) / options["split"]
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-    write_score(run, time=now, public=options.get("public"), private=options.get("private"))
-    score = read_score(run)
-    print(f"{run / SCORE_FILE}: public {format_score(score.public)}, private {format_score(score.private)}")
+    write_score(target.run, time=now, public=public, private=private)
+    score = read_score(target.run)
+    print(f"{target.run / SCORE_FILE}: public {format_score(score.public)}, private {format_score(score.private)}")
     return 0
 
 

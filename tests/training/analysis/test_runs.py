@@ -113,7 +113,7 @@ def test_the_rank_correlation_takes_three_runs_and_an_order():
     ("arguments", "sentence"),
     [
         (["runs"], "no run in runs/"),
-        (["runs", "iter=1"], "'iter=1': runs takes no arguments"),
+        (["runs", "iter=1"], "'iter=1': nothing stands behind this command"),
         (["lb"], "say which iteration and its score"),
         (["lb", "iter=1"], "say which iteration and its score"),
         (["lb", "public=0.5"], "say which iteration and its score"),

@@ -1,0 +1,195 @@
+"""The command line of what runs inside the Kaggle kernel: predict a submission, score one, say what the machine can do.
+
+A command is a class of its options and a method that carries it out, which imports what it needs when it runs. Of typer
+only what every version of the last years has is used: the kernel may have another one than this machine.
+"""
+
+import math
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from inference.fusion.ensemble import Average, Models, read_member
+from shared.settings.sections import Engine
+
+
+def main(arguments: list[str]) -> int:
+    """Run one command and return its exit status.
+
+    2 and a sentence on standard error for what a person got wrong; 3 for a valid submission in spite of a failure.
+    """
+    try:
+        app(arguments, prog_name="python -m inference", obj=arguments)
+    except SystemExit as end:  # how every command ends, with its status
+        return int(end.code or 0)
+    except ValueError as error:
+        print(f"error: {error}", file=sys.stderr)
+    return 2
+
+
+def _end(command: "Predict | Score | Doctor") -> None:
+    raise typer.Exit(command.run())
+
+
+app = typer.Typer(
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"max_content_width": 120},
+    result_callback=_end,
+    help="Predict a submission, score one against known answers, or say what this machine can do.",
+)
+
+
+def _one_of(choices: tuple[str, ...]) -> Callable[[str], str]:
+    def check(value: str) -> str:
+        if value not in choices:
+            raise typer.BadParameter(f"{value!r} is none of {', '.join(choices)}")
+        return value
+
+    return check
+
+
+def _model(role: str):
+    text = f"Folder of a merged {role}, and its weight beside others; again for each further one."
+    return typer.Option(f"--{role}", metavar="DIR[=WEIGHT]", help=text)
+
+
+def _choice(choices: tuple[str, ...], text: str):
+    return typer.Option(metavar="|".join(choices), callback=_one_of(choices), help=text)
+
+
+@app.command("predict")
+@dataclass(frozen=True)
+class Predict:
+    """Write submission.csv.
+
+    A plain but valid one stands there after about a second, and better ones follow until all is done.
+
+    \b
+    Example:
+      python -m inference predict --profile t4x2 --competition data/eedi --embedder DIR --reranker DIR \\
+        --out submission.csv --limit-seconds 32400
+    """
+
+    context: typer.Context
+    profile: Annotated[str, typer.Option(help="A section of inference/machine/profiles.toml.")]
+    competition: Annotated[Path, typer.Option(help="Folder with test.csv and misconception_mapping.csv.")]
+    out: Annotated[Path, typer.Option(help="The submission.csv to write.")]
+    embedder: Annotated[list[str], _model("embedder")]
+    reranker: Annotated[list[str], _model("reranker")]
+    average: Annotated[str, _choice(Average.__args__, "What several models blend.")] = "score"
+    engine: Annotated[str, _choice(Engine.__args__, "What computes.")] = "vllm"
+    depth: Annotated[int | None, typer.Option(help="How many candidates are reranked: the calibration's, else 25.")] = (
+        None
+    )
+    no_calibration: Annotated[
+        bool, typer.Option("--no-calibration", help="Ignore the reranker's calibration.json.")
+    ] = False
+    vectors: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Remember vectors there, and encode only what changed.")
+    ] = None
+    limit_seconds: Annotated[
+        float | None, typer.Option(help="Be done, as well as possible, so many seconds from now.")
+    ] = None
+    margin_seconds: Annotated[float, typer.Option(help="Before that limit; half of it is for a stall.")] = 300.0
+    ray: Annotated[
+        str | None,
+        typer.Option(metavar="ADDRESS", help="Let a Ray cluster do it (auto: this machine's), without a limit."),
+    ] = None
+    workers: Annotated[int, typer.Option(help="Of the Ray cluster, with a GPU each.")] = 1
+    deadline: Annotated[float | None, typer.Option(hidden=True)] = None  # of the guarded process, by its clock
+
+    def run(self) -> int:
+        from inference.predict.watchdog import die_with_parent, run_guarded
+
+        if self.deadline is not None:
+            die_with_parent()
+        elif self.limit_seconds is not None:
+            if self.ray is not None:
+                raise ValueError("--limit-seconds is for one machine: leave it or --ray out")
+            limit, margin = self.limit_seconds, self.margin_seconds
+            if not 0 <= margin < limit:
+                raise ValueError(f"--margin-seconds {margin:g} is not between 0 and --limit-seconds, {limit:g}")
+            return run_guarded(self.context.obj, self.out, limit, margin, time.monotonic())
+        return self._predict()
+
+    def _predict(self) -> int:
+        from inference.fusion.calibration import calibration_of
+        from inference.predict.anytime import Limit, say_loudly
+        from inference.predict.predict import predict
+        from inference.predict.watchdog import DEGRADED
+
+        members = (tuple(map(read_member, texts)) for texts in (self.embedder, self.reranker))
+        models = Models(*members, self.average)
+        calibration = calibration_of(models, depth=self.depth, ignore=self.no_calibration)
+        how = {"profile": self.profile, "engine": self.engine, "calibration": calibration}
+        if self.ray is not None:
+            return self._predict_with_ray(models, how)
+        limit = Limit(math.inf if self.deadline is None else self.deadline)
+        report = predict(self.competition, models, self.out, vectors=self.vectors, limit=limit, **how)
+        if report["failed"]:
+            say_loudly(f"{', '.join(report['failed'])} failed: {self.out} is the best result without")
+            return DEGRADED
+        return 0
+
+    def _predict_with_ray(self, models: Models, how: dict) -> int:
+        if self.vectors is not None:
+            raise ValueError("--vectors is for one machine: leave it or --ray out")
+        from inference.predict.ray_cluster import connect, predict_with_ray
+
+        connect(self.ray)
+        predict_with_ray(self.competition, models, self.out, workers=self.workers, **how)
+        return 0
+
+
+@app.command("score")
+@dataclass(frozen=True)
+class Score:
+    """Print MAP@25 of a submission against a file of the same form with the right ids.
+
+    \b
+    Example:
+      python -m inference score --competition data/demo --submission submission.csv --labels data/demo/test_labels.csv
+    """
+
+    competition: Annotated[Path, typer.Option(help="Folder with test.csv and misconception_mapping.csv.")]
+    submission: Annotated[Path, typer.Option(help="The submission.csv to score.")]
+    labels: Annotated[Path, typer.Option(help="A file like it, with the right ids alone.")]
+
+    def run(self) -> int:
+        from shared.task.competition import read_competition
+        from shared.task.submission import read_labels, read_submission, score_submission
+
+        data = read_competition(self.competition, need_train=False)
+        known = set(data.misconceptions["misconception_id"])
+        submission = read_submission(self.submission, data.test, known)
+        labelled = read_labels(self.labels, data.test)
+        print(f"MAP@25 {score_submission(submission, labelled):.4f} over {len(labelled)} labelled rows")
+        return 0
+
+
+@app.command("doctor")
+@dataclass(frozen=True)
+class Doctor:
+    """Say what this machine has, which profiles fit it, and what would fail.
+
+    \b
+    Example:
+      python -m inference doctor --profile t4x2 --model runs/iter1/full/merge_reranker
+    """
+
+    profile: Annotated[str, typer.Option(help="Judge this one alone; 2 is returned where it would fail.")] = ""
+    model: Annotated[list[Path] | None, typer.Option(metavar="DIR", help="Folder of a model; again for another.")] = (
+        None
+    )
+
+    def run(self) -> int:
+        from inference.machine.doctor import doctor
+
+        return doctor(self.profile, self.model or [])

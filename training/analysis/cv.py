@@ -12,8 +12,8 @@ from shared.task.metrics import interval, resample_maps
 from shared.task.splits import DRAWS
 from shared.task.tables import RANKS
 from training.analysis.report.terminal import open_console
-from training.pipeline.plan import outdated
 from training.pipeline.train import train
+from training.run_folder.freshness import outdated
 from training.run_folder.names import Target
 
 PARTS = ("all", "seen", "unseen", "weighted")

@@ -20,7 +20,7 @@ from shared.task.tables import CANDIDATES, MISCONCEPTIONS, PAIR, POOLS, QUERIES,
 from training.analysis.calibrate.choose import Chooser, Draws, grid, labelled_share, leave_one_out
 from training.analysis.calibrate.replay import Rows, join_rows, rows_of
 from training.analysis.report.terminal import open_console
-from training.pipeline.plan import outdated
+from training.run_folder.freshness import outdated
 
 
 def calibrate(iteration: Path) -> Calibration:

@@ -9,8 +9,8 @@ from rich.table import Table
 
 from shared.artifacts.manifest import read_manifest
 from training.export.quantization_loss import describe_loss
-from training.pipeline.plan import outdated
 from training.pipeline.stages import STAGES
+from training.run_folder.freshness import outdated
 
 
 def print_report(runs: list[Path]) -> list[Path]:

@@ -66,7 +66,7 @@ def train_embedder(context: StageContext) -> None:
 
 def merge_embedder(context: StageContext) -> dict:
     """An epoch's adapter and the base -> the embedder that serves. Returns its lineage."""
-    from training.trainer.train import merge_embedder as run
+    from training.export.merge_models import merge_embedder as run
 
     return run(context, _new_card(context, context.settings.embedder))
 
@@ -100,7 +100,7 @@ def train_reranker(context: StageContext) -> None:
 
 def merge_reranker(context: StageContext) -> dict:
     """An epoch's adapter and the base -> the reranker that serves. Returns its lineage."""
-    from training.trainer.train import merge_reranker as run
+    from training.export.merge_models import merge_reranker as run
 
     return run(context)
 

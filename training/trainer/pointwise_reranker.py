@@ -51,11 +51,11 @@ class RerankerObjective:
         return query * (1 if self.settings.share else len(passages)) + sum(passages)
 
     def accumulate(
-        self, update: list[Group], mine: Sequence[list[int]], collect: Callable[[], None], seed: str
+        self, update: list[Group], own: Sequence[list[int]], collect: Callable[[], None], seed: str
     ) -> float:
         """See Objective."""
         losses = []
-        for micro in mine:
+        for micro in own:
             torch.manual_seed(seed_of(seed, micro[0], "dropout") % 2**63)
             loss = self._loss([update[place] for place in micro]).sum() / len(update)
             loss.backward()

@@ -129,7 +129,7 @@ class EmbedderObjective:
         ids_BG = send(torch.tensor([group.misconception_ids for group in update]), vectors_BGD.device)
         loss_B = contrastive(queries_BD, passages_BGD, ids_BG, self.settings.temperature)
         if self.settings.distill:
-            teacher_BG = send(torch.tensor([group.teacher for group in update]), vectors_BGD.device)
+            teacher_BG = send(torch.tensor([group.teacher_scores for group in update]), vectors_BGD.device)
             scores_BG = group_scores(queries_BD, passages_BGD, self.settings.temperature)
             loss_B = loss_B + self.settings.distill * distillation(scores_BG, teacher_BG)
         return loss_B.mean()

@@ -86,7 +86,7 @@ class RerankerObjective:
         scores_bG = scores_N.view(len(groups), -1)
         loss_b = group_cross_entropy(scores_bG, self.settings.label_smoothing)
         if self.settings.distill:
-            teacher_bG = send(torch.tensor([group.teacher for group in groups]), scores_bG.device)
+            teacher_bG = send(torch.tensor([group.teacher_scores for group in groups]), scores_bG.device)
             loss_b = loss_b + self.settings.distill * distillation(scores_bG, teacher_bG)
         return loss_b
 

@@ -16,7 +16,7 @@ from shared.prompts.pointwise import RerankerPrompt
 from shared.settings.sections import Train
 from training.run_folder.base_models import local_folder
 from training.run_folder.stage_context import StageContext
-from training.trainer.batches import draw_epoch, read_mined
+from training.trainer.batches import draw_epoch, read_groups
 from training.trainer.embedder import EmbedderObjective
 from training.trainer.fsdp import shard_base
 from training.trainer.loop import Objective, train
@@ -80,7 +80,7 @@ def _adapt(context: StageContext, model: PreTrainedModel, settings: Train) -> Pe
 def _train(
     context: StageContext, adapted: PeftModel, objective: Objective, groups: pl.DataFrame, settings: Train
 ) -> None:
-    mined = read_mined(groups)
+    mined = read_groups(groups)
     last = len(mined) % settings.batch or settings.batch
     if context.settings.machine.shard and (settings.batch % world() or last % world()):
         raise ValueError(

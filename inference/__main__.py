@@ -78,24 +78,26 @@ def _predict(options: argparse.Namespace, arguments: list[str]) -> int:
         if not 0 <= margin < limit:
             raise ValueError(f"--margin-seconds {margin:g} is not between 0 and --limit-seconds, {limit:g}")
         return run_guarded(arguments, options.out, limit, margin, time.monotonic())
-    from inference.fusion.calibration import calibration_of
+    from inference.engines.serving import Serving
+    from inference.fusion.calibration import Ensemble, calibration_of
+    from inference.machine.profiles import load_profile
     from inference.predict.anytime import Limit, say_loudly
     from inference.predict.predict import predict
 
     members = (tuple(map(read_member, texts)) for texts in (options.embedder, options.reranker))
     models = Models(*members, options.average)
-    calibration = calibration_of(models, depth=options.depth, ignore=options.no_calibration)
-    how = {"profile": options.profile, "engine": options.engine, "calibration": calibration}
+    ensemble = Ensemble(models, calibration_of(models, depth=options.depth, ignore=options.no_calibration))
+    serving = Serving(options.engine, load_profile(options.profile))
     if options.ray is not None:
         if options.vectors is not None:
             raise ValueError("--vectors is for one machine: leave it or --ray out")
         from inference.predict.ray_cluster import connect, predict_with_ray
 
         connect(options.ray)
-        predict_with_ray(options.competition, models, options.out, workers=options.workers, **how)
+        predict_with_ray(options.competition, ensemble, options.out, serving, options.workers)
         return 0
     limit = Limit(math.inf if options.deadline is None else options.deadline)
-    report = predict(options.competition, models, options.out, vectors=options.vectors, limit=limit, **how)
+    report = predict(options.competition, ensemble, options.out, serving, limit, options.vectors)
     if report["failed"]:
         say_loudly(f"{', '.join(report['failed'])} failed: {options.out} is the best result without")
         return DEGRADED

@@ -8,7 +8,7 @@ import torch
 from peft import PeftModel
 from safetensors.torch import load_file
 
-from inference.engines.tokenizer import embedder_words, load_tokenizer, reranker_words, yes_token
+from inference.engines.tokenizer import embedder_words, load_tokenizer
 from inference.engines.transformers.engine import load_backbone, load_causal
 from shared.artifacts.card import EmbedderCard
 from shared.prompts.embedder import EmbedderPrompt
@@ -67,8 +67,7 @@ def make_reranker(
     fit_memory(model, settings)
     prompt = RerankerPrompt(query_tokens=60, passage_tokens=20, instruction="Yes or No?")
     pairs = (*tables, all_candidates(*tables))
-    words = reranker_words(tokenizer)
-    return adapted, RerankerObjective(model, yes_token(tokenizer), words, prompt, pairs, settings, batch_tokens=200)
+    return adapted, RerankerObjective(model, tokenizer, prompt, pairs, settings, batch_tokens=200)
 
 
 def norms_as_wide_as_the_model(model: torch.nn.Module) -> None:

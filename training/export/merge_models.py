@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from peft import PeftModel
 
-from inference.engines.tokenizer import embedder_words, load_tokenizer, reranker_words, yes_token
+from inference.engines.tokenizer import embedder_words, load_tokenizer, reranker_words
 from inference.engines.transformers.engine import (
     HFEncoder,
     HFScorer,
@@ -17,10 +17,10 @@ from inference.engines.transformers.engine import (
     load_reranker,
 )
 from inference.machine.profiles import Profile, load_profile
-from shared.artifacts.card import EmbedderCard, RerankerCard, write_card
+from inference.reranking.kinds import KINDS
+from shared.artifacts.card import EmbedderCard, new_reranker_card, write_card
 from shared.artifacts.manifest import read_manifest
 from shared.prompts.embedder import embedder_passage
-from shared.prompts.pointwise import RerankerPrompt, reranker_passage, reranker_query
 from shared.settings.sections import Merge
 from training.export.classifier_head import keep_yes_alone
 from training.export.merge import average_adapters, check_merged, merge
@@ -51,23 +51,19 @@ def merge_embedder(context: StageContext, card: EmbedderCard) -> dict:
 def merge_reranker(context: StageContext) -> dict:
     """Fill context.out with the merged reranker and its card; returns its lineage."""
     section, profile = context.settings.reranker, load_profile(context.settings.machine.profile)
-    base, prompt = local_folder(section.base), _reranker_prompt(context)
-    tokenizer = load_tokenizer(base)
-    words, yes = reranker_words(tokenizer), yes_token(tokenizer)
-    rows = [
-        [*reranker_query(words, prompt, query), *reranker_passage(words, prompt, passage)]
-        for query in PROBES
-        for passage in PROBES
-    ]
+    base, card = local_folder(section.base), new_reranker_card(section)
+    kind, tokenizer = KINDS[card.kind], load_tokenizer(base)
+    words, token = reranker_words(tokenizer), kind.token(tokenizer)
+    rows = [row for query in PROBES for row in kind.prompts(words, card.prompt, query, PROBES)]
 
     def answer(folder: Path, adapter: Path | None) -> np.ndarray:
-        load, row = (load_reranker, 0) if folder == context.out else (load_causal, yes)
+        load, row = (load_reranker, 0) if folder == context.out else (load_causal, token)
         model = _adapted(load(folder, _probing(section.dtype, profile), device_of(profile)), adapter)
         return HFScorer(model, row, profile.batch_tokens).score(rows)
 
     adapters = _adapters(context, "train_reranker", context.settings.merge_reranker)
-    _merge(context, base, adapters, answer, lambda: keep_yes_alone(context.out, yes))
-    write_card(RerankerCard(prompt), context.out)
+    _merge(context, base, adapters, answer, lambda: keep_yes_alone(context.out, token))
+    write_card(card, context.out)
     return _lineage(context, base, adapters)
 
 
@@ -112,11 +108,6 @@ def _adapted(model, adapter: Path | None):
 def _probing(dtype: str, profile: Profile) -> str:
     """How a merge is checked. On a CPU in 32 bits: 16 bits round by half of what a short training changes."""
     return "float32" if profile.device == "cpu" else dtype
-
-
-def _reranker_prompt(context: StageContext) -> RerankerPrompt:
-    section = context.settings.reranker
-    return RerankerPrompt(section.query_tokens, section.passage_tokens, section.instruction, section.instruction_place)
 
 
 def _lineage(context: StageContext, base: Path, adapters: list[Path]) -> dict:

@@ -6,13 +6,12 @@ from peft import PeftModel
 from transformers import PreTrainedModel
 
 from inference.engines.distributed import rank, world
-from inference.engines.tokenizer import embedder_words, load_tokenizer, reranker_words, yes_token
+from inference.engines.tokenizer import embedder_words, load_tokenizer
 from inference.engines.transformers.attention import is_packed
 from inference.engines.transformers.engine import device_of, load_backbone, load_causal
 from inference.engines.transformers.fp8 import use_fp8
 from inference.machine.profiles import load_profile
-from shared.artifacts.card import EmbedderCard, write_card
-from shared.prompts.pointwise import RerankerPrompt
+from shared.artifacts.card import EmbedderCard, new_reranker_card, write_card
 from shared.settings.sections import Train
 from training.run_folder.base_models import local_folder
 from training.run_folder.stage_context import StageContext
@@ -23,6 +22,8 @@ from training.trainer.loop import Objective, train
 from training.trainer.lora import add_lora
 from training.trainer.pointwise_reranker import RerankerObjective
 from training.trainer.recompute import fit_memory
+
+OBJECTIVES = {"pointwise": RerankerObjective}  # of each kind of reranker, see inference/reranking/kinds.py
 
 
 def train_embedder(context: StageContext, groups: pl.DataFrame, card: EmbedderCard) -> None:
@@ -46,15 +47,8 @@ def train_reranker(context: StageContext, groups: pl.DataFrame, candidates: pl.D
     model = load_causal(base, context.settings.reranker.dtype, _loading_device(context), packed=profile.packed)
     adapted = _adapt(context, model, settings)
     tables = (*context.texts(), candidates)
-    objective = RerankerObjective(
-        model,
-        yes_token(tokenizer),
-        reranker_words(tokenizer),
-        _reranker_prompt(context),
-        tables,
-        settings,
-        profile.batch_tokens,
-    )
+    card = new_reranker_card(context.settings.reranker)
+    objective = OBJECTIVES[card.kind](model, tokenizer, card.prompt, tables, settings, profile.batch_tokens)
     _train(context, adapted, objective, groups, settings)
 
 
@@ -97,8 +91,3 @@ def _train(
         return draw_epoch(mined, group=settings.group, batch=settings.batch, epoch=number, seed=settings.seed)
 
     train(adapted, objective, epochs, settings, context.out, context.fingerprint)
-
-
-def _reranker_prompt(context: StageContext) -> RerankerPrompt:
-    section = context.settings.reranker
-    return RerankerPrompt(section.query_tokens, section.passage_tokens, section.instruction, section.instruction_place)

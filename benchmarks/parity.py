@@ -24,11 +24,11 @@ from benchmarks.harness.bench import device_name, versions
 from benchmarks.infer import CANDIDATES, work_of
 from benchmarks.inputs.shapes import SHAPES, YES, build, write_tokenizer
 from inference.engines.open import open_encoder, open_scorer
-from inference.engines.tokenizer import embedder_words, load_tokenizer, reranker_words
+from inference.engines.tokenizer import embedder_words, load_tokenizer
 from inference.machine.profiles import Profile, load_profile
+from inference.reranking.kinds import prompts_of
 from inference.retrieval.retrieve import query_prompts
-from shared.artifacts.card import read_embedder_card, read_reranker_card
-from shared.prompts.pointwise import reranker_passage, reranker_query
+from shared.artifacts.card import read_embedder_card
 from shared.prompts.query import row_text
 from shared.settings.load import read_settings
 from shared.settings.sections import Pooling
@@ -96,12 +96,11 @@ def of_run(run: Path, queries: int, profile: Profile) -> dict:
 
 
 def _pairs(asked: pl.DataFrame, texts: dict[int, str], near: pl.DataFrame, folder: Path) -> Pairs:
-    words, prompt = reranker_words(load_tokenizer(folder)), read_reranker_card(folder).prompt
+    make = prompts_of(folder)
     rows, right = [], []
     for query in asked.iter_rows(named=True):
         shown = near.filter(pl.col("query_id") == query["query_id"]).sort("rank")["misconception_id"].to_list()
-        prefix = reranker_query(words, prompt, row_text(query))
-        rows += [[*prefix, *reranker_passage(words, prompt, texts[id_])] for id_ in shown]
+        rows += make(row_text(query), [texts[id_] for id_ in shown])
         right.append(shown.index(query["misconception_id"]) if query["misconception_id"] in shown else -1)
     return Pairs(rows, right)
 

@@ -17,11 +17,13 @@ from pathlib import Path
 
 import numpy as np
 
-from inference.fusion.calibration import Calibration
+from inference.engines.serving import Serving
+from inference.fusion.calibration import Calibration, Ensemble
 from inference.fusion.ensemble import Member, Models
-from inference.predict import rerank_chunks as scoring
+from inference.machine.profiles import load_profile
 from inference.predict import retrieve_chunks as finding
 from inference.predict.predict import predict
+from inference.reranking import kinds
 from inference.retrieval.exact_search import search_shards
 from inference.retrieval.sharded_corpus import SHARD_BYTES, read_corpus, write_corpus
 from shared.artifacts.card import EmbedderCard, RerankerCard, write_card
@@ -65,10 +67,10 @@ def measure_rows(rows: int) -> dict:
         folder = Path(place)
         _write_competition(folder, rows // 3)
         models = Models((Member(_write_model(folder / "e")),), (Member(_write_model(folder / "r")),))
-        finding.open_encoder, scoring.open_scorer = _opening(FastEncoder()), _opening(FastScorer())
+        finding.open_encoder, kinds.open_scorer = _opening(FastEncoder()), _opening(FastScorer())
         before, began, computed = _memory(), time.perf_counter(), time.process_time()
-        calibration = Calibration(retrieved=25, depth=5)
-        predict(folder, models, folder / "out.csv", profile="h200", calibration=calibration)
+        ensemble = Ensemble(models, Calibration(retrieved=25, depth=5))
+        predict(folder, ensemble, folder / "out.csv", Serving("vllm", load_profile("h200")))
         seconds, computed = time.perf_counter() - began, time.process_time() - computed
         parts = json.loads((folder / "timings.json").read_text())
     return {

@@ -10,12 +10,16 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from inference.fusion.ensemble import Average, Models, read_member
 from shared.settings.sections import Engine
+
+if TYPE_CHECKING:
+    from inference.engines.serving import Serving
+    from inference.fusion.calibration import Ensemble
 
 
 def main(arguments: list[str]) -> int:
@@ -120,31 +124,33 @@ class Predict:
         return self._predict()
 
     def _predict(self) -> int:
-        from inference.fusion.calibration import calibration_of
+        from inference.engines.serving import Serving
+        from inference.fusion.calibration import Ensemble, calibration_of
+        from inference.machine.profiles import load_profile
         from inference.predict.anytime import Limit, say_loudly
         from inference.predict.predict import predict
         from inference.predict.watchdog import DEGRADED
 
         members = (tuple(map(read_member, texts)) for texts in (self.embedder, self.reranker))
         models = Models(*members, self.average)
-        calibration = calibration_of(models, depth=self.depth, ignore=self.no_calibration)
-        how = {"profile": self.profile, "engine": self.engine, "calibration": calibration}
+        ensemble = Ensemble(models, calibration_of(models, depth=self.depth, ignore=self.no_calibration))
+        serving = Serving(self.engine, load_profile(self.profile))
         if self.ray is not None:
-            return self._predict_with_ray(models, how)
+            return self._predict_with_ray(ensemble, serving)
         limit = Limit(math.inf if self.deadline is None else self.deadline)
-        report = predict(self.competition, models, self.out, vectors=self.vectors, limit=limit, **how)
+        report = predict(self.competition, ensemble, self.out, serving, limit, self.vectors)
         if report["failed"]:
             say_loudly(f"{', '.join(report['failed'])} failed: {self.out} is the best result without")
             return DEGRADED
         return 0
 
-    def _predict_with_ray(self, models: Models, how: dict) -> int:
+    def _predict_with_ray(self, ensemble: "Ensemble", serving: "Serving") -> int:
         if self.vectors is not None:
             raise ValueError("--vectors is for one machine: leave it or --ray out")
         from inference.predict.ray_cluster import connect, predict_with_ray
 
         connect(self.ray)
-        predict_with_ray(self.competition, models, self.out, workers=self.workers, **how)
+        predict_with_ray(self.competition, ensemble, self.out, serving, self.workers)
         return 0
 
 

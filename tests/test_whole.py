@@ -70,8 +70,10 @@ def test_a_second_run_does_nothing_and_a_changed_setting_redoes_what_follows(che
 
 
 def test_both_engines_give_the_same_ranking_and_scores_within_a_thousandth(checkout):
+    from inference.engines.serving import Serving
     from inference.machine.profiles import load_profile
-    from inference.reranking.pointwise import rerank
+    from inference.reranking.kinds import open_reranker
+    from inference.reranking.order import rerank
     from inference.retrieval.retrieve import retrieve
     from shared.artifacts.card import read_embedder_card
 
@@ -79,9 +81,10 @@ def test_both_engines_give_the_same_ranking_and_scores_within_a_thousandth(check
     profile, test = load_profile("cpu"), data.test.head(12)
     found = {}
     for engine in ("hf", "vllm"):
-        embedder, how = folder / "merge_embedder", {"engine": engine, "profile": profile}
-        candidates = retrieve(test, data.misconceptions, embedder, read_embedder_card(embedder), k=8, **how)
-        ranked = rerank(test, data.misconceptions, candidates, folder / "merge_reranker", depth=8, **how)
+        embedder, serving = folder / "merge_embedder", Serving(engine, profile)
+        candidates = retrieve(test, data.misconceptions, embedder, read_embedder_card(embedder), serving, k=8)
+        with open_reranker(folder / "merge_reranker", serving) as reranker:
+            ranked = rerank(reranker, test, data.misconceptions, candidates, depth=8)
         found[engine] = ranked.sort("query_id", "misconception_id")
     hf, vllm = found["hf"], found["vllm"]
     for key in ("query_id", "misconception_id", "rank"):

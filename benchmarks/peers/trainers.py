@@ -18,7 +18,7 @@ from shared.prompts.query import row_text
 from shared.settings.sections import TrainEmbedder, TrainReranker
 from shared.task.tables import GROUPS
 from training.run_folder.stage_context import StageContext
-from training.trainer.batches import draw_epoch, read_mined
+from training.trainer.batches import draw_epoch, read_groups
 
 MICRO = 4  # groups that FlagEmbedding computes at once: with 16 rows each about 18,000 tokens
 FLAG_LENGTHS = {"query_max_len": 384, "passage_max_len": 64}
@@ -51,12 +51,12 @@ class Updates(BatchSampler):
 def read_shown(context: StageContext, stage: str) -> list[Shown]:
     """The groups that `stage` mined for the training fold, as texts."""
     show = _shower(context)
-    return [show(one.query_id, (one.positive, *one.negatives)) for one in read_mined(context.read(GROUPS, stage))]
+    return [show(one.query_id, one.misconception_ids) for one in read_groups(context.read(GROUPS, stage))]
 
 
 def read_updates(context: StageContext, stage: str, settings: TrainEmbedder) -> list[list[Shown]]:
     """The updates of all epochs that ours trains with, as texts."""
-    show, mined = _shower(context), read_mined(context.read(GROUPS, stage))
+    show, mined = _shower(context), read_groups(context.read(GROUPS, stage))
     how = {"group": settings.group, "batch": settings.batch, "seed": settings.seed}
     epochs = [draw_epoch(mined, epoch=epoch, **how) for epoch in range(1, settings.epochs + 1)]
     return [[show(one.query_id, one.misconception_ids) for one in update] for epoch in epochs for update in epoch]

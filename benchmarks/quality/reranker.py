@@ -2,25 +2,45 @@
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
 from peft import PeftModel
 
 from benchmarks.peers.trainers import FLAG_LENGTHS, read_shown, train_flagembedding_reranker
+from inference.engines.protocols import Scorer
 from inference.engines.tokenizer import load_tokenizer, reranker_words, yes_token
 from inference.engines.transformers.engine import HFScorer, device_of, load_causal
 from inference.machine.profiles import load_profile
-from inference.reranking.pointwise import order_by_score
-from shared.prompts.pointwise import RerankerPrompt, reranker_passage, reranker_query
+from inference.reranking.kinds import KINDS
+from inference.reranking.order import rerank
+from inference.reranking.protocols import Reranker, Scores
+from shared.artifacts.card import new_reranker_card
 from shared.prompts.query import row_text
 from shared.settings.sections import TrainReranker
-from shared.task.tables import CANDIDATES, GROUPS
+from shared.task.tables import CANDIDATES, GROUPS, PAIR
 from training.run_folder.base_models import local_folder
 from training.run_folder.stage_context import StageContext
 from training.trainer.train import train_reranker
 
 Ids = Callable[[str], list[int]]  # of a text
+
+
+@dataclass(frozen=True)
+class FlagReranker:
+    """A Reranker that reads a pair as FlagEmbedding's trainer puts it together."""
+
+    scorer: Scorer
+    asked: Ids
+    known: Ids
+
+    def score(self, queries: pl.DataFrame, misconceptions: pl.DataFrame, candidates: pl.DataFrame) -> Scores:
+        """See Reranker. Tokens are not counted."""
+        prefixes = {row["query_id"]: self.asked(row_text(row)) for row in queries.iter_rows(named=True)}
+        suffixes = {id_: self.known(text) for id_, text in misconceptions.iter_rows()}
+        rows = [[*prefixes[query], *suffixes[id_]] for query, id_ in candidates.select(PAIR).iter_rows()]
+        return Scores(pl.Series("rerank_score", self.scorer.score(rows)), 0, 0)
 
 
 def ours(context: StageContext, blind: StageContext, seed: int) -> tuple[pl.DataFrame, float]:
@@ -33,12 +53,12 @@ def ours(context: StageContext, blind: StageContext, seed: int) -> tuple[pl.Data
     start = time.perf_counter()
     train_reranker(StageContext(seeded, blind.run, blind.out, ""), groups, candidates)
     seconds = time.perf_counter() - start
-    prompt = RerankerPrompt(
-        section.query_tokens, section.passage_tokens, section.instruction, section.instruction_place
-    )
-    words = reranker_words(load_tokenizer(local_folder(section.base)))
-    asked, known = (lambda text, make=make: make(words, prompt, text) for make in (reranker_query, reranker_passage))
-    return _rank(context, blind.out / f"epoch_{settings.epochs}", asked, known), seconds
+    card, words = new_reranker_card(section), reranker_words(load_tokenizer(local_folder(section.base)))
+
+    def opened(scorer: Scorer) -> Reranker:
+        return KINDS[card.kind].open(scorer, words, card.prompt)
+
+    return _rank(context, blind.out / f"epoch_{settings.epochs}", opened), seconds
 
 
 def flagembedding(context: StageContext, blind: StageContext, seed: int) -> tuple[pl.DataFrame, float]:
@@ -61,7 +81,7 @@ def flagembedding(context: StageContext, blind: StageContext, seed: int) -> tupl
         passage = encode("B: " + text, FLAG_LENGTHS["passage_max_len"])
         return [*encode("\n"), *passage, *encode("\n"), *encode(instruction)]
 
-    return _rank(context, blind.out, asked, known), seconds
+    return _rank(context, blind.out, lambda scorer: FlagReranker(scorer, asked, known)), seconds
 
 
 def _seeded(context: StageContext, seed: int) -> TrainReranker:
@@ -73,20 +93,16 @@ def _seeded(context: StageContext, seed: int) -> TrainReranker:
     return settings.model_copy(update={"seed": f"quality {seed}"})
 
 
-def _rank(context: StageContext, adapter: Path, asked: Ids, known: Ids) -> pl.DataFrame:
+def _rank(context: StageContext, adapter: Path, opened: Callable[[Scorer], Reranker]) -> pl.DataFrame:
     """The run's first candidates of the validation fold in the order of the base with this adapter."""
     queries, misconceptions = context.texts()
     valid = queries.filter(pl.col("fold") == "valid").drop_nulls("misconception_id")
+    depth = context.settings.train_reranker.depth
     near = context.read(CANDIDATES, "mine_for_reranker").filter(
-        pl.col("rank") <= context.settings.train_reranker.depth, pl.col("query_id").is_in(valid["query_id"].implode())
+        pl.col("rank") <= depth, pl.col("query_id").is_in(valid["query_id"].implode())
     )
-    prefixes = {row["query_id"]: asked(row_text(row)) for row in valid.iter_rows(named=True)}
-    suffixes = {id_: known(text) for id_, text in misconceptions.iter_rows()}
     profile, base = load_profile(context.settings.machine.profile), local_folder(context.settings.reranker.base)
     model = load_causal(base, context.settings.reranker.dtype, device_of(profile), packed=profile.packed)
     model = PeftModel.from_pretrained(model, str(adapter), autocast_adapter_dtype=False).eval().get_base_model()
     scorer = HFScorer(model, yes_token(load_tokenizer(base)), profile.batch_tokens)
-    pairs = near.select("query_id", "misconception_id").rows()
-    scores = scorer.score([[*prefixes[query], *suffixes[id_]] for query, id_ in pairs])
-    scored = near.select("query_id", "misconception_id").with_columns(pl.Series("rerank_score", scores))
-    return order_by_score(near, scored)
+    return rerank(opened(scorer), valid, misconceptions, near, depth)

@@ -4,6 +4,7 @@ A calibration travels with a reranker as calibration.json. It was chosen on misc
 """
 
 from collections.abc import Set
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -51,6 +52,14 @@ class Calibration(BaseModel):
         if list(self.labelled) != sorted(set(self.labelled)):
             raise ValueError("labelled is not in order, or has an id twice")
         return self
+
+
+@dataclass(frozen=True)
+class Ensemble:
+    """The models that predict together, and how what they say becomes one order."""
+
+    models: Models
+    calibration: Calibration
 
 
 def plain(depth: int = K) -> Calibration:

@@ -82,18 +82,11 @@ def rerank_in_time(
     """
     rows = sum(work.chunks)
     table = [RerankingProgress(np.zeros(rows, np.int16), np.zeros(rows, bool)) for _ in rerankers]
-    for number, (reranker, state) in enumerate(zip(rerankers, table, strict=True)):
+    for number, reranker in enumerate(rerankers):
         for attempt in range(1, ATTEMPTS + 1):
-            try:
-                if not _worth_opening(rerankers, table, number, work, limit):
-                    state.ended = state.ended if attempt > 1 else "skipped, no time"
-                    break
-                _run(rerankers, table, number, work, limit, publish)
+            if _came_back(rerankers, table, number, work, limit, publish):
                 break
-            except Exception:
-                traceback.print_exc()
-                say_loudly(f"{reranker.name} failed, attempt {attempt} of {ATTEMPTS}")
-                state.ended = "failed"
+            say_loudly(f"{reranker.name} failed, attempt {attempt} of {ATTEMPTS}")
         publish(table, True)
     return table
 
@@ -115,6 +108,28 @@ def describe_progress(name: str, state: RerankingProgress) -> dict:
 def say_loudly(text: str) -> None:
     """A line that nobody overlooks, on standard error."""
     print(f"\n!!! {text}\n", file=sys.stderr, flush=True)
+
+
+def _came_back(
+    rerankers: Sequence[OpenableReranker],
+    table: Sequence[RerankingProgress],
+    number: int,
+    work: Work,
+    limit: Limit,
+    publish: Publish,
+) -> bool:
+    """Let a reranker do its part, if it is worth it; False if it failed."""
+    state = table[number]
+    try:
+        if _worth_opening(rerankers, table, number, work, limit):
+            _run(rerankers, table, number, work, limit, publish)
+        elif state.ended != "failed":  # by an attempt before
+            state.ended = "skipped, no time"
+        return True
+    except Exception:
+        traceback.print_exc()
+        state.ended = "failed"
+        return False
 
 
 def _worth_opening(

@@ -8,16 +8,14 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
-from inference.fusion.calibration import Calibration, check_ids
-from inference.fusion.ensemble import Models
-from inference.machine.profiles import load_profile
+from inference.engines.serving import Serving
+from inference.fusion.calibration import Ensemble, check_ids
 from inference.predict.anytime import Limit
 from inference.predict.chunk_store import ChunkStore, alone
 from inference.predict.state import Prediction, write_json
 from inference.retrieval.bm25 import WordIndex
 from shared.artifacts.card import read_embedder_card, read_reranker_card
 from shared.artifacts.manifest import read_manifest
-from shared.settings.sections import Engine
 from shared.task.competition import read_misconceptions, stream_test
 from shared.task.submission import check_submission
 
@@ -26,12 +24,9 @@ QUESTIONS = 700  # of a chunk: 2,100 rows, whose queries are 0.9 M tokens with t
 
 def predict(
     competition: Path,
-    models: Models,
+    ensemble: Ensemble,
     out: Path,
-    *,
-    profile: str,
-    calibration: Calibration,
-    engine: Engine = "vllm",
+    serving: Serving,
     limit: Limit | None = None,
     vectors: Path | None = None,
 ) -> dict:
@@ -41,7 +36,7 @@ def predict(
     part of the result, not the result. `vectors` is a folder that remembers vectors from run to run. Returns what
     budget.json says; "failed" there names the models that failed.
     """
-    machine, limit = load_profile(profile), limit or Limit()
+    models, calibration, limit = ensemble.models, ensemble.calibration, limit or Limit()
     for member in models.embedders:
         read_embedder_card(member.folder)
         if vectors is not None:
@@ -54,7 +49,7 @@ def predict(
     out.parent.mkdir(parents=True, exist_ok=True)
     with alone(out):
         with closing(ChunkStore(out, limit.clock)) as board:
-            run = Prediction(models, calibration, misconceptions, board, engine, machine, limit, vectors)
+            run = Prediction(models, calibration, misconceptions, board, serving, limit, vectors)
             seconds: dict[str, float] = {}
             _timed("read", seconds, lambda: read_rows(run, competition))
             _timed("retrieve", seconds, lambda: _retrieve(run))

@@ -14,14 +14,13 @@ import numpy as np
 import ray
 import ray.data
 
-from inference.fusion.calibration import Calibration, check_ids
-from inference.fusion.ensemble import Member, Models
-from inference.machine.profiles import load_profile
+from inference.engines.serving import Serving
+from inference.fusion.calibration import Ensemble, check_ids
+from inference.fusion.ensemble import Member
 from inference.predict.anytime import Limit
 from inference.predict.chunk_store import ChunkStore, alone
 from inference.predict.predict import read_rows
 from inference.predict.state import Prediction
-from shared.settings.sections import Engine
 from shared.task.competition import read_misconceptions
 from shared.task.submission import check_submission
 
@@ -35,29 +34,21 @@ def connect(address: str) -> None:
     ray.data.DataContext.get_current().enable_progress_bars = False  # in a log file they are six lines every 10 s
 
 
-def predict_with_ray(
-    competition: Path,
-    models: Models,
-    out: Path,
-    *,
-    profile: str,
-    calibration: Calibration,
-    engine: Engine,
-    workers: int,
-) -> list[dict]:
+def predict_with_ray(competition: Path, ensemble: Ensemble, out: Path, serving: Serving, workers: int) -> list[dict]:
     """Write `out` as predict does without a limit, by `workers` on the cluster that Ray is connected to.
 
     One model at a time is on the workers, and each of them has a GPU (or as many as the profile splits a model over),
     where the profile has any. Returns {"stage", "chunk", "node"} of all chunks.
     """
     misconceptions = read_misconceptions(competition)
-    machine = load_profile(profile).model_copy(update={"replicas": 1})  # each worker is one
+    serving = replace(serving, profile=serving.profile.model_copy(update={"replicas": 1}))  # each worker is one
     known = set(misconceptions["misconception_id"])
-    check_ids(calibration, known)
+    check_ids(ensemble.calibration, known)
     out.parent.mkdir(parents=True, exist_ok=True)
+    models = ensemble.models
     models = replace(models, embedders=_absolute(models.embedders), rerankers=_absolute(models.rerankers))
     with alone(out), closing(ChunkStore(out)) as board:
-        run = Prediction(models, calibration, misconceptions, board, engine, machine, Limit())
+        run = Prediction(models, ensemble.calibration, misconceptions, board, serving, Limit())
         read_rows(run, competition)
         said = []
         for number in range(len(models.embedders)):
@@ -110,7 +101,7 @@ def _on_all_chunks(worker: type, run: Prediction, number: int, workers: int) -> 
         batch_size=1,
         concurrency=min(workers, len(run.board.sizes)),
         num_cpus=1,
-        num_gpus=run.machine.tensor_parallel if run.machine.device == "cuda" else 0,
+        num_gpus=run.serving.profile.tensor_parallel if run.serving.profile.device == "cuda" else 0,
     )
     return [{"stage": f"{worker.__name__} {number}", **row} for row in done.take_all()]
 

@@ -7,14 +7,12 @@ from functools import lru_cache
 import numpy as np
 import polars as pl
 
-from inference.engines.open import count_processes, open_scorer
+from inference.engines.open import count_processes
 from inference.engines.progress import Meter
-from inference.engines.tokenizer import load_tokenizer, reranker_words
 from inference.fusion.calibration import select_candidates
 from inference.predict.anytime import OpenableReranker, Score, Work, rerank_in_time
 from inference.predict.state import Prediction, size_of
-from inference.reranking.pointwise import count_tokens, score_pairs
-from shared.artifacts.card import read_reranker_card
+from inference.reranking.kinds import open_reranker
 from shared.task.tables import PAIR
 
 STEPS = 16  # full batches of each process in a shard; that its last ones are smaller then costs little
@@ -23,7 +21,8 @@ CANDIDATE = 60  # tokens of a candidate with its part of the query, about
 
 def score_all(run: Prediction) -> None:
     """Score as many candidates as there is time for, with every reranker for which there is time."""
-    batch_tokens = run.machine.batch_tokens * max(1, count_processes(run.machine))
+    profile = run.serving.profile
+    batch_tokens = profile.batch_tokens * max(1, count_processes(profile))
     rows_at_once = max(1, STEPS * batch_tokens // (CANDIDATE * run.wanted))
     work = Work(tuple(run.board.sizes), run.wanted, rows_at_once)
     rerankers = [
@@ -37,20 +36,19 @@ def score_all(run: Prediction) -> None:
 def open_scoring(run: Prediction, number: int) -> Iterator[Score]:
     """The function that scores some candidates of some rows with one reranker and keeps the scores on the board."""
     member, ends, name = run.models.rerankers[number], np.cumsum(run.board.sizes), f"scored{number}"
-    prompt, words = read_reranker_card(member.folder).prompt, reranker_words(load_tokenizer(member.folder))
 
     @lru_cache(maxsize=1)
     def read_chunk(chunk: int) -> tuple[pl.DataFrame, pl.DataFrame]:
-        """Its queries, and its candidates in the order in which this reranker reads them."""
+        """Its queries, and its candidates, `rank` being the order in which this reranker reads them."""
         chosen = select_candidates(run.board.read("candidates", chunk), run.calibration).select(PAIR)
         order = run.rank_with(chunk, number).select(*PAIR, "rank")
         ordered = chosen.join(order, on=PAIR).sort("query_id", "rank")
-        place = pl.int_range(1, pl.len() + 1).over("query_id").alias("place")
-        return run.board.read("queries", chunk), ordered.select(*PAIR, place)
+        rank = pl.int_range(1, pl.len() + 1).over("query_id").alias("rank")
+        return run.board.read("queries", chunk), ordered.select(*PAIR, rank)
 
     total = sum(run.board.sizes) * run.wanted
     with (
-        open_scorer(run.engine, member.folder, run.machine) as scorer,
+        open_reranker(member.folder, run.serving) as reranker,
         Meter(desc=f"rerank {member.folder.name}", total=total, unit=" candidates") as meter,
     ):
 
@@ -58,14 +56,14 @@ def open_scoring(run: Prediction, number: int) -> Iterator[Score]:
             chunk = int(np.searchsorted(ends, rows[0], side="right"))
             queries, ordered = read_chunk(chunk)
             asked = queries[rows - (ends[chunk] - len(queries))]
-            pairs = asked.select("query_id").join(ordered, on="query_id", maintain_order="left_right")
-            pairs = pairs.filter(pl.col("place").is_between(first + 1, last)).select(PAIR)
-            scored = pairs.with_columns(score_pairs(asked, run.misconceptions, pairs, scorer, words, prompt))
-            tokens = count_tokens(asked, run.misconceptions, pairs, words, prompt)
+            near = asked.select("query_id").join(ordered, on="query_id", maintain_order="left_right")
+            near = near.filter(pl.col("rank").is_between(first + 1, last))
+            scores = reranker.score(asked, run.misconceptions, near)
+            scored = near.select(PAIR).with_columns(scores.values)
             before = [run.board.read(name, chunk)] if run.board.has(name, chunk) else []
-            kept = [table.join(pairs, on=PAIR, how="anti", maintain_order="left") for table in before]  # of a retry
+            kept = [table.join(scored, on=PAIR, how="anti", maintain_order="left") for table in before]  # of a retry
             run.board.keep(name, chunk, pl.concat([*kept, scored]))
-            meter.update(len(pairs))
-            return tokens
+            meter.update(len(scored))
+            return scores.query_tokens, scores.candidate_tokens
 
         yield score

@@ -2,6 +2,7 @@
 
 import os
 import traceback
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -42,22 +43,27 @@ def find_all(run: Prediction) -> None:
 
 def _find(run: Prediction, number: int) -> str:
     """How it ended. An embedder that fails is opened once more and goes on behind the chunk in which it did."""
-    chunks = list(range(len(run.board.sizes)))
+    chunks = deque(range(len(run.board.sizes)))
     for attempt in range(1, ATTEMPTS + 1):
         try:
-            with open_finding(run, number) as find:
-                while chunks:
-                    if run.limit.left() <= 0:
-                        return "out of time"
-                    find(chunks[0])
-                    chunks.pop(0)
-                    run.publish(False)
-            return "complete"
+            return _find_chunks(run, number, chunks)
         except Exception:
             traceback.print_exc()
             say_loudly(f"embedder {run.models.embedders[number].folder} failed, attempt {attempt} of {ATTEMPTS}")
-            chunks = [*chunks[1:], *chunks[:1]]  # one bad row must not keep the others from their turn
+            chunks.rotate(-1)  # one bad row must not keep the others from their turn
     return "failed"
+
+
+def _find_chunks(run: Prediction, number: int, chunks: deque[int]) -> str:
+    """How it ended. What is done is taken out of `chunks`."""
+    with open_finding(run, number) as find:
+        while chunks:
+            if run.limit.left() <= 0:
+                return "out of time"
+            find(chunks[0])
+            chunks.popleft()
+            run.publish(False)
+    return "complete"
 
 
 @contextmanager
@@ -87,11 +93,12 @@ def open_finding(run: Prediction, number: int) -> Iterator[Callable[[int], None]
 
 def _open_encoder(run: Prediction, folder: Path, card: EmbedderCard) -> AbstractContextManager[Encoder]:
     def open_real() -> AbstractContextManager[Encoder]:
-        return open_encoder(run.engine, folder, card.pooling, run.machine)
+        return open_encoder(run.serving.engine, folder, card.pooling, run.serving.profile)
 
     if run.vectors is None:
         return open_real()
-    return RememberingEncoder(VectorStore(run.vectors / model_key(folder, run.engine, run.machine)), open_real)
+    key = model_key(folder, run.serving.engine, run.serving.profile)
+    return RememberingEncoder(VectorStore(run.vectors / key), open_real)
 
 
 def _known(run: Prediction, number: int, encoder: Encoder, words: Words, card: EmbedderCard) -> np.ndarray | Path:

@@ -8,14 +8,13 @@ from pathlib import Path
 
 import polars as pl
 
+from inference.engines.serving import Serving
 from inference.fusion.blend import blend_scores
 from inference.fusion.calibration import Calibration, apply
 from inference.fusion.ensemble import Models
-from inference.machine.profiles import Profile
 from inference.predict.anytime import Limit, RerankingProgress, describe_progress
 from inference.predict.chunk_store import ChunkStore
 from shared.artifacts.files import replacing
-from shared.settings.sections import Engine
 from shared.task.tables import PAIR
 
 
@@ -27,8 +26,7 @@ class Prediction:
     calibration: Calibration
     misconceptions: pl.DataFrame
     board: ChunkStore
-    engine: Engine
-    machine: Profile
+    serving: Serving
     limit: Limit
     vectors: Path | None = None
     found: list[str] = field(default_factory=list)  # how each embedder ended

@@ -7,9 +7,9 @@ import numpy as np
 import polars as pl
 
 from inference.engines.open import open_encoder
+from inference.engines.serving import Serving
 from inference.engines.tokenizer import embedder_words, load_tokenizer
 from inference.fusion.blend import candidate_table
-from inference.machine.profiles import Profile
 from inference.retrieval.catalogue_vectors import encode_misconceptions, read_vectors
 from inference.retrieval.exact_search import search, search_shards
 from inference.retrieval.sharded_corpus import read_corpus
@@ -17,7 +17,6 @@ from shared.artifacts.card import EmbedderCard
 from shared.prompts.embedder import Example, embedder_query
 from shared.prompts.query import row_text
 from shared.prompts.words import Words
-from shared.settings.sections import Engine
 
 
 def retrieve(
@@ -25,9 +24,7 @@ def retrieve(
     misconceptions: pl.DataFrame,
     folder: Path,
     card: EmbedderCard,
-    *,
-    engine: Engine,
-    profile: Profile,
+    serving: Serving,
     k: int,
 ) -> pl.DataFrame:
     """Candidates (k of each query, best first) from the embedder in `folder`, which is out of memory afterwards.
@@ -35,7 +32,7 @@ def retrieve(
     Vectors of these misconceptions that came with the embedder are read; otherwise they are made, and a line says so.
     """
     words, known = embedder_words(load_tokenizer(folder)), read_vectors(misconceptions, folder)
-    with open_encoder(engine, folder, card.pooling, profile) as encoder:
+    with open_encoder(serving.engine, folder, card.pooling, serving.profile) as encoder:
         if known is None:
             known = encode_misconceptions(misconceptions, encoder, words, card)
         asked = encoder.encode(query_prompts(queries, words, card))

@@ -1,5 +1,6 @@
 """Makes the prompt of a reranker that reads one candidate at a time: "A: query / B: misconception / instruction"."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -33,3 +34,9 @@ def reranker_passage(words: Words, prompt: RerankerPrompt, passage: str) -> list
     cut = words.encode(passage)[: prompt.passage_tokens]
     end = f"\n{prompt.instruction}" if prompt.instruction_place == "last" else "\n"
     return [*words.frame("\nB: "), *cut, *words.frame(end)]
+
+
+def pair_prompts(words: Words, prompt: RerankerPrompt, query: str, passages: Sequence[str]) -> list[list[int]]:
+    """Ids of a query with each of its candidates."""
+    before = reranker_query(words, prompt, query)
+    return [[*before, *reranker_passage(words, prompt, passage)] for passage in passages]

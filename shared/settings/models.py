@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from shared.prompts.kinds import PROMPTS
 from shared.prompts.pointwise import INSTRUCTION
 from shared.settings.section import Count, Pooling, Precision, Section, Share
 
@@ -43,6 +44,8 @@ class Reranker(Section):
 
     base: str
     """A Hugging Face id, with an optional `@COMMIT`, or a folder of a decoder with a word "Yes"."""
+    kind: Literal[tuple(PROMPTS)] = "pointwise"
+    """What the model reads at once: `pointwise` is one candidate behind the query."""
     dtype: Precision = "bfloat16"
     """The precision that the base model is loaded in."""
     query_tokens: Count = 384

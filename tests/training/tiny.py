@@ -8,14 +8,14 @@ import torch
 from peft import PeftModel
 from safetensors.torch import load_file
 
-from inference.engines.tokenizer import embedder_words, load_tokenizer, reranker_words, yes_token
+from inference.engines.tokenizer import embedder_words, load_tokenizer
 from inference.engines.transformers.engine import load_backbone, load_causal
 from shared.artifacts.card import EmbedderCard
 from shared.prompts.embedder import EmbedderPrompt
 from shared.prompts.pointwise import RerankerPrompt
 from shared.settings.sections import Lora, TrainEmbedder, TrainReranker
 from shared.task.tables import CANDIDATES
-from training.trainer.batches import Mined, draw_epoch
+from training.trainer.batches import Group, draw_epoch
 from training.trainer.embedder import EmbedderObjective
 from training.trainer.lora import add_lora
 from training.trainer.pointwise_reranker import RerankerObjective
@@ -67,8 +67,7 @@ def make_reranker(
     fit_memory(model, settings)
     prompt = RerankerPrompt(query_tokens=60, passage_tokens=20, instruction="Yes or No?")
     pairs = (*tables, all_candidates(*tables))
-    words = reranker_words(tokenizer)
-    return adapted, RerankerObjective(model, yes_token(tokenizer), words, prompt, pairs, settings, batch_tokens=200)
+    return adapted, RerankerObjective(model, tokenizer, prompt, pairs, settings, batch_tokens=200)
 
 
 def norms_as_wide_as_the_model(model: torch.nn.Module) -> None:
@@ -80,19 +79,15 @@ def norms_as_wide_as_the_model(model: torch.nn.Module) -> None:
             )
 
 
-def mined_from(queries: pl.DataFrame, misconceptions: pl.DataFrame) -> list[Mined]:
+def mined_from(queries: pl.DataFrame, misconceptions: pl.DataFrame) -> list[Group]:
     """Every labelled training query with all other misconceptions as negatives, and a teacher's scores."""
     labelled = queries.filter(pl.col("fold") == "train").drop_nulls("misconception_id").sort("query_id")
     ids = misconceptions["misconception_id"].to_list()
-    return [
-        Mined(
-            query_id,
-            answer,
-            tuple(id_ for id_ in ids if id_ != answer),
-            {id_: (place * 7 + id_ * 3) % 11 / 4 for id_ in ids},
-        )
-        for place, (query_id, answer) in enumerate(labelled.select("query_id", "misconception_id").iter_rows())
-    ]
+    groups = []
+    for place, (query_id, answer) in enumerate(labelled.select("query_id", "misconception_id").iter_rows()):
+        first = (answer, *(id_ for id_ in ids if id_ != answer))
+        groups.append(Group(query_id, first, tuple((place * 7 + id_ * 3) % 11 / 4 for id_ in first)))
+    return groups
 
 
 def updates_of(queries: pl.DataFrame, misconceptions: pl.DataFrame, settings, epoch: int = 1) -> list:

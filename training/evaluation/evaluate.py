@@ -9,14 +9,14 @@ from pathlib import Path
 
 import polars as pl
 
-from inference.engines.open import open_scorer
 from inference.engines.progress import Meter
-from inference.engines.tokenizer import load_tokenizer, reranker_words
+from inference.engines.serving import Serving
 from inference.fusion.calibration import Calibration, select_candidates
 from inference.machine.profiles import load_profile
-from inference.reranking.pointwise import order_by_score, score_pairs
+from inference.reranking.kinds import open_reranker
+from inference.reranking.order import order_by_score
 from inference.retrieval.retrieve import restrict, retrieve
-from shared.artifacts.card import read_embedder_card, read_reranker_card
+from shared.artifacts.card import read_embedder_card
 from shared.settings.sections import Evaluate
 from shared.task.folds import seen_ids
 from shared.task.metrics import K, average_precision, find_ranks, summarise
@@ -51,6 +51,7 @@ def evaluate(context: StageContext) -> Evaluation:
     found = _retrieve(context, valid, misconceptions, context.run / "merge_embedder")
     retrieved = cut(found, pools, settings.pool)
     pairs = pairs_to_score(retrieved, seen_ids(queries), settings)
+    pairs = pairs.join(found.select(*PAIR, "rank"), on=PAIR, how="left", maintain_order="left")
     scored = _score(context, valid, misconceptions, pairs, retrieved["labelled"])
     untrained = cut(_untrained(context, valid, misconceptions), pools, settings.pool)
     rankings = {  # behind every engine: bm25s loads numba, after which vLLM 0.32 does not start on a CPU
@@ -120,33 +121,33 @@ def measure(ranks: pl.DataFrame, settings: Evaluate) -> dict[str, dict[str, dict
 
 def _retrieve(context: StageContext, valid: pl.DataFrame, misconceptions: pl.DataFrame, folder: Path) -> pl.DataFrame:
     """The whole catalogue as the model in `folder` orders it, asked as the merged embedder is."""
-    card, profile = read_embedder_card(context.run / "merge_embedder"), load_profile(context.settings.machine.profile)
-    how = {"engine": context.settings.evaluate.engine, "profile": profile, "k": len(misconceptions)}
-    return retrieve(valid, misconceptions, folder, card, **how)
+    card = read_embedder_card(context.run / "merge_embedder")
+    return retrieve(valid, misconceptions, folder, card, _serving(context), k=len(misconceptions))
 
 
 def _score(
     context: StageContext, valid: pl.DataFrame, misconceptions: pl.DataFrame, pairs: pl.DataFrame, shown: pl.DataFrame
 ) -> pl.DataFrame:
     """`pairs` with their `rerank_score`; the progress shows MAP@25 of `shown` as far as it is reranked."""
-    folder, settings = context.run / "merge_reranker", context.settings.evaluate
-    profile = load_profile(context.settings.machine.profile)
-    prompt, words = read_reranker_card(folder).prompt, reranker_words(load_tokenizer(folder))
-    parts, ranks = [], []
+    settings, parts, ranks = context.settings.evaluate, [], []
     with (
-        open_scorer(settings.engine, folder, profile) as scorer,
+        open_reranker(context.run / "merge_reranker", _serving(context)) as reranker,
         Meter(desc="rerank", total=len(valid), unit=" queries") as meter,
     ):
         for start in range(0, len(valid), AT_ONCE):
             asked = valid[start : start + AT_ONCE]
             part = pairs.join(asked, on="query_id", how="semi", maintain_order="left")
-            parts.append(part.with_columns(score_pairs(asked, misconceptions, part, scorer, words, prompt)))
+            parts.append(part.select(PAIR).with_columns(reranker.score(asked, misconceptions, part).values))
             near = shown.join(asked, on="query_id", how="semi", maintain_order="left")
             ranks.append(find_ranks(asked, rerank_first(near, parts[-1], settings.depth)))
             reached = pl.concat(ranks).select(average_precision(pl.col("rank")).mean()).item()
             meter.set_postfix_str(f"MAP@25 {reached:.3f}", refresh=False)
             meter.update(len(asked))
     return pl.concat(parts)
+
+
+def _serving(context: StageContext) -> Serving:
+    return Serving(context.settings.evaluate.engine, load_profile(context.settings.machine.profile))
 
 
 def _untrained(context: StageContext, valid: pl.DataFrame, misconceptions: pl.DataFrame) -> pl.DataFrame:

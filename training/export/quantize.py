@@ -13,15 +13,16 @@ from pathlib import Path
 
 import polars as pl
 
-from inference.engines.tokenizer import embedder_words, load_tokenizer, reranker_words
+from inference.engines.serving import Serving
+from inference.engines.tokenizer import embedder_words, load_tokenizer
 from inference.machine.hardware import Model, read_model
 from inference.machine.profiles import load_profile
-from inference.reranking.pointwise import order_by_score, score_with
+from inference.reranking.kinds import open_reranker, prompts_of
+from inference.reranking.order import rerank
 from inference.retrieval.retrieve import query_prompts, retrieve
-from shared.artifacts.card import read_embedder_card, read_reranker_card
+from shared.artifacts.card import read_embedder_card
 from shared.artifacts.manifest import read_manifest
 from shared.prompts.embedder import embedder_passage
-from shared.prompts.pointwise import reranker_passage, reranker_query
 from shared.prompts.query import row_text
 from shared.settings.sections import Quantize
 from shared.task.folds import seed_of, seen_ids
@@ -81,7 +82,7 @@ def _divisor(width: int) -> int:
 
 def reranker_prompts(job: StageContext, source: Path, settings: Quantize) -> list[list[int]]:
     """Pairs of the training fold, right and wrong ones in turn, as the reranker reads them."""
-    prompt, words = read_reranker_card(source).prompt, reranker_words(load_tokenizer(source))
+    make = prompts_of(source)
     queries, misconceptions = job.texts()
     texts, groups = dict(misconceptions.iter_rows()), job.read(GROUPS, "mine_for_reranker")
     asked = _sample(queries, settings)
@@ -90,8 +91,7 @@ def reranker_prompts(job: StageContext, source: Path, settings: Quantize) -> lis
     rows = []
     for place, row in enumerate(row for row in asked.iter_rows(named=True) if row["query_id"] in shown):
         ids = shown[row["query_id"]].filter(pl.col("is_positive") == (place % 2 == 0))["misconception_id"]
-        passage = reranker_passage(words, prompt, texts[ids[place % len(ids)]])
-        rows.append([*reranker_query(words, prompt, row_text(row)), *passage])
+        rows += make(row_text(row), [texts[ids[place % len(ids)]]])
     return rows
 
 
@@ -155,15 +155,16 @@ def _compare_rerankers(job: StageContext, source: Path) -> dict:
     """Both models' scores of the validation fold's first candidates."""
     queries, misconceptions = job.texts()
     valid = queries.filter(pl.col("fold") == "valid").drop_nulls("misconception_id")
+    depth = job.settings.evaluate.depth
     near = job.read(CANDIDATES, "mine_for_reranker").filter(
-        pl.col("rank") <= job.settings.evaluate.depth, pl.col("query_id").is_in(valid["query_id"].implode())
+        pl.col("rank") <= depth, pl.col("query_id").is_in(valid["query_id"].implode())
     )
-    profile = load_profile(job.settings.machine.profile)
+    serving = Serving("vllm", load_profile(job.settings.machine.profile))
     ranked = []
     for folder in (source, job.out):
-        scores = score_with(valid, misconceptions, near, folder, engine="vllm", profile=profile)
-        scored = near.select("query_id", "misconception_id").with_columns(scores)
-        ranked.append(order_by_score(near, scored).rename({"rerank_score": "score"}))
+        with open_reranker(folder, serving) as reranker:
+            table = rerank(reranker, valid, misconceptions, near, depth)
+        ranked.append(table.rename({"rerank_score": "score"}))
     return compare(*ranked, valid, seen_ids(queries), job.settings.evaluate.unseen_weight)
 
 
@@ -171,10 +172,8 @@ def _compare_embedders(job: StageContext, source: Path) -> dict:
     """Both models' similarities of the validation fold's queries to all misconceptions."""
     queries, misconceptions = job.texts()
     valid = queries.filter(pl.col("fold") == "valid").drop_nulls("misconception_id")
-    profile, card, k = load_profile(job.settings.machine.profile), read_embedder_card(source), len(misconceptions)
-    found = [
-        retrieve(valid, misconceptions, folder, card, engine="vllm", profile=profile, k=k)
-        for folder in (source, job.out)
-    ]
+    serving = Serving("vllm", load_profile(job.settings.machine.profile))
+    card, k = read_embedder_card(source), len(misconceptions)
+    found = [retrieve(valid, misconceptions, folder, card, serving, k) for folder in (source, job.out)]
     renamed = [table.rename({"retrieval_score": "score"}) for table in found]
     return compare(*renamed, valid, seen_ids(queries), job.settings.evaluate.unseen_weight)

@@ -4,21 +4,15 @@ from pathlib import Path
 
 import polars as pl
 
-from inference.machine.profiles import Profile
-from inference.reranking.pointwise import score_with
-from shared.settings.sections import Engine
+from inference.engines.serving import Serving
+from inference.reranking.kinds import open_reranker
 from shared.task.tables import TAUGHT
 
 
 def teach(
-    queries: pl.DataFrame,
-    misconceptions: pl.DataFrame,
-    groups: pl.DataFrame,
-    teacher: Path,
-    *,
-    engine: Engine,
-    profile: Profile,
+    queries: pl.DataFrame, misconceptions: pl.DataFrame, groups: pl.DataFrame, teacher: Path, serving: Serving
 ) -> pl.DataFrame:
-    """Taught: `groups` with the logit of "Yes" of the merged reranker in `teacher` for every row."""
-    scores = score_with(queries, misconceptions, groups, teacher, engine=engine, profile=profile)
+    """Taught: `groups` with the score of the merged reranker in `teacher` for every row."""
+    with open_reranker(teacher, serving) as reranker:
+        scores = reranker.score(queries, misconceptions, groups).values
     return groups.with_columns(scores.alias("teacher_score")).select(*TAUGHT.schema)

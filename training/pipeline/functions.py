@@ -66,7 +66,7 @@ def train_embedder(context: StageContext) -> None:
 
 def merge_embedder(context: StageContext) -> dict:
     """An epoch's adapter and the base -> the embedder that serves. Returns its lineage."""
-    from training.trainer.train import merge_embedder as run
+    from training.export.merge_models import merge_embedder as run
 
     return run(context, _new_card(context, context.settings.embedder))
 
@@ -100,7 +100,7 @@ def train_reranker(context: StageContext) -> None:
 
 def merge_reranker(context: StageContext) -> dict:
     """An epoch's adapter and the base -> the reranker that serves. Returns its lineage."""
-    from training.trainer.train import merge_reranker as run
+    from training.export.merge_models import merge_reranker as run
 
     return run(context)
 
@@ -134,6 +134,7 @@ def quantize_reranker(context: StageContext) -> dict:
 
 def _mine(context: StageContext, settings, folder: Path, card) -> None:
     from inference.engines.distributed import rank
+    from inference.engines.serving import Serving
     from inference.machine.profiles import load_profile
     from inference.retrieval.retrieve import restrict, retrieve
     from shared.task.folds import seen_ids
@@ -141,10 +142,8 @@ def _mine(context: StageContext, settings, folder: Path, card) -> None:
 
     queries, misconceptions = context.texts()
     labelled = queries.drop_nulls("misconception_id")
-    profile = load_profile(context.settings.machine.profile)
-    found = retrieve(
-        labelled, misconceptions, folder, card, engine=settings.engine, profile=profile, k=len(misconceptions)
-    )
+    serving = Serving(settings.engine, load_profile(context.settings.machine.profile))
+    found = retrieve(labelled, misconceptions, folder, card, serving, k=len(misconceptions))
     if rank() == 0:
         negatives = seen_ids(queries) if settings.negatives == "seen" else misconceptions["misconception_id"]
         groups = pick_negatives(
@@ -162,13 +161,14 @@ def _mine(context: StageContext, settings, folder: Path, card) -> None:
 
 def _teach(context: StageContext, mined: str, engine) -> None:
     from inference.engines.distributed import rank
+    from inference.engines.serving import Serving
     from inference.machine.profiles import load_profile
     from training.mining.teacher_scores import teach
 
     queries, misconceptions = context.texts()
     groups = context.read(GROUPS, mined)
-    profile = load_profile(context.settings.machine.profile)
-    taught = teach(queries, misconceptions, groups, context.previous("merge_reranker"), engine=engine, profile=profile)
+    serving = Serving(engine, load_profile(context.settings.machine.profile))
+    taught = teach(queries, misconceptions, groups, context.previous("merge_reranker"), serving)
     if rank() == 0:
         context.write(taught, TAUGHT)
 

@@ -21,33 +21,23 @@ class Group:
 
     query_id: str
     misconception_ids: tuple[int, ...]
-    teacher: tuple[float, ...]  # scores in the order of the ids; empty without a teacher
+    teacher_scores: tuple[float, ...] = ()  # in the order of the ids; empty without a teacher
 
 
-@dataclass(frozen=True)
-class Mined:
-    """What was mined for one query: the positive's id, the negatives' ids, the teacher's score of each id, if any."""
-
-    query_id: str
-    positive: int
-    negatives: tuple[int, ...]
-    teacher: dict[int, float]
-
-
-def read_mined(groups: pl.DataFrame) -> list[Mined]:
-    """The queries of a groups or taught table, in the order of their ids."""
-    taught = "teacher_score" in groups.columns
-    rows = []
-    for (query_id,), part in groups.sort("query_id", "misconception_id").group_by("query_id", maintain_order=True):
-        positive = part.filter("is_positive")["misconception_id"].item()
-        negatives = tuple(part.filter(~pl.col("is_positive"))["misconception_id"])
-        teacher = dict(part.select("misconception_id", "teacher_score").iter_rows()) if taught else {}
-        rows.append(Mined(query_id, positive, negatives, teacher))
-    return rows
+def read_groups(table: pl.DataFrame) -> list[Group]:
+    """The groups of a groups or taught table with all that was mined, in the order of the queries' ids."""
+    taught = "teacher_score" in table.columns
+    rows = table.sort("query_id", pl.col("is_positive").not_(), "misconception_id")
+    groups = []
+    for (query_id,), part in rows.group_by("query_id", maintain_order=True):
+        assert part["is_positive"].sum() == 1, query_id
+        scores = tuple(part["teacher_score"]) if taught else ()
+        groups.append(Group(query_id, tuple(part["misconception_id"]), scores))
+    return groups
 
 
-def draw_epoch(mined: Sequence[Mined], *, group: int, batch: int, epoch: int, seed: str) -> list[list[Group]]:
-    """The updates of one epoch: every query once, in a new order and with newly drawn negatives.
+def draw_epoch(mined: Sequence[Group], *, group: int, batch: int, epoch: int, seed: str) -> list[list[Group]]:
+    """The updates of one epoch: every query once, in a new order and with newly drawn ones of its mined negatives.
 
     The last update may hold fewer than `batch` groups. Raises ValueError when a query has too few negatives.
     """
@@ -104,12 +94,15 @@ def choose_training_examples(
     return chosen
 
 
-def _draw_group(mined: Mined, group: int, seed: int) -> Group:
-    if len(mined.negatives) < group - 1:
+def _draw_group(mined: Group, group: int, seed: int) -> Group:
+    negatives = len(mined.misconception_ids) - 1
+    if negatives < group - 1:
         raise ValueError(
-            f"query {mined.query_id} has {len(mined.negatives)} mined negatives, "
-            f"a group of {group} needs {group - 1}: mine more"
+            f"query {mined.query_id} has {negatives} mined negatives, a group of {group} needs {group - 1}: mine more"
         )
-    drawn = np.random.default_rng(seed).choice(len(mined.negatives), group - 1, replace=False)
-    ids = (mined.positive, *(mined.negatives[place] for place in drawn))
-    return Group(mined.query_id, ids, tuple(mined.teacher[id_] for id_ in ids) if mined.teacher else ())
+    drawn = np.random.default_rng(seed).choice(negatives, group - 1, replace=False)
+    places = [0, *(1 + drawn)]
+    ids, scores = mined.misconception_ids, mined.teacher_scores
+    return Group(
+        mined.query_id, tuple(ids[place] for place in places), tuple(scores[place] for place in places if scores)
+    )

@@ -54,18 +54,18 @@ class EmbedderObjective:
         return len(self._query(group, seed)) + passages
 
     def accumulate(
-        self, update: list[Group], mine: Sequence[list[int]], collect: Callable[[], None], seed: str
+        self, update: list[Group], own: Sequence[list[int]], collect: Callable[[], None], seed: str
     ) -> float:
         """See Objective. One micro-batch keeps its graph; more are each encoded again for backward (GradCache)."""
-        keep = len(mine) == 1
+        keep = len(own) == 1
         parts = []
-        for micro in mine:
+        for micro in own:
             with torch.set_grad_enabled(keep):
                 parts.append(self._encode([update[place] for place in micro], seed, micro[0]))
-        leaves_BGD = self._gather(update, mine, parts).requires_grad_()
+        leaves_BGD = self._gather(update, own, parts).requires_grad_()
         loss = self._loss(leaves_BGD, update)
         loss.backward()
-        for micro, vectors in zip(mine, parts, strict=True):
+        for micro, vectors in zip(own, parts, strict=True):
             if not keep:
                 vectors = self._encode([update[place] for place in micro], seed, micro[0])
             vectors.backward(leaves_BGD.grad[send(torch.tensor(micro), leaves_BGD.device)])
@@ -115,12 +115,12 @@ class EmbedderObjective:
         )
         return embedder_query(self.words, self.card.prompt, examples, text)
 
-    def _gather(self, update: list[Group], mine: Sequence[list[int]], parts: list[torch.Tensor]) -> torch.Tensor:
+    def _gather(self, update: list[Group], own: Sequence[list[int]], parts: list[torch.Tensor]) -> torch.Tensor:
         group = len(update[0].misconception_ids)
         vectors_BGD = torch.zeros(len(update), 1 + group, self.model.config.hidden_size, device=self.model.device)
         if self.model.dtype == torch.float64:
             vectors_BGD = vectors_BGD.double()
-        for micro, vectors in zip(mine, parts, strict=True):
+        for micro, vectors in zip(own, parts, strict=True):
             vectors_BGD[send(torch.tensor(micro), vectors_BGD.device)] = vectors.detach()
         return sum_over_ranks(vectors_BGD)
 
@@ -129,7 +129,7 @@ class EmbedderObjective:
         ids_BG = send(torch.tensor([group.misconception_ids for group in update]), vectors_BGD.device)
         loss_B = contrastive(queries_BD, passages_BGD, ids_BG, self.settings.temperature)
         if self.settings.distill:
-            teacher_BG = send(torch.tensor([group.teacher for group in update]), vectors_BGD.device)
+            teacher_BG = send(torch.tensor([group.teacher_scores for group in update]), vectors_BGD.device)
             scores_BG = group_scores(queries_BD, passages_BGD, self.settings.temperature)
             loss_B = loss_B + self.settings.distill * distillation(scores_BG, teacher_BG)
         return loss_B.mean()

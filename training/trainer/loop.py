@@ -26,11 +26,11 @@ class Objective(Protocol):
         """Tokens that are computed for a group of an update with this seed."""
 
     def accumulate(
-        self, update: list[Group], mine: Sequence[list[int]], collect: Callable[[], None], seed: str
+        self, update: list[Group], own: Sequence[list[int]], collect: Callable[[], None], seed: str
     ) -> float:
         """Add this process's share of the gradient of the update's mean loss; returns its share of that loss.
 
-        `mine` are the micro-batches that this process computes, as places in `update`; `collect` moves the gradients
+        `own` are this process's micro-batches, as places in `update`; `collect` moves the gradients
         out of the model after each backward; the seed and a micro-batch's first place fix its dropout.
         """
 
@@ -50,7 +50,7 @@ def train(
 
     `epochs(n)` are the updates of epoch n, from 1 on. Returns the figures by epoch; epoch 0 is before training.
     """
-    run = Run(model, objective, settings, work, fingerprint)
+    run = TrainingRun(model, objective, settings, work, fingerprint)
     progress = run.start()
     for epoch in range(progress.epoch, settings.epochs + 1):
         updates = epochs(epoch)
@@ -72,7 +72,7 @@ def rate_at(step: int, steps: int, warmup: float) -> float:
     return (step + 1) / rising if step < rising else (steps - step) / max(steps - rising, 1)
 
 
-class Run:
+class TrainingRun:
     """One training run: the model's masters, their optimiser, and the checkpoint that holds both."""
 
     def __init__(self, model: PeftModel, objective: Objective, settings: Train, work: Path, fingerprint: str):

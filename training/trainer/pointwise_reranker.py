@@ -7,18 +7,20 @@ from collections.abc import Callable, Sequence
 
 import polars as pl
 import torch
-from transformers import PreTrainedModel
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from inference.engines.tokenizer import reranker_words, yes_token
 from inference.engines.transformers.device import send
 from inference.engines.transformers.engine import HFScorer
 from inference.engines.transformers.forward import answer_together, yes_logits
-from inference.reranking.pointwise import order_by_score, score_pairs
+from inference.reranking.order import order_by_score
+from inference.reranking.pointwise import PointwiseReranker
 from shared.prompts.pointwise import RerankerPrompt, reranker_passage, reranker_query
 from shared.prompts.query import row_text
-from shared.prompts.words import Words
 from shared.settings.sections import TrainReranker
 from shared.task.folds import seed_of, seen_ids
 from shared.task.metrics import find_ranks, summarise
+from shared.task.tables import PAIR
 from training.trainer.batches import Group
 from training.trainer.losses import distillation, group_cross_entropy
 
@@ -29,21 +31,21 @@ class RerankerObjective:
     def __init__(
         self,
         model: PreTrainedModel,
-        yes: int,
-        words: Words,
+        tokenizer: PreTrainedTokenizerBase,
         prompt: RerankerPrompt,
         tables: tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame],
         settings: TrainReranker,
         batch_tokens: int,
     ):
-        self.model, self.yes, self.words, self.prompt, self.settings = model, yes, words, prompt, settings
+        self.model, self.prompt, self.settings = model, prompt, settings
+        self.yes, self.words = yes_token(tokenizer), reranker_words(tokenizer)
         self.queries, self.misconceptions, self.candidates = tables
         self.batch_tokens = batch_tokens
         self.asked = {
-            row["query_id"]: reranker_query(words, prompt, row_text(row))
+            row["query_id"]: reranker_query(self.words, prompt, row_text(row))
             for row in self.queries.filter(pl.col("fold") == "train").iter_rows(named=True)
         }
-        self.known = {id_: reranker_passage(words, prompt, text) for id_, text in self.misconceptions.iter_rows()}
+        self.known = {id_: reranker_passage(self.words, prompt, text) for id_, text in self.misconceptions.iter_rows()}
 
     def count_tokens(self, group: Group, seed: str) -> int:
         """See Objective."""
@@ -51,11 +53,11 @@ class RerankerObjective:
         return query * (1 if self.settings.share else len(passages)) + sum(passages)
 
     def accumulate(
-        self, update: list[Group], mine: Sequence[list[int]], collect: Callable[[], None], seed: str
+        self, update: list[Group], own: Sequence[list[int]], collect: Callable[[], None], seed: str
     ) -> float:
         """See Objective."""
         losses = []
-        for micro in mine:
+        for micro in own:
             torch.manual_seed(seed_of(seed, micro[0], "dropout") % 2**63)
             loss = self._loss([update[place] for place in micro]).sum() / len(update)
             loss.backward()
@@ -72,8 +74,8 @@ class RerankerObjective:
             pl.col("rank") <= self.settings.depth, pl.col("query_id").is_in(valid["query_id"].implode())
         )
         scorer = HFScorer(self.model, self.yes, self.batch_tokens)
-        scores = score_pairs(valid, self.misconceptions, near, scorer, self.words, self.prompt)
-        scored = near.select("query_id", "misconception_id").with_columns(scores)
+        reranker = PointwiseReranker(scorer, self.words, self.prompt)
+        scored = near.select(PAIR).with_columns(reranker.score(valid, self.misconceptions, near).values)
         figures = summarise(
             find_ranks(valid, order_by_score(near, scored)), seen_ids(self.queries), recall_at=self.settings.depth
         )
@@ -86,7 +88,7 @@ class RerankerObjective:
         scores_bG = scores_N.view(len(groups), -1)
         loss_b = group_cross_entropy(scores_bG, self.settings.label_smoothing)
         if self.settings.distill:
-            teacher_bG = send(torch.tensor([group.teacher for group in groups]), scores_bG.device)
+            teacher_bG = send(torch.tensor([group.teacher_scores for group in groups]), scores_bG.device)
             loss_b = loss_b + self.settings.distill * distillation(scores_bG, teacher_bG)
         return loss_b
 

@@ -1,38 +1,21 @@
-"""The stages that hold a model: train an embedder or a reranker, merge one and prove it."""
+"""The stages that train a model: an embedder or a reranker."""
 
-import tempfile
-from collections.abc import Callable
-from pathlib import Path
-
-import numpy as np
 import polars as pl
 import torch
 from peft import PeftModel
 from transformers import PreTrainedModel
 
 from inference.engines.distributed import rank, world
-from inference.engines.tokenizer import embedder_words, load_tokenizer, reranker_words, yes_token
+from inference.engines.tokenizer import embedder_words, load_tokenizer
 from inference.engines.transformers.attention import is_packed
-from inference.engines.transformers.engine import (
-    HFEncoder,
-    HFScorer,
-    device_of,
-    load_backbone,
-    load_causal,
-    load_reranker,
-)
+from inference.engines.transformers.engine import device_of, load_backbone, load_causal
 from inference.engines.transformers.fp8 import use_fp8
-from inference.machine.profiles import Profile, load_profile
-from shared.artifacts.card import EmbedderCard, RerankerCard, write_card
-from shared.artifacts.manifest import read_manifest
-from shared.prompts.embedder import embedder_passage
-from shared.prompts.pointwise import RerankerPrompt, reranker_passage, reranker_query
-from shared.settings.sections import Merge, Train
-from training.export.classifier_head import keep_yes_alone
-from training.export.merge import average_adapters, check_merged, merge
-from training.run_folder.base_models import local_folder, weights_digest
+from inference.machine.profiles import load_profile
+from shared.artifacts.card import EmbedderCard, new_reranker_card, write_card
+from shared.settings.sections import Train
+from training.run_folder.base_models import local_folder
 from training.run_folder.stage_context import StageContext
-from training.trainer.batches import draw_epoch, read_mined
+from training.trainer.batches import draw_epoch, read_groups
 from training.trainer.embedder import EmbedderObjective
 from training.trainer.fsdp import shard_base
 from training.trainer.loop import Objective, train
@@ -40,8 +23,7 @@ from training.trainer.lora import add_lora
 from training.trainer.pointwise_reranker import RerankerObjective
 from training.trainer.recompute import fit_memory
 
-PROBES = ("Adds the numerators and the denominators", "Works from left to right", "Ignores the sign", "7")
-TOLERANCE = 1e-3  # of a coordinate or a logit: an adapter that has learnt nothing yet has no effect to compare with
+OBJECTIVES = {"pointwise": RerankerObjective}  # of each kind of reranker, see inference/reranking/kinds.py
 
 
 def train_embedder(context: StageContext, groups: pl.DataFrame, card: EmbedderCard) -> None:
@@ -65,56 +47,9 @@ def train_reranker(context: StageContext, groups: pl.DataFrame, candidates: pl.D
     model = load_causal(base, context.settings.reranker.dtype, _loading_device(context), packed=profile.packed)
     adapted = _adapt(context, model, settings)
     tables = (*context.texts(), candidates)
-    objective = RerankerObjective(
-        model,
-        yes_token(tokenizer),
-        reranker_words(tokenizer),
-        _reranker_prompt(context),
-        tables,
-        settings,
-        profile.batch_tokens,
-    )
+    card = new_reranker_card(context.settings.reranker)
+    objective = OBJECTIVES[card.kind](model, tokenizer, card.prompt, tables, settings, profile.batch_tokens)
     _train(context, adapted, objective, groups, settings)
-
-
-def merge_embedder(context: StageContext, card: EmbedderCard) -> dict:
-    """Fill context.out with the merged embedder and its card; returns its lineage."""
-    section, profile = context.settings.embedder, load_profile(context.settings.machine.profile)
-    base = local_folder(section.base)
-    words = embedder_words(load_tokenizer(base))
-    rows = [embedder_passage(words, card.prompt, text) for text in PROBES]
-
-    def answer(folder: Path, adapter: Path | None) -> np.ndarray:
-        model = _adapted(load_backbone(folder, _probing(section.dtype, profile), device_of(profile)), adapter)
-        return HFEncoder(model, section.pooling, profile.batch_tokens).encode(rows)
-
-    adapters = _adapters(context, "train_embedder", context.settings.merge_embedder)
-    _merge(context, base, adapters, answer)
-    write_card(card, context.out)
-    return _lineage(context, base, adapters)
-
-
-def merge_reranker(context: StageContext) -> dict:
-    """Fill context.out with the merged reranker and its card; returns its lineage."""
-    section, profile = context.settings.reranker, load_profile(context.settings.machine.profile)
-    base, prompt = local_folder(section.base), _reranker_prompt(context)
-    tokenizer = load_tokenizer(base)
-    words, yes = reranker_words(tokenizer), yes_token(tokenizer)
-    rows = [
-        [*reranker_query(words, prompt, query), *reranker_passage(words, prompt, passage)]
-        for query in PROBES
-        for passage in PROBES
-    ]
-
-    def answer(folder: Path, adapter: Path | None) -> np.ndarray:
-        load, row = (load_reranker, 0) if folder == context.out else (load_causal, yes)
-        model = _adapted(load(folder, _probing(section.dtype, profile), device_of(profile)), adapter)
-        return HFScorer(model, row, profile.batch_tokens).score(rows)
-
-    adapters = _adapters(context, "train_reranker", context.settings.merge_reranker)
-    _merge(context, base, adapters, answer, lambda: keep_yes_alone(context.out, yes))
-    write_card(RerankerCard(prompt), context.out)
-    return _lineage(context, base, adapters)
 
 
 def _loading_device(context: StageContext) -> torch.device:
@@ -139,7 +74,7 @@ def _adapt(context: StageContext, model: PreTrainedModel, settings: Train) -> Pe
 def _train(
     context: StageContext, adapted: PeftModel, objective: Objective, groups: pl.DataFrame, settings: Train
 ) -> None:
-    mined = read_mined(groups)
+    mined = read_groups(groups)
     last = len(mined) % settings.batch or settings.batch
     if context.settings.machine.shard and (settings.batch % world() or last % world()):
         raise ValueError(
@@ -156,70 +91,3 @@ def _train(
         return draw_epoch(mined, group=settings.group, batch=settings.batch, epoch=number, seed=settings.seed)
 
     train(adapted, objective, epochs, settings, context.out, context.fingerprint)
-
-
-def _adapters(context: StageContext, trained: str, section: Merge) -> list[Path]:
-    """The run's own adapter, then those of the splits that are averaged in."""
-    runs = [context.run, *(context.run.parent / split for split in section.average)]
-    folders = [run / trained / f"epoch_{section.epoch}" for run in runs]
-    for folder in folders:
-        if not folder.is_dir():
-            raise ValueError(f"{folder} does not exist: that split was trained for fewer epochs")
-    return folders
-
-
-def _merge(
-    context: StageContext,
-    base: Path,
-    adapters: list[Path],
-    answer: Callable[[Path, Path | None], np.ndarray],
-    finish: Callable[[], None] = lambda: None,
-) -> None:
-    """Fill context.out, `finish` it, and compare its answers with those of base and adapter."""
-    with tempfile.TemporaryDirectory() as place:
-        adapter = adapters[0]
-        if len(adapters) > 1:
-            adapter = Path(place)
-            average_adapters(adapters, adapter)
-            print(f"mean of {', '.join(map(str, adapters))}")
-        count = merge(base, adapter, context.out)
-        finish()
-        missed = check_merged(answer(base, None), answer(base, adapter), answer(context.out, None), TOLERANCE)
-    print(f"{count} weights merged; on probe inputs the merged model misses {missed:.1%} of the adapter's effect")
-
-
-def _adapted(model, adapter: Path | None):
-    return (
-        model
-        if adapter is None
-        else PeftModel.from_pretrained(model, str(adapter), autocast_adapter_dtype=False).eval().get_base_model()
-    )
-
-
-def _probing(dtype: str, profile: Profile) -> str:
-    """How a merge is checked. On a CPU in 32 bits: 16 bits round by half of what a short training changes."""
-    return "float32" if profile.device == "cpu" else dtype
-
-
-def _reranker_prompt(context: StageContext) -> RerankerPrompt:
-    section = context.settings.reranker
-    return RerankerPrompt(section.query_tokens, section.passage_tokens, section.instruction, section.instruction_place)
-
-
-def _lineage(context: StageContext, base: Path, adapters: list[Path]) -> dict:
-    now = weights_digest(base)
-    for adapter in adapters:
-        then = read_manifest(adapter.parent)["lineage"]["base_sha256"]
-        if now != then:
-            raise ValueError(
-                f"{base} holds other weights ({now[:12]}) than when {adapter.parent} ran ({then[:12]}): train again"
-            )
-    own, *others = adapters
-    return {
-        "base": base.name,
-        "base_sha256": now,
-        "adapter": f"{own.parent.name}/{own.name}",
-        "adapter_sha256": weights_digest(own),
-        "averaged": {str(adapter): weights_digest(adapter) for adapter in others},
-        "all_settings": context.settings.model_dump(mode="json"),
-    }

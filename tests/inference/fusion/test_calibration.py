@@ -19,7 +19,7 @@ from inference.fusion.calibration import (
     write_calibration,
 )
 from inference.fusion.ensemble import Member, Models
-from inference.reranking.pointwise import order_by_score
+from inference.reranking.order import order_by_score
 from shared.task.tables import CANDIDATES, RANKED
 
 LABELLED = (1, 2, 3, 4, 5)

@@ -10,6 +10,7 @@ import pytest
 
 from inference.__main__ import main
 from inference.engines.open import open_scorer
+from inference.engines.serving import Serving
 from inference.fusion.calibration import CALIBRATION_FILE, Calibration, apply, plain, write_calibration
 from inference.fusion.ensemble import Member, Models
 from inference.machine.profiles import load_profile
@@ -18,7 +19,8 @@ from inference.predict.chunk_store import ChunkStore
 from inference.predict.predict import read_rows
 from inference.predict.rerank_chunks import open_scoring
 from inference.predict.state import Prediction
-from inference.reranking.pointwise import rerank, score_with
+from inference.reranking.kinds import open_reranker
+from inference.reranking.order import rerank
 from inference.retrieval.bm25 import WordIndex
 from inference.retrieval.retrieve import retrieve
 from inference.retrieval.vector_cache import VectorStore
@@ -28,7 +30,7 @@ from shared.task.competition import read_competition
 from shared.task.submission import COLUMNS, read_submission
 
 CPU = load_profile("cpu")
-HOW = {"engine": "hf", "profile": CPU}
+SERVING = Serving("hf", CPU)
 
 
 @pytest.fixture
@@ -77,8 +79,9 @@ def test_without_a_calibration_the_order_is_the_rerankers(predict, competition, 
     submission = predict("e1", "r1", "--depth", "4")
     assert "calibration  none: " in capsys.readouterr().out
     data, card = read_competition(competition, need_train=False), read_embedder_card(models / "e1")
-    candidates = retrieve(data.test, data.misconceptions, models / "e1", card, k=25, **HOW)
-    ranked = rerank(data.test, data.misconceptions, candidates, models / "r1", depth=4, **HOW)
+    candidates = retrieve(data.test, data.misconceptions, models / "e1", card, SERVING, k=25)
+    with open_reranker(models / "r1", SERVING) as reranker:
+        ranked = rerank(reranker, data.test, data.misconceptions, candidates, depth=4)
     assert rows(submission) == first(ranked)
 
 
@@ -88,12 +91,13 @@ def test_a_calibration_beside_the_reranker_decides_and_can_be_ignored(
     calibrated = predict("e1", "r1")
     assert "calibration  depth 4, extra 3, blend 20, offset 2, tail offset 0.2" in capsys.readouterr().out
     data, card = read_competition(competition, need_train=False), read_embedder_card(models / "e1")
-    candidates = retrieve(data.test, data.misconceptions, models / "e1", card, k=60, **HOW)
+    candidates = retrieve(data.test, data.misconceptions, models / "e1", card, SERVING, k=60)
     never = ~pl.col("misconception_id").is_in(list(calibration.labelled))
     behind = candidates.filter(never & (pl.col("rank") > 4)).group_by("query_id", maintain_order=True).head(3)
     pairs = pl.concat([candidates.filter(pl.col("rank") <= 4), behind]).select("query_id", "misconception_id")
     assert len(pairs) == 7 * len(data.test)
-    scores = score_with(data.test, data.misconceptions, pairs, models / "r1", **HOW)
+    with open_reranker(models / "r1", SERVING) as reranker:
+        scores = reranker.score(data.test, data.misconceptions, pairs).values
     assert rows(calibrated) == first(apply(candidates, pairs.with_columns(scores), calibration))
     ignored = predict("e1", "r1", "--depth", "4", "--no-calibration")
     assert "calibration  none: ignored as asked" in capsys.readouterr().out
@@ -185,7 +189,7 @@ def test_a_later_reranker_with_less_time_reads_what_the_ones_before_it_put_first
     misconceptions = read_competition(competition, need_train=False).misconceptions
     ensemble = Models((Member(models / "e1"),), (Member(models / "r1"), Member(models / "r2")))
     board = ChunkStore(tmp_path / "submission.csv")
-    run = Prediction(ensemble, plain(6), misconceptions, board, "hf", CPU, Limit())
+    run = Prediction(ensemble, plain(6), misconceptions, board, SERVING, Limit())
     read_rows(run, competition)
     every = np.arange(12)
     with open_scoring(run, 0) as score:

@@ -8,8 +8,10 @@ import ray
 import ray.data
 from ray.cluster_utils import Cluster
 
-from inference.fusion.calibration import plain
+from inference.engines.serving import Serving
+from inference.fusion.calibration import Ensemble, plain
 from inference.fusion.ensemble import Member, Models
+from inference.machine.profiles import load_profile
 from inference.predict.predict import predict
 from inference.predict.ray_cluster import connect, predict_with_ray
 
@@ -33,9 +35,9 @@ def test_two_workers_write_the_submission_of_one_machine(cluster, competition, m
     monkeypatch.chdir(models)  # relative folders are relative to here, not to where a worker runs
     members = Models((Member(Path("e1")),), (Member(Path("r1")),))
     ray.data.DataContext.get_current().wait_for_min_actors_s = 300  # or one does all
-    how = {"profile": "cpu", "calibration": plain(6), "engine": "hf"}
-    predict(competition, members, tmp_path / "alone.csv", **how)
-    done = predict_with_ray(competition, members, tmp_path / "ray.csv", workers=2, **how)
+    ensemble, serving = Ensemble(members, plain(6)), Serving("hf", load_profile("cpu"))
+    predict(competition, ensemble, tmp_path / "alone.csv", serving)
+    done = predict_with_ray(competition, ensemble, tmp_path / "ray.csv", serving, workers=2)
     assert (tmp_path / "ray.csv").read_text() == (tmp_path / "alone.csv").read_text()
     for stage in ("Finder 0", "Ranker 0"):
         here = [row for row in done if row["stage"] == stage]

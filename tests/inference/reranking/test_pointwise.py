@@ -1,12 +1,13 @@
-"""Guards pointwise.py: a score belongs to its pair, and the order follows from the scores."""
+"""Guards pointwise.py and order.py: a score belongs to its pair, and the order follows from the scores."""
 
 import numpy as np
 import polars as pl
 import pytest
 
-from inference.reranking.pointwise import order_by_score, score_pairs
+from inference.reranking.order import order_by_score
+from inference.reranking.pointwise import PointwiseReranker
 from shared.prompts.pointwise import RerankerPrompt, reranker_passage, reranker_query
-from shared.prompts.query import query_text
+from shared.prompts.query import query_text, row_text
 from shared.prompts.words import Words
 from shared.task.tables import CANDIDATES, RANKED
 
@@ -47,7 +48,7 @@ def pairs(queries, misconceptions):
 def test_a_score_stays_with_its_row_however_the_rows_are_shuffled(queries, misconceptions, pairs, seed):
     if seed:
         pairs = pairs.sample(fraction=1, shuffle=True, seed=seed)
-    scores = score_pairs(queries, misconceptions, pairs, SumScorer(), WORDS, PROMPT)
+    scores = PointwiseReranker(SumScorer(), WORDS, PROMPT).score(queries, misconceptions, pairs).values
     rows, texts = {row["query_id"]: row for row in queries.iter_rows(named=True)}, dict(misconceptions.iter_rows())
     names = ("construct", "subject", "question", "correct", "wrong")
     expected = [
@@ -62,6 +63,15 @@ def test_a_score_stays_with_its_row_however_the_rows_are_shuffled(queries, misco
     assert (scores.name, scores.dtype) == ("rerank_score", pl.Float32)
     np.testing.assert_allclose(scores.to_numpy(), expected, atol=1e-7)
     assert len(set(expected)) > len(pairs) // 2
+
+
+def test_the_tokens_of_a_query_count_once_and_those_of_its_candidates_each(queries, misconceptions, pairs):
+    made = PointwiseReranker(SumScorer(), WORDS, PROMPT).score(queries, misconceptions, pairs)
+    # the query's text behind "A: "; a candidate's behind "\nB: ", and "\n?" behind it
+    asked = queries.filter(pl.col("query_id").is_in(pairs["query_id"].unique().implode()))
+    assert made.query_tokens == sum(3 + len(row_text(row)) for row in asked.iter_rows(named=True))
+    texts = dict(misconceptions.iter_rows())
+    assert made.candidate_tokens == sum(4 + len(texts[id_]) + 2 for id_ in pairs["misconception_id"])
 
 
 @pytest.mark.parametrize("seed", [None, 4, 5])

@@ -6,6 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from inference.engines.serving import Serving
 from inference.machine.profiles import Profile
 from inference.retrieval.catalogue_vectors import VECTORS_FILE, misfit, read_vectors, write_vectors
 from inference.retrieval.retrieve import retrieve
@@ -13,7 +14,8 @@ from shared.artifacts.card import EmbedderCard, read_embedder_card, write_card
 from shared.artifacts.manifest import write_manifest
 from shared.prompts.embedder import EmbedderPrompt
 
-HOW = {"engine": "hf", "profile": Profile(device="cpu", dtype="float32", batch_tokens=512, max_tokens=256)}
+PROFILE = Profile(device="cpu", dtype="float32", batch_tokens=512, max_tokens=256)
+HOW = {"engine": "hf", "profile": PROFILE}
 
 
 @pytest.fixture
@@ -38,7 +40,7 @@ def shipped(embedder, misconceptions, tmp_path):
 
 
 def _candidates(queries, misconceptions, folder):
-    return retrieve(queries, misconceptions, folder, read_embedder_card(folder), k=6, **HOW)
+    return retrieve(queries, misconceptions, folder, read_embedder_card(folder), Serving("hf", PROFILE), k=6)
 
 
 def test_shipped_vectors_give_the_candidates_and_scores_of_a_fresh_encoding(

@@ -15,10 +15,10 @@ from shared.artifacts.manifest import write_manifest
 from shared.settings.sections import Lora, Settings
 from tests.training.tiny import BERT, CPU, DECODER, randomise
 from training.export.merge import average_adapters, check_merged, merge
+from training.export.merge_models import merge_reranker
 from training.run_folder.base_models import weights_digest
 from training.run_folder.stage_context import StageContext
 from training.trainer.lora import add_lora, save_adapter
-from training.trainer.train import merge_reranker
 
 PROMPTS = [[2, 30, 31, 50], [2, 30, 31, 51, 52], [2, 40, 53, 54]]
 CASES = {  # what the adapter was trained on -> the checkpoint it is merged into

@@ -6,9 +6,9 @@ import pytest
 from shared.prompts.embedder import Example
 from shared.task.tables import GROUPS
 from tests.training.tiny import mined_from
-from training.trainer.batches import Mined, choose_training_examples, cut_evenly, draw_epoch, draw_examples, read_mined
+from training.trainer.batches import Group, choose_training_examples, cut_evenly, draw_epoch, draw_examples, read_groups
 
-MINED = [Mined(f"{number}_A", number, tuple(range(100, 110)), {}) for number in range(23)]
+MINED = [Group(f"{number}_A", (number, *range(100, 110))) for number in range(23)]
 DRAW = {"group": 4, "batch": 5, "seed": "train"}
 
 
@@ -47,12 +47,14 @@ def test_the_negatives_of_a_query_do_not_depend_on_the_other_queries():
 def test_teacher_scores_stay_with_their_misconceptions(queries, misconceptions):
     mined = {row.query_id: row for row in mined_from(queries, misconceptions)}
     for group in flat(draw_epoch(list(mined.values()), epoch=1, **DRAW)):
-        assert group.teacher == tuple(mined[group.query_id].teacher[id_] for id_ in group.misconception_ids)
+        whole = mined[group.query_id]
+        scores = dict(zip(whole.misconception_ids, whole.teacher_scores, strict=True))
+        assert group.teacher_scores == tuple(scores[id_] for id_ in group.misconception_ids)
 
 
 def test_too_few_negatives_name_the_query_and_the_number():
     with pytest.raises(ValueError, match="query 3_A has 2 mined negatives, a group of 4 needs 3"):
-        draw_epoch([*MINED[:3], Mined("3_A", 3, (100, 101), {})], epoch=1, **DRAW)
+        draw_epoch([*MINED[:3], Group("3_A", (3, 100, 101))], epoch=1, **DRAW)
 
 
 def test_mined_queries_are_read_the_same_from_rows_in_any_order():
@@ -63,10 +65,10 @@ def test_mined_queries_are_read_the_same_from_rows_in_any_order():
         ("1_A", 4, 1, 0.3, True),
     ]
     table = pl.DataFrame([*rows, ("1_A", 3, 9, 0.1, False)], schema=GROUPS.schema, orient="row")
-    expected = [Mined("1_A", 4, (3, 5), {}), Mined("2_B", 7, (9,), {})]
-    assert read_mined(table) == read_mined(table.reverse()) == expected
+    expected = [Group("1_A", (4, 3, 5)), Group("2_B", (7, 9))]
+    assert read_groups(table) == read_groups(table.reverse()) == expected
     taught = table.with_columns(teacher_score=pl.Series([1, 2, 3, 4, 5], dtype=pl.Float32))
-    assert read_mined(taught)[0].teacher == {4: 4.0, 5: 3.0, 3: 5.0}
+    assert read_groups(taught)[0] == Group("1_A", (4, 3, 5), (4.0, 5.0, 3.0))
 
 
 def test_examples_come_from_labelled_training_queries_only(queries, misconceptions):

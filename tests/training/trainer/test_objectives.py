@@ -110,7 +110,7 @@ def test_the_embedders_loss_is_worked_out_from_its_vectors(embedder, tables):
     for row, group in enumerate(update):
         scores = known @ asked[row] / 0.1
         own = slice(4 * row, 4 * row + 4)
-        right, teacher = scores[4 * row], np.exp(group.teacher) / np.exp(group.teacher).sum()
+        right, teacher = scores[4 * row], np.exp(group.teacher_scores) / np.exp(group.teacher_scores).sum()
         others = (ids.flatten() != ids[row, 0]) | (
             np.arange(ids.size) == 4 * row
         )  # its answer elsewhere is no negative
@@ -130,7 +130,7 @@ def test_the_rerankers_loss_is_worked_out_from_the_whole_models_logits(reranker,
         for group in update:
             rows = [[*objective.asked[group.query_id], *objective.known[id_]] for id_ in group.misconception_ids]
             scores = torch.stack([model(input_ids=torch.tensor([row])).logits[0, -1, objective.yes] for row in rows])
-            teacher = torch.tensor(group.teacher, dtype=torch.float64)
+            teacher = torch.tensor(group.teacher_scores, dtype=torch.float64)
             hard = cross_entropy(scores, torch.tensor(0), label_smoothing=0.2)
             soft = kl_div(log_softmax(scores, 0), log_softmax(teacher, 0), reduction="sum", log_target=True)
             total += (hard + 0.7 * soft).item()
@@ -243,6 +243,6 @@ def test_an_error_of_the_model_comes_out_unchanged(kind, tables, request):
 
 def test_a_teacher_without_scores_for_a_group_is_an_error(reranker, tables):
     model, objective = reranker(distill=1.0)
-    update = [replace(group, teacher=()) for group in one_update(tables)]
+    update = [replace(group, teacher_scores=()) for group in one_update(tables)]
     with pytest.raises(RuntimeError):
         gradient(model, objective, update, 2)

@@ -1,0 +1,8 @@
+"""Names the kinds of rerankers, each with the class of its prompt: the settings and a model's card name them alike.
+
+inference/reranking/kinds.py says what else a kind consists of.
+"""
+
+from shared.prompts.pointwise import RerankerPrompt
+
+PROMPTS = {"pointwise": RerankerPrompt}

@@ -1,0 +1,129 @@
+"""Merges the adapters that training chose into their bases, proves each merged model and says where it comes from."""
+
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from peft import PeftModel
+
+from inference.engines.tokenizer import embedder_words, load_tokenizer, reranker_words
+from inference.engines.transformers.engine import (
+    HFEncoder,
+    HFScorer,
+    device_of,
+    load_backbone,
+    load_causal,
+    load_reranker,
+)
+from inference.machine.profiles import Profile, load_profile
+from inference.reranking.kinds import KINDS
+from shared.artifacts.card import EmbedderCard, new_reranker_card, write_card
+from shared.artifacts.manifest import read_manifest
+from shared.prompts.embedder import embedder_passage
+from shared.settings.sections import Merge
+from training.export.classifier_head import keep_yes_alone
+from training.export.merge import average_adapters, check_merged, merge
+from training.run_folder.base_models import local_folder, weights_digest
+from training.run_folder.stage_context import StageContext
+
+PROBES = ("Adds the numerators and the denominators", "Works from left to right", "Ignores the sign", "7")
+TOLERANCE = 1e-3  # of a coordinate or a logit: an adapter that has learnt nothing yet has no effect to compare with
+
+
+def merge_embedder(context: StageContext, card: EmbedderCard) -> dict:
+    """Fill context.out with the merged embedder and its card; returns its lineage."""
+    section, profile = context.settings.embedder, load_profile(context.settings.machine.profile)
+    base = local_folder(section.base)
+    words = embedder_words(load_tokenizer(base))
+    rows = [embedder_passage(words, card.prompt, text) for text in PROBES]
+
+    def answer(folder: Path, adapter: Path | None) -> np.ndarray:
+        model = _adapted(load_backbone(folder, _probing(section.dtype, profile), device_of(profile)), adapter)
+        return HFEncoder(model, section.pooling, profile.batch_tokens).encode(rows)
+
+    adapters = _adapters(context, "train_embedder", context.settings.merge_embedder)
+    _merge(context, base, adapters, answer)
+    write_card(card, context.out)
+    return _lineage(context, base, adapters)
+
+
+def merge_reranker(context: StageContext) -> dict:
+    """Fill context.out with the merged reranker and its card; returns its lineage."""
+    section, profile = context.settings.reranker, load_profile(context.settings.machine.profile)
+    base, card = local_folder(section.base), new_reranker_card(section)
+    kind, tokenizer = KINDS[card.kind], load_tokenizer(base)
+    words, token = reranker_words(tokenizer), kind.token(tokenizer)
+    rows = [row for query in PROBES for row in kind.prompts(words, card.prompt, query, PROBES)]
+
+    def answer(folder: Path, adapter: Path | None) -> np.ndarray:
+        load, row = (load_reranker, 0) if folder == context.out else (load_causal, token)
+        model = _adapted(load(folder, _probing(section.dtype, profile), device_of(profile)), adapter)
+        return HFScorer(model, row, profile.batch_tokens).score(rows)
+
+    adapters = _adapters(context, "train_reranker", context.settings.merge_reranker)
+    _merge(context, base, adapters, answer, lambda: keep_yes_alone(context.out, token))
+    write_card(card, context.out)
+    return _lineage(context, base, adapters)
+
+
+def _adapters(context: StageContext, trained: str, section: Merge) -> list[Path]:
+    """The run's own adapter, then those of the splits that are averaged in."""
+    runs = [context.run, *(context.run.parent / split for split in section.average)]
+    folders = [run / trained / f"epoch_{section.epoch}" for run in runs]
+    for folder in folders:
+        if not folder.is_dir():
+            raise ValueError(f"{folder} does not exist: that split was trained for fewer epochs")
+    return folders
+
+
+def _merge(
+    context: StageContext,
+    base: Path,
+    adapters: list[Path],
+    answer: Callable[[Path, Path | None], np.ndarray],
+    finish: Callable[[], None] = lambda: None,
+) -> None:
+    """Fill context.out, `finish` it, and compare its answers with those of base and adapter."""
+    with tempfile.TemporaryDirectory() as place:
+        adapter = adapters[0]
+        if len(adapters) > 1:
+            adapter = Path(place)
+            average_adapters(adapters, adapter)
+            print(f"mean of {', '.join(map(str, adapters))}")
+        count = merge(base, adapter, context.out)
+        finish()
+        missed = check_merged(answer(base, None), answer(base, adapter), answer(context.out, None), TOLERANCE)
+    print(f"{count} weights merged; on probe inputs the merged model misses {missed:.1%} of the adapter's effect")
+
+
+def _adapted(model, adapter: Path | None):
+    return (
+        model
+        if adapter is None
+        else PeftModel.from_pretrained(model, str(adapter), autocast_adapter_dtype=False).eval().get_base_model()
+    )
+
+
+def _probing(dtype: str, profile: Profile) -> str:
+    """How a merge is checked. On a CPU in 32 bits: 16 bits round by half of what a short training changes."""
+    return "float32" if profile.device == "cpu" else dtype
+
+
+def _lineage(context: StageContext, base: Path, adapters: list[Path]) -> dict:
+    now = weights_digest(base)
+    for adapter in adapters:
+        then = read_manifest(adapter.parent)["lineage"]["base_sha256"]
+        if now != then:
+            raise ValueError(
+                f"{base} holds other weights ({now[:12]}) than when {adapter.parent} ran ({then[:12]}): train again"
+            )
+    own, *others = adapters
+    return {
+        "base": base.name,
+        "base_sha256": now,
+        "adapter": f"{own.parent.name}/{own.name}",
+        "adapter_sha256": weights_digest(own),
+        "averaged": {str(adapter): weights_digest(adapter) for adapter in others},
+        "all_settings": context.settings.model_dump(mode="json"),
+    }

@@ -32,6 +32,7 @@ from shared.prompts.pointwise import reranker_passage, reranker_query
 from shared.prompts.query import row_text
 from shared.settings.load import read_settings
 from shared.settings.sections import Pooling
+from shared.task.folds import labelled_queries
 from shared.task.metrics import K, kendall_tau
 from shared.task.tables import CANDIDATES as CANDIDATE_TABLE
 from training.export.classifier_head import keep_yes_alone
@@ -85,7 +86,7 @@ def of_run(run: Path, queries: int, profile: Profile) -> dict:
     """The comparisons for the first `queries` of the run's validation fold."""
     context = StageContext(read_settings(run), run, Path(), "")
     table, misconceptions = context.texts()
-    asked = table.filter(pl.col("fold") == "valid").drop_nulls("misconception_id")[:queries]
+    asked = labelled_queries(table, "valid")[:queries]
     embedder, reranker = run / "merge_embedder", run / "merge_reranker"
     card = read_embedder_card(embedder)
     prompts = query_prompts(asked, embedder_words(load_tokenizer(embedder)), card)

@@ -15,6 +15,7 @@ from inference.reranking.pointwise import order_by_score
 from shared.prompts.pointwise import RerankerPrompt, reranker_passage, reranker_query
 from shared.prompts.query import row_text
 from shared.settings.sections import TrainReranker
+from shared.task.folds import labelled_queries
 from shared.task.tables import CANDIDATES, GROUPS
 from training.run_folder.base_models import local_folder
 from training.run_folder.stage_context import StageContext
@@ -76,7 +77,7 @@ def _seeded(context: StageContext, seed: int) -> TrainReranker:
 def _rank(context: StageContext, adapter: Path, asked: Ids, known: Ids) -> pl.DataFrame:
     """The run's first candidates of the validation fold in the order of the base with this adapter."""
     queries, misconceptions = context.texts()
-    valid = queries.filter(pl.col("fold") == "valid").drop_nulls("misconception_id")
+    valid = labelled_queries(queries, "valid")
     near = context.read(CANDIDATES, "mine_for_reranker").filter(
         pl.col("rank") <= context.settings.train_reranker.depth, pl.col("query_id").is_in(valid["query_id"].implode())
     )

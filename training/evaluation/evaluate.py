@@ -18,7 +18,7 @@ from inference.reranking.pointwise import order_by_score, score_pairs
 from inference.retrieval.retrieve import restrict, retrieve
 from shared.artifacts.card import read_embedder_card, read_reranker_card
 from shared.settings.sections import Evaluate
-from shared.task.folds import seen_ids
+from shared.task.folds import labelled_queries, seen_ids
 from shared.task.metrics import K, average_precision, find_ranks, summarise
 from shared.task.tables import CANDIDATES, PAIR, POOLS, RANKED, RANKS
 from training.evaluation.baselines import rank_by_bm25, rank_by_popularity
@@ -46,7 +46,7 @@ def evaluate(context: StageContext) -> Evaluation:
     the `extra` never-labelled ones that are next in either pool, which calibration may choose.
     """
     settings, (queries, misconceptions) = context.settings.evaluate, context.texts()
-    valid = queries.filter(pl.col("fold") == "valid").drop_nulls("misconception_id")
+    valid = labelled_queries(queries, "valid")
     pools = pools_of(queries, misconceptions)
     found = _retrieve(context, valid, misconceptions, context.run / "merge_embedder")
     retrieved = cut(found, pools, settings.pool)

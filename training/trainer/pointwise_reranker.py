@@ -17,7 +17,7 @@ from shared.prompts.pointwise import RerankerPrompt, reranker_passage, reranker_
 from shared.prompts.query import row_text
 from shared.prompts.words import Words
 from shared.settings.sections import TrainReranker
-from shared.task.folds import seed_of, seen_ids
+from shared.task.folds import labelled_queries, seed_of, seen_ids
 from shared.task.metrics import find_ranks, summarise
 from training.trainer.batches import Group
 from training.trainer.losses import distillation, group_cross_entropy
@@ -65,7 +65,7 @@ class RerankerObjective:
 
     def evaluate(self) -> dict:
         """MAP@25 of the validation fold's reranked candidates, and the loss where the right answer is among them."""
-        valid = self.queries.filter(pl.col("fold") == "valid").drop_nulls("misconception_id")
+        valid = labelled_queries(self.queries, "valid")
         if valid.is_empty():
             return {}
         near = self.candidates.filter(

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 import polars as pl
 
+from shared.task.folds import labelled_queries
 from shared.task.metrics import K
 
 
@@ -46,7 +47,7 @@ def rows_of(draw: int, queries: pl.DataFrame, ranked: pl.DataFrame, pool: Sequen
     `ranked` has query_id, misconception_id, rank (in the order of retrieval), retrieval_score, rerank_score; `seen` are
     the ids of the draw's training rows.
     """
-    valid = queries.filter(pl.col("fold") == "valid").drop_nulls("misconception_id").with_row_index("row")
+    valid = labelled_queries(queries, "valid").with_row_index("row")
     inside = ranked.filter(pl.col("misconception_id").is_in(list(pool))).sort("query_id", "rank")
     placed = inside.with_columns(pl.int_range(pl.len()).over("query_id").alias("column")).join(
         valid.select("query_id", "row"), on="query_id", maintain_order="left"

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TextIO
+from typing import BinaryIO, TextIO
 
 MAX_FIELD = 100_000  # characters; the longest real field has 1,253, so a longer one is a quote that nobody closed
 PIECE = 1 << 20  # bytes looked at together
@@ -77,23 +77,27 @@ def shorten(value: str) -> str:
 
 def _check_bytes(path: Path) -> None:
     """Raise CompetitionError unless the file can be read and is UTF-8 without NUL; a piece at a time."""
-    decoder, lines, offset = codecs.getincrementaldecoder("utf-8")(), 1, 0  # `offset` of what the decoder has not read
     try:
         with open(path, "rb") as file:
-            while True:
-                piece = file.read(PIECE)
-                piece += file.read(1) if piece.endswith(b"\r") else b""  # a line end of two bytes stays in one piece
-                held = decoder.getstate()[0]
-                text = _decode(path, decoder, piece, lines, offset - len(held))
-                if (nul := text.find("\0")) >= 0:
-                    raise defect(path, f"line {lines + _line_ends(text[:nul])} holds a NUL byte; {_again(path)}")
-                if not piece:
-                    return
-                lines, offset = lines + _line_ends(text), offset + len(piece)
+            _check_pieces(path, file)
     except FileNotFoundError:
         raise defect(path, f"the file does not exist; {_again(path)}") from None
     except OSError as error:
         raise defect(path, f"the file cannot be read ({error.strerror}); {_again(path)}") from error
+
+
+def _check_pieces(path: Path, file: BinaryIO) -> None:
+    decoder, lines, offset = codecs.getincrementaldecoder("utf-8")(), 1, 0  # `offset` of what the decoder has not read
+    while True:
+        piece = file.read(PIECE)
+        piece += file.read(1) if piece.endswith(b"\r") else b""  # a line end of two bytes stays in one piece
+        held = decoder.getstate()[0]
+        text = _decode(path, decoder, piece, lines, offset - len(held))
+        if (nul := text.find("\0")) >= 0:
+            raise defect(path, f"line {lines + _line_ends(text[:nul])} holds a NUL byte; {_again(path)}")
+        if not piece:
+            return
+        lines, offset = lines + _line_ends(text), offset + len(piece)
 
 
 def _decode(path: Path, decoder: codecs.IncrementalDecoder, piece: bytes, lines: int, offset: int) -> str:

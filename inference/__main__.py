@@ -109,14 +109,14 @@ def _doctor(options: argparse.Namespace, arguments: list[str]) -> int:
 
 
 def _score(options: argparse.Namespace, arguments: list[str]) -> None:
-    from shared.task.competition import read_competition
+    from shared.task.current import TASK
     from shared.task.submission import read_labels, read_submission, score_submission
 
-    data = read_competition(options.competition, need_train=False)
+    data = TASK.read(options.competition, need_train=False)
     known = set(data.misconceptions["misconception_id"])
     submission = read_submission(options.submission, data.test, known)
     labelled = read_labels(options.labels, data.test)
-    print(f"MAP@25 {score_submission(submission, labelled):.4f} over {len(labelled)} labelled rows")
+    print(f"{TASK.metric.title} {score_submission(submission, labelled):.4f} over {len(labelled)} labelled rows")
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ from shared.prompts.embedder import embedder_passage, embedder_query
 from shared.prompts.query import row_text
 from shared.prompts.words import Words
 from shared.settings.sections import TrainEmbedder
+from shared.task.current import TASK
 from shared.task.folds import labelled_queries, seed_of, seen_ids
 from shared.task.metrics import find_ranks, summarise
 from training.trainer.batches import Group, choose_training_examples
@@ -81,7 +82,9 @@ class EmbedderObjective:
         asked = encoder.encode(query_prompts(valid, self.words, self.card))
         known = encoder.encode(list(self.passages.values()))
         ids = np.fromiter(self.passages, np.int64)
-        candidates = candidate_table(valid["query_id"], *search(asked, known, ids, max(25, self.settings.depth)))
+        candidates = candidate_table(
+            valid["query_id"], *search(asked, known, ids, max(TASK.metric.depth, self.settings.depth))
+        )
         loss = _catalogue_loss(asked @ known.T / self.settings.temperature, ids, valid["misconception_id"].to_numpy())
         return {
             "eval_loss": loss,

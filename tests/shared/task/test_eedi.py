@@ -1,4 +1,4 @@
-"""Guards competition.py: a file loads whole and as it is, or is refused with its place and the way out."""
+"""Guards eedi.py: a file loads whole and as it is, or is refused with its place and the way out."""
 
 import os
 import re
@@ -10,8 +10,10 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from shared.task.competition import Competition, CompetitionError, check_competition, read_competition, stream_test
+from shared.task.csv_records import CompetitionError
+from shared.task.eedi import check_competition, read_competition, stream_test
 from shared.task.tables import MISCONCEPTIONS, QUERIES
+from shared.task.task import Competition
 
 ROOT = Path(__file__).parents[3]
 QUESTION_HEADER = (

@@ -10,9 +10,9 @@ from collections.abc import Sequence
 import numpy as np
 import polars as pl
 
-from shared.settings.sections import UNSEEN
 from shared.task.current import TASK
 from shared.task.folds import seed_of
+from shared.task.splits import UNSEEN
 from shared.task.task import Metric
 
 K = TASK.metric.depth

@@ -10,7 +10,7 @@ import pytest
 from inference.fusion.calibration import CALIBRATION_FILE, Calibration, apply, read_calibration, select_candidates
 from shared.artifacts.manifest import verify_manifest, write_manifest
 from shared.task.metrics import find_ranks, score_queries
-from shared.task.tables import CANDIDATES, QUERIES
+from shared.task.tables import CANDIDATES, PAIR, QUERIES
 from tests.training.analysis.calibrate.made_up_draws import LABELLED, write_draw
 from training.analysis.calibrate.calibrate import calibrate, read_draws
 from training.analysis.calibrate.choose import Chooser, grid, labelled_share, leave_one_out, simplest
@@ -78,6 +78,22 @@ def test_a_replay_gives_what_predict_would_have_written(seed):
         ranked = apply(candidates, scored.clear(), calibration)
         expected = score_queries(find_ranks(queries, ranked))
         np.testing.assert_allclose(retrieved[0], expected, atol=1e-7)
+
+
+def test_a_replay_measures_queries_with_several_right_answers_alike():
+    queries, candidates, scored, seen = random_draw(1)
+    others = queries[::3].with_columns(misconception_id=(pl.col("misconception_id") + 7) % 40)
+    labels = pl.concat([queries, others])  # every third query has a second right answer
+    every = scored["misconception_id"].unique().to_list()
+    rows = rows_of(0, labels, candidates.join(scored, on=["query_id", "misconception_id"]), every, seen)
+    assert rows.targets.shape == (30, 2) and rows.right.tolist() == [2, 1, 1] * 10
+    calibration = Calibration(retrieved=40, depth=5, blend=0.5, labelled=tuple(sorted(seen)))
+    near = select_candidates(candidates, calibration).select("query_id", "misconception_id")
+    ranked = apply(candidates, scored.join(near, on=near.columns, how="semi"), calibration)
+    expected = score_queries(find_ranks(labels, ranked))
+    np.testing.assert_allclose(replay(rows, [Point(5, 0, 0.5)], 0.0)[0], expected, atol=1e-12)
+    both = join_rows([rows, rows_of(1, queries, candidates.join(scored, on=PAIR), every, seen)])
+    np.testing.assert_allclose(replay(both, [Point(5, 0, 0.5)], 0.0)[0, :30], expected, atol=1e-12)
 
 
 def test_only_what_is_in_the_pool_competes_and_an_absent_answer_scores_nothing():

@@ -32,7 +32,9 @@ def run(inputs: Path, out: Path, profile: str, sources: dict[str, dict], sample:
         check_sources(inputs, sources)
         models = {role: find_model(inputs, role, sources) for role in STAGES}
         verify(models)
-        competition = find(inputs, "misconception_mapping.csv")
+        from shared.task.current import TASK  # imports a wheel
+
+        competition = find(inputs, TASK.files.misconceptions)
         if not _predict(competition, models, out, profile, end):
             print("The submission is not what it should be, for the reason above", flush=True)
         if sample:

@@ -167,7 +167,8 @@ def _predict(competition: Path, models: dict[str, Path], out: Path, profile: str
 def _check_sample(folder: Path, models: dict[str, Path], profile: str, end: float) -> None:
     """Predict the sample in `folder` and print its score. A failure is an error here: nothing is at stake yet."""
     from inference.kernel.sample import score_sample
+    from shared.task.current import TASK
 
-    if not _predict(folder, models, folder / "submission.csv", profile, end):
+    if not _predict(folder, models, folder / TASK.submission.file, profile, end):
         raise ValueError("the sample's prediction failed, for the reason above; so would the hidden rerun's")
     print(score_sample(folder), flush=True)

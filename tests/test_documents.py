@@ -17,10 +17,6 @@ ARRIVING = {  # Files that are still on their way here; a test says when one of 
     "inference/reranking/kinds.py",
     "inference/reranking/protocols.py",
     "shared/prompts/kinds.py",
-    "shared/task/average_precision.py",
-    "shared/task/current.py",
-    "shared/task/eedi.py",
-    "shared/task/task.py",
 }
 MOST_WORDS = 1000
 

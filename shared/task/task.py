@@ -56,6 +56,11 @@ class Metric:
         return f"{self.name}@{self.depth}"
 
     @property
+    def recall_key(self) -> str:
+        """As tables of figures call the recall at the same depth: "recall@25"."""
+        return f"recall@{self.depth}"
+
+    @property
     def title(self) -> str:
         """As sentences call it: "MAP@25"."""
         return self.key.upper()

@@ -36,7 +36,10 @@ def compare(
         "merged": figures[0],
         "quantised": figures[1],
         "lost": {
-            part: {name: figures[0][part][name] - figures[1][part][name] for name in (TASK.metric.key, f"recall@{K}")}
+            part: {
+                name: figures[0][part][name] - figures[1][part][name]
+                for name in (TASK.metric.key, TASK.metric.recall_key)
+            }
             for part in figures[0]
         },
     }

@@ -32,7 +32,9 @@ from shared.artifacts.card import read_embedder_card
 from shared.prompts.query import row_text
 from shared.settings.load import read_settings
 from shared.settings.sections import Pooling
-from shared.task.metrics import K, kendall_tau
+from shared.task.current import TASK
+from shared.task.folds import labelled_queries
+from shared.task.metrics import kendall_tau
 from shared.task.tables import CANDIDATES as CANDIDATE_TABLE
 from training.export.classifier_head import keep_yes_alone
 from training.run_folder.stage_context import StageContext
@@ -85,7 +87,7 @@ def of_run(run: Path, queries: int, profile: Profile) -> dict:
     """The comparisons for the first `queries` of the run's validation fold."""
     context = StageContext(read_settings(run), run, Path(), "")
     table, misconceptions = context.texts()
-    asked = table.filter(pl.col("fold") == "valid").drop_nulls("misconception_id")[:queries]
+    asked = labelled_queries(table, "valid")[:queries]
     embedder, reranker = run / "merge_embedder", run / "merge_reranker"
     card = read_embedder_card(embedder)
     prompts = query_prompts(asked, embedder_words(load_tokenizer(embedder)), card)
@@ -146,15 +148,18 @@ def compare_scores(folder: Path, pairs: Pairs, profile: Profile) -> dict[str, di
             "places_moved": float((orders[0] != orders[1]).mean()),
         }
         if max(pairs.right) >= 0:
-            found[name][f"map@{K}"] = _map(orders[1], pairs.right)
+            found[name][TASK.metric.key] = _figure(orders[1], pairs.right)
         print(name, found[name], flush=True)
     return found
 
 
-def _map(orders_QC: np.ndarray, right: Sequence[int]) -> float:
-    """MAP@25 of these orders; a query whose right candidate was not retrieved counts 0."""
-    ranks = [1 + order.tolist().index(place) for order, place in zip(orders_QC, right, strict=True) if place >= 0]
-    return sum(1 / rank for rank in ranks) / len(right)
+def _figure(orders_QC: np.ndarray, right: Sequence[int]) -> float:
+    """The metric of these orders; a query whose right candidate was not retrieved counts 0."""
+    ranks = [
+        1 + order.tolist().index(place) if place >= 0 else np.inf for order, place in zip(orders_QC, right, strict=True)
+    ]
+    metric = TASK.metric
+    return float(metric.of_ranks(np.array(ranks)[:, None], np.ones(len(ranks)), metric.depth).mean())
 
 
 def compare_vectors(folder: Path, rows: Rows, pooling: Pooling, profile: Profile) -> dict[str, dict[str, float]]:

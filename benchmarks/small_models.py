@@ -17,7 +17,7 @@ from pathlib import Path
 
 import torch
 
-from shared.prompts.embedder import TASK
+from shared.settings.load import load_settings
 from shared.task.splits import SPLITS, holds_out
 from training.run_folder.base_models import local_folder
 
@@ -25,7 +25,6 @@ DECODER = [
     "embedder.base=models/smollm2-135m",
     "embedder.pooling=last",
     "embedder.dtype=bfloat16",
-    f'embedder.task="{TASK}"',
     "embedder.examples=1",
     "train_embedder.epochs=3",
     "merge_embedder.epoch=3",
@@ -46,7 +45,8 @@ def main(part: str, competition: str, out: Path, overrides: list[str]) -> None:
     for base in ("models/minilm", "models/smollm2-135m"):
         local_folder(base)  # made once, before several processes would make it
     if part == "decoder":
-        _training("settings", "iter=small0", *common, *DECODER)
+        task = f'embedder.task="{load_settings("iter0").embedder.task}"'  # small0's own embedder is plain, without one
+        _training("settings", "iter=small0", *common, *DECODER, task)
         _training("train_embedder", "runs/small0/cv")
         done = []
     else:

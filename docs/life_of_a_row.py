@@ -15,7 +15,8 @@ from shared.prompts.query import row_text
 from shared.prompts.words import Words
 from shared.settings.load import load_settings
 from shared.task import tables
-from shared.task.competition import Competition, read_competition
+from shared.task.current import TASK
+from shared.task.task import Competition
 from training.synthesis.malrules.generate import write_competition
 from training.trainer.batches import draw_examples
 
@@ -36,7 +37,7 @@ def render_page() -> str:
 def _prompts() -> dict[str, str]:
     with TemporaryDirectory() as folder:
         write_competition(Path(folder, "demo"))
-        data = read_competition(Path(folder, "demo"))
+        data = TASK.read(Path(folder, "demo"))
     row = data.train.row(by_predicate=pl.col("query_id") == QUERY_ID, named=True)
     right = dict(data.misconceptions.iter_rows())[row["misconception_id"]]
     fields = "\n".join(f"| `{name}` | {value} |" for name, value in row.items() if name != "fold")

@@ -169,10 +169,10 @@ class Score:
     labels: Annotated[Path, typer.Option(help="A file like it, with the right ids alone.")]
 
     def run(self) -> int:
-        from shared.task.competition import read_competition
+        from shared.task.current import TASK
         from shared.task.submission import read_labels, read_submission, score_submission
 
-        data = read_competition(self.competition, need_train=False)
+        data = TASK.read(self.competition, need_train=False)
         known = set(data.misconceptions["misconception_id"])
         submission = read_submission(self.submission, data.test, known)
         labelled = read_labels(self.labels, data.test)

@@ -4,9 +4,9 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from shared.task.current import TASK
 from shared.task.splits import SPLITS
 
-COMPETITION = "eedi-mining-misconceptions-in-mathematics"
 SUBMIT, WHEELS = Path("kaggle_kernels/submit"), Path("kaggle_kernels/wheels")
 ROLES = ("embedder", "reranker")
 MODELS = "iter= split= vectors= quantized quantized="
@@ -74,7 +74,7 @@ def read_order(arguments: list[str]) -> Order:
         verb=verb,
         iteration=f"iter{number}" if number.isdecimal() else number,
         split=values.get("split", "full"),
-        competition=values.get("competition", COMPETITION),
+        competition=values.get("competition", TASK.slug),
         kernel=values.get("kernel", "submit"),
         wait=float(values.get("wait", WAITS.get(verb, 0))),
         vectors=values.get("vectors", ""),

@@ -13,12 +13,6 @@ PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").r
 ROOMS = {path.name for path in ROOT.iterdir() if path.is_dir()} - {"runs", "data", "models"}  # these are made by runs
 # A reader makes the first of these, and a push to Kaggle the second.
 EXAMPLES = {"training/iterations/iter2/params.toml", "datasets_meta/*.lock.json"}
-ARRIVING = {  # Files that are still on their way here; a test says when one of them is there and has to be taken out.
-    "shared/task/average_precision.py",
-    "shared/task/current.py",
-    "shared/task/eedi.py",
-    "shared/task/task.py",
-}
 MOST_WORDS = 1000
 
 
@@ -44,7 +38,7 @@ def test_the_life_of_a_row_is_what_the_script_renders():
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_every_path_that_a_page_names_exists(page):
     text = page.read_text(encoding="utf-8")
-    missing = [name for name in named_paths(text) if name not in EXAMPLES | ARRIVING and not is_there(name)]
+    missing = [name for name in named_paths(text) if name not in EXAMPLES and not is_there(name)]
     missing += [link for link in relative_links(text) if not (page.parent / link).exists()]
     assert not missing
 
@@ -63,10 +57,6 @@ def test_paths_and_links_are_found_in_a_text():
     text = "`shared/task/` `./just test` `runs/iter1/cv` [a](b/c.md#d) [e](https://f) `python -m docs.x` ![g](h.svg)"
     assert named_paths(text) == ["shared/task/"]
     assert relative_links(text) == ["b/c.md", "h.svg"]
-
-
-def test_what_was_to_arrive_is_taken_out_of_the_list_once_it_is_there():
-    assert not [name for name in ARRIVING if is_there(name)]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))

@@ -19,7 +19,7 @@ import pytest
 from nbclient import NotebookClient
 
 from shared.artifacts.manifest import digest, read_manifest, verify_manifest
-from shared.task.competition import read_competition
+from shared.task.eedi import read_competition
 from shared.task.submission import read_submission
 from tests.kaggle_kernels.kaggle_server import OWNER, Server
 from tests.whole import ROOT, SMALLEST, copy_checkout, offline, run

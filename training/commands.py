@@ -181,10 +181,10 @@ def check_data(said: Arguments) -> int:
 
     Each of them is printed with its number of rows, or what is wrong with it is.
     """
-    from shared.task.competition import check_competition
+    from shared.task.current import TASK
 
     folder = Path(said.options.get("path", "data/eedi"))
-    for name, rows in check_competition(folder):
+    for name, rows in TASK.check(folder):
         print(f"{folder / name}  {rows:,} rows, nothing wrong")
     return 0
 

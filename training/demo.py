@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from shared.settings.load import RUNS
-from shared.task.competition import read_competition
+from shared.task.current import TASK
 from shared.task.submission import read_labels, read_submission, score_submission
 from training.analysis.report.page import write_page
 from training.pipeline.chain import write_settings_of
@@ -69,7 +69,7 @@ def summary(runs: list[Path]) -> list[str]:
 def run_kernel(competition: Path, run: Path, out: Path) -> int:
     """Run the kernel as Kaggle does: in a process of its own, all its inputs in one folder. Returns its status."""
     shutil.rmtree(INPUTS, ignore_errors=True)
-    hidden = shutil.ignore_patterns("__pycache__", "train.csv", "test_labels.csv")
+    hidden = shutil.ignore_patterns("__pycache__", TASK.files.train, "test_labels.csv")
     for source in (*map(Path, CODE), competition, run / "merge_embedder", run / "merge_reranker"):
         place = INPUTS / ("code" if str(source) in CODE else "") / source.name
         shutil.copytree(source, place, ignore=hidden)
@@ -81,7 +81,7 @@ def run_kernel(competition: Path, run: Path, out: Path) -> int:
 
 def _score() -> tuple[float, int]:
     """(MAP@25 of the submission, the hidden answers that it is scored on)."""
-    data = read_competition(DATA, need_train=False)
+    data = TASK.read(DATA, need_train=False)
     labelled = read_labels(DATA / "test_labels.csv", data.test)
     submission = read_submission(OUT, data.test, set(data.misconceptions["misconception_id"]))
     return score_submission(submission, labelled), len(labelled)

@@ -30,7 +30,7 @@ from benchmarks.quality import reranker as quality_reranker
 from inference.engines.distributed import joined_ranks
 from shared.settings.load import override_settings, read_settings
 from shared.settings.sections import Settings
-from shared.task.folds import seen_ids
+from shared.task.folds import labelled_queries, seen_ids
 from shared.task.metrics import find_ranks, summarise
 from shared.task.tables import CANDIDATES, MISCONCEPTIONS, QUERIES
 from training.run_folder.stage_context import StageContext
@@ -112,7 +112,7 @@ def _folder_without_validation(context: StageContext) -> Iterator[StageContext]:
 
 def _figures(context: StageContext, ranked: pl.DataFrame) -> dict:
     queries, _ = context.texts()
-    valid = queries.filter(pl.col("fold") == "valid").drop_nulls("misconception_id")
+    valid = labelled_queries(queries, "valid")
     return summarise(find_ranks(valid, ranked), seen_ids(queries))
 
 

@@ -16,6 +16,7 @@ from shared.artifacts.card import EmbedderCard
 from shared.prompts.embedder import EmbedderPrompt, embedder_passage
 from shared.prompts.query import row_text
 from shared.settings.sections import TrainEmbedder
+from shared.task.folds import labelled_queries
 from shared.task.metrics import K
 from shared.task.tables import GROUPS
 from training.run_folder.base_models import local_folder
@@ -80,7 +81,7 @@ def _card(context: StageContext) -> EmbedderCard:
 
 def _texts(context: StageContext) -> tuple[pl.DataFrame, pl.DataFrame]:
     queries, misconceptions = context.texts()
-    return queries.filter(pl.col("fold") == "valid").drop_nulls("misconception_id"), misconceptions
+    return labelled_queries(queries, "valid"), misconceptions
 
 
 def _find(valid: pl.DataFrame, misconceptions: pl.DataFrame, asked: np.ndarray, known: np.ndarray) -> pl.DataFrame:

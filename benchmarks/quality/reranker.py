@@ -19,6 +19,7 @@ from inference.reranking.protocols import Reranker, Scores
 from shared.artifacts.card import new_reranker_card
 from shared.prompts.query import row_text
 from shared.settings.sections import TrainReranker
+from shared.task.folds import labelled_queries
 from shared.task.tables import CANDIDATES, GROUPS, PAIR
 from training.run_folder.base_models import local_folder
 from training.run_folder.stage_context import StageContext
@@ -96,7 +97,7 @@ def _seeded(context: StageContext, seed: int) -> TrainReranker:
 def _rank(context: StageContext, adapter: Path, opened: Callable[[Scorer], Reranker]) -> pl.DataFrame:
     """The run's first candidates of the validation fold in the order of the base with this adapter."""
     queries, misconceptions = context.texts()
-    valid = queries.filter(pl.col("fold") == "valid").drop_nulls("misconception_id")
+    valid = labelled_queries(queries, "valid")
     depth = context.settings.train_reranker.depth
     near = context.read(CANDIDATES, "mine_for_reranker").filter(
         pl.col("rank") <= depth, pl.col("query_id").is_in(valid["query_id"].implode())

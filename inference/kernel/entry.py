@@ -32,7 +32,9 @@ def run(inputs: Path, out: Path, profile: str, sources: dict[str, dict], sample:
         check_sources(inputs, sources)
         models = {role: find_model(inputs, role, sources) for role in STAGES}
         verify(models)
-        competition = find(inputs, "misconception_mapping.csv")
+        from shared.task.current import TASK  # imports a wheel
+
+        competition = find(inputs, TASK.files.misconceptions)
         if not _predict(competition, models, out, profile, end):
             print("The submission is not what it should be, for the reason above", flush=True)
         if sample:
@@ -165,7 +167,8 @@ def _predict(competition: Path, models: dict[str, Path], out: Path, profile: str
 def _check_sample(folder: Path, models: dict[str, Path], profile: str, end: float) -> None:
     """Predict the sample in `folder` and print its score. A failure is an error here: nothing is at stake yet."""
     from inference.kernel.sample import score_sample
+    from shared.task.current import TASK
 
-    if not _predict(folder, models, folder / "submission.csv", profile, end):
+    if not _predict(folder, models, folder / TASK.submission.file, profile, end):
         raise ValueError("the sample's prediction failed, for the reason above; so would the hidden rerun's")
     print(score_sample(folder), flush=True)

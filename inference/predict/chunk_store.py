@@ -14,7 +14,8 @@ from pathlib import Path
 import polars as pl
 
 from shared.artifacts.files import replacing
-from shared.task.submission import COLUMNS, submission_rows
+from shared.task.current import TASK
+from shared.task.submission import submission_rows
 
 SELDOM = 50  # times as long as a writing takes is waited for the next: it costs 2 % of the time at most
 
@@ -102,7 +103,7 @@ class ChunkStore:
 
     def _join(self) -> None:
         with replacing(self.out) as partial, open(partial, "wb") as whole:
-            whole.write((",".join(COLUMNS) + "\n").encode())
+            whole.write((",".join(TASK.submission.columns) + "\n").encode())
             for chunk in range(len(self.sizes)):
                 with open(self._path("rows", chunk), "rb") as part:
                     shutil.copyfileobj(part, whole)

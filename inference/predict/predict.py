@@ -16,7 +16,7 @@ from inference.predict.state import Prediction, write_json
 from inference.retrieval.bm25 import WordIndex
 from shared.artifacts.card import read_embedder_card, read_reranker_card
 from shared.artifacts.manifest import read_manifest
-from shared.task.competition import read_misconceptions, stream_test
+from shared.task.current import TASK
 from shared.task.submission import check_submission
 
 QUESTIONS = 700  # of a chunk: 2,100 rows, whose queries are 0.9 M tokens with their examples: minutes on a T4
@@ -43,7 +43,7 @@ def predict(
             read_manifest(member.folder)  # by which a model's vectors are told from another's
     for member in models.rerankers:  # a wrong folder is said now, not after retrieval
         read_reranker_card(member.folder)
-    misconceptions = read_misconceptions(competition)
+    misconceptions = TASK.read_misconceptions(competition)
     known = set(misconceptions["misconception_id"])
     check_ids(calibration, known)
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -62,7 +62,7 @@ def predict(
 def read_rows(run: Prediction, competition: Path) -> None:
     """Cut the test rows into chunks, and let the words that they share with misconceptions make a first submission."""
     index = WordIndex(run.misconceptions)
-    for queries in stream_test(competition, QUESTIONS):
+    for queries in TASK.stream_test(competition, QUESTIONS):
         chunk = run.board.add(queries)
         run.board.keep("candidates", chunk, index.rank(queries, run.calibration.retrieved))
     run.publish(True)

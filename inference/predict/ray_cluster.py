@@ -21,7 +21,7 @@ from inference.predict.anytime import Limit
 from inference.predict.chunk_store import ChunkStore, alone
 from inference.predict.predict import read_rows
 from inference.predict.state import Prediction
-from shared.task.competition import read_misconceptions
+from shared.task.current import TASK
 from shared.task.submission import check_submission
 
 ROOT = Path(__file__).parents[2]
@@ -40,7 +40,7 @@ def predict_with_ray(competition: Path, ensemble: Ensemble, out: Path, serving: 
     One model at a time is on the workers, and each of them has a GPU (or as many as the profile splits a model over),
     where the profile has any. Returns {"stage", "chunk", "node"} of all chunks.
     """
-    misconceptions = read_misconceptions(competition)
+    misconceptions = TASK.read_misconceptions(competition)
     serving = replace(serving, profile=serving.profile.model_copy(update={"replicas": 1}))  # each worker is one
     known = set(misconceptions["misconception_id"])
     check_ids(ensemble.calibration, known)

@@ -18,6 +18,7 @@ from kagglesdk.kernels.types import kernels_api_service as kernels
 from kaggle_kernels.api.retries import TIMEOUT, Clock, Lost, Refused, ask, call, write_once
 from kaggle_kernels.api.types import RemoteDataset, RemoteKernel, Submission, filled, submission_of, tree
 from shared.artifacts import manifest
+from shared.task.current import TASK
 
 PAGE = 200  # files asked for at once
 SETTINGS = ("isPrivate", "enableInternet", "machineShape", "dockerImage", "datasetDataSources", "kernelDataSources")
@@ -220,7 +221,7 @@ class Kaggle:
         """Enter one kernel version; its reference. Refused is final; after Lost, look with find_submission."""
         request = filled(competitions.ApiCreateCodeSubmissionRequest(), competition_name=competition)
         request.kernel_owner, request.kernel_slug, request.kernel_version = self.owner, kernel, version
-        request.file_name, request.submission_description = "submission.csv", description
+        request.file_name, request.submission_description = TASK.submission.file, description
         answer = self._write(
             "the submission", lambda kaggle: kaggle.competitions.competition_api_client.create_code_submission(request)
         )

@@ -7,9 +7,10 @@ from kaggle_kernels.api.session import Kaggle
 from kaggle_kernels.api.types import Submission
 from kaggle_kernels.push.kernel import await_kernel
 from kaggle_kernels.push.receipts import LAG, Pending, alone, iso, lock_of, unanswered, write_record
+from shared.task.current import TASK
 
 LOOKS = 180.0  # seconds that one run looks for a submission that must be there, or may be
-OUTPUT = "submission.csv"
+OUTPUT = TASK.submission.file
 
 
 def submit(kaggle: Kaggle, clock: Clock, competition: str, slug: str, wait: float, say) -> str:

@@ -5,11 +5,6 @@ from dataclasses import dataclass
 
 from shared.prompts.words import Words
 
-TASK = (
-    "Given a mathematics question with its correct answer and one wrong answer, "
-    "find the misconception behind the wrong answer."
-)
-
 
 @dataclass(frozen=True)
 class Example:

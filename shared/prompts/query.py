@@ -1,19 +1,16 @@
 """Makes the text of a query from the fields of its row; every model and every baseline reads this text."""
 
+from collections.abc import Mapping
 
-def query_text(construct: str, subject: str, question: str, correct: str, wrong: str) -> str:
-    """What is asked: a question and the wrong answer whose misconception is wanted."""
-    return (
-        f"Subject: {subject}\nConstruct: {construct}\nQuestion: {question}\n"
-        f"Correct answer: {correct}\nWrong answer: {wrong}"
-    )
-
-
-def row_text(row: dict[str, object]) -> str:
-    """`query_text` of a row of the queries table."""
-    return query_text(**{name: row[name] for name in ("construct", "subject", "question", "correct", "wrong")})
+FIELDS = (  # (label, column of the queries table), in the order of the text; a further field is one more entry
+    ("Subject", "subject"),
+    ("Construct", "construct"),
+    ("Question", "question"),
+    ("Correct answer", "correct"),
+    ("Wrong answer", "wrong"),
+)
 
 
-def question_of(text: str) -> str:
-    """The question in a `query_text`."""
-    return text.partition("\nQuestion: ")[2].rpartition("\nCorrect answer: ")[0]
+def row_text(row: Mapping[str, object]) -> str:
+    """What a row of the queries table asks: a question and the wrong answer whose misconception is wanted."""
+    return "\n".join(f"{label}: {row[column]}" for label, column in FIELDS)

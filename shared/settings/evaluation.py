@@ -4,7 +4,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from shared.settings.section import UNSEEN, Count, Engine, Scheme, Section, Share
+from shared.settings.section import Count, Engine, Scheme, Section, Share
+from shared.task.splits import UNSEEN
 
 
 class Evaluate(Section):

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TextIO
+from typing import BinaryIO, TextIO
 
 MAX_FIELD = 100_000  # characters; the longest real field has 1,253, so a longer one is a quote that nobody closed
 PIECE = 1 << 20  # bytes looked at together
@@ -44,24 +44,25 @@ class Record:
         return defect(self.path, what, self.line, column)
 
 
-def read_records(path: Path, columns: tuple[str, ...]) -> Iterator[Record]:
+def read_records(path: Path, columns: tuple[str, ...], again: str) -> Iterator[Record]:
     """Every row of the CSV at `path`, one at a time, which must have exactly `columns` in any order; blank lines not.
 
-    Raises CompetitionError for a file that is missing, empty, not UTF-8, or not a table of those columns.
+    Raises CompetitionError for a file that is missing, empty, not UTF-8, or not a table of those columns. `again` says
+    how to get the file anew.
     """
-    _check_bytes(path)
+    _check_bytes(path, again)
     with open(path, encoding="utf-8-sig", newline="") as file:  # sig: the byte order mark that Excel puts there
         rows = _split(path, file)
         line, header = next(rows, (1, None))
         if header is None:
-            raise defect(path, f"the file is empty; {_again(path)}")
+            raise defect(path, f"the file is empty; {again}")
         _check_header(path, line, header, columns)
         record = None
         for line, fields in rows:
             record = Record(path, line, _name_fields(path, line, header, fields))
             yield record
     if record is None:
-        raise defect(path, f"there is a header but no rows; {_again(path)}")
+        raise defect(path, f"there is a header but no rows; {again}")
 
 
 def defect(path: Path, what: str, line: int | None = None, column: str | None = None) -> CompetitionError:
@@ -75,25 +76,29 @@ def shorten(value: str) -> str:
     return repr(value if len(value) <= SHOWN else value[: SHOWN - 1] + "…")
 
 
-def _check_bytes(path: Path) -> None:
+def _check_bytes(path: Path, again: str) -> None:
     """Raise CompetitionError unless the file can be read and is UTF-8 without NUL; a piece at a time."""
-    decoder, lines, offset = codecs.getincrementaldecoder("utf-8")(), 1, 0  # `offset` of what the decoder has not read
     try:
         with open(path, "rb") as file:
-            while True:
-                piece = file.read(PIECE)
-                piece += file.read(1) if piece.endswith(b"\r") else b""  # a line end of two bytes stays in one piece
-                held = decoder.getstate()[0]
-                text = _decode(path, decoder, piece, lines, offset - len(held))
-                if (nul := text.find("\0")) >= 0:
-                    raise defect(path, f"line {lines + _line_ends(text[:nul])} holds a NUL byte; {_again(path)}")
-                if not piece:
-                    return
-                lines, offset = lines + _line_ends(text), offset + len(piece)
+            _check_pieces(path, file, again)
     except FileNotFoundError:
-        raise defect(path, f"the file does not exist; {_again(path)}") from None
+        raise defect(path, f"the file does not exist; {again}") from None
     except OSError as error:
-        raise defect(path, f"the file cannot be read ({error.strerror}); {_again(path)}") from error
+        raise defect(path, f"the file cannot be read ({error.strerror}); {again}") from error
+
+
+def _check_pieces(path: Path, file: BinaryIO, again: str) -> None:
+    decoder, lines, offset = codecs.getincrementaldecoder("utf-8")(), 1, 0  # `offset` of what the decoder has not read
+    while True:
+        piece = file.read(PIECE)
+        piece += file.read(1) if piece.endswith(b"\r") else b""  # a line end of two bytes stays in one piece
+        held = decoder.getstate()[0]
+        text = _decode(path, decoder, piece, lines, offset - len(held))
+        if (nul := text.find("\0")) >= 0:
+            raise defect(path, f"line {lines + _line_ends(text[:nul])} holds a NUL byte; {again}")
+        if not piece:
+            return
+        lines, offset = lines + _line_ends(text), offset + len(piece)
 
 
 def _decode(path: Path, decoder: codecs.IncrementalDecoder, piece: bytes, lines: int, offset: int) -> str:
@@ -103,10 +108,6 @@ def _decode(path: Path, decoder: codecs.IncrementalDecoder, piece: bytes, lines:
         line = lines + _line_ends(error.object[: error.start].decode())
         where = f"byte {error.object[error.start]:#04x} at offset {offset + error.start:,} (line {line})"
         raise defect(path, f"{where} is not UTF-8; save the file as UTF-8") from None
-
-
-def _again(path: Path) -> str:
-    return f"run `kaggle competitions download eedi-mining-misconceptions-in-mathematics` and unzip {path.name} there"
 
 
 def _line_ends(text: str) -> int:

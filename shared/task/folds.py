@@ -41,9 +41,14 @@ def draw_misconceptions(queries: pl.DataFrame, misconceptions: pl.DataFrame, sha
     return {id_ for id_ in words if words[id_] in held_out}
 
 
+def labelled_queries(queries: pl.DataFrame, fold: str) -> pl.DataFrame:
+    """The rows of `queries` in that fold ("train" or "valid") that somebody labelled, in their order."""
+    return queries.filter(pl.col("fold") == fold).drop_nulls("misconception_id")
+
+
 def seen_ids(queries: pl.DataFrame) -> set[int]:
     """Misconceptions that a training query carries."""
-    return set(queries.filter(pl.col("fold") == "train")["misconception_id"].drop_nulls().to_list())
+    return set(labelled_queries(queries, "train")["misconception_id"].to_list())
 
 
 def _draw(values: pl.Series, share: float, seed: str, name: str) -> list:

@@ -1,22 +1,30 @@
-"""Measures rankings: MAP@25, recall@k, seen against unseen misconceptions, with bootstrap intervals over questions."""
+"""Measures rankings: the task's metric, recall@k, seen against unseen misconceptions, with bootstrap intervals.
+
+Labels are rows of (query_id, misconception_id), several for a query that has several right answers, and so are ranks.
+QUERIES holds one label of a query beside its texts; more of them need a table of their own, read where QUERIES is, and
+nothing here changes. A query counts as seen where all of its right answers are.
+"""
 
 from collections.abc import Sequence
 
 import numpy as np
 import polars as pl
 
-from shared.settings.sections import UNSEEN
+from shared.task.current import TASK
 from shared.task.folds import seed_of
+from shared.task.splits import UNSEEN
+from shared.task.task import Metric
 
-K = 25  # the competition scores the first 25
+K = TASK.metric.depth
 
 
-def find_ranks(queries: pl.DataFrame, ranked: pl.DataFrame) -> pl.DataFrame:
-    """Rank of every labelled query's right misconception: query_id, question_id, misconception_id, rank (null: absent).
+def find_ranks(labels: pl.DataFrame, ranked: pl.DataFrame) -> pl.DataFrame:
+    """Rank of every right misconception: query_id, question_id, misconception_id, rank (null: absent).
 
-    `ranked` has query_id, misconception_id and rank, 1 the best.
+    `labels` has these three ids, and null where nobody labelled a query; `ranked` has query_id, misconception_id and
+    rank, 1 the best.
     """
-    labelled = queries.drop_nulls("misconception_id").select("query_id", "question_id", "misconception_id")
+    labelled = labels.drop_nulls("misconception_id").select("query_id", "question_id", "misconception_id")
     return labelled.join(
         ranked.select("query_id", "misconception_id", "rank"),
         on=["query_id", "misconception_id"],
@@ -25,32 +33,43 @@ def find_ranks(queries: pl.DataFrame, ranked: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def average_precision(rank: pl.Expr) -> pl.Expr:
-    """AP@25 of a query with one right answer: 1 / rank, 0 below rank 25 or where it is absent."""
-    return pl.when(rank <= K).then(1 / rank).otherwise(0.0)
+def score_queries(ranks: pl.DataFrame, metric: Metric = TASK.metric) -> pl.Series:
+    """The metric's figure of each query in `ranks` (from find_ranks), in the order of their first rows."""
+    groups = ranks.group_by("query_id", maintain_order=True).agg(pl.col("rank").cast(pl.Float64).fill_null(np.inf))
+    counts = groups["rank"].list.len().to_numpy()
+    filled = np.full((len(groups), counts.max(initial=0)), np.inf)
+    filled[np.arange(filled.shape[1]) < counts[:, None]] = groups["rank"].explode().to_numpy()
+    return pl.Series("figure", metric.of_ranks(filled, counts, metric.depth))
 
 
 def summarise(
-    ranks: pl.DataFrame, seen: set[int], *, unseen_weight: float = UNSEEN, recall_at: int = K, resamples: int = 1000
+    ranks: pl.DataFrame,
+    seen: set[int],
+    *,
+    unseen_weight: float = UNSEEN,
+    recall_at: int = K,
+    resamples: int = 1000,
+    metric: Metric = TASK.metric,
 ) -> dict[str, dict]:
-    """MAP@25 and recall of `ranks` (from find_ranks) for all, seen, unseen, and both weighted as `unseen_weight` says.
+    """The metric and recall of `ranks` (from find_ranks) for all, seen, unseen, and both weighted by `unseen_weight`.
 
-    Each is {"map@25", "recall@k", "low", "high", "pairs"}; low and high hold 95 % of MAP@25 when whole questions are
-    drawn again. A part without pairs is left out; no pairs at all give {}.
+    Each is {"map@25" (the metric's key), "recall@k", "low", "high", "pairs"}; low and high hold 95 % of the metric when
+    whole questions are drawn again. A part without pairs is left out; no pairs at all give {}.
     """
     if ranks.is_empty():
         return {}
-    rows = ranks.with_columns(pl.col("misconception_id").is_in(sorted(seen)).alias("seen"))
+    is_seen = pl.col("misconception_id").is_in(sorted(seen)).all().over("query_id")
+    rows = ranks.with_columns(is_seen.alias("seen"))
     found = (rows["rank"] <= recall_at).fill_null(False).to_numpy()
     recalls = {part: found[inside].mean() for part, inside in _parts(rows).items()}
     pairs = {part: int(inside.sum()) for part, inside in _parts(rows).items()} | {"weighted": len(rows)}
     if "seen" in recalls and "unseen" in recalls:
         recalls["weighted"] = (1 - unseen_weight) * recalls["seen"] + unseen_weight * recalls["unseen"]
     figures = {}
-    for part, maps in resample_maps([rows], unseen_weight=unseen_weight, resamples=resamples).items():
+    for part, maps in resample_maps([rows], unseen_weight=unseen_weight, resamples=resamples, metric=metric).items():
         low, high = interval(maps[0])
         figures[part] = {
-            "map@25": float(maps[0, 0]),
+            metric.key: float(maps[0, 0]),
             f"recall@{recall_at}": float(recalls[part]),
             "low": low,
             "high": high,
@@ -60,9 +79,21 @@ def summarise(
 
 
 def resample_maps(
+    tables: Sequence[pl.DataFrame],
+    *,
+    unseen_weight: float = UNSEEN,
+    resamples: int = 1000,
+    metric: Metric = TASK.metric,
+) -> dict[str, np.ndarray]:
+    """`resample_means` of the metric of each of `tables`, which hold one ranking's rows of RANKS."""
+    figures = [_by_query(table).with_columns(figure=score_queries(table, metric)) for table in tables]
+    return resample_means(figures, unseen_weight=unseen_weight, resamples=resamples)
+
+
+def resample_means(
     tables: Sequence[pl.DataFrame], *, unseen_weight: float = UNSEEN, resamples: int = 1000
 ) -> dict[str, np.ndarray]:
-    """MAP@25 of every table (question_id, seen, rank) as {part: [tables, 1 + resamples]}.
+    """Mean figure of every table (question_id, seen, figure), a row for each query: {part: [tables, 1 + resamples]}.
 
     Column 0 is the figure itself. In each other column whole questions are drawn with replacement, the same ones in
     every table: a difference or a mean of tables within a column keeps what they have in common. The parts are all,
@@ -72,7 +103,7 @@ def resample_maps(
     even = np.full(len(questions), 1 / len(questions))
     drawn = np.random.default_rng(seed_of("bootstrap")).multinomial(len(questions), even, size=resamples)
     counts = np.vstack([np.ones_like(drawn[:1]), drawn])
-    rows = [_part_maps(table, counts, questions) for table in tables]
+    rows = [_part_means(table, counts, questions) for table in tables]
     maps = {part: np.stack([row[part] for row in rows]) for part in rows[0] if all(part in row for row in rows)}
     if "seen" in maps and "unseen" in maps:
         maps["weighted"] = (1 - unseen_weight) * maps["seen"] + unseen_weight * maps["unseen"]
@@ -80,9 +111,13 @@ def resample_maps(
 
 
 def interval(values: np.ndarray) -> tuple[float, float]:
-    """What holds 95 % of the resamples in a row of `resample_maps`."""
+    """What holds 95 % of the resamples in a row of `resample_means`."""
     low, high = np.percentile(values[1:], [2.5, 97.5])
     return float(low), float(high)
+
+
+def _by_query(ranks: pl.DataFrame) -> pl.DataFrame:
+    return ranks.group_by("query_id", maintain_order=True).agg(pl.col("question_id").first(), pl.col("seen").all())
 
 
 def _parts(rows: pl.DataFrame) -> dict[str, np.ndarray]:
@@ -91,12 +126,12 @@ def _parts(rows: pl.DataFrame) -> dict[str, np.ndarray]:
     return {part: inside for part, inside in parts.items() if inside.any()}
 
 
-def _part_maps(rows: pl.DataFrame, counts: np.ndarray, questions: np.ndarray) -> dict[str, np.ndarray]:
+def _part_means(rows: pl.DataFrame, counts: np.ndarray, questions: np.ndarray) -> dict[str, np.ndarray]:
     """{part: [columns of `counts`]}; a resample without any row of a tiny part counts as 0."""
-    ap = rows.select(average_precision(pl.col("rank"))).to_series().to_numpy()
+    figures = rows["figure"].to_numpy()
     times = counts[:, np.searchsorted(questions, rows["question_id"].to_numpy())]
     return {
-        part: times[:, inside] @ ap[inside] / np.maximum(times[:, inside].sum(1), 1)
+        part: times[:, inside] @ figures[inside] / np.maximum(times[:, inside].sum(1), 1)
         for part, inside in _parts(rows).items()
     }
 

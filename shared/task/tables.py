@@ -99,7 +99,7 @@ RANKED = Table(
     nullable=("rerank_score",),  # of a candidate that was not scored
 )
 POOLS = ("labelled", "catalogue")  # what competes: misconceptions that some row of train.csv carries, or all of them
-RANKS = Table(  # where the right answer of every validation query stands, in every ranking of every pool
+RANKS = Table(  # where each right answer of every validation query stands, in every ranking of every pool
     "ranks",
     {
         "pool": pl.String,

@@ -7,6 +7,7 @@ import polars as pl
 
 from inference.fusion.blend import candidate_table
 from shared.prompts.query import row_text
+from shared.task.folds import labelled_queries
 
 
 def rank_by_popularity(queries: pl.DataFrame, misconceptions: pl.DataFrame, asked: pl.DataFrame) -> pl.DataFrame:
@@ -14,7 +15,7 @@ def rank_by_popularity(queries: pl.DataFrame, misconceptions: pl.DataFrame, aske
 
     Counted within the same construct first, then the same subject, then everywhere; ties go to the lower id.
     """
-    train = queries.filter(pl.col("fold") == "train").drop_nulls("misconception_id")
+    train = labelled_queries(queries, "train")
     ids = misconceptions["misconception_id"].sort()
     everywhere = _counts(train, ids)
     within = {

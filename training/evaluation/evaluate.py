@@ -18,14 +18,15 @@ from inference.reranking.order import order_by_score
 from inference.retrieval.retrieve import restrict, retrieve
 from shared.artifacts.card import read_embedder_card
 from shared.settings.sections import Evaluate
-from shared.task.folds import seen_ids
-from shared.task.metrics import K, average_precision, find_ranks, summarise
+from shared.task.current import TASK
+from shared.task.folds import labelled_queries, seen_ids
+from shared.task.metrics import find_ranks, score_queries, summarise
 from shared.task.tables import CANDIDATES, PAIR, POOLS, RANKED, RANKS
 from training.evaluation.baselines import rank_by_bm25, rank_by_popularity
 from training.run_folder.base_models import local_folder
 from training.run_folder.stage_context import StageContext
 
-AT_ONCE = 128  # queries scored between two looks at MAP@25: thousands of pairs, enough to fill an engine
+AT_ONCE = 128  # queries scored between two looks at the metric: thousands of pairs, enough to fill an engine
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ def evaluate(context: StageContext) -> Evaluation:
     the `extra` never-labelled ones that are next in either pool, which calibration may choose.
     """
     settings, (queries, misconceptions) = context.settings.evaluate, context.texts()
-    valid = queries.filter(pl.col("fold") == "valid").drop_nulls("misconception_id")
+    valid = labelled_queries(queries, "valid")
     pools = pools_of(queries, misconceptions)
     found = _retrieve(context, valid, misconceptions, context.run / "merge_embedder")
     retrieved = cut(found, pools, settings.pool)
@@ -85,7 +86,10 @@ def cut(candidates: pl.DataFrame, pools: dict[str, list[int]], k: int) -> dict[s
 def pairs_to_score(retrieved: dict[str, pl.DataFrame], seen: set[int], settings: Evaluate) -> pl.DataFrame:
     """query_id and misconception_id of what predict might rerank in some pool, up to this depth and this many extra."""
     widest = Calibration(
-        retrieved=max(K, settings.pool), depth=settings.depth, extra=settings.extra, labelled=tuple(sorted(seen))
+        retrieved=max(TASK.metric.depth, settings.pool),
+        depth=settings.depth,
+        extra=settings.extra,
+        labelled=tuple(sorted(seen)),
     )
     chosen = [select_candidates(table, widest).select(PAIR) for table in retrieved.values()]
     return pl.concat(chosen).unique(maintain_order=True)
@@ -98,7 +102,7 @@ def rerank_first(candidates: pl.DataFrame, scored: pl.DataFrame, depth: int) -> 
 
 
 def rank_table(rankings: dict[str, dict[str, pl.DataFrame]], valid: pl.DataFrame, seen: set[int]) -> pl.DataFrame:
-    """RANKS of {ranking: {pool: table}}: where the right answer of every query of `valid` stands."""
+    """RANKS of {ranking: {pool: table}}: where the right answers of every query of `valid` stand."""
     is_seen = pl.col("misconception_id").is_in(sorted(seen)).alias("seen")
     parts = [
         find_ranks(valid, rankings[name][pool]).with_columns(is_seen, ranking=pl.lit(name), pool=pl.lit(pool))
@@ -128,7 +132,7 @@ def _retrieve(context: StageContext, valid: pl.DataFrame, misconceptions: pl.Dat
 def _score(
     context: StageContext, valid: pl.DataFrame, misconceptions: pl.DataFrame, pairs: pl.DataFrame, shown: pl.DataFrame
 ) -> pl.DataFrame:
-    """`pairs` with their `rerank_score`; the progress shows MAP@25 of `shown` as far as it is reranked."""
+    """`pairs` with their `rerank_score`; the progress shows the metric of `shown` as far as it is reranked."""
     settings, parts, ranks = context.settings.evaluate, [], []
     with (
         open_reranker(context.run / "merge_reranker", _serving(context)) as reranker,
@@ -140,8 +144,8 @@ def _score(
             parts.append(part.select(PAIR).with_columns(reranker.score(asked, misconceptions, part).values))
             near = shown.join(asked, on="query_id", how="semi", maintain_order="left")
             ranks.append(find_ranks(asked, rerank_first(near, parts[-1], settings.depth)))
-            reached = pl.concat(ranks).select(average_precision(pl.col("rank")).mean()).item()
-            meter.set_postfix_str(f"MAP@25 {reached:.3f}", refresh=False)
+            reached = score_queries(pl.concat(ranks)).mean()
+            meter.set_postfix_str(f"{TASK.metric.title} {reached:.3f}", refresh=False)
             meter.update(len(asked))
     return pl.concat(parts)
 

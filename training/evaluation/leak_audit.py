@@ -19,7 +19,7 @@ import polars as pl
 
 from shared.artifacts.card import read_embedder_card
 from shared.artifacts.manifest import digest, read_manifest
-from shared.prompts.query import question_of
+from shared.prompts.query import row_text
 from shared.task.folds import draw_misconceptions, seen_ids
 from shared.task.near_duplicates import near_pairs, words_of
 from shared.task.splits import DRAWS, fold_seed, holds_out
@@ -147,7 +147,7 @@ def _findings(context: StageContext) -> Iterator[Finding]:
             yield from find_leaks(file, _rows(rows, texts), held)
             yield find_negatives(file, groups, allowed)
     for stage in ("train_embedder", "merge_embedder"):
-        yield from find_leaks(f"{context.run}/{stage}/card.json", _example_rows(context.run / stage), held)
+        yield from find_leaks(f"{context.run}/{stage}/card.json", _example_rows(context.run / stage, queries), held)
     folders = [context.run / name for name in MADE if _is_whole(context.run / name)]
     yield find_strangers(context.run, folders)
 
@@ -163,11 +163,18 @@ def _rows(queries: pl.DataFrame, texts: dict[int, str]) -> pl.DataFrame:
     return queries.with_columns(pl.col("query_id").alias("row"), text.alias("text")).select(*ROWS)
 
 
-def _example_rows(folder: Path) -> pl.DataFrame:
-    rows = [
-        (f"example {place} (question {question_id})", question_id, question_of(example.query), answer, example.response)
-        for place, (question_id, answer, example) in enumerate(read_embedder_card(folder).examples)
-    ]
+def _example_rows(folder: Path, queries: pl.DataFrame) -> pl.DataFrame:
+    """ROWS of the card's examples, each with the question whose text it is: the id beside it may be another's.
+
+    Raises ValueError for a text that no row of prepare has.
+    """
+    questions = {row_text(row): row["question"] for row in queries.iter_rows(named=True)}
+    rows = []
+    for place, (question_id, answer, example) in enumerate(read_embedder_card(folder).examples):
+        name = f"example {place} (question {question_id})"
+        if example.query not in questions:
+            raise ValueError(f"{folder}/card.json, {name} is the text of no row of prepare: train that stage again")
+        rows.append((name, question_id, questions[example.query], answer, example.response))
     return pl.DataFrame(rows, schema=ROWS, orient="row")
 
 

@@ -2,6 +2,7 @@
 
 import polars as pl
 
+from shared.task.current import TASK
 from shared.task.metrics import K, find_ranks, kendall_tau, summarise
 
 
@@ -35,7 +36,10 @@ def compare(
         "merged": figures[0],
         "quantised": figures[1],
         "lost": {
-            part: {name: figures[0][part][name] - figures[1][part][name] for name in ("map@25", "recall@25")}
+            part: {
+                name: figures[0][part][name] - figures[1][part][name]
+                for name in (TASK.metric.key, TASK.metric.recall_key)
+            }
             for part in figures[0]
         },
     }
@@ -44,11 +48,11 @@ def compare(
 def describe_loss(role: str, figures: dict) -> str:
     """The loss in a line."""
     part = "weighted" if "weighted" in figures["lost"] else "all"
-    before, after = (figures[name][part]["map@25"] for name in ("merged", "quantised"))
+    before, after = (figures[name][part][TASK.metric.key] for name in ("merged", "quantised"))
     sizes, score = figures["gib"], figures["score"]
     return (
         f"{role} in {figures['scheme']}: {sizes[0]:.2f} -> {sizes[1]:.2f} GiB, "
-        f"{part} MAP@25 {before:.3f} -> {after:.3f}, Kendall's tau {figures['kendall_tau']:.3f}, "
+        f"{part} {TASK.metric.title} {before:.3f} -> {after:.3f}, Kendall's tau {figures['kendall_tau']:.3f}, "
         f"scores move by {score['mean_difference']:.3f} of a spread of {score['spread']:.3f}"
     )
 
@@ -56,9 +60,9 @@ def describe_loss(role: str, figures: dict) -> str:
 def refuse_loss(figures: dict, most_lost: float) -> None:
     """Raise ValueError when MAP@25, test-weighted where there are seen and unseen pairs, falls by more."""
     part = "weighted" if "weighted" in figures["lost"] else "all"
-    lost = figures["lost"][part]["map@25"]
+    lost = figures["lost"][part][TASK.metric.key]
     if lost > most_lost:
         raise ValueError(
-            f"{part} MAP@25 falls by {lost:.4f} with {figures['scheme']}, allowed are {most_lost} "
+            f"{part} {TASK.metric.title} falls by {lost:.4f} with {figures['scheme']}, allowed are {most_lost} "
             "(quantize.most_lost); nothing was written: try another scheme, a smaller quantize.group, more samples"
         )

@@ -25,7 +25,7 @@ from shared.artifacts.manifest import read_manifest
 from shared.prompts.embedder import embedder_passage
 from shared.prompts.query import row_text
 from shared.settings.sections import Quantize
-from shared.task.folds import seed_of, seen_ids
+from shared.task.folds import labelled_queries, seed_of, seen_ids
 from shared.task.splits import holds_out
 from shared.task.tables import CANDIDATES, GROUPS
 from training.export.quantization_loss import compare, describe_loss, refuse_loss
@@ -106,7 +106,7 @@ def embedder_prompts(job: StageContext, source: Path, settings: Quantize) -> lis
 
 
 def _sample(queries: pl.DataFrame, settings: Quantize) -> pl.DataFrame:
-    train = queries.filter(pl.col("fold") == "train").drop_nulls("misconception_id")
+    train = labelled_queries(queries, "train")
     return train.sample(min(settings.samples, len(train)), shuffle=True, seed=seed_of(settings.seed) % 2**63)
 
 
@@ -154,7 +154,7 @@ def _measured_elsewhere(job: StageContext, role: str) -> dict[str, str]:
 def _compare_rerankers(job: StageContext, source: Path) -> dict:
     """Both models' scores of the validation fold's first candidates."""
     queries, misconceptions = job.texts()
-    valid = queries.filter(pl.col("fold") == "valid").drop_nulls("misconception_id")
+    valid = labelled_queries(queries, "valid")
     depth = job.settings.evaluate.depth
     near = job.read(CANDIDATES, "mine_for_reranker").filter(
         pl.col("rank") <= depth, pl.col("query_id").is_in(valid["query_id"].implode())
@@ -171,7 +171,7 @@ def _compare_rerankers(job: StageContext, source: Path) -> dict:
 def _compare_embedders(job: StageContext, source: Path) -> dict:
     """Both models' similarities of the validation fold's queries to all misconceptions."""
     queries, misconceptions = job.texts()
-    valid = queries.filter(pl.col("fold") == "valid").drop_nulls("misconception_id")
+    valid = labelled_queries(queries, "valid")
     serving = Serving("vllm", load_profile(job.settings.machine.profile))
     card, k = read_embedder_card(source), len(misconceptions)
     found = [retrieve(valid, misconceptions, folder, card, serving, k) for folder in (source, job.out)]

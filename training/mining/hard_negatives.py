@@ -3,7 +3,7 @@
 import numpy as np
 import polars as pl
 
-from shared.task.folds import seed_of
+from shared.task.folds import labelled_queries, seed_of
 from shared.task.tables import GROUPS
 
 
@@ -15,9 +15,7 @@ def pick_negatives(
     Ranks count from 0 and are cut out before the positive is dropped, by its id; the draw is without replacement and
     seeded by the query's name. Raises ValueError for a query whose window holds fewer than `count` negatives.
     """
-    labelled = (
-        queries.filter(pl.col("fold") == "train").drop_nulls("misconception_id").select("query_id", "misconception_id")
-    )
+    labelled = labelled_queries(queries, "train").select("query_id", "misconception_id")
     window = candidates.filter(pl.col("rank") > lowest, pl.col("rank") <= highest)
     negatives = window.join(labelled.select("query_id"), on="query_id").join(
         labelled, on=["query_id", "misconception_id"], how="anti"

@@ -16,10 +16,10 @@ from training.run_folder.stage_context import StageContext
 
 def prepare(context: StageContext) -> None:
     """Competition CSVs -> queries with their folds, misconceptions."""
-    from shared.task.competition import read_competition
+    from shared.task.current import TASK
     from shared.task.folds import hold_out_misconceptions, hold_out_questions
 
-    data = read_competition(Path(context.settings.prepare.competition))
+    data = TASK.read(Path(context.settings.prepare.competition))
     queries = data.train
     section, split = context.settings.prepare, context.run.name
     how = {"share": section.held_out, "seed": fold_seed(section.seed, split), "similar": section.similar}

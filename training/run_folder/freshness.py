@@ -7,6 +7,7 @@ from pathlib import Path
 
 from shared.artifacts.manifest import MANIFEST, digest, read_manifest
 from shared.settings.sections import Settings
+from shared.task.current import TASK
 
 COMPETITION = "competition"  # the input of prepare: no folder of ours
 PASSING = {"checkpoint_seconds", "recompute", "competition"}  # settings that change no result
@@ -74,7 +75,7 @@ def input_digest(folder: Path) -> str:
 def competition_digest(settings: Settings) -> str:
     """SHA-256 over the competition's files. Raises ValueError where one is missing."""
     folder, total = Path(settings.prepare.competition), hashlib.sha256()
-    for name in ("train.csv", "test.csv", "misconception_mapping.csv"):
+    for name in (TASK.files.train, TASK.files.test, TASK.files.misconceptions):
         if not (folder / name).is_file():
             raise ValueError(
                 f"{folder / name} does not exist: `just data` downloads the competition, "

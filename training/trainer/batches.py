@@ -12,7 +12,7 @@ import polars as pl
 
 from shared.prompts.embedder import Example
 from shared.prompts.query import row_text
-from shared.task.folds import seed_of
+from shared.task.folds import labelled_queries, seed_of
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ def cut_evenly(tokens: Sequence[int], most: int, parts: int) -> list[list[int]]:
 
 def draw_examples(queries: pl.DataFrame, misconceptions: pl.DataFrame, seed: str) -> list[tuple[int, int, Example]]:
     """Every labelled training query as (question_id, misconception_id, example), in a seeded order."""
-    labelled = queries.filter(pl.col("fold") == "train").drop_nulls("misconception_id").sort("query_id")
+    labelled = labelled_queries(queries, "train").sort("query_id")
     texts = dict(misconceptions.select("misconception_id", "text").iter_rows())
     order = np.random.default_rng(seed_of(seed, "examples")).permutation(len(labelled))
     return [

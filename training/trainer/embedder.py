@@ -22,7 +22,8 @@ from shared.prompts.embedder import embedder_passage, embedder_query
 from shared.prompts.query import row_text
 from shared.prompts.words import Words
 from shared.settings.sections import TrainEmbedder
-from shared.task.folds import seed_of, seen_ids
+from shared.task.current import TASK
+from shared.task.folds import labelled_queries, seed_of, seen_ids
 from shared.task.metrics import find_ranks, summarise
 from training.trainer.batches import Group, choose_training_examples
 from training.trainer.losses import contrastive, distillation, group_scores
@@ -74,14 +75,16 @@ class EmbedderObjective:
 
     def evaluate(self) -> dict:
         """Loss against the whole catalogue, MAP@25 and recall@depth on all of the validation fold."""
-        valid = self.queries.filter(pl.col("fold") == "valid").drop_nulls("misconception_id")
+        valid = labelled_queries(self.queries, "valid")
         if valid.is_empty():
             return {}
         encoder = HFEncoder(self.model, self.card.pooling, self.batch_tokens)
         asked = encoder.encode(query_prompts(valid, self.words, self.card))
         known = encoder.encode(list(self.passages.values()))
         ids = np.fromiter(self.passages, np.int64)
-        candidates = candidate_table(valid["query_id"], *search(asked, known, ids, max(25, self.settings.depth)))
+        candidates = candidate_table(
+            valid["query_id"], *search(asked, known, ids, max(TASK.metric.depth, self.settings.depth))
+        )
         loss = _catalogue_loss(asked @ known.T / self.settings.temperature, ids, valid["misconception_id"].to_numpy())
         return {
             "eval_loss": loss,

@@ -16,6 +16,7 @@ import torch
 from inference.engines.distributed import rank, sum_over_ranks, wait_for_all, world
 from inference.engines.progress import Meter
 from shared.settings.sections import Train
+from shared.task.current import TASK
 from training.trainer.batches import Group, cut_evenly
 from training.trainer.checkpoint import TrainingProgress, load_checkpoint, save_checkpoint
 from training.trainer.lora import Masters, PeftModel, save_adapter
@@ -108,8 +109,8 @@ class TrainingRun:
             desc=f"epoch {progress.epoch}/{self.settings.epochs}",
             unit=" updates",
         )
-        reached = progress.history[-1].get("all", {}).get("map@25")
-        before = "" if reached is None else f", MAP@25 {reached:.4f} before"
+        reached = progress.history[-1].get("all", {}).get(TASK.metric.key)
+        before = "" if reached is None else f", {TASK.metric.title} {reached:.4f} before"
         for step, update in enumerate(bar, progress.step):
             share = rate_at(first + step, self.settings.epochs * len(updates), self.settings.warmup)
             losses += self.update(update, f"{self.settings.seed}/{first + step}", self.settings.rate * share)
@@ -159,5 +160,6 @@ def _clear(work: Path) -> None:
 def _line(figures: dict) -> str:
     """`epoch 1  loss 0.61  eval_loss 1.20  MAP@25 all 0.31 seen 0.40 unseen 0.28`"""
     numbers = [f"{key} {figures[key]:.4f}" for key in ("loss", "eval_loss") if key in figures]
-    parts = [f"{part} {value['map@25']:.4f}" for part, value in figures.items() if isinstance(value, dict)]
-    return "  ".join([f"epoch {figures['epoch']}", *numbers, *(["MAP@25 " + " ".join(parts)] if parts else [])])
+    metric = TASK.metric
+    parts = [f"{part} {value[metric.key]:.4f}" for part, value in figures.items() if isinstance(value, dict)]
+    return "  ".join([f"epoch {figures['epoch']}", *numbers, *([f"{metric.title} {' '.join(parts)}"] if parts else [])])

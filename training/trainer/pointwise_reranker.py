@@ -18,7 +18,7 @@ from inference.reranking.pointwise import PointwiseReranker
 from shared.prompts.pointwise import RerankerPrompt, reranker_passage, reranker_query
 from shared.prompts.query import row_text
 from shared.settings.sections import TrainReranker
-from shared.task.folds import seed_of, seen_ids
+from shared.task.folds import labelled_queries, seed_of, seen_ids
 from shared.task.metrics import find_ranks, summarise
 from shared.task.tables import PAIR
 from training.trainer.batches import Group
@@ -67,7 +67,7 @@ class RerankerObjective:
 
     def evaluate(self) -> dict:
         """MAP@25 of the validation fold's reranked candidates, and the loss where the right answer is among them."""
-        valid = self.queries.filter(pl.col("fold") == "valid").drop_nulls("misconception_id")
+        valid = labelled_queries(self.queries, "valid")
         if valid.is_empty():
             return {}
         near = self.candidates.filter(

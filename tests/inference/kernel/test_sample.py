@@ -4,7 +4,7 @@ import polars as pl
 import pytest
 
 from inference.kernel.sample import LABELS, score_sample, write_sample
-from shared.task.competition import read_competition
+from shared.task.eedi import read_competition
 from shared.task.submission import read_labels
 from tests.inference.conftest import publish
 from training.synthesis.malrules.generate import write_competition

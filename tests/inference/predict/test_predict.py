@@ -26,8 +26,8 @@ from inference.retrieval.retrieve import retrieve
 from inference.retrieval.vector_cache import VectorStore
 from shared.artifacts.card import read_embedder_card
 from shared.artifacts.manifest import write_manifest
-from shared.task.competition import read_competition
-from shared.task.submission import COLUMNS, read_submission
+from shared.task.eedi import SUBMISSION, read_competition
+from shared.task.submission import read_submission
 
 CPU = load_profile("cpu")
 SERVING = Serving("hf", CPU)
@@ -42,7 +42,7 @@ def predict(competition, models, tmp_path, capsys):
         arguments += [text for name in embedders.split() for text in ("--embedder", str(models / name))]
         arguments += [text for name in rerankers.split() for text in ("--reranker", str(models / name))]
         assert main([*arguments, "--out", str(tmp_path / "submission.csv"), *more]) == status, capsys.readouterr().err
-        return pl.read_csv(tmp_path / "submission.csv", columns=list(COLUMNS))
+        return pl.read_csv(tmp_path / "submission.csv", columns=list(SUBMISSION.columns))
 
     return run
 
@@ -240,7 +240,7 @@ def test_a_catalogue_too_large_for_memory_is_searched_on_disk(predict, monkeypat
     on_disk = predict("e1", "r1", "--depth", "6")
     same = [
         one == other
-        for left, right in zip(in_memory[COLUMNS[1]], on_disk[COLUMNS[1]], strict=True)
+        for left, right in zip(*(table[SUBMISSION.columns[1]] for table in (in_memory, on_disk)), strict=True)
         for one, other in zip(left.split(), right.split(), strict=True)
     ]
     assert sum(same) > 0.9 * len(same)  # float16 moves near ties

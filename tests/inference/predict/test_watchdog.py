@@ -10,7 +10,7 @@ from pathlib import Path
 
 from inference.predict.chunk_store import alone
 from inference.predict.watchdog import run_guarded
-from shared.task.competition import read_competition
+from shared.task.eedi import read_competition
 from shared.task.submission import read_submission
 
 ROOT = Path(__file__).parents[3]

@@ -27,7 +27,7 @@ from shared.prompts.kinds import PROMPTS
 from shared.prompts.query import row_text
 from shared.prompts.words import Words
 from shared.settings.sections import Reranker
-from shared.task.competition import read_misconceptions
+from shared.task.current import TASK
 from shared.task.tables import PAIR
 from training.trainer.train import OBJECTIVES
 
@@ -84,7 +84,7 @@ def test_the_kind_on_the_card_reads_the_candidates(counting, queries, misconcept
 def test_predict_gives_a_list_to_any_kind_in_the_order_of_its_ranks(counting, competition, models, tmp_path):
     ensemble = Models((Member(models / "e1"),), (Member(counting),))
     board = ChunkStore(tmp_path / "submission.csv")
-    run = Prediction(ensemble, plain(6), read_misconceptions(competition), board, SERVING, Limit())
+    run = Prediction(ensemble, plain(6), TASK.read_misconceptions(competition), board, SERVING, Limit())
     read_rows(run, competition)
     with open_scoring(run, 0) as score:
         assert score(np.arange(5), 0, 4) == (7, 3)  # what the kind says that it read

@@ -7,7 +7,7 @@ import pytest
 from inference.reranking.order import order_by_score
 from inference.reranking.pointwise import PointwiseReranker
 from shared.prompts.pointwise import RerankerPrompt, reranker_passage, reranker_query
-from shared.prompts.query import query_text, row_text
+from shared.prompts.query import row_text
 from shared.prompts.words import Words
 from shared.task.tables import CANDIDATES, RANKED
 
@@ -50,11 +50,10 @@ def test_a_score_stays_with_its_row_however_the_rows_are_shuffled(queries, misco
         pairs = pairs.sample(fraction=1, shuffle=True, seed=seed)
     scores = PointwiseReranker(SumScorer(), WORDS, PROMPT).score(queries, misconceptions, pairs).values
     rows, texts = {row["query_id"]: row for row in queries.iter_rows(named=True)}, dict(misconceptions.iter_rows())
-    names = ("construct", "subject", "question", "correct", "wrong")
     expected = [
         checksum(
             [
-                *reranker_query(WORDS, PROMPT, query_text(*(rows[query_id][name] for name in names))),
+                *reranker_query(WORDS, PROMPT, row_text(rows[query_id])),
                 *reranker_passage(WORDS, PROMPT, texts[id_]),
             ]
         )

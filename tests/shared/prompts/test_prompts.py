@@ -2,13 +2,19 @@
 
 from dataclasses import replace
 
+import polars as pl
 import pytest
 
 from inference.engines.tokenizer import embedder_words, load_tokenizer, reranker_words, yes_token
+from inference.retrieval.bm25 import WordIndex
+from inference.retrieval.retrieve import query_prompts
+from shared.artifacts.card import EmbedderCard
 from shared.prompts.embedder import EmbedderPrompt, Example, embedder_passage, embedder_query
 from shared.prompts.pointwise import RerankerPrompt, reranker_passage, reranker_query
-from shared.prompts.query import query_text, question_of
+from shared.prompts.query import FIELDS, row_text
 from shared.prompts.words import Words
+from training.evaluation.baselines import rank_by_bm25
+from training.trainer.batches import draw_examples
 
 
 def letters(text: str) -> list[int]:
@@ -27,7 +33,8 @@ def read(ids):
 
 def test_a_query_says_all_that_is_asked():
     expected = "Subject: S\nConstruct: C\nQuestion: Q\nCorrect answer: 1\nWrong answer: 2"
-    assert query_text(construct="C", subject="S", question="Q", correct="1", wrong="2") == expected
+    row = {"query_id": "1_A", "construct": "C", "subject": "S", "question": "Q", "correct": "1", "wrong": "2"}
+    assert row_text(row) == expected
 
 
 def test_a_query_with_examples_is_flagembeddings_in_context_format():
@@ -120,6 +127,14 @@ def test_yes_has_to_be_one_token(tiny_causal, tmp_path):
         yes_token(load_tokenizer(tmp_path))
 
 
-def test_the_question_of_a_query_text_is_found_again_whatever_stands_in_it():
-    question = "Which is right?\nCorrect answer: 5\nQuestion: 7"
-    assert question_of(query_text("Add", "Numbers", question, "12", "57")) == question
+def test_a_further_field_is_one_entry_that_training_serving_and_bm25_all_read(monkeypatch, queries, misconceptions):
+    monkeypatch.setattr("shared.prompts.query.FIELDS", (*FIELDS, ("Rationale", "rationale")))
+    asked = queries.with_columns(rationale=pl.lit("counts zero twice"))
+    text = row_text(asked.row(0, named=True))
+    assert text.endswith("\nWrong answer: 2/5\nRationale: counts zero twice")
+    assert draw_examples(asked.head(1), misconceptions, "seed")[0][-1].query == text
+    card = EmbedderCard("last", replace(LONG, query_tokens=999))
+    assert text in read(query_prompts(asked.head(1), WORDS, card)[0])
+    best = {32}  # "Counts zero twice"
+    assert set(WordIndex(misconceptions).rank(asked.head(1), 1)["misconception_id"]) == best
+    assert set(rank_by_bm25(misconceptions, asked.head(1)).filter(pl.col("rank") == 1)["misconception_id"]) == best

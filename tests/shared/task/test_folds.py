@@ -3,7 +3,14 @@
 import polars as pl
 import pytest
 
-from shared.task.folds import draw_misconceptions, hold_out_misconceptions, hold_out_questions, seed_of, seen_ids
+from shared.task.folds import (
+    draw_misconceptions,
+    hold_out_misconceptions,
+    hold_out_questions,
+    labelled_queries,
+    seed_of,
+    seen_ids,
+)
 from shared.task.tables import MISCONCEPTIONS, QUERIES
 
 NAMES = pl.DataFrame([(id_, f"Error {id_}") for id_ in range(40)], schema=MISCONCEPTIONS.schema, orient="row")
@@ -92,3 +99,8 @@ def test_a_question_whose_text_is_near_a_held_out_one_is_held_out_with_it():
         assert folds[0] == folds[1] and folds.count("valid") == (2 if folds[0] == "valid" else 1)
         folds = hold_out_questions(table, 0.34, seed, 0.75)["fold"].to_list()  # of three groups, one
         assert folds[0] == folds[1] and folds.count("valid") == (2 if folds[0] == "valid" else 1)
+
+
+def test_labelled_queries_are_the_rows_of_their_fold_that_somebody_labelled(queries):
+    assert labelled_queries(queries, "valid")["query_id"].to_list() == ["6_A", "6_B", "7_A", "7_C"]  # 7_D by nobody
+    assert len(labelled_queries(queries, "train")) == 8

@@ -1,10 +1,14 @@
 """Guards metrics.py: every figure is the one that a hand can work out."""
 
+import numpy as np
 import polars as pl
 import pytest
 
-from shared.task.metrics import average_precision, find_ranks, summarise
+from shared.task.average_precision import average_precision
+from shared.task.metrics import find_ranks, resample_maps, score_queries, summarise
+from shared.task.submission import score_submission
 from shared.task.tables import CANDIDATES
+from shared.task.task import Metric
 
 RANKS = {"query_id": pl.String, "question_id": pl.Int64, "misconception_id": pl.Int64, "rank": pl.Int64}
 
@@ -14,9 +18,59 @@ def ranks_of(*rows):
 
 
 def test_average_precision_is_one_over_the_rank_up_to_25_and_nothing_below_or_without():
-    ranks = pl.DataFrame({"rank": [1, 2, 4, 25, 26, None]}, schema={"rank": pl.Int64})
+    ranks = ranks_of(*((f"{number}_A", number, 10, rank) for number, rank in enumerate([1, 2, 4, 25, 26, None])))
     # 1/1, 1/2, 1/4, 1/25, then out of the first 25, then not among the candidates
-    assert ranks.select(average_precision(pl.col("rank"))).to_series().to_list() == [1, 0.5, 0.25, 0.04, 0, 0]
+    assert score_queries(ranks).to_list() == [1, 0.5, 0.25, 0.04, 0, 0]
+
+
+def test_with_one_right_answer_average_precision_is_the_very_number_of_one_over_the_rank():
+    ranks = np.arange(1.0, 26)
+    assert average_precision(ranks[:, None], np.ones(25), 25).tolist() == [1 / rank for rank in range(1, 26)]
+
+
+def test_several_right_answers_share_their_querys_average_precision():
+    def figure(ranks, depth=25):
+        known = np.array([[np.inf if rank is None else rank for rank in ranks]])
+        return average_precision(known, np.array([len(ranks)]), depth).item()
+
+    assert figure([1, 3]) == figure([3, 1]) == (1 / 1 + 2 / 3) / 2  # 5/6
+    assert figure([2, None]) == (1 / 2) / 2  # the absent one counts among those that could have been found
+    assert figure([1, 26]) == 1 / 2
+    assert figure([None, None]) == 0
+    # three right answers and a depth of two: the best there is, both places, is 1; the third cannot be found
+    assert figure([1, 2, 3], depth=2) == 1
+    assert figure([2, 4, 5], depth=2) == (1 / 2) / 2
+
+
+def test_a_query_with_several_right_answers_is_one_query_and_seen_only_with_all_of_them():
+    # query 1_A has two right answers at 1 and 3, query 2_A one at 2, query 3_A two, of which one is never trained on
+    rows = [("1_A", 1, 10, 1), ("2_A", 2, 10, 2), ("1_A", 1, 11, 3), ("3_A", 3, 10, 1), ("3_A", 3, 20, None)]
+    ranks = ranks_of(*rows)
+    assert score_queries(ranks).to_list() == pytest.approx([5 / 6, 1 / 2, 1 / 2], abs=1e-12)
+    figures = summarise(ranks, {10, 11}, recall_at=1, resamples=20)
+    expected = {"all": (5 / 6 + 1 / 2 + 1 / 2) / 3, "seen": (5 / 6 + 1 / 2) / 2, "unseen": 1 / 2}
+    assert {part: figures[part]["map@25"] for part in expected} == pytest.approx(expected, abs=1e-12)
+    # pairs of a query and a right answer: 1, 3, 2 are seen, 1 and absent are not
+    assert {part: figures[part]["pairs"] for part in expected} == {"all": 5, "seen": 3, "unseen": 2}
+    assert figures["seen"]["recall@1"] == pytest.approx(1 / 3) and figures["unseen"]["recall@1"] == 1 / 2
+    maps = resample_maps([ranks.with_columns(seen=pl.col("misconception_id") < 20)], resamples=20)
+    assert maps["seen"][0, 0] == figures["seen"]["map@25"]
+
+
+def test_labels_may_have_several_rows_of_a_query(queries):
+    labels = pl.concat([queries.head(1), queries.head(1).with_columns(misconception_id=pl.lit(50, pl.Int64))])
+    ranked = pl.DataFrame(
+        [("1_A", 10, 1, 0.9), ("1_A", 12, 2, 0.8), ("1_A", 50, 3, 0.7)], CANDIDATES.schema, orient="row"
+    )
+    assert find_ranks(labels, ranked)["rank"].to_list() == [1, 3]
+    assert score_submission(ranked, labels) == pytest.approx(5 / 6)
+
+
+def test_another_metric_is_another_function_of_the_ranks():
+    metric = Metric("hit", 2, lambda ranks, counts, depth: (ranks <= depth).any(-1).astype(float))
+    ranks = ranks_of(("1_A", 1, 10, 2), ("2_A", 2, 10, 3), ("2_A", 2, 11, 1), ("3_A", 3, 10, 9))
+    assert score_queries(ranks, metric).to_list() == [1, 1, 0]
+    assert summarise(ranks, {10}, metric=metric, resamples=10)["all"]["hit@2"] == pytest.approx(2 / 3)
 
 
 def test_the_rank_of_every_labelled_query_is_found_and_null_where_its_answer_is_absent(queries):

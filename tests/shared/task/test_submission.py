@@ -3,8 +3,9 @@
 import polars as pl
 import pytest
 
-from shared.task.submission import read_labels, read_submission, score_submission
+from shared.task.submission import check_submission, read_labels, read_submission, score_submission, submission_rows
 from shared.task.tables import CANDIDATES
+from shared.task.task import SubmissionForm
 from tests.inference.conftest import publish
 
 KNOWN = set(range(100))
@@ -35,6 +36,19 @@ def test_the_first_25_are_written_in_the_order_of_test_csv_and_read_back(asked, 
     expected = ranked.filter(pl.col("rank") <= 25).select("query_id", "misconception_id", "rank")
     assert read.sort("query_id", "rank").equals(expected.sort("query_id", "rank"))
     assert [path.name for path in tmp_path.iterdir()] == ["submission.csv"]
+
+
+def test_another_form_is_another_header_and_another_depth(asked, tmp_path):
+    form, path = SubmissionForm("answers.csv", ("row", "ids"), depth=2), tmp_path / "answers.csv"
+    submission_rows(ranking(["6_A", "6_B", "7_A"]), asked["query_id"], form).write_csv(path)
+    assert path.read_text() == "row,ids\n6_A,0 1\n6_B,1 2\n7_A,2 3\n"
+    assert check_submission(path, asked["query_id"], KNOWN, form) == 3
+    assert read_submission(path, asked, KNOWN, form)["rank"].to_list() == [1, 2] * 3
+    with pytest.raises(ValueError, match="has columns"):
+        read_submission(path, asked, KNOWN)
+    path.write_text("row,ids\n6_A,0 1 2\n6_B,1 2\n7_A,2 3\n")
+    with pytest.raises(ValueError, match="row 6_A: '0 1 2' is not 1 to 2 different"):
+        read_submission(path, asked, KNOWN, form)
 
 
 def test_a_query_without_candidates_is_refused_and_the_old_file_stays(asked, tmp_path):

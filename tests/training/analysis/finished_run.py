@@ -8,7 +8,7 @@ import polars as pl
 
 from shared.artifacts.manifest import digest, write_manifest
 from shared.settings.load import RUNS, load_settings, write_settings
-from shared.task.competition import read_competition
+from shared.task.eedi import read_competition
 from shared.task.folds import hold_out_misconceptions, seed_of, seen_ids
 from shared.task.metrics import summarise
 from shared.task.tables import CANDIDATES, MISCONCEPTIONS, QUERIES, RANKED, RANKS

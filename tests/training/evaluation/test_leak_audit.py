@@ -162,6 +162,11 @@ def test_a_validation_question_or_a_held_out_answer_among_the_examples_is_found(
         assert f"{stage}/card.json, {sentence}" in str(error.value)
 
 
+def test_an_example_that_no_row_of_prepare_says_is_refused(make):
+    with pytest.raises(ValueError, match=r"merge_embedder/card.json, example 2 \(question 1\) is the text of no"):
+        make(example=("merge_embedder", 1, 10, Example("Question: 1 + 1", "Adds")))
+
+
 def test_a_teacher_of_other_folds_or_unaudited_or_changed_since_is_found(make):
     def other_folds(before, after):
         (before / "prepare/queries.parquet").write_bytes(b"other")

@@ -4,10 +4,10 @@ import json
 from pathlib import Path
 
 import pytest
-from training.cli import main
 
 from shared.artifacts.manifest import write_manifest
 from shared.settings.load import ITERATIONS, load_settings
+from training.cli import main
 from training.pipeline.inputs import inputs_of
 from training.pipeline.recipe import recipe_of
 from training.pipeline.stages import STAGES, stages_of

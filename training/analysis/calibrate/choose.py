@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 import polars as pl
 
-from shared.task.metrics import K, interval, resample_maps
+from shared.task.metrics import K, interval, resample_means
 from training.analysis.calibrate.replay import Point, Rows, replay, replay_retrieval
 
 DEPTHS = (10, 15, 20, 25, 35, 50, 75, 100, 150)
@@ -105,7 +105,11 @@ class Chooser:
 
     def _mix(self, precisions: Callable[[Rows], np.ndarray]) -> np.ndarray:
         shares = {"labelled": self.draws.labelled_share, "catalogue": 1 - self.draws.labelled_share}
-        return sum(np.float32(share) * precisions(self.draws.pools[name]) for name, share in shares.items() if share)
+        return sum(
+            np.float32(share) * precisions(self.draws.pools[name]).astype(np.float32)
+            for name, share in shares.items()
+            if share
+        )
 
 
 def simplest(precisions: np.ndarray, rows: Rows, unseen_weight: float) -> int:
@@ -135,7 +139,7 @@ def leave_one_out(chooser: Chooser) -> list[dict]:
     """
     draws, base = chooser.draws, chooser.draws.rows
     plain = min((point for point in chooser.points if not any(point[1:])), key=lambda point: abs(point.depth - K))
-    tables = {name: np.zeros((2, len(base.draw)), np.float32) for name in (*draws.pools, "retrieved")}
+    tables = {name: np.zeros((2, len(base.draw))) for name in (*draws.pools, "retrieved")}
     chosen = []
     for number in range(len(draws.names)):
         out = base.draw == number
@@ -179,18 +183,14 @@ def _weights(seen: np.ndarray, unseen_weight: float) -> np.ndarray:
 
 def _gain(pair: np.ndarray, rows: Rows, unseen_weight: float) -> dict:
     """Figures of two lists of precisions [2, R], without and with."""
-    maps = resample_maps([_ranks(precisions, rows) for precisions in pair], unseen_weight=unseen_weight)
+    tables = [
+        pl.DataFrame({"question_id": rows.question, "seen": rows.seen, "figure": precisions}) for precisions in pair
+    ]
+    maps = resample_means(tables, unseen_weight=unseen_weight)
     without, with_ = ({part: float(maps[part][side, 0]) for part in maps} for side in (0, 1))
     gains = maps["weighted"][1] - maps["weighted"][0]
     low, high = interval(gains)
     return {"without": without, "with": with_, "gain": float(gains[0]), "low": low, "high": high}
-
-
-def _ranks(precisions: np.ndarray, rows: Rows) -> pl.DataFrame:
-    rank = [round(1 / precision) if precision else None for precision in precisions.tolist()]
-    return pl.DataFrame(
-        {"question_id": rows.question, "seen": rows.seen, "rank": rank}, schema_overrides={"rank": pl.Int64}
-    )
 
 
 def _words(choice: Choice, ranking: str) -> str:

@@ -1,14 +1,19 @@
 """Picks the rows that went worst, as the page shows them."""
 
+from shared.prompts.query import FIELDS
 from shared.task.folds import seen_ids
 from training.analysis.report.measure import with_probability, worst_queries
 from training.analysis.report.read import Finished
 
 WORST, SHOWN = 30, 5  # rows, and candidates of each
+APART = ("subject", "construct", "question", "correct", "wrong")  # fields that the page sets in places of their own
 
 
 def worst_rows(found: Finished) -> list[dict]:
-    """The worst rows: each a row of QUERIES, with its answer, ranks "before" and "after" reranking, and candidates."""
+    """The worst rows: each a row of QUERIES, with its answer, ranks "before" and "after" reranking, and candidates.
+
+    "further" has the fields of the query's text that the page does not set apart, each with its label.
+    """
     if not found.evaluated:
         return []
     data = found.evaluated
@@ -24,7 +29,8 @@ def worst_rows(found: Finished) -> list[dict]:
             (f"{row['probability']:.2f}", texts[row["misconception_id"]], row["misconception_id"] in seen, row["right"])
             for row in candidates
         ]
-        facts = {"answer": texts[answer], "seen": answer in seen, "candidates": shown}
+        further = [(label, queries[query_id][column]) for label, column in FIELDS if column not in APART]
+        facts = {"answer": texts[answer], "seen": answer in seen, "candidates": shown, "further": further}
         worst.append({**queries[query_id], **facts, "before": _place(before), "after": _place(after)})
     return worst
 

@@ -6,27 +6,21 @@ import io
 import os
 import shutil
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from itertools import cycle
 from pathlib import Path
 from random import Random
 
+from shared.task.eedi import FILES, LABEL_COLUMNS, MISCONCEPTION_COLUMNS, QUESTION_COLUMNS, SUBMISSION
 from training.synthesis.malrules import MISCONCEPTIONS, TEMPLATES
 from training.synthesis.malrules.questions import LETTERS, Question, make_question
 
 HELD_OUT = 0.3  # share of the misconceptions that no training question carries
 UNSEEN = 0.75  # share of the labelled test options that carry one of those, as in the competition's hidden test
 LABELS_PER_QUESTION = (1, 2, 3, 3)
-GUESSES = 25  # the competition scores MAP@25
 
 CONSTRUCTS = tuple(dict.fromkeys(template.construct for template in TEMPLATES))
 SUBJECTS = tuple(dict.fromkeys(template.subject for template in TEMPLATES))
-QUESTION_COLUMNS = [
-    *("QuestionId", "ConstructId", "ConstructName", "SubjectId", "SubjectName", "CorrectAnswer", "QuestionText"),
-    *(f"Answer{letter}Text" for letter in LETTERS),
-]
-LABEL_COLUMNS = [f"Misconception{letter}Id" for letter in LETTERS]
-ANSWER_COLUMNS = ["QuestionId_Answer", "MisconceptionId"]
 
 
 def write_competition(folder: Path, *, questions: int = 240, test_questions: int = 60, seed: str = "demo") -> None:
@@ -101,7 +95,7 @@ def _make_round(templates: list, count: int, choose: Callable, taken: set[str], 
     return made
 
 
-def _tabulate(train: list[Question], test: list[Question]) -> dict[str, list[list]]:
+def _tabulate(train: list[Question], test: list[Question]) -> dict[str, list[Sequence]]:
     """File name -> rows, the first of which is the header."""
     ids = {name: i for i, name in enumerate(MISCONCEPTIONS)}
     test_rows = list(enumerate(test, start=len(train)))
@@ -111,19 +105,19 @@ def _tabulate(train: list[Question], test: list[Question]) -> dict[str, list[lis
         for i, question in test_rows
         for letter in sorted(question.labels)
     ]
-    guess = " ".join(map(str, range(GUESSES)))
+    guess = " ".join(map(str, range(SUBMISSION.depth)))
     return {
-        "train.csv": [
+        FILES.train: [
             [*QUESTION_COLUMNS, *LABEL_COLUMNS],
             *([*_write_row(i, question), *_write_labels(question, ids)] for i, question in enumerate(train)),
         ],
-        "test.csv": [QUESTION_COLUMNS, *(_write_row(i, question) for i, question in test_rows)],
-        "misconception_mapping.csv": [
-            ["MisconceptionId", "MisconceptionName"],
+        FILES.test: [QUESTION_COLUMNS, *(_write_row(i, question) for i, question in test_rows)],
+        FILES.misconceptions: [
+            MISCONCEPTION_COLUMNS,
             *([i, name] for name, i in ids.items()),
         ],
-        "sample_submission.csv": [ANSWER_COLUMNS, *([answer, guess] for answer in wrong)],
-        "test_labels.csv": [ANSWER_COLUMNS, *answers],
+        FILES.sample_submission: [SUBMISSION.columns, *([answer, guess] for answer in wrong)],
+        "test_labels.csv": [SUBMISSION.columns, *answers],
     }
 
 
@@ -138,7 +132,7 @@ def _write_labels(question: Question, ids: dict[str, int]) -> list[str]:
     return [f"{ids[question.labels[letter]]}.0" if letter in question.labels else "" for letter in LETTERS]
 
 
-def _render(rows: Iterable[list]) -> str:
+def _render(rows: Iterable[Sequence]) -> str:
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows(rows)
     return text.getvalue()

@@ -9,8 +9,8 @@ import pytest
 
 from inference.fusion.calibration import CALIBRATION_FILE, Calibration, apply, read_calibration, select_candidates
 from shared.artifacts.manifest import verify_manifest, write_manifest
-from shared.task.metrics import average_precision, find_ranks
-from shared.task.tables import CANDIDATES, QUERIES
+from shared.task.metrics import find_ranks, score_queries
+from shared.task.tables import CANDIDATES, PAIR, QUERIES
 from tests.training.analysis.calibrate.made_up_draws import LABELLED, write_draw
 from training.analysis.calibrate.calibrate import calibrate, read_draws
 from training.analysis.calibrate.choose import Chooser, grid, labelled_share, leave_one_out, simplest
@@ -73,11 +73,27 @@ def test_a_replay_gives_what_predict_would_have_written(seed):
             calibration = Calibration(retrieved=40, **point._asdict(), tail_offset=tail, labelled=tuple(sorted(seen)))
             near = select_candidates(candidates, calibration).select("query_id", "misconception_id")
             ranked = apply(candidates, scored.join(near, on=near.columns, how="semi"), calibration)
-            expected = find_ranks(queries, ranked).select(average_precision(pl.col("rank"))).to_series()
+            expected = score_queries(find_ranks(queries, ranked))
             np.testing.assert_allclose(replayed[number], expected, atol=1e-7)
         ranked = apply(candidates, scored.clear(), calibration)
-        expected = find_ranks(queries, ranked).select(average_precision(pl.col("rank"))).to_series()
+        expected = score_queries(find_ranks(queries, ranked))
         np.testing.assert_allclose(retrieved[0], expected, atol=1e-7)
+
+
+def test_a_replay_measures_queries_with_several_right_answers_alike():
+    queries, candidates, scored, seen = random_draw(1)
+    others = queries[::3].with_columns(misconception_id=(pl.col("misconception_id") + 7) % 40)
+    labels = pl.concat([queries, others])  # every third query has a second right answer
+    every = scored["misconception_id"].unique().to_list()
+    rows = rows_of(0, labels, candidates.join(scored, on=["query_id", "misconception_id"]), every, seen)
+    assert rows.targets.shape == (30, 2) and rows.right.tolist() == [2, 1, 1] * 10
+    calibration = Calibration(retrieved=40, depth=5, blend=0.5, labelled=tuple(sorted(seen)))
+    near = select_candidates(candidates, calibration).select("query_id", "misconception_id")
+    ranked = apply(candidates, scored.join(near, on=near.columns, how="semi"), calibration)
+    expected = score_queries(find_ranks(labels, ranked))
+    np.testing.assert_allclose(replay(rows, [Point(5, 0, 0.5)], 0.0)[0], expected, atol=1e-12)
+    both = join_rows([rows, rows_of(1, queries, candidates.join(scored, on=PAIR), every, seen)])
+    np.testing.assert_allclose(replay(both, [Point(5, 0, 0.5)], 0.0)[0, :30], expected, atol=1e-12)
 
 
 def test_only_what_is_in_the_pool_competes_and_an_absent_answer_scores_nothing():
@@ -87,7 +103,7 @@ def test_only_what_is_in_the_pool_competes_and_an_absent_answer_scores_nothing()
     assert rows.ids.max() == 19 and (rows.ids[:, 0] >= 0).all()
     inside = candidates.filter(pl.col("misconception_id") < 20)
     ranks = inside.with_columns(pl.col("rank").rank("ordinal").over("query_id").cast(pl.Int64))
-    expected = find_ranks(queries, ranks).select(average_precision(pl.col("rank"))).to_series()
+    expected = score_queries(find_ranks(queries, ranks))
     assert expected.to_list().count(0.0) > 5
     np.testing.assert_allclose(replay_retrieval(rows, [0.0])[0], expected, atol=1e-7)
     together = join_rows([rows, rows_of(1, queries, ranked, range(40), seen)])
@@ -95,10 +111,8 @@ def test_only_what_is_in_the_pool_competes_and_an_absent_answer_scores_nothing()
 
 
 def made_rows(seen, questions):
-    empty = np.zeros((len(seen), 1))
-    return Rows(
-        np.zeros(len(seen)), np.array(questions), np.array(seen), empty, empty, empty, empty > 0, np.zeros(len(seen))
-    )
+    empty, one = np.zeros((len(seen), 1)), np.ones(len(seen))
+    return Rows(one, np.array(questions), np.array(seen), empty, empty, empty, empty > 0, empty, one)
 
 
 def test_the_simplest_point_within_a_standard_error_of_the_best_is_taken():

@@ -1,5 +1,6 @@
-"""Guards competition.py: a file loads whole and as it is, or is refused with its place and the way out."""
+"""Guards eedi.py: a file loads whole and as it is, or is refused with its place and the way out."""
 
+import json
 import os
 import re
 import tempfile
@@ -10,8 +11,11 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from shared.task.competition import Competition, CompetitionError, check_competition, read_competition, stream_test
+from shared.task.csv_records import CompetitionError
+from shared.task.current import TASK
+from shared.task.eedi import check_competition, read_competition, stream_test
 from shared.task.tables import MISCONCEPTIONS, QUERIES
+from shared.task.task import Competition
 
 ROOT = Path(__file__).parents[3]
 QUESTION_HEADER = (
@@ -333,3 +337,8 @@ def test_bytes_are_checked_alike_wherever_the_pieces_end(piece, folder, monkeypa
             read_competition(folder, need_train=False)
         assert words in str(error.value) and "line 4" in str(error.value)
         assert "offset" not in str(error.value) or f"offset {len(good) + 3:,}" in str(error.value)
+
+
+def test_the_kernel_is_pushed_to_the_competition_of_the_task():
+    metadata = json.loads((ROOT / "kaggle_kernels/submit/kernel-metadata.json").read_text(encoding="utf-8"))
+    assert metadata["competition_sources"] == [TASK.slug]

@@ -1,25 +1,21 @@
-"""Reads the competition's raw CSV files into checked tables; a defect is refused with its place and the way out."""
+"""Says what the Eedi competition is, and reads its CSV files; a defect is refused with its place and the way out."""
 
 import itertools
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 
-from shared.task.csv_records import CompetitionError, Record, defect, read_records, shorten
+from shared.task.average_precision import average_precision
+from shared.task.csv_records import Record, defect, read_records, shorten
 from shared.task.tables import MISCONCEPTIONS, QUERIES
+from shared.task.task import Competition, Files, Metric, SubmissionForm, Task
 
-__all__ = [
-    "Competition",
-    "CompetitionError",
-    "check_competition",
-    "read_competition",
-    "read_misconceptions",
-    "stream_test",
-]
-
+SLUG = "eedi-mining-misconceptions-in-mathematics"
+FILES = Files("train.csv", "test.csv", "misconception_mapping.csv", "sample_submission.csv")
+METRIC = Metric("map", 25, average_precision)
+SUBMISSION = SubmissionForm("submission.csv", ("QuestionId_Answer", "MisconceptionId"), depth=METRIC.depth)
 OPTIONS = ("A", "B", "C", "D")
 QUESTION_COLUMNS = (
     *("QuestionId", "ConstructId", "ConstructName", "SubjectId", "SubjectName", "CorrectAnswer", "QuestionText"),
@@ -28,28 +24,19 @@ QUESTION_COLUMNS = (
 LABEL_COLUMNS = tuple(f"Misconception{option}Id" for option in OPTIONS)
 MISCONCEPTION_COLUMNS = ("MisconceptionId", "MisconceptionName")
 QUESTIONS = 1000  # read together: a record in Python takes ten times its text
-SUBMISSION_COLUMNS = ("QuestionId_Answer", "MisconceptionId")
-
-
-@dataclass(frozen=True)
-class Competition:
-    """`train` (None where not needed) and `test` have schema QUERIES, a row per wrong option; then MISCONCEPTIONS."""
-
-    train: pl.DataFrame | None
-    test: pl.DataFrame
-    misconceptions: pl.DataFrame
 
 
 def read_competition(folder: Path, *, need_train: bool = True) -> Competition:
     """The tables of `folder`, in the files' order; without `need_train`, train.csv is neither opened nor missed.
 
-    Texts lose the white space around them and nothing else. Raises CompetitionError, a one-line ValueError.
+    A query is a wrong option. Texts lose the white space around them and nothing else. Raises CompetitionError, a
+    ValueError of one line.
     """
     folder = Path(folder)
     misconceptions = read_misconceptions(folder)
     known = set(misconceptions["misconception_id"])
-    train = _read_queries(folder / "train.csv", "train", known) if need_train else None
-    return Competition(train, _read_queries(folder / "test.csv", "test", known), misconceptions)
+    train = _read_queries(folder / FILES.train, "train", known) if need_train else None
+    return Competition(train, _read_queries(folder / FILES.test, "test", known), misconceptions)
 
 
 def check_competition(folder: Path) -> list[tuple[str, int]]:
@@ -57,18 +44,18 @@ def check_competition(folder: Path) -> list[tuple[str, int]]:
     folder = Path(folder)
     competition = read_competition(folder)
     assert competition.train is not None  # need_train is the default
-    submission = _check_submission(folder / "sample_submission.csv", competition.test["query_id"].to_list())
+    submission = _check_submission(folder / FILES.sample_submission, competition.test["query_id"].to_list())
     return [
-        ("train.csv", competition.train["question_id"].n_unique()),
-        ("test.csv", competition.test["question_id"].n_unique()),
-        ("misconception_mapping.csv", competition.misconceptions.height),
-        ("sample_submission.csv", submission),
+        (FILES.train, competition.train["question_id"].n_unique()),
+        (FILES.test, competition.test["question_id"].n_unique()),
+        (FILES.misconceptions, competition.misconceptions.height),
+        (FILES.sample_submission, submission),
     ]
 
 
 def read_misconceptions(folder: Path) -> pl.DataFrame:
     """The table MISCONCEPTIONS of `folder`, in the file's order."""
-    records = list(read_records(Path(folder) / "misconception_mapping.csv", MISCONCEPTION_COLUMNS))
+    records = list(_read_records(Path(folder) / FILES.misconceptions, MISCONCEPTION_COLUMNS))
     ids = _unique_ids(records, "MisconceptionId")
     texts = [record.text("MisconceptionName") for record in records]  # may repeat: 2068 and 2142 have the same words
     return pl.DataFrame({"misconception_id": ids, "text": texts}, schema=MISCONCEPTIONS.schema)
@@ -76,7 +63,18 @@ def read_misconceptions(folder: Path) -> pl.DataFrame:
 
 def stream_test(folder: Path, questions: int) -> Iterator[pl.DataFrame]:
     """The test rows of `read_competition`, so many questions at a time: memory does not grow with the file."""
-    yield from _stream_queries(Path(folder) / "test.csv", "test", set(), questions)
+    yield from _stream_queries(Path(folder) / FILES.test, "test", set(), questions)
+
+
+def as_test(rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """`rows` of train.csv, every field a string, without their labels; and these in the columns of a submission."""
+    labels = [
+        (f"{row['QuestionId']}_{option}", row[column].removesuffix(".0"))
+        for row in rows.iter_rows(named=True)
+        for option, column in zip(OPTIONS, LABEL_COLUMNS, strict=True)
+        if row[column]
+    ]
+    return rows.drop(LABEL_COLUMNS), pl.DataFrame(labels, schema=list(SUBMISSION.columns), orient="row")
 
 
 def _read_queries(path: Path, fold: str, known: set[int]) -> pl.DataFrame:
@@ -85,12 +83,17 @@ def _read_queries(path: Path, fold: str, known: set[int]) -> pl.DataFrame:
 
 def _stream_queries(path: Path, fold: str, known: set[int], questions: int) -> Iterator[pl.DataFrame]:
     columns = QUESTION_COLUMNS + (LABEL_COLUMNS if fold == "train" else ())
-    records, seen = read_records(path, columns), np.zeros(0, np.int64)
+    records, seen = _read_records(path, columns), np.zeros(0, np.int64)
     while part := list(itertools.islice(records, questions)):
         ids = _unique_ids(part, "QuestionId")
         seen = _add_ids(seen, np.array(ids), part, columns)
         rows = [row for record, number in zip(part, ids, strict=True) for row in _queries(record, number, fold, known)]
         yield pl.DataFrame(rows, schema=QUERIES.schema, orient="row")
+
+
+def _read_records(path: Path, columns: tuple[str, ...]) -> Iterator[Record]:
+    again = f"run `kaggle competitions download {SLUG}` and unzip {path.name} there"
+    return read_records(path, columns, again)
 
 
 def _add_ids(seen: np.ndarray, ids: np.ndarray, part: list[Record], columns: tuple[str, ...]) -> np.ndarray:
@@ -99,7 +102,7 @@ def _add_ids(seen: np.ndarray, ids: np.ndarray, part: list[Record], columns: tup
     again = np.flatnonzero(np.append(seen, -1)[places] == ids)
     if len(again):
         record, number = part[again[0]], int(ids[again[0]])
-        line = next(old.line for old in read_records(record.path, columns) if old.id("QuestionId") == number)
+        line = next(old.line for old in _read_records(record.path, columns) if old.id("QuestionId") == number)
         raise record.defect("QuestionId", f"{number} is also the id on line {line}; remove one of the two rows")
     order = np.argsort(ids)
     return np.insert(seen, places[order], ids[order])
@@ -139,21 +142,34 @@ def _labels(record: Record, correct: str, known: set[int]) -> dict[str, int]:
         if option == correct:
             raise record.defect(column, f"{shorten(value)} labels the correct option; empty it or mend CorrectAnswer")
         if labels[option] not in known:
-            what = f"misconception {shorten(value)} is not in misconception_mapping.csv"
+            what = f"misconception {shorten(value)} is not in {FILES.misconceptions}"
             raise record.defect(column, f"{what}; mend the id, or empty it where there is no label")
     return labels
 
 
 def _check_submission(path: Path, query_ids: list[str]) -> int:
     """The number of rows. Their misconceptions are placeholders, so only the keys are looked at."""
-    column, lines, wanted = "QuestionId_Answer", {}, set(query_ids)
-    for record in read_records(path, SUBMISSION_COLUMNS):
+    column, lines, wanted = SUBMISSION.columns[0], {}, set(query_ids)
+    for record in _read_records(path, SUBMISSION.columns):
         key = record.fields[column]
         if key not in wanted:
-            raise record.defect(column, f"{shorten(key)} is not a wrong option of test.csv; remove the row")
+            raise record.defect(column, f"{shorten(key)} is not a wrong option of {FILES.test}; remove the row")
         if key in lines:
             raise record.defect(column, f"{shorten(key)} is also on line {lines[key]}; remove one of the two rows")
         lines[key] = record.line
     if missing := [query_id for query_id in query_ids if query_id not in lines]:
-        raise defect(path, f"no row for {shorten(missing[0])}, a wrong option of test.csv; add it", column=column)
+        raise defect(path, f"no row for {shorten(missing[0])}, a wrong option of {FILES.test}; add it", column=column)
     return len(lines)
+
+
+EEDI = Task(
+    SLUG,
+    FILES,
+    SUBMISSION,
+    METRIC,
+    read=read_competition,
+    check=check_competition,
+    read_misconceptions=read_misconceptions,
+    stream_test=stream_test,
+    as_test=as_test,
+)

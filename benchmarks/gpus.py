@@ -10,7 +10,6 @@ they are joined by gloo.
 import json
 import os
 import statistics
-import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -57,12 +56,6 @@ class Measured:
 
 
 Turn = Callable[[], Pass]
-
-
-def start(names: Sequence[str], shape: str, gpus: int, out: Path) -> None:
-    """Start torchrun with a process for each GPU; `out` is the folder that gets a JSON for each name."""
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={gpus}"]
-    subprocess.run([*command, "-m", "benchmarks.gpus", ",".join(names), shape, str(out)], check=True)
 
 
 def main(names: Sequence[str], shape_name: str, out: Path) -> None:

@@ -10,7 +10,7 @@ from shared.settings.load import RUNS, read_settings
 from shared.task.metrics import interval, resample_maps
 from shared.task.splits import DRAWS
 from shared.task.tables import POOLS, RANKS
-from training.analysis.report.terminal import open_console
+from training.analysis.console import open_console
 from training.pipeline.plan import outdated
 from training.pipeline.train import iteration_name, read_options
 

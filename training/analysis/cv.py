@@ -11,7 +11,7 @@ from shared.settings.load import RUNS, read_settings
 from shared.task.metrics import interval, resample_maps
 from shared.task.splits import DRAWS
 from shared.task.tables import RANKS
-from training.analysis.report.terminal import open_console
+from training.analysis.console import open_console
 from training.pipeline import train as pipeline
 from training.pipeline.plan import outdated
 

@@ -9,7 +9,6 @@ POOL = "labelled"
 BINS = ((1, 1), (2, 2), (3, 3), (4, 5), (6, 10), (11, 25), (26, 100), (101, 200))  # ranks, both ends included
 DEPTHS = (1, 2, 3, 4, 5, 7, 10, 15, 20, 25, 35, 50, 75, 100, 150, 200)
 STEPS = 10  # of the probability
-Z = 1.96  # standard deviations: 95 %
 
 
 def of_ranking(ranks: pl.DataFrame, ranking: str) -> pl.DataFrame:
@@ -87,18 +86,22 @@ def reliability(rows: pl.DataFrame) -> list[dict]:
     {"low", "high", "pairs", "probability": mean, "right": share, "from", "to": Wilson's 95 % interval of the share}; an
     empty bin is left out.
     """
+    from scipy.stats import binomtest  # its import takes a second, and all commands come past this file
+
     step = (pl.col("probability") * STEPS).floor().clip(0, STEPS - 1).cast(pl.Int64).alias("step")
-    table = rows.group_by(step).agg(pl.len(), pl.col("probability").mean(), pl.col("right").mean()).sort("step")
+    table = rows.group_by(step).agg(pl.len(), pl.col("probability").mean(), pl.col("right").sum()).sort("step")
+    intervals = [binomtest(right, pairs).proportion_ci(method="wilson") for _, pairs, _, right in table.iter_rows()]
     return [
         {
             "low": place / STEPS,
             "high": (place + 1) / STEPS,
             "pairs": pairs,
             "probability": probability,
-            "right": right,
-            **dict(zip(("from", "to"), wilson(right, pairs), strict=True)),
+            "right": right / pairs,
+            "from": float(share.low),
+            "to": float(share.high),
         }
-        for place, pairs, probability, right in table.iter_rows()
+        for (place, pairs, probability, right), share in zip(table.iter_rows(), intervals, strict=True)
     ]
 
 
@@ -107,28 +110,16 @@ def worst_queries(ranks: pl.DataFrame, rows: pl.DataFrame, count: int) -> list[t
 
     Among equals, those in which the wrong first candidate had most probability come first.
     """
-    key = ["query_id", pl.col("rank").fill_null(10**9)]
     first = rows.filter(pl.col("rank") == 1).select("query_id", "probability")
-    worst = (
+    worst = (  # sort puts what is null before everything else, also in descending order: an absent answer is the worst
         of_ranking(ranks, "reranked")
-        .select(*key)
-        .join(of_ranking(ranks, "retrieved").select(*key), on="query_id", suffix="_retrieved")
+        .select("query_id", "rank")
+        .join(of_ranking(ranks, "retrieved").select("query_id", "rank"), on="query_id", suffix="_retrieved")
         .join(first, on="query_id", how="left")
         .sort(["rank", "rank_retrieved", "probability", "query_id"], descending=[True, True, True, False])
         .head(count)
     )
-    known = {10**9: None}
-    return [
-        (query_id, known.get(before, before), known.get(after, after))
-        for query_id, after, before in worst.select("query_id", "rank", "rank_retrieved").iter_rows()
-    ]
-
-
-def wilson(share: float, count: int) -> tuple[float, float]:
-    """Wilson's 95 % interval of a share of `count` independent tries."""
-    middle, width = share + Z**2 / (2 * count), Z * (share * (1 - share) / count + Z**2 / (4 * count**2)) ** 0.5
-    scale = 1 + Z**2 / count
-    return max((middle - width) / scale, 0.0), min((middle + width) / scale, 1.0)
+    return worst.select("query_id", "rank_retrieved", "rank").rows()
 
 
 def _subject(rows: pl.DataFrame, subject: str, resamples: int) -> dict:

@@ -18,7 +18,7 @@ from benchmarks.harness.bench import ARMS, opened, read
 from benchmarks.harness.several_gpus import start_on_gpus
 from benchmarks.inputs.shapes import SHAPES
 
-STAGES = {  # share of the time
+STAGES = {  # Each with the share of the time that it gets.
     "train_reranker": (train_reranker.run, 0.36),
     "score": (score.run, 0.18),
     "train_embedder": (train_embedder.run, 0.27),

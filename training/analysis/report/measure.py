@@ -6,9 +6,9 @@ from shared.task.metrics import interval, resample_maps
 from shared.task.tables import PAIR
 
 POOL = "labelled"
-BINS = ((1, 1), (2, 2), (3, 3), (4, 5), (6, 10), (11, 25), (26, 100), (101, 200))  # ranks, both ends included
-DEPTHS = (1, 2, 3, 4, 5, 7, 10, 15, 20, 25, 35, 50, 75, 100, 150, 200)
-STEPS = 10  # of the probability
+RANK_BINS = ((1, 1), (2, 2), (3, 3), (4, 5), (6, 10), (11, 25), (26, 100), (101, 200))  # Both ends belong to a bin.
+RECALL_DEPTHS = (1, 2, 3, 4, 5, 7, 10, 15, 20, 25, 35, 50, 75, 100, 150, 200)
+PROBABILITY_BINS = 10
 
 
 def of_ranking(ranks: pl.DataFrame, ranking: str) -> pl.DataFrame:
@@ -34,12 +34,12 @@ def by_subject(ranks: pl.DataFrame, queries: pl.DataFrame, *, least: int, most: 
 
 
 def bin_ranks(ranks: pl.DataFrame) -> list[dict]:
-    """{"ranks", "pairs"} of one ranking's rows, for each of BINS and, last, where the right answer is further down."""
+    """{"ranks", "pairs"} of one ranking's rows, for each of RANK_BINS and, last, for what is further down."""
     rank, found = pl.col("rank"), []
-    for low, high in BINS:
+    for low, high in RANK_BINS:
         name = str(low) if low == high else f"{low}–{high}"
         found.append({"ranks": name, "pairs": ranks.filter((rank >= low) & (rank <= high)).height})
-    further = ranks.filter(rank.is_null() | (rank > BINS[-1][1])).height
+    further = ranks.filter(rank.is_null() | (rank > RANK_BINS[-1][1])).height
     return [*found, {"ranks": "further", "pairs": further}]
 
 
@@ -50,7 +50,7 @@ def recall_by_depth(ranks: pl.DataFrame, unseen_weight: float) -> list[dict]:
     total = sum(weight for weight, _ in parts)
     return [
         {"k": k, "recall": sum(weight * (rank <= k).fill_null(False).mean() for weight, rank in parts) / total}
-        for k in DEPTHS
+        for k in RECALL_DEPTHS
     ]
 
 
@@ -81,20 +81,20 @@ def with_probability(ranked: pl.DataFrame, queries: pl.DataFrame, depth: int) ->
 
 
 def reliability(rows: pl.DataFrame) -> list[dict]:
-    """How often candidates were right, by their probability (from `with_probability`), in STEPS bins of equal width.
+    """How often candidates were right, by their probability (from `with_probability`), in bins of equal width.
 
     {"low", "high", "pairs", "probability": mean, "right": share, "from", "to": Wilson's 95 % interval of the share}; an
     empty bin is left out.
     """
     from scipy.stats import binomtest  # its import takes a second, and all commands come past this file
 
-    step = (pl.col("probability") * STEPS).floor().clip(0, STEPS - 1).cast(pl.Int64).alias("step")
+    step = (pl.col("probability") * PROBABILITY_BINS).floor().clip(0, PROBABILITY_BINS - 1).cast(pl.Int64).alias("step")
     table = rows.group_by(step).agg(pl.len(), pl.col("probability").mean(), pl.col("right").sum()).sort("step")
     intervals = [binomtest(right, pairs).proportion_ci(method="wilson") for _, pairs, _, right in table.iter_rows()]
     return [
         {
-            "low": place / STEPS,
-            "high": (place + 1) / STEPS,
+            "low": place / PROBABILITY_BINS,
+            "high": (place + 1) / PROBABILITY_BINS,
             "pairs": pairs,
             "probability": probability,
             "right": right / pairs,

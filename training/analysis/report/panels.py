@@ -18,8 +18,8 @@ from training.analysis.report.measure import (
 from training.analysis.report.read import MODELS, Finished
 from training.analysis.runs import describe_agreement
 
-LEAST, MOST = 12, 24  # pairs of a subject that has a row of its own; such rows
-JOINED = "\u2060–\u2060"  # no line is broken there
+LEAST_PAIRS, MOST_SUBJECTS = 12, 24  # Of smaller subjects, and of more of them, one row tells.
+JOINED = "\u2060–\u2060"  # No line is broken there.
 NOTHING_HELD_OUT = "This split trains on everything: nothing is held out, so there is nothing to measure."
 NOT_EVALUATED = "The run is not evaluated yet."
 
@@ -100,10 +100,10 @@ def subjects_panel(found: Finished) -> Panel:
         return Panel(title, missing=why_not(found))
     ranks = of_ranking(found.evaluated.ranks, "reranked")
     resamples = found.settings.evaluate.bootstrap
-    rows = by_subject(ranks, found.evaluated.queries, least=LEAST, most=MOST, resamples=resamples)
+    rows = by_subject(ranks, found.evaluated.queries, least=LEAST_PAIRS, most=MOST_SUBJECTS, resamples=resamples)
     caption = (
-        f"The reranked MAP@25 of all pairs, with 95 % intervals. Subjects of fewer than {LEAST} pairs, and those "
-        f"behind the {MOST} largest, are one row."
+        f"The reranked MAP@25 of all pairs, with 95 % intervals. Subjects of fewer than {LEAST_PAIRS} pairs, and those "
+        f"behind the {MOST_SUBJECTS} largest, are one row."
     )
     cells = [[row["subject"], str(row["pairs"]), _values(row["map"], row["low"], row["high"])] for row in rows]
     return Panel(title, caption, charts.subjects_chart(rows), ("subject", "pairs", "MAP@25"), cells)

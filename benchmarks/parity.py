@@ -178,9 +178,9 @@ def _answers(opened: Callable, rows: Rows, profile: Profile) -> dict[str, np.nda
     answers = {}
     for engine, machine, sizes in ways(profile):
         with opened(engine, machine) as (model, say):
+            forget = model.engine.llm.reset_prefix_cache if engine == "vllm" else lambda: None
             for name, size in sizes.items():
-                if engine == "vllm":
-                    model.engine.llm.reset_prefix_cache()
+                forget()
                 answers[name] = _say_all(say, rows, size)
     return answers
 

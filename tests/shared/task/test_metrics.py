@@ -1,9 +1,10 @@
 """Guards metrics.py: every figure is the one that a hand can work out."""
 
+import numpy as np
 import polars as pl
 import pytest
 
-from shared.task.metrics import average_precision, find_ranks, summarise
+from shared.task.metrics import average_precision, find_ranks, kendall_tau, summarise
 from shared.task.tables import CANDIDATES
 
 RANKS = {"query_id": pl.String, "question_id": pl.Int64, "misconception_id": pl.Int64, "rank": pl.Int64}
@@ -83,3 +84,9 @@ def test_the_order_of_the_rows_does_not_matter():
 
 def test_without_any_pair_there_are_no_figures():
     assert summarise(ranks_of(), {10}) == {}
+
+
+def test_a_tied_pair_counts_as_neither_in_kendalls_tau():
+    # of three pairs two are in the same order and one is tied: 2/3, where scipy's tau-b has 2/sqrt(6)
+    assert kendall_tau(np.array([1.0, 2.0, 3.0]), np.array([1.0, 2.0, 2.0])) == pytest.approx(2 / 3)
+    assert kendall_tau(np.array([1.0, 2.0]), np.array([5.0, 5.0])) == 0

@@ -12,12 +12,13 @@ import argparse
 import time
 from pathlib import Path
 
-from benchmarks import gpus, masked_attention, mine, score, train_embedder, train_reranker
+from benchmarks import masked_attention, mine, score, train_embedder, train_reranker
 from benchmarks.harness.arms import free
 from benchmarks.harness.bench import ARMS, opened, read
+from benchmarks.harness.several_gpus import start_on_gpus
 from benchmarks.inputs.shapes import SHAPES
 
-STAGES = {  # share of the time
+STAGES = {  # Each with the share of the time that it gets.
     "train_reranker": (train_reranker.run, 0.36),
     "score": (score.run, 0.18),
     "train_embedder": (train_embedder.run, 0.27),
@@ -38,7 +39,7 @@ def main() -> None:
     if unknown := set(names) - set(STAGES):
         raise SystemExit(f"there is no stage {', '.join(sorted(unknown))}; there are: {', '.join(STAGES)}")
     if chosen.gpus > 1:
-        gpus.start(names, chosen.shape, chosen.gpus, chosen.out)
+        start_on_gpus(names, chosen.shape, chosen.gpus, chosen.out)
         return
     chosen.out.mkdir(parents=True, exist_ok=True)
     with opened(chosen.shape, chosen.arms) as bench:

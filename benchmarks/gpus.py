@@ -10,7 +10,6 @@ they are joined by gloo.
 import json
 import os
 import statistics
-import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -35,8 +34,8 @@ from benchmarks.inputs.workload import (
 from benchmarks.peers import ours
 from inference.engines.distributed import avoid_cudnn_attention, joined_ranks, rank, sum_over_ranks, wait_for_all, world
 
-ROUNDS = {"train_reranker": 3, "train_embedder": 8, "score": 2, "mine": 2}  # one takes 4, 1, 11 and 8 s on a GPU
-BATCH_TOKENS = 8192  # about 35 batches of this work to share out; a real pass has twice as many, of 65,536
+ROUNDS = {"train_reranker": 3, "train_embedder": 8, "score": 2, "mine": 2}  # One takes 4, 1, 11 and 8 s on a GPU.
+BATCH_TOKENS = 8192  # It makes about 35 batches to share out; a real pass has twice as many, of 65,536 tokens.
 NEAREST = 200
 
 
@@ -57,12 +56,6 @@ class Measured:
 
 
 Turn = Callable[[], Pass]
-
-
-def start(names: Sequence[str], shape: str, gpus: int, out: Path) -> None:
-    """Start torchrun with a process for each GPU; `out` is the folder that gets a JSON for each name."""
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={gpus}"]
-    subprocess.run([*command, "-m", "benchmarks.gpus", ",".join(names), shape, str(out)], check=True)
 
 
 def main(names: Sequence[str], shape_name: str, out: Path) -> None:

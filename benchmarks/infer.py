@@ -39,12 +39,12 @@ from benchmarks.inputs.workload import (
 from inference.engines.replicas import Opening, Replicas, open_replicas
 from inference.machine.profiles import Profile, load_profile
 
-CANDIDATES = 25
+CANDIDATES_PER_QUERY = 25
 ARCHITECTURES = {"rerank": "Qwen2ForSequenceClassification", "embed": "Qwen2ForCausalLM"}
-BLOCK = 16  # tokens that vLLM shares or does not share together, on a GPU
-BESIDE = 0.45  # of the GPU's memory for vLLM where the peers' model lies beside it
+BLOCK_TOKENS = 16  # vLLM shares as many together or none of them, on a GPU.
+MEMORY_SHARE_BESIDE = 0.45  # vLLM gets as much of the GPU's memory where the peers' model lies beside it.
 ROUNDS, MOST_PASSES = 2, 10
-SHARES = {"rerank": 0.65, "embed": 0.35}  # of the time: a peer takes 15 s to rerank and 8 s to embed
+TIME_SHARES = {"rerank": 0.65, "embed": 0.35}  # A peer takes 15 s to rerank and 8 s to embed.
 
 Rows = Sequence[Sequence[int]]
 
@@ -54,7 +54,7 @@ def main() -> None:
     deadline, names = time.monotonic() + chosen.seconds, chosen.stages.split(",")
     chosen.out.mkdir(parents=True, exist_ok=True)
     for place, name in enumerate(names):
-        share = SHARES[name] / sum(SHARES[later] for later in names[place:])
+        share = TIME_SHARES[name] / sum(TIME_SHARES[later] for later in names[place:])
         end = time.monotonic() + (deadline - time.monotonic()) * share
         (measure_one if chosen.gpus == 1 else measure_several)(name, chosen, end)
 
@@ -64,7 +64,7 @@ def measure_one(name: str, chosen: argparse.Namespace, end: float) -> None:
     works = work_of(name, chosen.shape, 64 if name == "rerank" else 512)
     works = [work for work in works if is_wanted(OURS, f"vLLM, {work[0]}", chosen.arms)]
     with (
-        _engine(name, chosen.shape, 1, BESIDE) if works else nullcontext() as engine,
+        _engine(name, chosen.shape, 1, MEMORY_SHARE_BESIDE) if works else nullcontext() as engine,
         opened(chosen.shape, chosen.arms) as bench,
     ):
         arms = [*vllm_arms(name, works, engine), *peers(name, bench)]
@@ -75,7 +75,7 @@ def measure_one(name: str, chosen: argparse.Namespace, end: float) -> None:
 def vllm_arms(name: str, works: Sequence[tuple[str, Rows, int]], engine: Replicas | None) -> Iterator[Arm]:
     """vLLM's weights are made up, so its numbers are not compared; benchmarks/parity.py does so with real ones."""
     for setting, rows, tokens in works:
-        extra = blockwise(rows, BLOCK) / trie_tokens(rows) - 1
+        extra = blockwise(rows, BLOCK_TOKENS) / trie_tokens(rows) - 1
         print(f"{name}, {setting}: {extra:.1%} more tokens than need be, by whole blocks", flush=True)
         ready = Ready(Fresh(engine, rows), Fresh(engine, rows[: len(rows) // 8]), share=1 / 8, check=dict)
         yield Arm(OURS, f"vLLM, {setting}", lambda ready=ready: ready, tokens, len(rows))
@@ -99,7 +99,11 @@ def _shift(rows: Rows, by: int) -> list[list[int]]:
 
 def peers(name: str, bench: Bench) -> list[Arm]:
     """The peers, then our own engine, which compiles for a minute. The few passages of embedding do not count."""
-    arms = score.arms(bench, CANDIDATES, fp8=False) if name == "rerank" else mine.arms(bench, 8, mine.BATCHES[1:])
+    arms = (
+        score.arms(bench, CANDIDATES_PER_QUERY, fp8=False)
+        if name == "rerank"
+        else mine.arms(bench, 8, mine.BATCHES[1:])
+    )
     return sorted(arms, key=lambda arm: arm.side == OURS)
 
 
@@ -109,7 +113,7 @@ def work_of(name: str, shape_name: str, queries: int) -> list[tuple[str, Rows, i
     if name == "embed":
         rows = mining_rows(draw_mining(shape.vocabulary, 16 if shape_name == "tiny" else queries, 8, seed=41))[0]
         return [("behind an example", rows, trie_tokens(rows))]
-    queries, passages = (8, 4) if shape_name == "tiny" else (queries, CANDIDATES)
+    queries, passages = (8, 4) if shape_name == "tiny" else (queries, CANDIDATES_PER_QUERY)
     pairs, asked = draw_pairs(shape.vocabulary, queries, passages, seed=21), instruction(shape.vocabulary)
     exact, first = ([make(pair, asked) for pair in pairs] for make in (exact_group, instruction_first_group))
     flat = [[row for group in groups for row in rows_of(group)] for groups in (exact, first)]

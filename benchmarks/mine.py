@@ -16,10 +16,10 @@ from benchmarks.harness.results import OURS, Arm, Ready
 from benchmarks.inputs.workload import Mining, draw_mining, mining_rows, trie_tokens
 from benchmarks.peers import ours
 
-BATCHES = (1024, 128, 32)  # texts; 1024 is the seed's hn_mine.sh
+BATCHES = (1024, 128, 32)  # These count texts; 1024 is the seed's hn_mine.sh.
 OTHER_BATCHES = (64,)
-CHECKED = 8  # queries whose vectors are compared
-WARM = 8  # a warm-up does this part of the queries and of the passages
+CHECKED_QUERIES = 8  # The vectors of as many are compared.
+WARM_DIVISOR = 8  # A warm-up takes an eighth of the queries and of the passages.
 
 Mine = Callable[[Mining], tuple[np.ndarray, np.ndarray]]  # nearest passages of each query, the queries' vectors
 
@@ -33,7 +33,7 @@ def arms(bench: Bench, passages: int = 512, batches: Sequence[int] = BATCHES) ->
     queries, passages, nearest = (16, min(passages, 40), 5) if bench.tiny else (512, passages, min(passages, 200))
     work = draw_mining(bench.shape.vocabulary, queries, passages, seed=41)
     tokens = sum(map(trie_tokens, mining_rows(work)))
-    expected = cache(lambda: reference_vectors(bench.base.model, mining_rows(work)[0][:CHECKED]))
+    expected = cache(lambda: reference_vectors(bench.base.model, mining_rows(work)[0][:CHECKED_QUERIES]))
     model = cache(lambda: ours.packed(bench.base.model))
 
     def of_ours(some: Mining) -> tuple[np.ndarray, np.ndarray]:
@@ -63,17 +63,17 @@ def _peers(bench: Bench, work: Mining, nearest: int, batches: Sequence[int]) -> 
 
 def _ready(mine: Mine, work: Mining, expected: Callable[[], np.ndarray]) -> Ready:
     """The check's error is of the vectors' coordinates, which have a length of 1 together."""
-    some = replace(work, queries=work.queries[::WARM], passages=work.passages[::WARM])
+    some = replace(work, queries=work.queries[::WARM_DIVISOR], passages=work.passages[::WARM_DIVISOR])
 
     def check() -> dict[str, float]:
-        first = replace(work, queries=work.queries[:CHECKED], passages=work.passages[:CHECKED])
+        first = replace(work, queries=work.queries[:CHECKED_QUERIES], passages=work.passages[:CHECKED_QUERIES])
         found = mine(first)[1]
         return {
             "max_error": float(np.abs(found - expected()).max()),
             "cosine": float((found * expected()).sum(1).min()),
         }
 
-    return Ready(run=lambda: mine(work), warm=lambda: mine(some), share=1 / WARM, check=check)
+    return Ready(run=lambda: mine(work), warm=lambda: mine(some), share=1 / WARM_DIVISOR, check=check)
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ import polars as pl
 import torch
 
 from benchmarks.harness.bench import device_name, versions
-from benchmarks.infer import CANDIDATES, work_of
+from benchmarks.infer import CANDIDATES_PER_QUERY, work_of
 from benchmarks.inputs.shapes import SHAPES, YES, build, write_tokenizer
 from inference.engines.open import open_encoder, open_scorer
 from inference.engines.tokenizer import embedder_words, load_tokenizer
@@ -35,7 +35,7 @@ from shared.settings.sections import Pooling
 from shared.task.current import TASK
 from shared.task.folds import labelled_queries
 from shared.task.metrics import kendall_tau
-from shared.task.tables import CANDIDATES as CANDIDATE_TABLE
+from shared.task.tables import CANDIDATES
 from training.export.classifier_head import keep_yes_alone
 from training.run_folder.stage_context import StageContext
 
@@ -91,7 +91,7 @@ def of_run(run: Path, queries: int, profile: Profile) -> dict:
     embedder, reranker = run / "merge_embedder", run / "merge_reranker"
     card = read_embedder_card(embedder)
     prompts = query_prompts(asked, embedder_words(load_tokenizer(embedder)), card)
-    near = context.read(CANDIDATE_TABLE, "mine_for_reranker").filter(pl.col("rank") <= CANDIDATES)
+    near = context.read(CANDIDATES, "mine_for_reranker").filter(pl.col("rank") <= CANDIDATES_PER_QUERY)
     pairs = _pairs(asked, dict(misconceptions.iter_rows()), near, reranker)
     vectors = compare_vectors(embedder, prompts, card.pooling, profile)
     return {"vectors": vectors, "scores": compare_scores(reranker, pairs, profile)}
@@ -182,15 +182,20 @@ def _answers(opened: Callable, rows: Rows, profile: Profile) -> dict[str, np.nda
     answers = {}
     for engine, machine, sizes in ways(profile):
         with opened(engine, machine) as (model, say):
+            forget = model.engine.llm.reset_prefix_cache if engine == "vllm" else lambda: None
             for name, size in sizes.items():
-                if engine == "vllm":
-                    model.engine.llm.reset_prefix_cache()
-                parts = [(part, say([rows[row] for row in part])) for part in _calls(len(rows), size)]
-                values = np.empty((len(rows), *parts[0][1].shape[1:]), np.float32)
-                for part, answer in parts:
-                    values[part] = answer
-                answers[name] = values
+                forget()
+                answers[name] = _say_all(say, rows, size)
     return answers
+
+
+def _say_all(say: Callable[[Rows], np.ndarray], rows: Rows, size: int) -> np.ndarray:
+    """What a model says of every row, [N, ...], asked for `size` rows a call."""
+    parts = [(part, say([rows[row] for row in part])) for part in _calls(len(rows), size)]
+    values = np.empty((len(rows), *parts[0][1].shape[1:]), np.float32)
+    for part, answer in parts:
+        values[part] = answer
+    return values
 
 
 def _calls(count: int, size: int) -> list[list[int]]:

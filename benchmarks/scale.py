@@ -21,7 +21,7 @@ from inference.engines.serving import Serving
 from inference.fusion.calibration import Calibration, Ensemble
 from inference.fusion.ensemble import Member, Models
 from inference.machine.profiles import load_profile
-from inference.predict import retrieve_chunks as finding
+from inference.predict import retrieve_chunks
 from inference.predict.predict import predict
 from inference.reranking import kinds
 from inference.retrieval.exact_search import search_shards
@@ -30,8 +30,8 @@ from shared.artifacts.card import EmbedderCard, RerankerCard, write_card
 from shared.prompts.embedder import EmbedderPrompt
 from shared.prompts.pointwise import INSTRUCTION, RerankerPrompt
 
-WIDTH = 5120  # of Qwen2.5-14B
-CATALOGUE = 300  # misconceptions: at 2,587 the search's products would hide everything else
+WIDTH = 5120  # Qwen2.5-14B is that wide.
+CATALOGUE_SIZE = 300  # With the real 2,587 misconceptions the search's products would hide everything else.
 TOKENIZER = Path("models/smollm2-135m")
 
 
@@ -67,7 +67,7 @@ def measure_rows(rows: int) -> dict:
         folder = Path(place)
         _write_competition(folder, rows // 3)
         models = Models((Member(_write_model(folder / "e")),), (Member(_write_model(folder / "r")),))
-        finding.open_encoder, kinds.open_scorer = _opening(FastEncoder()), _opening(FastScorer())
+        retrieve_chunks.open_encoder, kinds.open_scorer = _opening(FastEncoder()), _opening(FastScorer())
         before, began, computed = _memory(), time.perf_counter(), time.process_time()
         ensemble = Ensemble(models, Calibration(retrieved=25, depth=5))
         predict(folder, ensemble, folder / "out.csv", Serving("vllm", load_profile("h200")))
@@ -120,7 +120,9 @@ def _best_by_hand(query: np.ndarray, corpus: Path, scores: np.ndarray) -> bool:
 def _write_competition(folder: Path, questions: int) -> None:
     with open(folder / "misconception_mapping.csv", "w") as file:
         file.write("MisconceptionId,MisconceptionName\n")
-        file.writelines(f"{n},Takes step {n % 17} of {n} for step {n % 13} when it adds\n" for n in range(CATALOGUE))
+        file.writelines(
+            f"{n},Takes step {n % 17} of {n} for step {n % 13} when it adds\n" for n in range(CATALOGUE_SIZE)
+        )
     with open(folder / "test.csv", "w") as file:
         file.write("QuestionId,ConstructId,ConstructName,SubjectId,SubjectName,CorrectAnswer,QuestionText,")
         file.write("AnswerAText,AnswerBText,AnswerCText,AnswerDText\n")

@@ -24,9 +24,9 @@ from benchmarks.inputs.workload import (
 )
 from benchmarks.peers import ours, plain
 
-BATCHES = (8, 32, 128)  # pairs; 8 is the seed's
+BATCHES = (8, 32, 128)  # These count pairs; 8 is the seed's.
 OTHER_BATCHES = (64,)
-CHECKED, WARM = 3, 8  # queries that are compared, queries that a warm-up scores
+CHECKED_QUERIES, WARM_QUERIES = 3, 8
 
 Score = Callable[[Sequence], np.ndarray]
 
@@ -89,14 +89,14 @@ def _ready(score: Score, work: Sequence, passages: int, expected: Callable[[], n
     """The check scores the first queries alone; `work` has an entry for each query."""
     return Ready(
         run=lambda: score(work),
-        warm=lambda: score(work[:WARM]),
-        share=len(work[:WARM]) / len(work),
-        check=lambda: score_errors(score(work[:CHECKED]), expected(), passages),
+        warm=lambda: score(work[:WARM_QUERIES]),
+        share=len(work[:WARM_QUERIES]) / len(work),
+        check=lambda: score_errors(score(work[:CHECKED_QUERIES]), expected(), passages),
     )
 
 
 def _reference(bench: Bench, groups: Sequence[Group]) -> np.ndarray:
-    return reference_scores(bench.base, _flat(groups[:CHECKED]))
+    return reference_scores(bench.base, _flat(groups[:CHECKED_QUERIES]))
 
 
 def _flat(groups: Sequence[Group]) -> list[list[int]]:

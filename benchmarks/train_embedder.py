@@ -13,10 +13,10 @@ from benchmarks.harness.training_arms import Reference, ready_to_train
 from benchmarks.inputs.workload import draw_texts
 from benchmarks.peers import ours, plain
 
-# queries at once, gradient checkpointing; 8 and True is the seed's, on each of 2 GPUs
+# Queries at once and gradient checkpointing; 8 and True is the seed's, on each of 2 GPUs.
 FLAG = ((8, True), (4, False), (16, True))
 OTHER = ((16, True), (4, False))
-TOKENS = 4096  # that sentence-transformers computes at once
+BATCH_TOKENS = 4096  # sentence-transformers computes as many at once.
 
 
 def run(bench: Bench, seconds: float, out: Path) -> None:
@@ -57,7 +57,7 @@ def _peers(bench: Bench) -> Iterator[tuple]:
     if installed("sentence-transformers"):
         from benchmarks.peers import sentence_transformers as st
 
-        make = partial(st.embedder_trainer, backbone, bench.tokenizer, tokens=TOKENS, recompute=False)
+        make = partial(st.embedder_trainer, backbone, bench.tokenizer, tokens=BATCH_TOKENS, recompute=False)
         yield "sentence-transformers", make, 16, False
     for size, recompute in OTHER:
         yield "transformers", partial(plain.embedder_trainer, backbone, recompute=recompute), size, recompute

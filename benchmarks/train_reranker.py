@@ -21,7 +21,7 @@ from benchmarks.inputs.workload import (
 )
 from benchmarks.peers import ours, plain
 
-# groups at once, gradient checkpointing; 1 and True is the seed's, 1 and False the fastest
+# Groups at once and gradient checkpointing; 1 and True is the seed's, 1 and False the fastest.
 FLAG = ((1, True), (1, False), (4, True))
 OTHER = ((4, True), (1, False))
 

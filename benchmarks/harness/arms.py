@@ -16,7 +16,7 @@ from benchmarks.harness.results import OURS, Arm, Benchmark, Ready, Result, shar
 from benchmarks.harness.timing import timed
 
 MOST_ROUNDS = 5
-ALONE_ROUNDS = 3  # of an arm that cannot stay
+ALONE_ROUNDS = 3  # An arm that cannot stay beside the others gets all of its rounds at once.
 
 
 def measure(stage: Benchmark, arms: list[Arm]) -> list[Result]:

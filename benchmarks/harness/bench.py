@@ -15,6 +15,7 @@ from transformers import Qwen2ForCausalLM
 
 from benchmarks.harness.arms import measure
 from benchmarks.harness.results import Arm, Benchmark
+from benchmarks.harness.several_gpus import start_on_gpus
 from benchmarks.harness.table import print_table
 from benchmarks.inputs.shapes import SHAPES, Shape, build, write_tokenizer
 from inference.engines.distributed import avoid_cudnn_attention
@@ -113,9 +114,7 @@ def main(run: Callable[[Bench, float, Path], object], name: str) -> None:
     parser.add_argument("--out", type=Path, help=f"{name}.json, or with --gpus its folder")
     chosen = read(parser)
     if chosen.gpus > 1:
-        from benchmarks.gpus import start
-
-        start([name], chosen.shape, chosen.gpus, chosen.out or Path())
+        start_on_gpus([name], chosen.shape, chosen.gpus, chosen.out or Path())
         return
     with opened(chosen.shape, chosen.arms) as bench:
         run(bench, chosen.seconds, chosen.out or Path(f"{name}.json"))

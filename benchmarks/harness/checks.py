@@ -8,6 +8,7 @@ import torch
 
 from benchmarks.harness.sides import Rows
 from benchmarks.peers import plain
+from shared.task.metrics import kendall_tau
 
 
 def reference_scores(base: torch.nn.Module, rows: Rows) -> np.ndarray:
@@ -28,7 +29,7 @@ def score_errors(scores: np.ndarray, reference: np.ndarray, passages: int) -> di
     return {
         "max_error": float(np.abs(scores - reference).max()),
         "spread": float(reference.std()),
-        "kendall_tau": float(np.mean([_kendall(left, right) for left, right in groups])),
+        "kendall_tau": float(np.mean([kendall_tau(left, right) for left, right in groups])),
     }
 
 
@@ -58,9 +59,3 @@ def _convert(dtype: torch.dtype) -> Callable:
             weight.data = weight.data.to(dtype)
 
     return hook
-
-
-def _kendall(left: np.ndarray, right: np.ndarray) -> float:
-    upper = np.triu_indices(len(left), 1)
-    signs = np.sign(left[:, None] - left)[upper] * np.sign(right[:, None] - right)[upper]
-    return signs.mean()

@@ -2,8 +2,9 @@
 
 from benchmarks.inputs.shapes import Shape
 
-BEST = 790e12  # FLOP/s of a large bfloat16 matrix product on an H200 or an H100 (SXM), random data, measured
-FORWARD, TRAIN = 2, 4  # FLOPs of a weight and token: a frozen weight needs no gradient of its own
+# Measured: a large bfloat16 matrix product of random numbers on an H200 or an H100 (SXM).
+BEST_FLOPS_PER_SECOND = 790e12
+FORWARD_FLOPS, TRAIN_FLOPS = 2, 4  # These are of a weight and token: a frozen weight needs no gradient of its own.
 
 
 def floor_seconds(tokens: int, shape: Shape, *, train: bool) -> float:
@@ -11,4 +12,4 @@ def floor_seconds(tokens: int, shape: Shape, *, train: bool) -> float:
 
     The head (one row of it is read), attention (under 1 %) and LoRA (1 %) are left out.
     """
-    return (TRAIN if train else FORWARD) * shape.body * tokens / BEST
+    return (TRAIN_FLOPS if train else FORWARD_FLOPS) * shape.body * tokens / BEST_FLOPS_PER_SECOND

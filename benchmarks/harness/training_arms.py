@@ -8,20 +8,20 @@ from benchmarks.harness.adapters import clear_gradients, cosine, gradients
 from benchmarks.harness.results import Ready
 from benchmarks.harness.sides import Trainer, cut
 
-CHECKED = 2  # groups whose loss and gradient are compared
+CHECKED_GROUPS = 2  # The loss and gradient of as many are compared.
 
 
 class Reference:
     """Loss and gradient of the first groups, by a trainer that is only loaded when they are first asked for."""
 
     def __init__(self, make: Callable[[], Trainer], groups: Sequence):
-        self.make, self.groups, self.found = make, groups[:CHECKED], None
+        self.make, self.groups, self.found = make, groups[:CHECKED_GROUPS], None
 
     def compare(self, trainer: Trainer, groups: Sequence) -> dict[str, float]:
         """Of the same first groups, as this trainer wants to have them; the loss's error is relative."""
         if self.found is None:
             self.found = _answer(self.make(), self.groups)
-        (loss, found), (expected, reference) = _answer(trainer, groups[:CHECKED]), self.found
+        (loss, found), (expected, reference) = _answer(trainer, groups[:CHECKED_GROUPS]), self.found
         return {"loss": loss, "loss_error": abs(loss / expected - 1), "gradient_cosine": cosine(found, reference)}
 
 

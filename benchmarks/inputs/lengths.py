@@ -6,8 +6,8 @@ have a mean query of 90 (median 78, p90 147, p99 251), a mean misconception of 1
 
 import numpy as np
 
-SHARES = (0, 1, 2, 5, 10, 15, 20, 25, 30, 35, 40, 45, 50, 55, 60, 65, 70, 75, 80, 85, 90, 95, 98, 99, 100)
-QUANTILES = {  # tokens at each of SHARES per cent
+PERCENTILES = (0, 1, 2, 5, 10, 15, 20, 25, 30, 35, 40, 45, 50, 55, 60, 65, 70, 75, 80, 85, 90, 95, 98, 99, 100)
+TOKEN_QUANTILES = {  # For each kind of text its length at each of PERCENTILES.
     "query": (
         32, 38, 40, 45, 50, 54, 57, 60, 64, 67, 70, 75, 79,
         83, 87, 93, 99, 106, 117, 130, 148, 172, 228, 249, 351,
@@ -21,17 +21,17 @@ QUANTILES = {  # tokens at each of SHARES per cent
         494, 514, 531, 549, 565, 582, 599, 617, 646, 686, 714, 905,
     ),
 }  # fmt: skip
-SIBLINGS = (0.15, 0.35, 0.5)  # shares of questions with 1, 2 and 3 labelled wrong answers: 2.35 on average
-INSTRUCTION = 40  # tokens of the reranker's instruction
-TASK = 24  # tokens of the embedder's instruction
-EXAMPLE = 110  # tokens of the one example in front of every query when mining
+SIBLING_SHARES = (0.15, 0.35, 0.5)  # So many questions have 1, 2 and 3 labelled wrong answers: 2.35 on average.
+INSTRUCTION_TOKENS = 40  # The reranker's instruction has as many.
+TASK_TOKENS = 24  # The embedder's instruction has as many.
+EXAMPLE_TOKENS = 110  # The one example in front of every query when mining has as many.
 
 
 def draw(kind: str, count: int, rng: np.random.Generator) -> list[int]:
     """`count` lengths of a kind of text."""
-    return np.rint(np.interp(rng.random(count) * 100, SHARES, QUANTILES[kind])).astype(int).tolist()
+    return np.rint(np.interp(rng.random(count) * 100, PERCENTILES, TOKEN_QUANTILES[kind])).astype(int).tolist()
 
 
 def draw_siblings(count: int, rng: np.random.Generator) -> list[int]:
     """Wrong answers of each of `count` questions."""
-    return (1 + rng.choice(len(SIBLINGS), count, p=SIBLINGS)).tolist()
+    return (1 + rng.choice(len(SIBLING_SHARES), count, p=SIBLING_SHARES)).tolist()

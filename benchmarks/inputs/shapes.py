@@ -11,7 +11,7 @@ from transformers.models.qwen2.modeling_qwen2 import Qwen2RotaryEmbedding
 
 PAD, EOS, UNKNOWN, NEWLINE, YES, INSTRUCT, QUERY, RESPONSE, A, B, COLON = range(11)
 MARKS = ("<pad>", "</s>", "<unk>", "\n", "Yes", "<instruct>", "<query>", "<response>", "A", "B", ":")
-FIRST_WORD = 16  # ids from here on are words w16, w17, ...: a text of n words is n tokens
+FIRST_WORD = 16  # Ids from here on are the words w16, w17, ...: a text of n words is n tokens.
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from benchmarks.inputs.lengths import EXAMPLE, INSTRUCTION, TASK, draw, draw_siblings
+from benchmarks.inputs.lengths import EXAMPLE_TOKENS, INSTRUCTION_TOKENS, TASK_TOKENS, draw, draw_siblings
 from benchmarks.inputs.shapes import COLON, EOS, FIRST_WORD, INSTRUCT, NEWLINE, QUERY, RESPONSE, A, B
 from inference.engines.packing.prefix_forest import sort_rows
 
@@ -51,7 +51,7 @@ class Words:
 
 def instruction(vocabulary: int) -> Ids:
     """The reranker's instruction."""
-    return Words(vocabulary, 7).take(INSTRUCTION)
+    return Words(vocabulary, 7).take(INSTRUCTION_TOKENS)
 
 
 def exact_group(pairs: Pairs, asked: Ids) -> Group:
@@ -100,7 +100,7 @@ def draw_texts(vocabulary: int, queries: int, passages: int, seed: int) -> list[
 def draw_mining(vocabulary: int, queries: int, passages: int, seed: int) -> Mining:
     """Queries of a mining pass, the wrong answers of a question beside each other, and the catalogue."""
     words = Words(vocabulary, seed)
-    task, words_of_example = words.take(TASK), EXAMPLE - TASK - 7  # 7: the marks around them
+    task, words_of_example = words.take(TASK_TOKENS), EXAMPLE_TOKENS - TASK_TOKENS - 7  # 7: the marks around them
     example = (words.take(words_of_example - 14), words.take(14))
     bare = draw_pairs(vocabulary, queries, 0, seed + 1)
     return Mining(task, example, bare, [words.take(length) for length in draw("passage", passages, words.rng)])

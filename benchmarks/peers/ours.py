@@ -23,8 +23,8 @@ from training.trainer.lora import add_lora
 from training.trainer.losses import contrastive, group_cross_entropy
 from training.trainer.recompute import fit_memory
 
-BATCH_TOKENS = load_profile("h200").batch_tokens  # without gradients
-UPDATE_TOKENS = 10240  # of the embedder's 16 queries and their passages, which are one micro-batch
+BATCH_TOKENS = load_profile("h200").batch_tokens  # This is for passes without gradients.
+UPDATE_TOKENS = 10240  # The embedder's 16 queries and their passages have fewer, so they are one micro-batch.
 LORA = Lora(rank=RANK, alpha=ALPHA, dropout=0.0, targets=TARGETS)
 
 

@@ -20,7 +20,7 @@ from shared.task.tables import GROUPS
 from training.run_folder.stage_context import StageContext
 from training.trainer.batches import draw_epoch, read_groups
 
-MICRO = 4  # groups that FlagEmbedding computes at once: with 16 rows each about 18,000 tokens
+MICRO_GROUPS = 4  # FlagEmbedding computes as many at once: with 16 rows each they have about 18,000 tokens.
 FLAG_LENGTHS = {"query_max_len": 384, "passage_max_len": 64}
 
 
@@ -77,7 +77,7 @@ def train_flagembedding_reranker(
     from FlagEmbedding.abc.finetune.reranker import AbsRerankerDataArguments, AbsRerankerTrainingArguments
     from FlagEmbedding.finetune.reranker.decoder_only.base import DecoderOnlyRerankerRunner, RerankerModelArguments
 
-    micro, cuda = min(MICRO, settings.batch), torch.cuda.is_available()
+    micro, cuda = min(MICRO_GROUPS, settings.batch), torch.cuda.is_available()
     file = out.with_suffix(".jsonl")
     file.write_text("".join(json.dumps(_flag_row(one, instruction)) + "\n" for one in shown))
     lora = settings.lora

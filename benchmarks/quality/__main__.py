@@ -1,6 +1,6 @@
 """Trains on a finished run's groups, ours and with a peer's own trainer, over several seeds; evaluates both alike.
 
-    python -m benchmarks.quality.__main__ reranker|embedder RUN [--seeds 3] [--first 0] [--out FILE.json]
+    python -m benchmarks.quality reranker|embedder RUN [--seeds 3] [--first 0] [--out FILE.json]
         [--also "section.key=value ..."] [--only ours|peer]
 
 RUN is a folder like runs/small0/cv, of an iteration without a teacher. The reranker's peer is FlagEmbedding's trainer,
@@ -25,8 +25,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.harness.bench import device_name, installed, versions
-from benchmarks.quality import embedder as quality_embedder
-from benchmarks.quality import reranker as quality_reranker
+from benchmarks.quality import embedder, reranker
 from inference.engines.distributed import joined_ranks
 from shared.settings.load import override_settings, read_settings
 from shared.settings.sections import Settings
@@ -35,10 +34,12 @@ from shared.task.metrics import find_ranks, summarise
 from shared.task.tables import CANDIDATES, MISCONCEPTIONS, QUERIES
 from training.run_folder.stage_context import StageContext
 
-Side = Callable[[StageContext, StageContext, int], tuple[pl.DataFrame, float]]  # ranked candidates, seconds of training
+Side = Callable[
+    [StageContext, StageContext, int], tuple[pl.DataFrame, float]
+]  # It gives ranked candidates, seconds of training.
 SIDES: dict[str, dict[str, Side]] = {
-    "reranker": {"ours": quality_reranker.ours, "FlagEmbedding": quality_reranker.flagembedding},
-    "embedder": {"ours": quality_embedder.ours, "sentence-transformers": quality_embedder.sentence_transformers},
+    "reranker": {"ours": reranker.ours, "FlagEmbedding": reranker.flagembedding},
+    "embedder": {"ours": embedder.ours, "sentence-transformers": embedder.sentence_transformers},
 }
 
 

@@ -23,7 +23,7 @@ from training.run_folder.base_models import local_folder
 from training.run_folder.stage_context import StageContext
 from training.trainer.train import train_embedder
 
-FRAME = 2  # tokens that an encoder puts around a text
+FRAME_TOKENS = 2  # An encoder puts as many around a text.
 
 
 def ours(context: StageContext, blind: StageContext, seed: int) -> tuple[pl.DataFrame, float]:
@@ -48,7 +48,7 @@ def ours(context: StageContext, blind: StageContext, seed: int) -> tuple[pl.Data
 
 def sentence_transformers(context: StageContext, blind: StageContext, seed: int) -> tuple[pl.DataFrame, float]:
     """The same by its trainer."""
-    base, tokens = local_folder(context.settings.embedder.base), context.settings.embedder.query_tokens + FRAME
+    base, tokens = local_folder(context.settings.embedder.base), context.settings.embedder.query_tokens + FRAME_TOKENS
     settings = _seeded(context, seed)
     updates = read_updates(context, "mine_for_embedder", settings)
     start = time.perf_counter()

@@ -7,12 +7,13 @@ import os
 import subprocess
 import sys
 from collections import deque
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
 
@@ -22,10 +23,10 @@ from inference.engines.progress import Meter
 from inference.machine.profiles import Profile
 
 ROOT = Path(__file__).parents[2]
-CLOSED = (EOFError, ConnectionError)  # what a pipe says whose other end is closed
-GONE = (EOFError, OSError)  # what it says where a process died, maybe in the middle of an answer
-LEAST = 8192  # tokens of the last pieces: enough to fill a GPU, and few enough that all end together
-PATIENCE = 60  # seconds that a process gets to free its GPU before it is killed
+CLOSED = (EOFError, ConnectionError)  # A pipe raises one of these when its other end is closed.
+GONE = (EOFError, OSError)  # It raises one of these when a process died, maybe in the middle of an answer.
+LAST_PIECE_TOKENS = 8192  # The last pieces fill a GPU, and are small enough that all processes end together.
+END_SECONDS = 60  # A process gets as long to free its GPU before it is killed.
 
 
 @dataclass(frozen=True)
@@ -54,21 +55,25 @@ class Replicas:
         """What the processes say of N prompts [N, ...], in their order. Raises ValueError for what they refuse."""
         if not self.replicas:
             raise RuntimeError("every replica has died: open the engine again")
-        pieces = deque(self._cut(prompts))
         done, refusals = [], []
         with Meter(total=len(prompts), desc="encode/score", unit=" prompts") as bar:
-            while pieces or any(replica.piece is not None for replica in self.replicas):
-                self._hand_out(prompts, pieces)
-                for replica, answer in self._collect(pieces):
-                    piece, replica.piece = replica.piece, None
-                    bar.update(len(piece))
-                    done.append((piece, answer))
-                    if isinstance(answer, str):
-                        pieces.clear()  # the others end what they have in hand, and nothing is left over for the next
-                        refusals.append(f"in a piece of the work: {answer}")
+            for piece, answer in self._answers(prompts):
+                bar.update(len(piece))
+                (refusals if isinstance(answer, str) else done).append((piece, answer))
         if refusals:
-            raise ValueError(refusals[0])
+            raise ValueError(f"in a piece of the work: {refusals[0][1]}")
         return _join(done, len(prompts))
+
+    def _answers(self, prompts: Rows) -> Iterator[tuple[list[int], np.ndarray | str]]:
+        """The rows of every piece of the work with its values, or with the sentence of a refusal, which is the last."""
+        pieces = deque(self._cut(prompts))
+        while pieces or any(replica.piece is not None for replica in self.replicas):
+            self._hand_out(prompts, pieces)
+            for replica, answer in self._collect(pieces):
+                piece, replica.piece = replica.piece, None
+                if isinstance(answer, str):
+                    pieces.clear()  # the others end what they have in hand, and nothing is left over for the next
+                yield piece, answer
 
     def _cut(self, prompts: Rows) -> list[list[int]]:
         workers = len(self.replicas)
@@ -115,7 +120,7 @@ def open_replicas(opening: Opening, count: int) -> Iterator[Replicas]:
         raise ValueError(f"the profile asks for {wanted} GPUs and {there} are there: take another profile")
     replicas = [_start(number, opening) for number in range(count)]
     try:
-        opened = Replicas(replicas.copy(), min(opening.profile.batch_tokens, LEAST))
+        opened = Replicas(replicas.copy(), min(opening.profile.batch_tokens, LAST_PIECE_TOKENS))
         opened.encode([])  # each answers nothing to nothing: who does not come up is known now
         yield opened
     finally:
@@ -134,7 +139,7 @@ class _Replica:
         """Let the process give back what it has; its exit code."""
         self.pipe.close()
         try:
-            return self.process.wait(PATIENCE)
+            return self.process.wait(END_SECONDS)
         except subprocess.TimeoutExpired:
             self.process.kill()
             return self.process.wait()
@@ -171,20 +176,22 @@ def visible_gpus() -> list[str]:
 def serve(descriptor: int) -> None:
     """What such a process does until the other end of its pipe is closed."""
     pipe = Connection(descriptor)
-    try:
+    with suppress(CLOSED):  # nobody asks any more
         opening: Opening = pipe.recv()
         try:
             with _open(opening) as compute:
-                while True:
-                    pipe.send(_answer(compute, pipe.recv()))
+                _answer_all(compute, pipe)
         except ValueError as error:  # of the model: whoever asks is told
             pipe.recv()
             pipe.send(str(error))
-    except CLOSED:
-        pass  # nobody asks any more
 
 
-def _answer(compute, prompts: Rows) -> np.ndarray | str:
+def _answer_all(compute: Callable[[Rows], np.ndarray], pipe: Connection) -> NoReturn:
+    while True:
+        pipe.send(_answer(compute, pipe.recv()))
+
+
+def _answer(compute: Callable[[Rows], np.ndarray], prompts: Rows) -> np.ndarray | str:
     try:
         return compute(prompts)
     except ValueError as error:

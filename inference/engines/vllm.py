@@ -27,11 +27,13 @@ ENVIRONMENT = {
     "VLLM_USE_FLASHINFER_SAMPLER": "0",  # nothing is sampled, and without FlashInfer (a T4) looking for it fails
     "VLLM_ALLOW_LONG_MAX_MODEL_LEN": "1",  # a sentence-transformers folder names a shorter length than the model has
 }
-CPU_ENVIRONMENT = {"TORCHDYNAMO_DISABLE": "1"}  # compiling takes 144 s there and gains nothing
-LEFT_BEHIND = ("LD_PRELOAD", "LOCAL_WORLD_SIZE")  # what vLLM sets on a CPU and does not take back
-CPU_BLOCK = 32  # tokens, the least there; with vLLM's 128 a query of 100 tokens shares nothing: 9.7 s for 4.0 s
-LEAST_NEW = 16  # tokens that a prompt adds to a batch: vLLM's own limit of 256 prompts would leave batches half empty
-PROGRESS_FROM = 64  # prompts; fewer need no progress bar
+CPU_ENVIRONMENT = {"TORCHDYNAMO_DISABLE": "1"}  # Compiling takes 144 s there and gains nothing.
+LEFT_BEHIND = ("LD_PRELOAD", "LOCAL_WORLD_SIZE")  # vLLM sets these on a CPU and does not take them back.
+# The least there is on a CPU; with vLLM's 128 a query of 100 tokens shares nothing, and 4.0 s of work take 9.7 s.
+CPU_BLOCK_TOKENS = 32
+# A prompt is taken to add as many to a batch: vLLM's own limit of 256 prompts would leave batches half empty.
+LEAST_NEW_TOKENS = 16
+PROGRESS_MIN_PROMPTS = 64  # Fewer need no progress bar.
 
 logger = logging.getLogger(__name__)
 
@@ -157,7 +159,7 @@ class _Engine:
             dtype=profile.dtype,
             max_model_len=self.max_tokens,
             max_num_batched_tokens=together,
-            max_num_seqs=max(together // LEAST_NEW, 1),
+            max_num_seqs=max(together // LEAST_NEW_TOKENS, 1),
             trust_remote_code=False,
             use_tqdm_on_load=False,
             load_format=profile.weights,
@@ -179,7 +181,7 @@ class _Engine:
             [{"prompt_token_ids": list(prompts[row])} for row in order],
             PoolingParams(use_activation=self.task == "embed"),  # unit vectors, but logits as they are
             pooling_task=self.task,
-            use_tqdm=len(prompts) >= PROGRESS_FROM,
+            use_tqdm=len(prompts) >= PROGRESS_MIN_PROMPTS,
         )
         shared, total = sum(output.num_cached_tokens for output in outputs), sum(map(len, prompts))
         logger.info("%d prompts of %d tokens, %d of them shared", len(prompts), total, shared)
@@ -202,7 +204,7 @@ def _machine(profile: Profile) -> dict:
     """What an engine is told of the machine."""
     if profile.device == "cpu":
         cache = int(profile.cache_gib * 2**30)
-        return {"kv_cache_memory_bytes": cache, "block_size": CPU_BLOCK, "enforce_eager": True}
+        return {"kv_cache_memory_bytes": cache, "block_size": CPU_BLOCK_TOKENS, "enforce_eager": True}
     options = {"gpu_memory_utilization": profile.memory_share, "enforce_eager": profile.eager}
     if profile.attention:
         options["attention_backend"] = profile.attention

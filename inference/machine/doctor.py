@@ -5,10 +5,12 @@ from pathlib import Path
 from inference.machine.hardware import Hardware, Model, read_model, this_machine
 from inference.machine.profiles import Profile, load_profile, profile_names
 
-BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
-OVERHEAD_GIB = 1.2  # of CUDA's own, its kernels and vLLM's buffers
-LEAST_DISK_GIB = 2.0  # for what vLLM compiles, submission.csv and the log
-MARLIN = 128  # inputs of a 4-bit layer, on each GPU: vLLM's kernel for T4 and L4 takes multiples of this
+BYTES_PER_NUMBER = {"float32": 4, "bfloat16": 2, "float16": 2}
+OVERHEAD_GIB = 1.2  # CUDA itself, its kernels and vLLM's buffers take as much of each GPU.
+LEAST_DISK_GIB = 2.0  # What vLLM compiles, submission.csv and the log need as much.
+MARLIN_INPUTS = (
+    128  # vLLM's kernel for T4 and L4 takes a 4-bit layer whose inputs, on each GPU, are a multiple of this.
+)
 
 
 def doctor(profile: str, folders: list[Path]) -> int:
@@ -93,18 +95,18 @@ def split_faults(model: Model, parts: int) -> list[str]:
         faults.append(f"has {model.heads} attention heads, not to be divided by {parts}: another tensor_parallel")
     if parts > 1 and model.inner % parts:
         faults.append(f"is {model.inner} wide inside, not to be divided by {parts}: another tensor_parallel")
-    elif model.bits == 4 and model.inner // parts % max(MARLIN, model.group):
+    elif model.bits == 4 and model.inner // parts % max(MARLIN_INPUTS, model.group):
         faults.append(
             f"is {model.inner} wide inside: {model.inner // parts} for each of {parts} is no multiple of "
-            f"{max(MARLIN, model.group)}, as vLLM's 4-bit kernel needs: quantize.tensor_parallel={parts} pads it"
+            f"{max(MARLIN_INPUTS, model.group)}, as vLLM's 4-bit kernel needs: quantize.tensor_parallel={parts} pads it"
         )
     return faults
 
 
 def _judge_memory_of_gpu(profile: Profile, machine: Hardware, model: Model) -> list[str]:
     smallest = min(gpu.gib for gpu in machine.gpus)
-    cache = model.layers * 2 * model.kv_heads * model.head_width * BYTES[profile.dtype] * profile.max_tokens
-    activations = profile.batch_tokens * (2 * model.inner + 6 * model.width) * BYTES[profile.dtype]
+    cache = model.layers * 2 * model.kv_heads * model.head_width * BYTES_PER_NUMBER[profile.dtype] * profile.max_tokens
+    activations = profile.batch_tokens * (2 * model.inner + 6 * model.width) * BYTES_PER_NUMBER[profile.dtype]
     beside = (cache / profile.tensor_parallel + activations) / 2**30 + OVERHEAD_GIB
     need, have = model.gib / profile.tensor_parallel + beside, profile.memory_share * smallest
     if need <= have:
@@ -114,7 +116,7 @@ def _judge_memory_of_gpu(profile: Profile, machine: Hardware, model: Model) -> l
 
 
 def _judge_memory_of_cpu(profile: Profile, machine: Hardware, model: Model) -> list[str]:
-    wider = BYTES[profile.dtype] * 8 / model.bits if model.bits >= 16 else 1.0
+    wider = BYTES_PER_NUMBER[profile.dtype] * 8 / model.bits if model.bits >= 16 else 1.0
     need = profile.replicas * (model.gib * wider + profile.cache_gib + 1.5)  # 1.5: torch, vLLM and activations
     faults = []
     if model.bits < 16 and profile.dtype != "bfloat16":

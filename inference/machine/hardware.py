@@ -58,9 +58,15 @@ def this_machine() -> Hardware:
     cpu = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").is_file() else ""
     line = next((line for line in cpu.splitlines() if line.startswith("flags")), "")
     versions = {"python": ".".join(map(str, sys.version_info[:3])), **_versions()}
-    flags = frozenset(line.partition(":")[2].split())
-    disk = shutil.disk_usage(".").free / GIB
-    return Hardware(_gpus(), _free_memory(), os.cpu_count() or 1, flags, disk, versions, _misfits(versions))
+    return Hardware(
+        gpus=_gpus(),
+        gib=_free_memory(),
+        cores=os.cpu_count() or 1,
+        flags=frozenset(line.partition(":")[2].split()),
+        disk_gib=shutil.disk_usage(".").free / GIB,
+        versions=versions,
+        misfits=_misfits(versions),
+    )
 
 
 def read_model(folder: Path) -> Model:
@@ -75,20 +81,20 @@ def read_model(folder: Path) -> Model:
         heads, width = config["num_attention_heads"], config["hidden_size"]
         bits, float8, group = _quantisation(config)
         return Model(
-            folder,
-            config["architectures"][0],
-            sum(path.stat().st_size for path in shards) / GIB,
-            bits,
-            float8,
-            group,
-            config["num_hidden_layers"],
-            width,
-            config["intermediate_size"],
-            heads,
-            config.get("num_key_value_heads") or heads,
-            config.get("head_dim") or width // heads,
-            config.get("max_position_embeddings") or 0,
-            (folder / "tokenizer.json").is_file() or (folder / "tokenizer.model").is_file(),
+            folder=folder,
+            name=config["architectures"][0],
+            gib=sum(path.stat().st_size for path in shards) / GIB,
+            bits=bits,
+            float8=float8,
+            group=group,
+            layers=config["num_hidden_layers"],
+            width=width,
+            inner=config["intermediate_size"],
+            heads=heads,
+            kv_heads=config.get("num_key_value_heads") or heads,
+            head_width=config.get("head_dim") or width // heads,
+            positions=config.get("max_position_embeddings") or 0,
+            has_tokenizer=(folder / "tokenizer.json").is_file() or (folder / "tokenizer.model").is_file(),
         )
     except KeyError as missing:
         raise ValueError(f"{folder}/config.json has no {missing}: it is of no model that is read here") from None

@@ -8,8 +8,8 @@ import numpy as np
 from inference.engines.distributed import fill_from_ranks, take_turns
 
 QUERIES_AT_ONCE = 512
-LARGE = 10**6  # corpus rows from which a GPU is worth its start and its memory, which an engine may hold
-GPU_MOST = 2048  # neighbours that faiss finds on a GPU
+GPU_SEARCH_MIN_ROWS = 10**6  # For fewer a GPU is not worth its start and its memory, which an engine may hold.
+GPU_MAX_NEIGHBOURS = 2048  # More than these faiss does not find on a GPU.
 
 
 def search(queries: np.ndarray, corpus: np.ndarray, ids: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
@@ -23,7 +23,10 @@ def search(queries: np.ndarray, corpus: np.ndarray, ids: np.ndarray, k: int) -> 
     if (ids[1:] < ids[:-1]).any():  # a copy of a large corpus is worth avoiding
         order = np.argsort(ids, kind="stable")
         ids, corpus = ids[order], corpus[order]
-    find = _searcher(np.ascontiguousarray(corpus, np.float32), on_gpu=len(corpus) >= LARGE and 2 * k <= GPU_MOST)
+    find = _searcher(
+        np.ascontiguousarray(corpus, np.float32),
+        on_gpu=len(corpus) >= GPU_SEARCH_MIN_ROWS and 2 * k <= GPU_MAX_NEIGHBOURS,
+    )
     found, scores = np.zeros((len(queries), k), np.int64), np.zeros((len(queries), k), np.float32)
     parts = -(-len(queries) // QUERIES_AT_ONCE)
     size = -(-len(queries) // max(parts, 1))  # even ones: faiss multiplies fewer than 20 queries in another way

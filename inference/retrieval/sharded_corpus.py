@@ -7,7 +7,7 @@ import numpy as np
 
 from shared.artifacts.files import replacing
 
-SHARD_BYTES = 1 << 28  # of a shard in float32, as it is searched: 262,144 rows of width 256, 13,107 of 5,120
+SHARD_BYTES = 1 << 28  # A shard has as many in float32, as it is searched: 262,144 rows of width 256, 13,107 of 5,120.
 
 
 def write_corpus(ids: np.ndarray, encode: Callable[[slice], np.ndarray], width: int, folder: Path) -> None:

@@ -24,9 +24,9 @@ from inference.retrieval.catalogue_vectors import VECTORS_FILE
 from shared.artifacts import manifest
 from shared.settings.sections import Engine
 
-KEY = 16  # bytes of a key: by chance two of 10^9 prompts share one with probability 10^-21
-AT_ONCE = 4096  # prompts encoded between two writes: what a kill can lose
-ABANDONED = 86_400.0  # seconds after which a half-written file is taken to be a killed run's
+KEY_BYTES = 16  # By chance two of 10^9 prompts share a key of this length with probability 10^-21.
+PROMPTS_PER_WRITE = 4096  # A kill can lose as many.
+ABANDONED_SECONDS = 86_400.0  # A half-written file that is older is taken to be a killed run's.
 
 
 def model_key(folder: Path, engine: Engine, profile: Profile) -> str:
@@ -47,12 +47,12 @@ class VectorStore:
         folder.mkdir(parents=True, exist_ok=True)
         for partial in folder.glob(".*.partial"):
             with suppress(FileNotFoundError):  # another writer has just finished it
-                if time.time() - partial.stat().st_mtime > ABANDONED:
+                if time.time() - partial.stat().st_mtime > ABANDONED_SECONDS:
                     partial.unlink()
         self.shards = sorted(folder.glob("*.safetensors"))
         keys = [_read(path, "keys") for path in self.shards]
         places = [_places(shard, len(rows)) for shard, rows in enumerate(keys)]
-        every = np.concatenate([_as_keys(np.zeros((0, KEY), np.uint8)), *map(_as_keys, keys)])
+        every = np.concatenate([_as_keys(np.zeros((0, KEY_BYTES), np.uint8)), *map(_as_keys, keys)])
         order = np.argsort(every, kind="stable")
         self.keys, self.places = every[order], np.concatenate([_places(0, 0), *places])[order]
 
@@ -77,7 +77,7 @@ class VectorStore:
 
     def add(self, keys: np.ndarray, vectors: np.ndarray) -> None:
         """Write a shard."""
-        raw = np.frombuffer(keys.tobytes(), np.uint8).reshape(-1, KEY)
+        raw = np.frombuffer(keys.tobytes(), np.uint8).reshape(-1, KEY_BYTES)
         partial = self.folder / f".{uuid.uuid4().hex}.partial"
         save_file({"keys": raw, "vectors": np.ascontiguousarray(vectors, np.float32)}, partial)
         with open(partial, "rb") as file:
@@ -105,15 +105,15 @@ class RememberingEncoder:
         self.stack.close()
 
     def encode(self, prompts: Sequence[Sequence[int]]) -> np.ndarray:
-        keys = np.array([prompt_key(prompt) for prompt in prompts], f"S{KEY}")
+        keys = np.array([prompt_key(prompt) for prompt in prompts], f"S{KEY_BYTES}")
         missing = np.flatnonzero(self.store.find(keys)[:, 0] < 0)
         missing = missing[np.sort(np.unique(keys[missing], return_index=True)[1])]  # a prompt that comes twice, once
         if (len(missing) or not len(keys)) and self.real is None:
             self.real = self.stack.enter_context(self.open_real())
         if not len(keys):
             return self.real.encode(prompts)  # knows the width
-        for start in range(0, len(missing), AT_ONCE):
-            part = missing[start : start + AT_ONCE]
+        for start in range(0, len(missing), PROMPTS_PER_WRITE):
+            part = missing[start : start + PROMPTS_PER_WRITE]
             self.store.add(keys[part], self.real.encode([prompts[row] for row in part]))
             self.encoded += len(part)
         return self.store.read(self.store.find(keys))
@@ -121,7 +121,7 @@ class RememberingEncoder:
 
 def prompt_key(prompt: Sequence[int]) -> bytes:
     """The key of a prompt's token ids."""
-    return hashlib.sha256(np.asarray(prompt, np.int64).tobytes()).digest()[:KEY]
+    return hashlib.sha256(np.asarray(prompt, np.int64).tobytes()).digest()[:KEY_BYTES]
 
 
 def _read(path: Path, name: str) -> np.ndarray:
@@ -133,7 +133,7 @@ def _read(path: Path, name: str) -> np.ndarray:
 
 
 def _as_keys(raw: np.ndarray) -> np.ndarray:
-    return np.frombuffer(np.ascontiguousarray(raw).tobytes(), f"S{KEY}")
+    return np.frombuffer(np.ascontiguousarray(raw).tobytes(), f"S{KEY_BYTES}")
 
 
 def _places(shard: int, count: int) -> np.ndarray:

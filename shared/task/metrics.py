@@ -137,6 +137,10 @@ def _part_means(rows: pl.DataFrame, counts: np.ndarray, questions: np.ndarray) -
 
 
 def kendall_tau(one: np.ndarray, other: np.ndarray) -> float:
-    """Share of pairs that two rows of scores [N], N >= 2, put in the same order, less that of those they do not."""
+    """Share of pairs that two rows of scores [N], N >= 2, put in the same order, less that of those they do not.
+
+    A pair that is tied counts as neither (tau-a). scipy's tau-b leaves such pairs out: ties that come from rounding to
+    16 or 4 bits would cost nothing there, and scores that are all the same give nan.
+    """
     upper = np.triu_indices(len(one), 1)
     return float(np.mean(np.sign(one[:, None] - one)[upper] * np.sign(other[:, None] - other)[upper]))

@@ -11,7 +11,7 @@ from shared.settings.load import RUNS, read_settings
 from shared.task.metrics import interval, resample_maps
 from shared.task.splits import DRAWS
 from shared.task.tables import RANKS
-from training.analysis.report.terminal import open_console
+from training.analysis.console import open_console
 from training.pipeline.train import train
 from training.run_folder.freshness import outdated
 from training.run_folder.names import Target

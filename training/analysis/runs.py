@@ -12,7 +12,7 @@ from shared.artifacts.leaderboard import SCORE_FILE, Score, read_score, write_sc
 from shared.artifacts.manifest import read_manifest
 from shared.settings.load import RUNS
 from shared.task.splits import SPLITS
-from training.analysis.report.terminal import format_interval, open_console
+from training.analysis.console import format_interval, open_console
 from training.pipeline.stages import STAGES
 from training.run_folder.code_version import short_version
 from training.run_folder.names import Target

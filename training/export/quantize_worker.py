@@ -16,7 +16,7 @@ from llmcompressor.modifiers.quantization import GPTQModifier, QuantizationModif
 from torch import nn
 from transformers import AutoModel, AutoModelForSequenceClassification, AutoTokenizer
 
-KEPT = ["lm_head", "score"]  # in 16 bits: one row decides about a rank
+KEPT_LAYERS = ["lm_head", "score"]  # They stay in 16 bits: one row decides about a rank.
 
 
 def main(path: str) -> None:
@@ -63,11 +63,11 @@ def pad_inner(model: nn.Module, inner: int) -> None:
 def recipe(scheme: str, group: int):
     """What llm-compressor is to do."""
     if scheme == "fp8":
-        return QuantizationModifier(targets="Linear", scheme="FP8_DYNAMIC", ignore=KEPT)
+        return QuantizationModifier(targets="Linear", scheme="FP8_DYNAMIC", ignore=KEPT_LAYERS)
     # AWQ scales weights before it rounds them, and zero points belong to it; GPTQ corrects the rest of a column
     weights = QuantizationArgs(num_bits=4, strategy="group", group_size=group, symmetric=scheme == "gptq")
     groups = {"group_0": QuantizationScheme(targets=["Linear"], weights=weights)}
-    return (AWQModifier if scheme == "awq" else GPTQModifier)(config_groups=groups, ignore=KEPT)
+    return (AWQModifier if scheme == "awq" else GPTQModifier)(config_groups=groups, ignore=KEPT_LAYERS)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import polars as pl
 import torch
+from scipy.special import logsumexp
 from transformers import PreTrainedModel
 
 from inference.engines.distributed import rank, sum_over_ranks
@@ -120,9 +121,8 @@ class EmbedderObjective:
 
     def _gather(self, update: list[Group], own: Sequence[list[int]], parts: list[torch.Tensor]) -> torch.Tensor:
         group = len(update[0].misconception_ids)
-        vectors_BGD = torch.zeros(len(update), 1 + group, self.model.config.hidden_size, device=self.model.device)
-        if self.model.dtype == torch.float64:
-            vectors_BGD = vectors_BGD.double()
+        shape, dtype = (len(update), 1 + group, self.model.config.hidden_size), self.model.dtype
+        vectors_BGD = torch.zeros(shape, dtype=torch.promote_types(dtype, torch.float32), device=self.model.device)
         for micro, vectors in zip(own, parts, strict=True):
             vectors_BGD[send(torch.tensor(micro), vectors_BGD.device)] = vectors.detach()
         return sum_over_ranks(vectors_BGD)
@@ -141,6 +141,5 @@ class EmbedderObjective:
 def _catalogue_loss(scores: np.ndarray, ids: np.ndarray, right: np.ndarray) -> float:
     column = {id_: place for place, id_ in enumerate(ids.tolist())}
     scores = scores.astype(np.float64)
-    top = scores.max(1)
-    total = top + np.log(np.exp(scores - top[:, None]).sum(1))
+    total = logsumexp(scores, axis=1)
     return float(np.mean(total - scores[np.arange(len(right)), [column[id_] for id_ in right.tolist()]]))

@@ -27,7 +27,7 @@ class Masters:
 
     def __init__(self, model: torch.nn.Module):
         self.live = [parameter for parameter in model.parameters() if parameter.requires_grad]
-        dtype = torch.float64 if self.live[0].dtype == torch.float64 else torch.float32
+        dtype = torch.promote_types(self.live[0].dtype, torch.float32)
         self.weights = torch.nn.Parameter(torch.cat([live.detach().flatten() for live in self.live]).to(dtype))
         self.weights.grad = torch.zeros_like(self.weights)
 

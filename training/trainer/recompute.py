@@ -12,8 +12,8 @@ from inference.engines.packing.prefix_forest import grow
 from inference.engines.transformers.forward import last_hidden
 from shared.settings.sections import Train
 
-PROBE = 1024  # tokens
-ROOM = 0.9  # of the free memory; the rest is for what does not grow with the tokens
+PROBE_TOKENS = 1024
+FREE_MEMORY_SHARE = 0.9  # The rest is for what does not grow with the tokens.
 
 
 def fit_memory(model: PreTrainedModel, settings: Train) -> None:
@@ -51,10 +51,10 @@ def _measure(model: PreTrainedModel, layers: list[GradientCheckpointingLayer], t
     for count in (len(layers), 0):
         _set(layers, count)
         for _ in range(2):  # the first one compiles
-            bytes_a_token.append(_step(model) / PROBE)
+            bytes_a_token.append(_step(model) / PROBE_TOKENS)
     model.train(was_training)
     recomputed, kept = bytes_a_token[1], bytes_a_token[3]
-    free = ROOM * torch.cuda.mem_get_info()[0]
+    free = FREE_MEMORY_SHARE * torch.cuda.mem_get_info()[0]
     needed = count_recomputed(free, tokens, kept, recomputed, len(layers))
     count = largest_over_ranks(needed, model.device)  # a layer that is spread over the processes needs all to recompute
     if rank() == 0:
@@ -63,8 +63,8 @@ def _measure(model: PreTrainedModel, layers: list[GradientCheckpointingLayer], t
 
 
 def _step(model: PreTrainedModel) -> int:
-    """Peak bytes of a forward and backward pass over PROBE tokens, beyond what is there before and after."""
-    batch = grow([[token % 7 + 1] * (PROBE // 8) for token in range(8)], most=PROBE, share=False)
+    """Peak bytes of a forward and backward pass over PROBE_TOKENS tokens, beyond what is there before and after."""
+    batch = grow([[token % 7 + 1] * (PROBE_TOKENS // 8) for token in range(8)], most=PROBE_TOKENS, share=False)
     torch.cuda.empty_cache()
     torch.cuda.reset_peak_memory_stats()
     before = torch.cuda.memory_allocated()

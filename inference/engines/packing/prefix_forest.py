@@ -11,12 +11,13 @@ import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 
 Rows = Sequence[Sequence[int]]
-BLOCK = 128  # tokens; FlexAttention skips whole blocks of its mask
-SHARES = 4  # a shrinking forest takes a quarter of what is left: no more than the share of each of four processes
+BLOCK = 128  # tokens; FlexAttention skips whole blocks of its mask.
+SHARES = 4  # A shrinking forest takes a quarter of what is left: no more than the share of each of four processes.
 
 
 @dataclass(frozen=True)
@@ -72,6 +73,14 @@ class Forest:
         return np.cumsum([len(self.source[row]) - alike for row, alike in zip(self.order, self.shared, strict=True)])
 
 
+class _Sorted(NamedTuple):
+    """Facts of rows in sorted order, [N] each."""
+
+    lengths: list[int]
+    alike: list[int]  # tokens that each begins with and the one before it has too
+    new: list[int]  # tokens that each adds to a forest
+
+
 def grow(rows: Rows, *, most: int, least: int = 0, share: bool = True, last: int | None = None) -> list[Forest]:
     """Forests that together hold every row once, each of at most `most` tokens (or one row).
 
@@ -83,39 +92,50 @@ def grow(rows: Rows, *, most: int, least: int = 0, share: bool = True, last: int
     order, alike = sort_rows(rows)
     shared = alike if share else [0] * len(alike)
     lengths = [len(rows[row]) for row in order]
-    new = [length - common for length, common in zip(lengths, shared, strict=True)]
-    forests, start, left = [], 0, sum(new)
+    facts = _Sorted(lengths, alike, [length - common for length, common in zip(lengths, shared, strict=True)])
+    forests, start, left = [], 0, sum(facts.new)
     while start < len(order):
-        room = most if last is None else min(most, _part(left, last))
-        stop = _stop(start, lengths, alike, new, room, least, seams=last is not None)
+        room = most if last is None else min(most, _room(left, last))
+        stop = _stop(facts, start, room, least, seams=last is not None)
         forests.append(Forest(rows, order[start:stop], [0, *shared[start + 1 : stop]]))
-        start, left = stop, left - sum(new[start:stop])
+        start, left = stop, left - sum(facts.new[start:stop])
     return forests
 
 
-def _part(left: int, last: int) -> int:
+def next_size(left: int, least: int, shares: int) -> int:
+    """Tokens that whoever is free takes next from a queue of `left`: a share of them, and at the end `least`."""
+    return max(least, left // shares)
+
+
+def begins_anew(alike: int, length: int) -> bool:
+    """Whether a row shares less than half of its tokens with the one before it: mostly, it has another query.
+
+    Work is cut before such a row, for a query whose candidates lie in two parts of it is computed twice.
+    """
+    return 2 * alike < length
+
+
+def _room(left: int, last: int) -> int:
     """Room of the next forest of a queue in which `left` tokens are left; none is to be much smaller than `last`."""
-    return 2 * last if left <= 1.5 * last else max(last, left // SHARES)
+    return 2 * last if left <= 1.5 * last else next_size(left, last, SHARES)
 
 
-def _stop(
-    start: int, lengths: list[int], alike: list[int], new: list[int], room: int, least: int, *, seams: bool
-) -> int:
+def _stop(facts: _Sorted, start: int, room: int, least: int, *, seams: bool) -> int:
     """Behind the last row of the forest that begins at `start`.
 
-    With `seams` it ends, where it is at least half full, before a row that shares less than half of itself with the
-    one before it: mostly another query, and a query whose candidates lie in two forests is computed twice.
+    With `seams` it ends, where it is at least half full, before a row that begins anew.
     """
-    size, seam = lengths[start], start
-    for place in range(start + 1, len(lengths)):
-        if alike[place] < least:
+    size, seam = facts.lengths[start], start
+    for place in range(start + 1, len(facts.lengths)):
+        length, alike, new = (values[place] for values in facts)
+        if alike < least:
             return place
-        if seams and 2 * size >= room and 2 * alike[place] < lengths[place]:
+        if seams and 2 * size >= room and begins_anew(alike, length):
             seam = place
-        size += new[place]
+        size += new
         if size > room:
             return seam if seam > start else place
-    return len(lengths)
+    return len(facts.lengths)
 
 
 def sort_rows(rows: Rows) -> tuple[list[int], list[int]]:

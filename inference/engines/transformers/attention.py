@@ -7,8 +7,8 @@ from transformers import AttentionInterface, PreTrainedModel
 from inference.engines.packing.prefix_forest import BLOCK, block_bounds
 from inference.engines.transformers.device import send
 
-PACKED = "malrule_packed"  # its name among transformers' attention implementations
-# A compiler that does not know T cannot know that it is a multiple of BLOCK: told so, attention takes 2.2 ms for 3.5
+PACKED = "malrule_packed"  # Transformers lists our attention under this name.
+# A compiler that does not know T cannot know that it is a multiple of BLOCK: told so, attention takes 2.2 ms for 3.5.
 WHOLE_BLOCKS = {"IS_DIVISIBLE": True}
 
 

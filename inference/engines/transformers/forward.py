@@ -19,9 +19,9 @@ from inference.engines.transformers.attention import block_mask, is_packed
 from inference.engines.transformers.device import send
 from shared.settings.sections import Pooling
 
-DENSE_TOKENS = 1024  # of a forest under a dense mask: attention is quadratic in it
-LAST = 4096  # tokens of the last forests of a queue: they fill a GPU, and no other waits long for one
-DENSE_SHARED = 16  # tokens that two rows share before it pays to let them lie together there
+DENSE_TOKENS = 1024  # A forest under a dense mask has no more: attention is quadratic in them.
+LAST_FOREST_TOKENS = 4096  # The last forests of a queue fill a GPU with them, and no other GPU waits long for one.
+DENSE_SHARED_TOKENS = 16  # Two rows under a dense mask lie together where they share as many: before, it does not pay.
 
 Batch = Sequence[Forest]
 
@@ -35,8 +35,11 @@ def plan_batches(
     `queue` of a packed model are small, so that the processes that take from it end together.
     """
     if is_packed(model):
-        return [[forest] for forest in grow(rows, most=batch_tokens, share=share, last=LAST if queue else None)]
-    least = DENSE_SHARED if share else max(map(len, rows), default=0) + 1  # without sharing every row lies alone
+        return [
+            [forest]
+            for forest in grow(rows, most=batch_tokens, share=share, last=LAST_FOREST_TOKENS if queue else None)
+        ]
+    least = DENSE_SHARED_TOKENS if share else max(map(len, rows), default=0) + 1  # without sharing every row lies alone
     forests = grow(rows, most=DENSE_TOKENS, least=least, share=share)
     return [[forests[place] for place in batch] for batch in cut_batches(list(map(len, forests)), batch_tokens)]
 
@@ -113,4 +116,4 @@ def _pad(rows: Sequence[np.ndarray], length: int, filling: int = 0) -> torch.Ten
 
 
 def _at_least_32_bits(tensor: torch.Tensor) -> torch.Tensor:
-    return tensor if tensor.dtype == torch.float64 else tensor.float()
+    return tensor.to(torch.promote_types(tensor.dtype, torch.float32))

@@ -9,14 +9,15 @@ import torch
 from torch import nn
 from transformers import PreTrainedModel
 
+LARGEST_E4M3 = 448.0
+
 
 def use_fp8(model: PreTrainedModel) -> None:
     """Replace, in place, every linear layer of the decoder layers, also under adapters; the head stays as it is."""
-    for layer in model.base_model.layers:
-        for parent in list(layer.modules()):
-            for name, child in parent.named_children():
-                if type(child) is nn.Linear and not name.startswith("default"):  # an adapter's own are called default
-                    setattr(parent, name, Fp8Linear(child))
+    for parent in [module for layer in model.base_model.layers for module in layer.modules()]:
+        for name, child in parent.named_children():
+            if type(child) is nn.Linear and not name.startswith("default"):  # an adapter's own are called default
+                setattr(parent, name, Fp8Linear(child))
 
 
 class Fp8Linear(nn.Module):
@@ -37,7 +38,7 @@ class Fp8Linear(nn.Module):
 
 def quantise(rows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """8-bit rows [R, C] and the scale [R, 1] float32 that gives them back."""
-    scale_R1 = rows.abs().amax(1, keepdim=True).float().clamp(min=1e-12) / 448.0  # the largest e4m3
+    scale_R1 = rows.abs().amax(1, keepdim=True).float().clamp(min=1e-12) / LARGEST_E4M3
     return (rows.float() / scale_R1).to(torch.float8_e4m3fn), scale_R1
 
 

@@ -5,7 +5,7 @@ import polars as pl
 import pytest
 
 from shared.task.average_precision import average_precision
-from shared.task.metrics import find_ranks, resample_maps, score_queries, summarise
+from shared.task.metrics import find_ranks, kendall_tau, resample_maps, score_queries, summarise
 from shared.task.submission import score_submission
 from shared.task.tables import CANDIDATES
 from shared.task.task import Metric
@@ -137,3 +137,9 @@ def test_the_order_of_the_rows_does_not_matter():
 
 def test_without_any_pair_there_are_no_figures():
     assert summarise(ranks_of(), {10}) == {}
+
+
+def test_a_tied_pair_counts_as_neither_in_kendalls_tau():
+    # of three pairs two are in the same order and one is tied: 2/3, where scipy's tau-b has 2/sqrt(6)
+    assert kendall_tau(np.array([1.0, 2.0, 3.0]), np.array([1.0, 2.0, 2.0])) == pytest.approx(2 / 3)
+    assert kendall_tau(np.array([1.0, 2.0]), np.array([5.0, 5.0])) == 0

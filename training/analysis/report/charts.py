@@ -1,51 +1,44 @@
-"""Draws the report's charts as Vega-Lite; colours are CSS variables, so that they follow the page into the dark."""
+"""Draws the report's charts as Vega-Lite."""
 
 from collections.abc import Sequence
 
 import altair as alt
+import numpy as np
 
-INK, MUTED, LINE, GROUND = "var(--ink)", "var(--muted)", "var(--line)", "var(--ground)"
-COLOURS = {
-    "weighted": INK,
-    "seen": "var(--teal)",
-    "unseen": "var(--purple)",
-    "reranked": "var(--orange)",
-    "retrieved": "var(--blue)",
-    "miner": "var(--teal)",
-    "training": MUTED,
-    "validation": INK,
-}
-NAMES = {
-    "popularity": "Popularity",
-    "bm25": "BM25",
-    "untrained": "Untrained",
-    "miner": "Miner",
-    "retrieved": "Retrieved",
-    "reranked": "Reranked",
-}
-DASHES = {"popularity": [1, 3], "bm25": [2, 2], "untrained": [5, 3]}  # of the grey ones
-PARTS = ("weighted", "seen", "unseen")
-QUIET = {"domain": False, "ticks": False, "labelPadding": 6}  # an axis of names
-PERCENT = {"format": ".0%", "tickCount": 5}
-LABEL = 14  # pixels that a line of text needs
+from training.analysis.report.chart_style import (
+    COLOURS,
+    DASHES,
+    INK,
+    MUTED,
+    NAMES,
+    NAMES_AXIS,
+    PARTS,
+    PERCENT_AXIS,
+    finish,
+    fixed_colour,
+    plain_rows,
+    rows_by_name,
+    tooltip,
+)
+
+LABEL_PIXELS = 14  # A line of text needs as many.
 UNITS = (("hours", 3600), ("minutes", 60), ("seconds", 1))
-FONT = "system-ui, sans-serif"
 
 
 def rankings_chart(rows: Sequence[dict]) -> dict:
     """Interval bars of `rows`, {"ranking", "part", "map", "low", "high"}: a row of the chart is a ranking."""
     order = [NAMES[name] for name in dict.fromkeys(row["ranking"] for row in rows)]
-    data = _named(rows)
-    y = alt.Y("ranking:N", sort=order, title=None, axis=alt.Axis(**QUIET))
+    data = rows_by_name(rows)
+    y = alt.Y("ranking:N", sort=order, title=None, axis=alt.Axis(**NAMES_AXIS))
     offset = alt.YOffset("part:N", sort=list(PARTS), scale=alt.Scale(paddingOuter=0.6))
-    colour = _colour("part", PARTS, legend="circle")
-    tip = _tip("ranking", "part", "map", "low", "high")
+    colour = fixed_colour("part", PARTS, legend="circle")
+    tip = tooltip("ranking", "part", "map", "low", "high")
     base = alt.Chart(data).encode(y=y, yOffset=offset, color=colour, tooltip=tip)
     x = alt.X("map:Q", title="MAP@25", scale=alt.Scale(domainMin=0), axis=alt.Axis(tickCount=6))
     bars = base.mark_rule(strokeWidth=2).encode(x=alt.X("low:Q"), x2="high:Q")
     label = base.transform_filter("datum.part == 'weighted'").mark_text(align="left", dx=6, fontWeight=600)
     label = label.encode(x=alt.X("high:Q"), text=alt.Text("map:Q", format=".3f"))
-    return _finish(bars + base.mark_point(filled=True, size=55, opacity=1).encode(x=x) + label, 58 * len(order))
+    return finish(bars + base.mark_point(filled=True, size=55, opacity=1).encode(x=x) + label, 58 * len(order))
 
 
 def epochs_chart(rows: Sequence[dict], title: str, merged: int | None) -> dict:
@@ -62,7 +55,9 @@ def epochs_chart(rows: Sequence[dict], title: str, merged: int | None) -> dict:
     y = alt.Y("value:Q", title=title, scale=alt.Scale(domain=domain, nice=False), axis=alt.Axis(tickCount=5))
     placed = [{**row, "place": row["epoch"] + beside[row["line"]]} for row in rows]
     x = alt.X("place:Q", title="epoch", scale=within, axis=steps)
-    base = alt.Chart(_data(placed)).encode(x=x, color=_colour("line", lines), tooltip=_tip("line", "epoch", "value"))
+    base = alt.Chart(plain_rows(placed)).encode(
+        x=x, color=fixed_colour("line", lines), tooltip=tooltip("line", "epoch", "value")
+    )
     bars = base.transform_filter("isValid(datum.low)").mark_rule(strokeWidth=1.5, opacity=0.6)
     layers = [base.mark_line(strokeWidth=2).encode(y=y), bars.encode(y=alt.Y("low:Q"), y2="high:Q")]
     layers.append(base.mark_point(filled=True, size=45, opacity=1).encode(y=y))
@@ -70,7 +65,7 @@ def epochs_chart(rows: Sequence[dict], title: str, merged: int | None) -> dict:
         layers.insert(0, _mark(merged))
     ends = [max((row for row in placed if row["line"] == line), key=lambda row: row["epoch"]) for line in lines]
     names = [(row["line"], row["line"], last + max(beside.values()), row["value"]) for row in ends]
-    return _finish(alt.layer(*layers, _end_labels(names, domain, height)), height)
+    return finish(alt.layer(*layers, _end_labels(names, domain, height)), height)
 
 
 def subjects_chart(rows: Sequence[dict]) -> dict:
@@ -79,29 +74,31 @@ def subjects_chart(rows: Sequence[dict]) -> dict:
     Rows are told apart by number: Vega-Lite sorts names by an expression that has them in it, and not every text can
     stand there.
     """
-    data = _data({**row, "place": place, "count": f"{row['pairs']} pairs"} for place, row in enumerate(rows))
-    tip = _tip("subject", "pairs", "map", "low", "high")
+    data = plain_rows({**row, "place": place, "count": f"{row['pairs']} pairs"} for place, row in enumerate(rows))
+    tip = tooltip("subject", "pairs", "map", "low", "high")
     base = alt.Chart(data).encode(y=alt.Y("place:O", axis=None), tooltip=tip)
     x = alt.X("map:Q", title="MAP@25", scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(tickCount=5, orient="top"))
     name = base.mark_text(align="left", dy=-9, limit=270, color=INK).encode(x=alt.value(0), text="subject:N")
     pairs = base.mark_text(align="right", dy=-9, color=MUTED).encode(x=alt.value("width"), text="count:N")
     bars = base.mark_rule(strokeWidth=2, yOffset=6, color=COLOURS["reranked"]).encode(x=alt.X("low:Q"), x2="high:Q")
     dots = base.mark_point(filled=True, size=55, opacity=1, yOffset=6, color=COLOURS["reranked"]).encode(x=x)
-    return _finish(name + pairs + bars + dots, 40 * len(rows))
+    return finish(name + pairs + bars + dots, 40 * len(rows))
 
 
 def ranks_chart(rows: Sequence[dict]) -> dict:
     """Bars of `rows`, {"ranking", "ranks", "pairs"}, lying, with the number behind each: so it fits on a telephone."""
     order, rankings = list(dict.fromkeys(row["ranks"] for row in rows)), ["retrieved", "reranked"]
     most = max(row["pairs"] for row in rows)
-    base = alt.Chart(_named(rows)).encode(
-        y=alt.Y("ranks:N", sort=order, title="rank of the right answer", axis=alt.Axis(**QUIET)),
+    base = alt.Chart(rows_by_name(rows)).encode(
+        y=alt.Y("ranks:N", sort=order, title="rank of the right answer", axis=alt.Axis(**NAMES_AXIS)),
         yOffset=alt.YOffset("ranking:N", sort=[NAMES[name] for name in rankings]),
         x=alt.X("pairs:Q", title="pairs", scale=alt.Scale(domain=[0, 1.12 * most]), axis=alt.Axis(tickCount=5)),
-        tooltip=_tip("ranking", "ranks", "pairs"),
+        tooltip=tooltip("ranking", "ranks", "pairs"),
     )
     text = base.mark_text(align="left", dx=4, fontSize=10, color=MUTED).encode(text=alt.Text("pairs:Q", format=","))
-    return _finish(base.mark_bar().encode(color=_colour("ranking", rankings, legend="circle")) + text, 34 * len(order))
+    return finish(
+        base.mark_bar().encode(color=fixed_colour("ranking", rankings, legend="circle")) + text, 34 * len(order)
+    )
 
 
 def recall_chart(rows: Sequence[dict]) -> dict:
@@ -109,30 +106,30 @@ def recall_chart(rows: Sequence[dict]) -> dict:
     rankings, last = list(dict.fromkeys(row["ranking"] for row in rows)), max(row["k"] for row in rows)
     dashes = alt.Scale(domain=[NAMES[name] for name in rankings], range=[DASHES.get(name, [1, 0]) for name in rankings])
     log, ticks = alt.Scale(type="log", domain=[1, last], nice=False), [1, 2, 5, 10, 25, 50, 100, 200]
-    base = alt.Chart(_named(rows)).encode(
+    base = alt.Chart(rows_by_name(rows)).encode(
         x=alt.X("k:Q", title="k (logarithmic)", scale=log, axis=alt.Axis(values=ticks, grid=False)),
-        y=alt.Y("recall:Q", title="recall@k, weighted", scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(**PERCENT)),
-        color=_colour("ranking", rankings, legend="stroke"),
+        y=alt.Y("recall:Q", title="recall@k, weighted", scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(**PERCENT_AXIS)),
+        color=fixed_colour("ranking", rankings, legend="stroke"),
         strokeDash=alt.StrokeDash("ranking:N", scale=dashes),
-        tooltip=_tip("ranking", "k", "recall"),
+        tooltip=tooltip("ranking", "k", "recall"),
     )
     points = base.mark_point(filled=True, size=160, opacity=0)  # what a finger finds
-    return _finish(base.mark_line(strokeWidth=2) + points, 300)
+    return finish(base.mark_line(strokeWidth=2) + points, 300)
 
 
 def reliability_chart(rows: Sequence[dict]) -> dict:
     """Points of `reliability` with their intervals, beside the diagonal on which a probability keeps its word."""
-    scale, axis = alt.Scale(domain=[0, 1]), alt.Axis(**PERCENT)
+    scale, axis = alt.Scale(domain=[0, 1]), alt.Axis(**PERCENT_AXIS)
     x = alt.X("probability:Q", title="probability given by the reranker", scale=scale, axis=axis)
     y = alt.Y("right:Q", title="share that was right", scale=scale, axis=axis)
-    data = _data({**row, "count": _thousands(row["pairs"])} for row in rows)
-    base = alt.Chart(data).encode(x=x, tooltip=_tip("low", "high", "pairs", "probability", "right", "from", "to"))
-    ideal = alt.Chart(_data([{"probability": 0, "right": 0}, {"probability": 1, "right": 1}]))
+    data = plain_rows({**row, "count": _thousands(row["pairs"])} for row in rows)
+    base = alt.Chart(data).encode(x=x, tooltip=tooltip("low", "high", "pairs", "probability", "right", "from", "to"))
+    ideal = alt.Chart(plain_rows([{"probability": 0, "right": 0}, {"probability": 1, "right": 1}]))
     ideal = ideal.mark_line(strokeDash=[4, 4], color=MUTED, strokeWidth=1).encode(x=x, y=y)
     bars = base.mark_rule(strokeWidth=2, color=COLOURS["reranked"]).encode(y=alt.Y("from:Q"), y2="to:Q")
     dots = base.mark_point(filled=True, size=55, opacity=1, color=COLOURS["reranked"]).encode(y=y)
     counts = base.mark_text(color=MUTED, dy=-8, fontSize=10).encode(y=alt.value(0), text="count:N")
-    return _finish(ideal + bars + dots + counts, 300)
+    return finish(ideal + bars + dots + counts, 300)
 
 
 def seconds_chart(rows: Sequence[dict]) -> dict:
@@ -140,13 +137,13 @@ def seconds_chart(rows: Sequence[dict]) -> dict:
     most = max(row["seconds"] for row in rows) or 1
     unit, size = next((name, size) for name, size in UNITS if most >= size or size == 1)
     wide = alt.Scale(domain=[0, 1.5 * most / size])  # the longest bar's time stands behind it, on a telephone too
-    base = alt.Chart(_data({**row, "value": row["seconds"] / size} for row in rows)).encode(
-        y=alt.Y("stage:N", sort=[row["stage"] for row in rows], title=None, axis=alt.Axis(**QUIET)),
+    base = alt.Chart(plain_rows({**row, "value": row["seconds"] / size} for row in rows)).encode(
+        y=alt.Y("stage:N", sort=[row["stage"] for row in rows], title=None, axis=alt.Axis(**NAMES_AXIS)),
         x=alt.X("value:Q", title=unit, scale=wide, axis=alt.Axis(tickCount=4)),
-        tooltip=_tip("stage", "time"),
+        tooltip=tooltip("stage", "time"),
     )
     text = base.mark_text(align="left", dx=5, color=INK).encode(text="time:N")
-    return _finish(base.mark_bar(color=COLOURS["retrieved"], height={"band": 0.62}) + text, 28 * len(rows))
+    return finish(base.mark_bar(color=COLOURS["retrieved"], height={"band": 0.62}) + text, 28 * len(rows))
 
 
 def scores_chart(rows: Sequence[dict]) -> dict:
@@ -155,52 +152,19 @@ def scores_chart(rows: Sequence[dict]) -> dict:
     x = alt.X("cv:Q", title="weighted MAP@25 on held-out data", scale=scale, axis=axis)
     y = alt.Y("public:Q", title="public leaderboard", scale=scale, axis=axis)
     colour = alt.condition("datum.here", alt.value(COLOURS["reranked"]), alt.value(MUTED))
-    base = alt.Chart(_data(rows)).encode(color=colour, y=y, tooltip=_tip("name", "cv", "low", "high", "public"))
+    base = alt.Chart(plain_rows(rows)).encode(color=colour, y=y, tooltip=tooltip("name", "cv", "low", "high", "public"))
     bars = base.mark_rule(strokeWidth=1.5).encode(x=alt.X("low:Q"), x2="high:Q")
     dots = base.mark_point(filled=True, size=70, opacity=1).encode(x=x)
-    return _finish(bars + dots + base.mark_text(dy=-12).encode(x=x, text="name:N"), 280)
-
-
-def _named(rows) -> alt.Data:
-    """The rows, their rankings by the names that a reader sees."""
-    return _data({**row, "ranking": NAMES[row["ranking"]]} for row in rows)
-
-
-def _data(rows) -> alt.Data:
-    """Whole numbers and what is rounded to nine digits: the rest of a float would be half of the page."""
-    kept = [{key: round(value, 9) if isinstance(value, float) else value for key, value in row.items()} for row in rows]
-    assert all(abs(value) < float("inf") for row in kept for value in row.values() if isinstance(value, float))
-    return alt.Data(values=kept)
+    return finish(bars + dots + base.mark_text(dy=-12).encode(x=x, text="name:N"), 280)
 
 
 def _thousands(count: int) -> str:
     return f"{count}" if count < 1000 else f"{count / 1000:.1f}k" if count < 10_000 else f"{count / 1000:.0f}k"
 
 
-def _colour(field: str, domain: Sequence[str], *, legend: str = "") -> alt.Color:
-    """`domain` in its fixed colours, what has none in grey; `legend` is the shape of its symbols."""
-    names = [NAMES.get(name, name) for name in domain]
-    scale = alt.Scale(domain=names, range=[COLOURS.get(name, MUTED) for name in domain])
-    if not legend:
-        return alt.Color(f"{field}:N", scale=scale, legend=None)
-    width = {"symbolSize": 400, "symbolStrokeWidth": 2} if legend == "stroke" else {"symbolStrokeWidth": 0}
-    shown = alt.Legend(orient="top", title=None, columns=3, symbolType=legend, offset=4, **width)
-    return alt.Color(f"{field}:N", scale=scale, legend=shown)
-
-
-def _tip(*fields: str) -> list[alt.Tooltip]:
-    words = {"ranking", "part", "line", "subject", "stage", "time", "name", "ranks"}
-    whole = {"epoch", "pairs", "k"}
-    kinds = {field: "N" if field in words else "Q" for field in fields}
-    return [
-        alt.Tooltip(f"{field}:{kind}", **({} if kind == "N" else {"format": ",d" if field in whole else ".3f"}))
-        for field, kind in kinds.items()
-    ]
-
-
 def _mark(epoch: int) -> alt.LayerChart:
     """A line at the epoch whose adapter was merged."""
-    base = alt.Chart(_data([{"epoch": epoch, "label": "merged"}])).encode(x="epoch:Q")
+    base = alt.Chart(plain_rows([{"epoch": epoch, "label": "merged"}])).encode(x="epoch:Q")
     rule = base.mark_rule(strokeDash=[3, 3], color=MUTED)
     return rule + base.mark_text(align="right", dx=-4, dy=7, color=MUTED, fontSize=11).encode(
         y=alt.value(0), text="label:N"
@@ -212,10 +176,10 @@ def _end_labels(ends: Sequence[tuple], domain: Sequence[float], height: int) -> 
     ends = sorted(ends, key=lambda end: -end[3])
     places = [height * (domain[1] - y) / (domain[1] - domain[0]) for _, _, _, y in ends]
     layers = [
-        alt.Chart(_data([{"x": x, "y": y, "name": text}]))
+        alt.Chart(plain_rows([{"x": x, "y": y, "name": text}]))
         .mark_text(align="left", dx=8, dy=round(moved - place, 1), color=COLOURS.get(name, MUTED))
         .encode(x="x:Q", y="y:Q", text="name:N")
-        for (name, text, x, y), place, moved in zip(ends, places, move_apart(places, LABEL), strict=True)
+        for (name, text, x, y), place, moved in zip(ends, places, move_apart(places, LABEL_PIXELS), strict=True)
     ]
     return alt.layer(*layers)
 
@@ -223,32 +187,9 @@ def _end_labels(ends: Sequence[tuple], domain: Sequence[float], height: int) -> 
 def move_apart(places: Sequence[float], gap: float) -> list[float]:
     """Pixels downwards, in order, at least `gap` apart and none above 0, as near to `places` as can be.
 
-    Subtracting the gaps leaves places that must not fall: neighbours that do are given their mean until none does.
+    Subtracting the gaps leaves places that must not fall: a regression with ever rising values.
     """
-    groups: list[list[float]] = []
-    for number, place in enumerate(places):
-        groups.append([place - number * gap])
-        while len(groups) > 1 and _mean(groups[-2]) > _mean(groups[-1]):
-            last = groups.pop()
-            groups[-1] += last
-    level = [max(_mean(group), 0.0) for group in groups for _ in group]
-    return [place + number * gap for number, place in enumerate(level)]
+    from scipy.optimize import isotonic_regression  # its import takes a second, and all commands come past this file
 
-
-def _mean(values: Sequence[float]) -> float:
-    return sum(values) / len(values)
-
-
-def _finish(chart: alt.Chart | alt.LayerChart, height: int) -> dict:
-    """The specification of `chart`, as wide as its place on the page."""
-    chart = chart.properties(
-        width="container",
-        height=height,
-        padding={"left": 2, "top": 16, "right": 8, "bottom": 2},
-        autosize=alt.AutoSizeParams(type="fit-x", contains="padding"),
-    )
-    text = {"labelColor": MUTED, "titleColor": MUTED, "labelFontSize": 12, "titleFontSize": 12, "titleFontWeight": 400}
-    chart = chart.configure(font=FONT, background="transparent")
-    chart = chart.configure_axis(**text, gridColor=LINE, domainColor=LINE, tickColor=LINE, labelLimit=150)
-    chart = chart.configure_legend(labelColor=INK, labelFontSize=12).configure_view(stroke=None)
-    return chart.configure_text(fontSize=12).to_dict()
+    gaps = gap * np.arange(len(places))
+    return (np.maximum(isotonic_regression(np.asarray(places) - gaps).x, 0.0) + gaps).tolist()

@@ -6,10 +6,9 @@ from shared.task.metrics import interval, resample_maps
 from shared.task.tables import PAIR
 
 POOL = "labelled"
-BINS = ((1, 1), (2, 2), (3, 3), (4, 5), (6, 10), (11, 25), (26, 100), (101, 200))  # ranks, both ends included
-DEPTHS = (1, 2, 3, 4, 5, 7, 10, 15, 20, 25, 35, 50, 75, 100, 150, 200)
-STEPS = 10  # of the probability
-Z = 1.96  # standard deviations: 95 %
+RANK_BINS = ((1, 1), (2, 2), (3, 3), (4, 5), (6, 10), (11, 25), (26, 100), (101, 200))  # Both ends belong to a bin.
+RECALL_DEPTHS = (1, 2, 3, 4, 5, 7, 10, 15, 20, 25, 35, 50, 75, 100, 150, 200)
+PROBABILITY_BINS = 10
 
 
 def of_ranking(ranks: pl.DataFrame, ranking: str) -> pl.DataFrame:
@@ -35,12 +34,12 @@ def by_subject(ranks: pl.DataFrame, queries: pl.DataFrame, *, least: int, most: 
 
 
 def bin_ranks(ranks: pl.DataFrame) -> list[dict]:
-    """{"ranks", "pairs"} of one ranking's rows, for each of BINS and, last, where the right answer is further down."""
+    """{"ranks", "pairs"} of one ranking's rows, for each of RANK_BINS and, last, for what is further down."""
     rank, found = pl.col("rank"), []
-    for low, high in BINS:
+    for low, high in RANK_BINS:
         name = str(low) if low == high else f"{low}–{high}"
         found.append({"ranks": name, "pairs": ranks.filter((rank >= low) & (rank <= high)).height})
-    further = ranks.filter(rank.is_null() | (rank > BINS[-1][1])).height
+    further = ranks.filter(rank.is_null() | (rank > RANK_BINS[-1][1])).height
     return [*found, {"ranks": "further", "pairs": further}]
 
 
@@ -51,7 +50,7 @@ def recall_by_depth(ranks: pl.DataFrame, unseen_weight: float) -> list[dict]:
     total = sum(weight for weight, _ in parts)
     return [
         {"k": k, "recall": sum(weight * (rank <= k).fill_null(False).mean() for weight, rank in parts) / total}
-        for k in DEPTHS
+        for k in RECALL_DEPTHS
     ]
 
 
@@ -82,23 +81,27 @@ def with_probability(ranked: pl.DataFrame, queries: pl.DataFrame, depth: int) ->
 
 
 def reliability(rows: pl.DataFrame) -> list[dict]:
-    """How often candidates were right, by their probability (from `with_probability`), in STEPS bins of equal width.
+    """How often candidates were right, by their probability (from `with_probability`), in bins of equal width.
 
     {"low", "high", "pairs", "probability": mean, "right": share, "from", "to": Wilson's 95 % interval of the share}; an
     empty bin is left out.
     """
-    step = (pl.col("probability") * STEPS).floor().clip(0, STEPS - 1).cast(pl.Int64).alias("step")
-    table = rows.group_by(step).agg(pl.len(), pl.col("probability").mean(), pl.col("right").mean()).sort("step")
+    from scipy.stats import binomtest  # its import takes a second, and all commands come past this file
+
+    step = (pl.col("probability") * PROBABILITY_BINS).floor().clip(0, PROBABILITY_BINS - 1).cast(pl.Int64).alias("step")
+    table = rows.group_by(step).agg(pl.len(), pl.col("probability").mean(), pl.col("right").sum()).sort("step")
+    intervals = [binomtest(right, pairs).proportion_ci(method="wilson") for _, pairs, _, right in table.iter_rows()]
     return [
         {
-            "low": place / STEPS,
-            "high": (place + 1) / STEPS,
+            "low": place / PROBABILITY_BINS,
+            "high": (place + 1) / PROBABILITY_BINS,
             "pairs": pairs,
             "probability": probability,
-            "right": right,
-            **dict(zip(("from", "to"), wilson(right, pairs), strict=True)),
+            "right": right / pairs,
+            "from": float(share.low),
+            "to": float(share.high),
         }
-        for place, pairs, probability, right in table.iter_rows()
+        for (place, pairs, probability, right), share in zip(table.iter_rows(), intervals, strict=True)
     ]
 
 
@@ -107,28 +110,16 @@ def worst_queries(ranks: pl.DataFrame, rows: pl.DataFrame, count: int) -> list[t
 
     Among equals, those in which the wrong first candidate had most probability come first.
     """
-    key = ["query_id", pl.col("rank").fill_null(10**9)]
     first = rows.filter(pl.col("rank") == 1).select("query_id", "probability")
-    worst = (
+    worst = (  # sort puts what is null before everything else, also in descending order: an absent answer is the worst
         of_ranking(ranks, "reranked")
-        .select(*key)
-        .join(of_ranking(ranks, "retrieved").select(*key), on="query_id", suffix="_retrieved")
+        .select("query_id", "rank")
+        .join(of_ranking(ranks, "retrieved").select("query_id", "rank"), on="query_id", suffix="_retrieved")
         .join(first, on="query_id", how="left")
         .sort(["rank", "rank_retrieved", "probability", "query_id"], descending=[True, True, True, False])
         .head(count)
     )
-    known = {10**9: None}
-    return [
-        (query_id, known.get(before, before), known.get(after, after))
-        for query_id, after, before in worst.select("query_id", "rank", "rank_retrieved").iter_rows()
-    ]
-
-
-def wilson(share: float, count: int) -> tuple[float, float]:
-    """Wilson's 95 % interval of a share of `count` independent tries."""
-    middle, width = share + Z**2 / (2 * count), Z * (share * (1 - share) / count + Z**2 / (4 * count**2)) ** 0.5
-    scale = 1 + Z**2 / count
-    return max((middle - width) / scale, 0.0), min((middle + width) / scale, 1.0)
+    return worst.select("query_id", "rank_retrieved", "rank").rows()
 
 
 def _subject(rows: pl.DataFrame, subject: str, resamples: int) -> dict:

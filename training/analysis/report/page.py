@@ -13,7 +13,8 @@ from markupsafe import Markup
 
 from shared.artifacts.files import replacing
 from shared.task.metrics import K
-from training.analysis.report import background, charts, panels
+from training.analysis.report import background, panels
+from training.analysis.report.chart_style import NAMES
 from training.analysis.report.panels import Panel
 from training.analysis.report.read import Finished, read_finished
 from training.analysis.report.worst import worst_rows
@@ -110,7 +111,7 @@ def _tiles(found: Finished) -> list[tuple[str, str, str]]:
             against = figures[baseline].get("weighted") or figures[baseline]["all"]
             tiles.append(
                 (
-                    charts.NAMES[baseline],
+                    NAMES[baseline],
                     f"{against['map@25']:.3f}",
                     f"{main['map@25'] - against['map@25']:+.3f} reranked",
                 )

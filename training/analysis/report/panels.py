@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from shared.task.metrics import K
 from training.analysis.compare import paired_difference
 from training.analysis.report import charts
+from training.analysis.report.chart_style import NAMES, PARTS
 from training.analysis.report.measure import (
     bin_ranks,
     by_subject,
@@ -17,8 +18,8 @@ from training.analysis.report.measure import (
 from training.analysis.report.read import MODELS, Finished
 from training.analysis.runs import describe_agreement
 
-LEAST, MOST = 12, 24  # pairs of a subject that has a row of its own; such rows
-JOINED = "\u2060–\u2060"  # no line is broken there
+LEAST_PAIRS, MOST_SUBJECTS = 12, 24  # Of smaller subjects, and of more of them, one row tells.
+JOINED = "\u2060–\u2060"  # No line is broken there.
 NOTHING_HELD_OUT = "This split trains on everything: nothing is held out, so there is nothing to measure."
 NOT_EVALUATED = "The run is not evaluated yet."
 
@@ -51,7 +52,7 @@ def rankings_panel(found: Finished) -> Panel:
             "high": parts[part]["high"],
         }
         for name, parts in figures.items()
-        for part in charts.PARTS
+        for part in PARTS
         if part in parts
     ]
     rows = []
@@ -59,7 +60,7 @@ def rankings_panel(found: Finished) -> Panel:
         recall = _main(parts)[f"recall@{K}"]
         cells = [_interval(parts.get(part)) for part in ("weighted", "seen", "unseen")]
         whole = _interval(_main(found.evaluated.metrics["catalogue"][name]))
-        rows.append([charts.NAMES[name], *cells, f"{recall:.3f}", whole, _difference(found, name)])
+        rows.append([NAMES[name], *cells, f"{recall:.3f}", whole, _difference(found, name)])
     headers = (
         "ranking",
         "weighted",
@@ -99,10 +100,10 @@ def subjects_panel(found: Finished) -> Panel:
         return Panel(title, missing=why_not(found))
     ranks = of_ranking(found.evaluated.ranks, "reranked")
     resamples = found.settings.evaluate.bootstrap
-    rows = by_subject(ranks, found.evaluated.queries, least=LEAST, most=MOST, resamples=resamples)
+    rows = by_subject(ranks, found.evaluated.queries, least=LEAST_PAIRS, most=MOST_SUBJECTS, resamples=resamples)
     caption = (
-        f"The reranked MAP@25 of all pairs, with 95 % intervals. Subjects of fewer than {LEAST} pairs, and those "
-        f"behind the {MOST} largest, are one row."
+        f"The reranked MAP@25 of all pairs, with 95 % intervals. Subjects of fewer than {LEAST_PAIRS} pairs, and those "
+        f"behind the {MOST_SUBJECTS} largest, are one row."
     )
     cells = [[row["subject"], str(row["pairs"]), _values(row["map"], row["low"], row["high"])] for row in rows]
     return Panel(title, caption, charts.subjects_chart(rows), ("subject", "pairs", "MAP@25"), cells)
@@ -136,7 +137,7 @@ def recall_panel(found: Finished) -> Panel:
     ks = [row["k"] for row in next(iter(curves.values()))]
     cells = [[str(k), *(f"{rows[place]['recall']:.3f}" for rows in curves.values())] for place, k in enumerate(ks)]
     caption = "How often the right answer is among the first k: what a reranker of k candidates can reach at best."
-    return Panel(title, caption, charts.recall_chart(points), ("k", *(charts.NAMES[name] for name in curves)), cells)
+    return Panel(title, caption, charts.recall_chart(points), ("k", *(NAMES[name] for name in curves)), cells)
 
 
 def reliability_panel(found: Finished) -> Panel:
@@ -199,13 +200,13 @@ def _map_panel(found: Finished, title: str, history: list[dict], merged: int | N
         {"line": part, "epoch": figures["epoch"], "value": figures[part]["map@25"]}
         | {key: figures[part][key] for key in ("low", "high")}
         for figures in history
-        for part in charts.PARTS
+        for part in PARTS
         if part in figures
     ]
     if not points:
         return Panel(title, missing=why_not(found))
-    rows = [[str(figures["epoch"]), *(_interval(figures.get(part)) for part in charts.PARTS)] for figures in history]
-    return Panel(title, "", charts.epochs_chart(points, "MAP@25", merged), ("epoch", *charts.PARTS), rows)
+    rows = [[str(figures["epoch"]), *(_interval(figures.get(part)) for part in PARTS)] for figures in history]
+    return Panel(title, "", charts.epochs_chart(points, "MAP@25", merged), ("epoch", *PARTS), rows)
 
 
 def _difference(found: Finished, name: str) -> str:

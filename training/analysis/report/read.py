@@ -51,26 +51,26 @@ def read_finished(run: Path) -> Finished:
     merges = {model: lineages.get(f"merge_{model}") for model in MODELS}
     calibration = run.parent / "calibration"
     return Finished(
-        run,
-        read_settings(run),
-        lineages,
-        {model: history for model, history in histories.items() if history},
-        {model: int(made["adapter"].rpartition("_")[2]) for model, made in merges.items() if made},
-        _read_evaluated(run) if "evaluate" in lineages else None,
-        _json(run / "audit/audit.json"),
-        _json(calibration / "calibration.json"),
-        _json(calibration / "figures.json") or [],
-        pair_scores(find_runs()),
+        run=run,
+        settings=read_settings(run),
+        lineages=lineages,
+        histories={model: history for model, history in histories.items() if history},
+        merged={model: int(made["adapter"].rpartition("_")[2]) for model, made in merges.items() if made},
+        evaluated=_read_evaluated(run) if "evaluate" in lineages else None,
+        audit=_json(run / "audit/audit.json"),
+        calibration=_json(calibration / "calibration.json"),
+        calibration_figures=_json(calibration / "figures.json") or [],
+        scored=pair_scores(find_runs()),
     )
 
 
 def _read_evaluated(run: Path) -> Evaluated:
     return Evaluated(
-        read_metrics(run),
-        RANKS.read(run / "evaluate"),
-        RANKED.read(run / "evaluate"),
-        QUERIES.read(run / "prepare"),
-        MISCONCEPTIONS.read(run / "prepare"),
+        metrics=read_metrics(run),
+        ranks=RANKS.read(run / "evaluate"),
+        ranked=RANKED.read(run / "evaluate"),
+        queries=QUERIES.read(run / "prepare"),
+        misconceptions=MISCONCEPTIONS.read(run / "prepare"),
     )
 
 

@@ -1,13 +1,12 @@
 """Prints what finished runs cost and what they reached: stage, seconds, MAP@25, recall@25."""
 
 import json
-import sys
 from pathlib import Path
 
-from rich.console import Console
 from rich.table import Table
 
 from shared.artifacts.manifest import read_manifest
+from training.analysis.console import format_interval, open_console
 from training.export.quantization_loss import describe_loss
 from training.pipeline.stages import STAGES
 from training.run_folder.freshness import outdated
@@ -41,11 +40,6 @@ def read_metrics(run: Path) -> dict[str, dict[str, dict]]:
     if "labelled" not in metrics or not (run / "evaluate" / "ranks.parquet").is_file():
         raise ValueError(f"{run} was evaluated by an older version: `just clean` its stage=evaluate and train again")
     return metrics
-
-
-def open_console(width: int = 140) -> Console:
-    """Where tables go; a log file has no width of its own and gets this one."""
-    return Console(width=None if sys.stdout.isatty() else width)
 
 
 def _stages(runs: list[Path]) -> Table:
@@ -101,8 +95,3 @@ def _line(rankings: dict[str, dict]) -> str:
     """`among the whole catalogue, weighted: bm25 0.127 (0.108-0.147), ...`"""
     figures = [f"{name} {format_interval(parts.get('weighted') or parts['all'])}" for name, parts in rankings.items()]
     return f"among the whole catalogue, {'weighted' if 'weighted' in rankings['bm25'] else 'all'}: {', '.join(figures)}"
-
-
-def format_interval(figures: dict | None) -> str:
-    """`0.239 (0.218-0.262)`, - where there are no figures."""
-    return f"{figures['map@25']:.3f} ({figures['low']:.3f}-{figures['high']:.3f})" if figures else "-"

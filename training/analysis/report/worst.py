@@ -5,7 +5,7 @@ from shared.task.folds import seen_ids
 from training.analysis.report.measure import with_probability, worst_queries
 from training.analysis.report.read import Finished
 
-WORST, SHOWN = 30, 5  # rows, and candidates of each
+WORST_ROWS, SHOWN_CANDIDATES = 30, 5
 APART = ("subject", "construct", "question", "correct", "wrong")  # fields that the page sets in places of their own
 
 
@@ -20,9 +20,9 @@ def worst_rows(found: Finished) -> list[dict]:
     rows = with_probability(data.ranked, data.queries, found.settings.evaluate.depth)
     texts = dict(data.misconceptions.select("misconception_id", "text").iter_rows())
     seen, queries = seen_ids(data.queries), {row["query_id"]: row for row in data.queries.iter_rows(named=True)}
-    first = rows.filter(rows["rank"] <= SHOWN).partition_by("query_id", as_dict=True)
+    first = rows.filter(rows["rank"] <= SHOWN_CANDIDATES).partition_by("query_id", as_dict=True)
     worst = []
-    for query_id, before, after in worst_queries(data.ranks, rows, WORST):
+    for query_id, before, after in worst_queries(data.ranks, rows, WORST_ROWS):
         answer = queries[query_id]["misconception_id"]
         candidates = first[(query_id,)].iter_rows(named=True) if (query_id,) in first else ()
         shown = [

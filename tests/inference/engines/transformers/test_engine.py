@@ -9,7 +9,7 @@ from transformers import AutoModel, AutoModelForCausalLM
 from inference.engines.tokenizer import load_tokenizer, yes_token
 from inference.engines.transformers.attention import PACKED
 from inference.engines.transformers.engine import HFEncoder, HFScorer, load_backbone, load_causal, open_encoder
-from inference.engines.transformers.forward import LAST, answer_together, embed, plan_batches, yes_logits
+from inference.engines.transformers.forward import LAST_FOREST_TOKENS, answer_together, embed, plan_batches, yes_logits
 from inference.machine.profiles import Profile
 
 CPU = torch.device("cpu")
@@ -144,7 +144,8 @@ def test_a_packed_model_gives_the_full_models_logit_of_yes(name, request):
 def test_the_last_batches_of_a_packed_queue_are_small(tiny_causal):
     model = load_causal(tiny_causal, "float32", CPU)
     model.set_attn_implementation(PACKED)
-    rows = [[place] * (LAST // 4) for place in range(32)]  # 8 x LAST tokens in all: a quarter is 2 x LAST
-    tokens = [sum(map(len, batch)) / LAST for batch in plan_batches(model, rows, 6 * LAST, queue=True)]
+    last = LAST_FOREST_TOKENS
+    rows = [[place] * (last // 4) for place in range(32)]  # 8 x last tokens in all: a quarter is 2 x last
+    tokens = [sum(map(len, batch)) / last for batch in plan_batches(model, rows, 6 * last, queue=True)]
     assert tokens == [2, 1.5, 1, 1, 1, 1.5]  # 8, 6, 4.5, 3.5, 2.5 are left, then 1.5, which is not torn apart
-    assert [sum(map(len, batch)) / LAST for batch in plan_batches(model, rows, 6 * LAST)] == [6, 2]
+    assert [sum(map(len, batch)) / last for batch in plan_batches(model, rows, 6 * last)] == [6, 2]

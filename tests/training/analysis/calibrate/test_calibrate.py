@@ -12,8 +12,9 @@ from shared.artifacts.manifest import verify_manifest, write_manifest
 from shared.task.metrics import find_ranks, score_queries
 from shared.task.tables import CANDIDATES, PAIR, QUERIES
 from tests.training.analysis.calibrate.made_up_draws import LABELLED, write_draw
-from training.analysis.calibrate.calibrate import calibrate, read_draws
+from training.analysis.calibrate.calibrate import calibrate
 from training.analysis.calibrate.choose import Chooser, grid, labelled_share, leave_one_out, simplest
+from training.analysis.calibrate.read_draws import read_draws
 from training.analysis.calibrate.replay import Point, Rows, join_rows, replay, replay_retrieval, rows_of
 
 PENALTY = 2.0

@@ -11,7 +11,6 @@ from training.analysis.report.measure import (
     by_subject,
     recall_by_depth,
     reliability,
-    wilson,
     with_probability,
     worst_queries,
 )
@@ -90,8 +89,10 @@ def test_reliability_counts_and_averages_within_tenths():
 
 def test_an_interval_of_a_share_follows_wilson():
     # 1 of 2: (0.5 + z²/4 ± z sqrt(1/8 + z²/16)) / (1 + z²/2), z² = 3.8416 -> (1.4604 ± 1.1850) / 2.9208
-    assert wilson(0.5, 2) == pytest.approx((0.0945, 0.9055), abs=2e-4)
-    assert wilson(0.0, 5)[0] == 0.0
+    rows = pl.DataFrame({"probability": [0.5, 0.5, *[0.95] * 5], "right": [False, True, *[False] * 5]})
+    half, none = reliability(rows)
+    assert (half["from"], half["to"]) == pytest.approx((0.0945, 0.9055), abs=2e-4)
+    assert none["from"] == 0.0
 
 
 def test_the_worst_rows_are_the_lowest_ranked_then_those_most_sure_of_another():

@@ -3,11 +3,13 @@
 import argparse
 import math
 import os
+import signal
 import sys
 import time
 from pathlib import Path
 
 from inference.fusion.ensemble import Average, Models, read_member
+from shared.artifacts.files import die_with_parent
 from shared.settings.sections import Engine
 
 
@@ -67,10 +69,10 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _predict(options: argparse.Namespace, arguments: list[str]) -> int:
-    from inference.predict.watchdog import DEGRADED, die_with_parent, run_guarded
+    from inference.predict.watchdog import DEGRADED, run_guarded
 
     if options.deadline is not None:
-        die_with_parent()
+        die_with_parent(signal.SIGKILL)  # nobody else would end this process in time
     elif options.limit_seconds is not None:
         if options.ray is not None:
             raise ValueError("--limit-seconds is for one machine: leave it or --ray out")

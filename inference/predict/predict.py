@@ -13,9 +13,10 @@ from inference.fusion.ensemble import Models
 from inference.machine.profiles import load_profile
 from inference.predict.anytime import Limit
 from inference.predict.chunk_store import ChunkStore, alone
-from inference.predict.state import Prediction, write_json
+from inference.predict.state import Prediction
 from inference.retrieval.bm25 import WordIndex
 from shared.artifacts.card import read_embedder_card, read_reranker_card
+from shared.artifacts.files import write_json
 from shared.artifacts.manifest import read_manifest
 from shared.settings.sections import Engine
 from shared.task.competition import read_misconceptions, stream_test

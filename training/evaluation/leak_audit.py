@@ -10,7 +10,6 @@ A held-out misconception stands for one that no row of train.csv carries. With m
 negative; with "catalogue" both are. They are treated alike, or the figures here would say nothing about the test.
 """
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ from pathlib import Path
 import polars as pl
 
 from shared.artifacts.card import read_embedder_card
+from shared.artifacts.files import write_json
 from shared.artifacts.manifest import digest, read_manifest
 from shared.prompts.query import question_of
 from shared.task.folds import draw_misconceptions, seen_ids
@@ -61,7 +61,7 @@ def audit(context: StageContext) -> None:
     """Write audit.json. Raises ValueError naming the first row, and its file, that breaks a rule."""
     findings = list(_findings(context))
     report = [{"rule": f.rule, "file": f.file, "rows": f.rows, "violations": len(f.broken)} for f in findings]
-    (context.out / "audit.json").write_text(json.dumps(report, indent=1) + "\n")
+    write_json(context.out / "audit.json", report)
     for finding in findings:
         if finding.broken:
             raise ValueError(

@@ -19,6 +19,7 @@ from inference.machine.profiles import load_profile
 from inference.reranking.pointwise import order_by_score, score_with
 from inference.retrieval.retrieve import query_prompts, retrieve
 from shared.artifacts.card import read_embedder_card, read_reranker_card
+from shared.artifacts.files import write_json
 from shared.artifacts.manifest import read_manifest
 from shared.prompts.embedder import embedder_passage
 from shared.prompts.pointwise import reranker_passage, reranker_query
@@ -49,7 +50,7 @@ def quantize(job: StageContext, role: str) -> dict:
     if measured is None:
         figures = (_compare_rerankers if role == "reranker" else _compare_embedders)(job, source)
         figures |= {"scheme": settings.scheme, "gib": [read_model(folder).gib for folder in (source, job.out)]}
-        (job.out / "metrics.json").write_text(json.dumps(figures, indent=1) + "\n")
+        write_json(job.out / "metrics.json", figures)
         print(describe_loss(role, figures))
         refuse_loss(figures, settings.most_lost)
     return {"scheme": settings.scheme, **({"measured": measured} if measured else {})}

@@ -1,7 +1,5 @@
 """Runs a stage as a user sees it: skips what is done, resumes what died, starts torchrun, publishes by one rename."""
 
-import ctypes
-import fcntl
 import hashlib
 import json
 import os
@@ -10,11 +8,10 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
-from shared.artifacts.files import replacing
+from shared.artifacts.files import die_with_parent, locked, replace_folder, write_json
 from shared.artifacts.manifest import digest, read_manifest, write_manifest
 from shared.settings.load import read_settings
 from shared.settings.sections import Settings
@@ -31,8 +28,10 @@ def run_stage(name: str, run: Path) -> None:
     """Bring runs/ITERATION/SPLIT/`name` up to date. ValueError when an input is missing or the stage fails."""
     settings, stage = read_settings(run), STAGES[name]
     if TIED in os.environ:  # started by `train`; a stage that a person started may outlive the shell
-        die_with_parent()
-    with _lock(run / f".{name}.lock") as lock:
+        die_with_parent(signal.SIGTERM)
+    lock_file = run / f".{name}.lock"
+    held = f"{lock_file} is held: another process runs this stage; wait for it or stop it"
+    with locked(lock_file, held, LOCK_SECONDS) as lock:
         fingerprint, inputs = _fingerprint(stage, run, settings)
         out, work, state = run / name, run / f".{name}.partial", run / f".{name}.state"
         if is_done(out, fingerprint):
@@ -42,8 +41,7 @@ def run_stage(name: str, run: Path) -> None:
         if not is_done(work, fingerprint):  # a kill may have come between its manifest and the rename below
             print(f"{name}  {run}", flush=True)
             _fill(stage, StageContext(settings, run, work, fingerprint), inputs, lock)
-        shutil.rmtree(out, ignore_errors=True)
-        work.rename(out)
+        replace_folder(work, out)
         shutil.rmtree(state, ignore_errors=True)
         print(f"{name}  {read_manifest(out)['lineage']['seconds']:.0f} s", flush=True)
 
@@ -60,7 +58,7 @@ def is_done(out: Path, fingerprint: str) -> bool:
 
 def work(name: str, run: Path, fingerprint: str) -> None:
     """Run the stage in a process that torchrun started."""
-    die_with_parent()
+    die_with_parent(signal.SIGTERM)
     settings = read_settings(run)
     if _fingerprint(STAGES[name], run, settings)[0] != fingerprint:
         raise ValueError(f"{run}/settings.json or an input changed while {name} started: repeat the command")
@@ -106,7 +104,9 @@ def _execute(stage: Stage, context: StageContext, lock: int) -> dict:
         "TOKENIZERS_PARALLELISM": "false",
     }
     # torchrun keeps the lock too: if this process is killed, the next one waits until torchrun has ended its workers
-    done = subprocess.run(command, env=environment, pass_fds=(lock,), preexec_fn=die_with_parent)
+    done = subprocess.run(
+        command, env=environment, pass_fds=(lock,), preexec_fn=partial(die_with_parent, signal.SIGTERM)
+    )
     if done.returncode:
         raise ValueError(
             f"{stage.name} failed in a process of torchrun (its message stands above); repeat the command to go on"
@@ -233,33 +233,5 @@ def _seconds_before(context: StageContext, base: dict[str, str]) -> float:
                 )
             before = last["before"] + max(progress.stat().st_mtime - last["start"], 0.0)
     state.mkdir(parents=True, exist_ok=True)
-    with replacing(note) as partial:
-        partial.write_text(
-            json.dumps({"fingerprint": context.fingerprint, "start": now, "before": before, "base": base})
-        )
+    write_json(note, {"fingerprint": context.fingerprint, "start": now, "before": before, "base": base})
     return before
-
-
-@contextmanager
-def _lock(path: Path) -> Iterator[int]:
-    """Hold `path` while a stage runs; the system lets go of it when this process dies, however it dies."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w") as file:
-        deadline = time.monotonic() + LOCK_SECONDS
-        while True:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() > deadline:
-                    raise ValueError(
-                        f"{path} is held: another process runs this stage; wait for it or stop it"
-                    ) from None
-                time.sleep(0.5)
-        yield file.fileno()
-
-
-def die_with_parent() -> None:
-    """On Linux: get SIGTERM when the process that started this one dies, so that a killed run leaves no orphan."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # 1: PR_SET_PDEATHSIG

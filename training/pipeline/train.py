@@ -4,17 +4,20 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
+from shared.artifacts.files import die_with_parent
 from shared.settings.load import ITERATIONS, RUNS, load_settings, override_settings, read_settings, write_settings
 from shared.settings.sections import Settings
 from shared.task.splits import SPLITS, holds_out
 from training.pipeline.inputs import averaged_folders, inputs_of
 from training.pipeline.plan import print_plan
-from training.pipeline.run_stage import LOCK_SECONDS, TIED, competition_digest, die_with_parent, input_digest
+from training.pipeline.run_stage import LOCK_SECONDS, TIED, competition_digest, input_digest
 from training.pipeline.stages import STAGES, stages_of
 
 ROOT = Path(__file__).parents[2]
@@ -29,7 +32,8 @@ def train(arguments: list[str]) -> int:
     _forget_killed_runs(ROOT / ".dvc/tmp/rwlock")
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     repro = [sys.executable, "-m", "dvc", "repro", _dvc_target(target, split)]
-    done = subprocess.run(repro, cwd=ROOT, env={**os.environ, "PATH": path, TIED: "1"}, preexec_fn=die_with_parent)
+    tie = partial(die_with_parent, signal.SIGTERM)
+    done = subprocess.run(repro, cwd=ROOT, env={**os.environ, "PATH": path, TIED: "1"}, preexec_fn=tie)
     return 2 if done.returncode else 0
 
 

@@ -3,8 +3,6 @@
 Writes runs/ITERATION/calibration/, which push-models sends along with the reranker of split=full.
 """
 
-import json
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,6 +11,7 @@ import polars as pl
 from rich.table import Table
 
 from inference.fusion.calibration import Calibration, Fitted, describe_calibration, write_calibration
+from shared.artifacts.files import replacing_folder, write_json
 from shared.artifacts.manifest import digest, read_manifest, write_manifest
 from shared.task.folds import seen_ids
 from shared.task.splits import DRAWS
@@ -117,12 +116,8 @@ def _print_table(figures: Sequence[dict], title: str) -> None:
 
 def _publish(folder: Path, calibration: Calibration, figures: list[dict]) -> None:
     """Put the folder in place whole."""
-    partial = folder.with_name(f".{folder.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
-    write_calibration(calibration, partial)
-    (partial / "figures.json").write_text(json.dumps(figures, indent=1) + "\n")
-    write_manifest(partial, {"stage": "calibrate", **calibration.fitted.model_dump()})
-    shutil.rmtree(folder, ignore_errors=True)
-    partial.rename(folder)
+    with replacing_folder(folder) as partial:
+        write_calibration(calibration, partial)
+        write_json(partial / "figures.json", figures)
+        write_manifest(partial, {"stage": "calibrate", **calibration.fitted.model_dump()})
     print(f"written to {folder}")

@@ -18,7 +18,8 @@ import polars as pl
 
 from shared.artifacts.card import read_embedder_card
 from shared.artifacts.files import write_json
-from shared.artifacts.manifest import digest, read_manifest
+from shared.artifacts.lineage import read_lineage
+from shared.artifacts.manifest import digest
 from shared.prompts.query import question_of
 from shared.task.folds import draw_misconceptions, seen_ids
 from shared.task.near_duplicates import near_pairs, words_of
@@ -111,10 +112,10 @@ def find_strangers(run: Path, folders: list[Path]) -> Finding:
     folds, todo, edges, broken = digest(run / "prepare"), list(folders), {}, []
     while todo:
         folder = todo.pop()
-        lineage = read_manifest(folder)["lineage"]
+        lineage = read_lineage(folder, "inputs")
         # adapters of other splits are averaged in where nothing is held out: no fold is strange to it
-        averaged = set() if holds_out(run.name) else {Path(adapter).parent for adapter in lineage.get("averaged", ())}
-        inputs = {Path(path): then for path, then in lineage["inputs"].items() if Path(path) not in averaged}
+        averaged = set() if holds_out(run.name) else {Path(adapter).parent for adapter in lineage.averaged or ()}
+        inputs = {Path(path): then for path, then in lineage.inputs.items() if Path(path) not in averaged}
         inputs.pop(Path("competition"), None)
         if folder.name == "train_reranker" and folder.parent / "audit" not in inputs:
             broken.append(f"{folder}, which no audit preceded,")

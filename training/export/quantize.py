@@ -20,7 +20,7 @@ from inference.reranking.pointwise import order_by_score, score_with
 from inference.retrieval.retrieve import query_prompts, retrieve
 from shared.artifacts.card import read_embedder_card, read_reranker_card
 from shared.artifacts.files import write_json
-from shared.artifacts.manifest import read_manifest
+from shared.artifacts.lineage import read_lineage
 from shared.prompts.embedder import embedder_passage
 from shared.prompts.pointwise import reranker_passage, reranker_query
 from shared.prompts.query import row_text
@@ -143,9 +143,9 @@ def _measured_elsewhere(job: StageContext, role: str) -> dict[str, str]:
     folder = job.run.parent / "cv" / f"quantize_{role}"
     wanted = job.settings.quantize.model_dump(mode="json")
     if (folder / "manifest.json").is_file():
-        lineage = read_manifest(folder)["lineage"]
-        if lineage["settings"]["quantize"] == wanted:
-            return {"cv": lineage["fingerprint"]}
+        lineage = read_lineage(folder, "settings", "fingerprint")
+        if lineage.settings["quantize"] == wanted:
+            return {"cv": lineage.fingerprint}
     raise ValueError(
         f"{folder} was not made with {wanted['scheme']} and these settings, and split full has nothing to measure on: "
         f"first ./just quantize iter={job.run.parent.name.removeprefix('iter')} split=cv scheme={wanted['scheme']}"

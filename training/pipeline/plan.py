@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from shared.artifacts.manifest import digest, read_manifest
+from shared.artifacts.lineage import read_lineage
+from shared.artifacts.manifest import digest
 from shared.settings.load import RUNS
 from shared.settings.sections import Settings
 from training.pipeline.inputs import averaged_folders, inputs_of
@@ -26,7 +27,7 @@ def print_plan(chain: list[tuple[str, Settings]], split: str) -> None:
 
 def outdated(run: Path) -> str:
     """Which folder that was evaluated in `run` has changed since, in a sentence; "" where none has (or it is gone)."""
-    inputs = read_manifest(run / "evaluate")["lineage"]["inputs"].items()
+    inputs = read_lineage(run / "evaluate", "inputs").inputs.items()
     changed = (path for path, then in inputs if is_whole(Path(path)) and digest(Path(path)) != then)
     return next((f"{run} was evaluated before {path} changed" for path in changed), "")
 
@@ -38,12 +39,12 @@ def reasons_to_run(stage: Stage, run: Path, settings: Settings, runs: set[Path])
     ahead = [f"{folder} runs" for folder in inputs if folder in runs]
     if not is_whole(run / stage.name):
         return ["it has no output", *ahead]
-    made = read_manifest(run / stage.name)["lineage"]
+    made = read_lineage(run / stage.name, "inputs", "settings")
     now = {folder: digest(folder) for folder in inputs if folder not in runs and is_whole(folder)}
-    changed = [f"{folder} changed" for folder, value in now.items() if made["inputs"].get(str(folder)) != value]
-    if stage.name == "prepare" and made["inputs"].get("competition") != competition_digest(settings):
+    changed = [f"{folder} changed" for folder, value in now.items() if made.inputs.get(str(folder)) != value]
+    if stage.name == "prepare" and made.inputs.get("competition") != competition_digest(settings):
         changed.append(f"{settings.prepare.competition} changed")
-    return [*_changed_settings(stage, settings, made["settings"]), *changed, *ahead]
+    return [*_changed_settings(stage, settings, made.settings), *changed, *ahead]
 
 
 def _changed_settings(stage: Stage, settings: Settings, made: dict) -> list[str]:

@@ -12,7 +12,8 @@ from functools import partial
 from pathlib import Path
 
 from shared.artifacts.files import die_with_parent, locked, replace_folder, write_json
-from shared.artifacts.manifest import digest, read_manifest, write_manifest
+from shared.artifacts.lineage import Lineage, read_lineage
+from shared.artifacts.manifest import digest, write_manifest
 from shared.settings.load import read_settings
 from shared.settings.sections import Settings
 from training.pipeline.inputs import averaged_folders, inputs_of
@@ -43,7 +44,7 @@ def run_stage(name: str, run: Path) -> None:
             _fill(stage, StageContext(settings, run, work, fingerprint), inputs, lock)
         replace_folder(work, out)
         shutil.rmtree(state, ignore_errors=True)
-        print(f"{name}  {read_manifest(out)['lineage']['seconds']:.0f} s", flush=True)
+        print(f"{name}  {read_lineage(out, 'seconds').seconds:.0f} s", flush=True)
 
 
 def is_whole(out: Path) -> bool:
@@ -53,7 +54,7 @@ def is_whole(out: Path) -> bool:
 
 def is_done(out: Path, fingerprint: str) -> bool:
     """Whether `out` is a whole output of this fingerprint."""
-    return is_whole(out) and read_manifest(out)["lineage"].get("fingerprint") == fingerprint
+    return is_whole(out) and read_lineage(out).fingerprint == fingerprint
 
 
 def work(name: str, run: Path, fingerprint: str) -> None:
@@ -88,7 +89,7 @@ def _fill(stage: Stage, context: StageContext, inputs: dict[str, str], lock: int
         **base,
         **added,
     }
-    write_manifest(context.out, lineage)
+    write_manifest(context.out, Lineage.model_validate(lineage).record())
 
 
 def _execute(stage: Stage, context: StageContext, lock: int) -> dict:

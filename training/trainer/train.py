@@ -24,7 +24,7 @@ from inference.engines.transformers.engine import (
 from inference.engines.transformers.fp8 import use_fp8
 from inference.machine.profiles import Profile, load_profile
 from shared.artifacts.card import EmbedderCard, RerankerCard, write_card
-from shared.artifacts.manifest import read_manifest
+from shared.artifacts.lineage import read_lineage
 from shared.prompts.embedder import embedder_passage
 from shared.prompts.pointwise import RerankerPrompt, reranker_passage, reranker_query
 from shared.settings.sections import Merge, Train
@@ -209,7 +209,7 @@ def _reranker_prompt(context: StageContext) -> RerankerPrompt:
 def _lineage(context: StageContext, base: Path, adapters: list[Path]) -> dict:
     now = weights_digest(base)
     for adapter in adapters:
-        then = read_manifest(adapter.parent)["lineage"]["base_sha256"]
+        then = read_lineage(adapter.parent, "base_sha256").base_sha256
         if now != then:
             raise ValueError(
                 f"{base} holds other weights ({now[:12]}) than when {adapter.parent} ran ({then[:12]}): train again"

@@ -12,7 +12,8 @@ from rich.table import Table
 
 from inference.fusion.calibration import Calibration, Fitted, describe_calibration, write_calibration
 from shared.artifacts.files import replacing_folder, write_json
-from shared.artifacts.manifest import digest, read_manifest, write_manifest
+from shared.artifacts.lineage import Lineage, read_lineage
+from shared.artifacts.manifest import digest, write_manifest
 from shared.task.folds import seen_ids
 from shared.task.splits import DRAWS
 from shared.task.tables import CANDIDATES, MISCONCEPTIONS, PAIR, POOLS, QUERIES, RANKED
@@ -61,7 +62,7 @@ def read_draws(iteration: Path) -> Draws:
         folder = iteration / name
         if why := outdated(folder):
             raise ValueError(f"{why}: `just train` that split again")
-        section = read_manifest(folder / "evaluate")["lineage"]["settings"]["evaluate"]
+        section = read_lineage(folder / "evaluate", "settings").settings["evaluate"]
         if "extra" not in section:
             raise ValueError(f"{folder}/evaluate was made before there were extra candidates: evaluate it again")
         queries = QUERIES.read(folder / "prepare")
@@ -119,5 +120,6 @@ def _publish(folder: Path, calibration: Calibration, figures: list[dict]) -> Non
     with replacing_folder(folder) as partial:
         write_calibration(calibration, partial)
         write_json(partial / "figures.json", figures)
-        write_manifest(partial, {"stage": "calibrate", **calibration.fitted.model_dump()})
+        lineage = Lineage(stage="calibrate", **calibration.fitted.model_dump())
+        write_manifest(partial, lineage.record())
     print(f"written to {folder}")

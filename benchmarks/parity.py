@@ -28,10 +28,10 @@ from inference.engines.tokenizer import embedder_words, load_tokenizer, reranker
 from inference.machine.profiles import Profile, load_profile
 from inference.retrieval.retrieve import query_prompts
 from shared.artifacts.card import read_embedder_card, read_reranker_card
+from shared.prompts.embedder import Pooling
 from shared.prompts.pointwise import reranker_passage, reranker_query
 from shared.prompts.query import row_text
 from shared.settings.load import read_settings
-from shared.settings.sections import Pooling
 from shared.task.metrics import K, kendall_tau
 from shared.task.tables import CANDIDATES as CANDIDATE_TABLE
 from training.export.classifier_head import keep_yes_alone

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from shared.prompts.embedder import Pooling
 from shared.prompts.pointwise import INSTRUCTION
 
 UNSEEN = 0.75  # of the hidden test: rows whose misconception train.csv has not; by the 3rd place's probe 0.74
@@ -15,7 +16,6 @@ Count = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Precision = Literal["float32", "bfloat16", "float16"]
 Engine = Literal["hf", "vllm"]
-Pooling = Literal["last", "mean"]
 
 
 class Section(BaseModel):

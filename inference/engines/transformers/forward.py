@@ -17,7 +17,7 @@ from inference.engines.packing.padded_batches import cut_batches
 from inference.engines.packing.prefix_forest import BLOCK, Forest, Rows, grow
 from inference.engines.transformers.attention import block_mask, is_packed
 from inference.engines.transformers.device import send
-from shared.settings.sections import Pooling
+from shared.prompts.embedder import Pooling
 
 DENSE_TOKENS = 1024  # of a forest under a dense mask: attention is quadratic in it
 LAST = 4096  # tokens of the last forests of a queue: they fill a GPU, and no other waits long for one

@@ -29,9 +29,9 @@ from inference.machine.profiles import Profile, load_profile
 from inference.reranking.kinds import prompts_of
 from inference.retrieval.retrieve import query_prompts
 from shared.artifacts.card import read_embedder_card
+from shared.prompts.embedder import Pooling
 from shared.prompts.query import row_text
 from shared.settings.load import read_settings
-from shared.settings.sections import Pooling
 from shared.task.current import TASK
 from shared.task.folds import labelled_queries
 from shared.task.metrics import kendall_tau

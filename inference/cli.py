@@ -5,6 +5,7 @@ only what every version of the last years has is used: the kernel may have anoth
 """
 
 import math
+import signal
 import sys
 import time
 from collections.abc import Callable
@@ -110,10 +111,11 @@ class Predict:
     deadline: Annotated[float | None, typer.Option(hidden=True)] = None  # of the guarded process, by its clock
 
     def run(self) -> int:
-        from inference.predict.watchdog import die_with_parent, run_guarded
+        from inference.predict.watchdog import run_guarded
+        from shared.artifacts.files import die_with_parent
 
         if self.deadline is not None:
-            die_with_parent()
+            die_with_parent(signal.SIGKILL)  # nobody else would end this process in time
         elif self.limit_seconds is not None:
             if self.ray is not None:
                 raise ValueError("--limit-seconds is for one machine: leave it or --ray out")

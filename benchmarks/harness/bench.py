@@ -19,6 +19,7 @@ from benchmarks.harness.several_gpus import start_on_gpus
 from benchmarks.harness.table import print_table
 from benchmarks.inputs.shapes import SHAPES, Shape, build, write_tokenizer
 from inference.engines.distributed import avoid_cudnn_attention
+from shared.artifacts.lineage import Lineage
 from training.run_folder.code_version import code_version, short_version
 
 VERSIONS = ("torch", "transformers", "peft", "vllm", "FlagEmbedding", "sentence-transformers", "faiss-cpu")
@@ -125,7 +126,7 @@ def device_name(device: torch.device) -> str:
 
 
 def versions() -> dict[str, str]:
-    found = {"malrule": short_version(code_version())}
+    found = {"malrule": short_version(Lineage(**code_version()))}
     for name in VERSIONS:
         try:
             found[name] = importlib.metadata.version(name)

@@ -1,6 +1,5 @@
 """What is known of every arm of a stage, the figures that follow from it, and the file that holds both."""
 
-import json
 import statistics
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -10,7 +9,7 @@ import torch
 
 from benchmarks.harness.floor import floor_seconds
 from benchmarks.inputs.shapes import Shape
-from shared.artifacts.files import replacing
+from shared.artifacts.files import write_json
 
 OURS = "ours"
 
@@ -91,9 +90,7 @@ def compare(results: list[Result], result: Result) -> dict[str, dict[str, float]
 def write(stage: Benchmark, results: list[Result]) -> None:
     """All results so far, whole or not at all."""
     rows = [_row(stage, results, result) for result in results]
-    text = json.dumps({**stage.about, "stage": stage.name, "train": stage.train, "arms": rows}, indent=1)
-    with replacing(stage.out) as partial:
-        partial.write_text(text + "\n")
+    write_json(stage.out, {**stage.about, "stage": stage.name, "train": stage.train, "arms": rows})
 
 
 def _row(stage: Benchmark, results: list[Result], result: Result) -> dict:

@@ -16,12 +16,12 @@ from inference.machine.profiles import load_profile
 from inference.reranking.kinds import KINDS
 from inference.reranking.order import rerank
 from inference.reranking.protocols import Reranker, Scores
-from shared.artifacts.card import new_reranker_card
 from shared.prompts.query import row_text
 from shared.settings.sections import TrainReranker
 from shared.task.folds import labelled_queries
 from shared.task.tables import CANDIDATES, GROUPS, PAIR
 from training.run_folder.base_models import local_folder
+from training.run_folder.cards import new_reranker_card
 from training.run_folder.stage_context import StageContext
 from training.trainer.train import train_reranker
 

@@ -10,7 +10,8 @@ from inference.engines.backends import backend
 from inference.engines.protocols import Encoder, Scorer
 from inference.engines.replicas import Opening, open_replicas, visible_gpus
 from inference.machine.profiles import Profile
-from shared.settings.sections import Engine, Pooling
+from shared.prompts.embedder import Pooling
+from shared.settings.sections import Engine
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from inference.machine.profiles import Profile
-from shared.settings.sections import Pooling
+from shared.prompts.embedder import Pooling
 
 Rows = Sequence[Sequence[int]]
 

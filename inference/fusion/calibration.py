@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from inference.fusion.blend import put_in_order
 from inference.fusion.ensemble import Models
-from shared.artifacts.files import replacing
+from shared.artifacts.files import write_text
 from shared.task.metrics import K
 
 CALIBRATION_FILE = "calibration.json"
@@ -145,5 +145,4 @@ def read_calibration(folder: Path) -> Calibration | None:
 
 def write_calibration(calibration: Calibration, folder: Path) -> None:
     """Write `folder`/calibration.json; it holds a whole calibration or does not change."""
-    with replacing(folder / CALIBRATION_FILE) as partial:
-        partial.write_text(calibration.model_dump_json(indent=1) + "\n")
+    write_text(folder / CALIBRATION_FILE, calibration.model_dump_json(indent=1) + "\n")

@@ -3,8 +3,6 @@
 Memory holds one chunk. submission.csv is replaced whole or not at all, so what stands there is always valid.
 """
 
-import fcntl
-import os
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -13,7 +11,7 @@ from pathlib import Path
 
 import polars as pl
 
-from shared.artifacts.files import replacing
+from shared.artifacts.files import locked, replacing
 from shared.task.current import TASK
 from shared.task.submission import submission_rows
 
@@ -33,11 +31,7 @@ def lock_file(out: Path) -> Path:
 @contextmanager
 def alone(out: Path) -> Iterator[None]:
     """Inside, nobody else writes to the folder of `out`. Raises ValueError where somebody does."""
-    with lock_file(out).open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise ValueError(f"another predict writes to {out.parent}: wait for it, or name another folder") from None
+    with locked(lock_file(out), f"another predict writes to {out.parent}: wait for it, or name another folder"):
         try:
             yield
         finally:
@@ -64,10 +58,8 @@ class ChunkStore:
 
     def keep(self, name: str, chunk: int, table: pl.DataFrame) -> None:
         """Remember a table of a chunk under that name, in place of an older one."""
-        path = self._path(name, chunk)
-        partial = path.with_name(f".{path.name}.{os.getpid()}")
-        table.write_parquet(partial)
-        os.replace(partial, path)
+        with replacing(self._path(name, chunk), durable=False) as partial:  # nothing here outlives the run
+            table.write_parquet(partial)
         self.stale.add(chunk)
 
     def has(self, name: str, chunk: int) -> bool:

@@ -12,9 +12,10 @@ from inference.engines.serving import Serving
 from inference.fusion.calibration import Ensemble, check_ids
 from inference.predict.anytime import Limit
 from inference.predict.chunk_store import ChunkStore, alone
-from inference.predict.state import Prediction, write_json
+from inference.predict.state import Prediction
 from inference.retrieval.bm25 import WordIndex
 from shared.artifacts.card import read_embedder_card, read_reranker_card
+from shared.artifacts.files import write_json
 from shared.artifacts.manifest import read_manifest
 from shared.task.current import TASK
 from shared.task.submission import check_submission

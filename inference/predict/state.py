@@ -1,6 +1,5 @@
 """Holds what stays the same while a submission is made, and says how things stand: the order, the files, the log."""
 
-import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -14,7 +13,7 @@ from inference.fusion.calibration import Calibration, apply
 from inference.fusion.ensemble import Models
 from inference.predict.anytime import Limit, RerankingProgress, describe_progress
 from inference.predict.chunk_store import ChunkStore
-from shared.artifacts.files import replacing
+from shared.artifacts.files import write_json
 from shared.task.tables import PAIR
 
 
@@ -79,16 +78,11 @@ class Prediction:
             "rerankers": rerankers,
             "failed": [part["model"] for part in [*embedders, *rerankers] if part["ended"] == "failed"],
         }
-        write_json(self.board.out.with_name("budget.json"), content)
+        # it is written with every shard, and a loss of power ends what it tells of
+        write_json(self.board.out.with_name("budget.json"), content, durable=False)
         return content
 
 
 def size_of(folder: Path) -> float:
     """Bytes of a model's weights: how slow it is beside another."""
     return 1.0 + sum(path.stat().st_size for path in folder.glob("*.safetensors"))
-
-
-def write_json(path: Path, content: dict) -> None:
-    """Write `path` whole or not at all."""
-    with replacing(path) as partial:
-        partial.write_text(json.dumps(content, indent=1) + "\n")

@@ -4,7 +4,6 @@ A stall inside an engine, an out-of-memory kill or a crash of CUDA cannot be han
 The best submission so far is on disk all the time, so that ending the process loses a shard at most.
 """
 
-import ctypes
 import json
 import os
 import shutil
@@ -19,7 +18,7 @@ from typing import TextIO
 
 from inference.predict.anytime import say_loudly
 from inference.predict.chunk_store import lock_file, work_folder
-from inference.predict.state import write_json
+from shared.artifacts.files import write_json
 
 DEGRADED = 3  # exit status: submission.csv is valid, and something failed on the way to it
 ROOT = Path(__file__).parents[2]
@@ -60,11 +59,6 @@ def run_guarded(arguments: list[str], out: Path, limit: float, margin: float, st
         log = out.with_name("budget.json")
         write_json(log, {**json.loads(log.read_text()), "process": how})
     return _judge(code, how, written, out)
-
-
-def die_with_parent() -> None:
-    """Have the kernel kill this process when the one that started it is gone: nobody else would end it in time."""
-    ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
 
 
 def _relay(lines: TextIO) -> None:

@@ -6,7 +6,6 @@ new file with keys and vectors, complete or absent: writers need no lock, and a 
 
 import hashlib
 import json
-import os
 import time
 import uuid
 from collections.abc import Callable, Sequence
@@ -22,6 +21,7 @@ from inference.fusion.calibration import CALIBRATION_FILE
 from inference.machine.profiles import Profile
 from inference.retrieval.catalogue_vectors import VECTORS_FILE
 from shared.artifacts import manifest
+from shared.artifacts.files import replacing
 from shared.settings.sections import Engine
 
 KEY_BYTES = 16  # By chance two of 10^9 prompts share a key of this length with probability 10^-21.
@@ -78,12 +78,9 @@ class VectorStore:
     def add(self, keys: np.ndarray, vectors: np.ndarray) -> None:
         """Write a shard."""
         raw = np.frombuffer(keys.tobytes(), np.uint8).reshape(-1, KEY_BYTES)
-        partial = self.folder / f".{uuid.uuid4().hex}.partial"
-        save_file({"keys": raw, "vectors": np.ascontiguousarray(vectors, np.float32)}, partial)
-        with open(partial, "rb") as file:
-            os.fsync(file.fileno())
-        path = self.folder / f"{time.time_ns():020d}-{partial.name[1:9]}.safetensors"
-        os.replace(partial, path)
+        path = self.folder / f"{time.time_ns():020d}-{uuid.uuid4().hex[:8]}.safetensors"
+        with replacing(path) as partial:
+            save_file({"keys": raw, "vectors": np.ascontiguousarray(vectors, np.float32)}, partial)
         self.shards.append(path)
         order = np.argsort(keys, kind="stable")
         at = np.searchsorted(self.keys, keys[order])

@@ -1,14 +1,20 @@
 """Writes and reads card.json, which travels with a merged model and says how its prompts are put together."""
 
 import json
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Literal, TypeVar
 
-from shared.prompts.embedder import EmbedderPrompt, Example
+from pydantic import BaseModel, ConfigDict, ValidationError, create_model
+
+from shared.artifacts.files import write_text
+from shared.prompts.embedder import EmbedderPrompt, Example, Pooling
 from shared.prompts.kinds import PROMPTS
 from shared.prompts.pointwise import RerankerPrompt
-from shared.settings.sections import Pooling, Reranker
+
+POINTWISE = "pointwise"
+CHECKED = ConfigDict(extra="forbid", strict=True)  # of the prompts inside too
+Checked = TypeVar("Checked", bound=BaseModel)
 
 
 @dataclass(frozen=True)
@@ -24,51 +30,57 @@ class EmbedderCard:
 @dataclass(frozen=True)
 class RerankerCard:
     prompt: RerankerPrompt  # or the class of another kind, see shared/prompts/kinds.py
-    kind: str = "pointwise"  # of the reranker: what it reads at once
+    kind: str = POINTWISE  # what it reads at once; not written where it is this
 
 
-def new_reranker_card(section: Reranker) -> RerankerCard:
-    """The card of a reranker that is trained with these settings: its prompt's fields are named as they are."""
-    prompt = PROMPTS[section.kind]
-    names = {field.name for field in fields(prompt)}
-    return RerankerCard(prompt(**section.model_dump(include=names)), section.kind)
+class _Embedder(BaseModel):
+    model_config = CHECKED
+
+    pooling: Pooling
+    prompt: EmbedderPrompt
+    examples: tuple[tuple[int, int, Example], ...] = ()
+    shown: int = 0
+
+
+class _Kind(BaseModel):
+    """Which kind a reranker's card names, whatever else stands there."""
+
+    kind: str = POINTWISE
 
 
 def write_card(card: EmbedderCard | RerankerCard, folder: Path) -> None:
     """Write `folder`/card.json."""
-    content = asdict(card)
-    if content.get("kind") == "pointwise":
-        del content["kind"]  # cards were written without before there were other kinds: the files stay the same
-    (folder / "card.json").write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n")
+    said = asdict(card)
+    if said.get("kind") == POINTWISE:  # as in the cards of models from before there were kinds
+        del said["kind"]
+    write_text(folder / "card.json", json.dumps(said, indent=1, ensure_ascii=False) + "\n")
 
 
 def read_embedder_card(folder: Path) -> EmbedderCard:
     """The card of the embedder in `folder`. Raises ValueError where there is none, or a reranker's."""
-
-    def build(card: dict) -> EmbedderCard:
-        examples = tuple((question, answer, Example(**example)) for question, answer, example in card.pop("examples"))
-        return EmbedderCard(prompt=EmbedderPrompt(**card.pop("prompt")), examples=examples, **card)
-
-    return _read(folder, "embedder", build)
+    card = _read(folder, "embedder", _Embedder)
+    return EmbedderCard(card.pooling, card.prompt, card.examples, card.shown)
 
 
 def read_reranker_card(folder: Path) -> RerankerCard:
     """The card of the reranker in `folder`. Raises ValueError where there is none, or an embedder's."""
+    kind = _read(folder, "reranker", _Kind).kind
+    if kind not in PROMPTS:
+        raise ValueError(
+            f"{folder / 'card.json'} is no card of a reranker of this version: its kind is {kind!r}; "
+            f"there are: {', '.join(PROMPTS)}"
+        )
+    form = create_model("_Reranker", __config__=CHECKED, prompt=(PROMPTS[kind], ...), kind=(Literal[kind], kind))
+    return RerankerCard(_read(folder, "reranker", form).prompt, kind)
 
-    def build(card: dict) -> RerankerCard:
-        kind = card.pop("kind", "pointwise")
-        if kind not in PROMPTS:
-            raise ValueError(f"its kind is {kind!r}; there are: {', '.join(PROMPTS)}")
-        return RerankerCard(prompt=PROMPTS[kind](**card.pop("prompt")), kind=kind, **card)
 
-    return _read(folder, "reranker", build)
-
-
-def _read(folder: Path, role: str, build: Callable[[dict], EmbedderCard | RerankerCard]):
+def _read(folder: Path, role: str, form: type[Checked]) -> Checked:
     path = folder / "card.json"
     if not path.is_file():
         raise ValueError(f"{path} does not exist: {folder} is no merged {role}; `just train` writes one")
     try:
-        return build(json.loads(path.read_text()))
-    except (TypeError, KeyError, ValueError) as error:
-        raise ValueError(f"{path} is no card of a {role} of this version: {error}") from None
+        return form.model_validate_json(path.read_bytes())
+    except ValidationError as error:
+        first = error.errors()[0]
+        reason = f"{'.'.join(map(str, first['loc'])) or 'the file'}: {first['msg']}"
+        raise ValueError(f"{path} is no card of a {role} of this version: {reason}") from None

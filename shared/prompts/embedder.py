@@ -2,8 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from shared.prompts.words import Words
+
+Pooling = Literal["last", "mean"]  # what becomes of the vectors of a text's tokens
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from shared.artifacts.files import replacing
+from shared.artifacts.files import write_text
 from shared.settings.keys import nearest_key
 from shared.settings.sections import Settings
 
@@ -52,8 +52,7 @@ def write_settings(settings: Settings, run: Path) -> None:
     if path.is_file() and path.read_text(encoding="utf-8") == text:
         return
     run.mkdir(parents=True, exist_ok=True)
-    with replacing(path) as partial:
-        partial.write_text(text, encoding="utf-8")
+    write_text(path, text)
 
 
 def _override(sections: dict, override: str) -> None:

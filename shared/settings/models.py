@@ -4,9 +4,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from shared.prompts.embedder import Pooling
 from shared.prompts.kinds import PROMPTS
 from shared.prompts.pointwise import INSTRUCTION
-from shared.settings.section import Count, Pooling, Precision, Section, Share
+from shared.settings.section import Count, Precision, Section, Share
 
 
 class Embedder(Section):

@@ -11,7 +11,6 @@ Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
 Precision = Literal["float32", "bfloat16", "float16"]
 Engine = Literal["hf", "vllm"]
-Pooling = Literal["last", "mean"]
 Scheme = Literal["awq", "gptq", "fp8"]
 HeldOutSplit = Literal[tuple(filter(holds_out, SPLITS))]
 

@@ -7,7 +7,7 @@ iteration changes. `python -m shared.settings.page` writes both into docs/config
 from shared.settings.data import Iteration, Machine, Mine, MineForReranker, Prepare, Teach
 from shared.settings.evaluation import Evaluate, Quantize
 from shared.settings.models import Embedder, Lora, Reranker
-from shared.settings.section import Count, Engine, Pooling, Precision, Scheme, Section, Share
+from shared.settings.section import Count, Engine, Precision, Scheme, Section, Share
 from shared.settings.training import Merge, Train, TrainEmbedder, TrainReranker
 
 __all__ = [
@@ -21,7 +21,6 @@ __all__ = [
     "Merge",
     "Mine",
     "MineForReranker",
-    "Pooling",
     "Precision",
     "Prepare",
     "Quantize",

@@ -9,7 +9,7 @@ from pathlib import Path
 from rich.table import Table
 
 from shared.artifacts.leaderboard import SCORE_FILE, Score, read_score, write_score
-from shared.artifacts.manifest import read_manifest
+from shared.artifacts.lineage import read_lineage
 from shared.settings.load import RUNS
 from shared.task.splits import SPLITS
 from training.analysis.console import format_interval, open_console
@@ -110,14 +110,15 @@ def format_score(value: float | None) -> str:
 
 
 def _read(run: Path) -> Run:
-    lineages = [read_manifest(run / name)["lineage"] for name in STAGES if (run / name / "manifest.json").is_file()]
+    done = [run / name for name in STAGES if (run / name / "manifest.json").is_file()]
+    lineages = [read_lineage(folder, "seconds") for folder in done]
     metrics = run / "evaluate" / "metrics.json"
     figures = json.loads(metrics.read_text()).get("labelled", {}) if metrics.is_file() else {}
     return Run(
         run.parent.name,
         run.name,
         figures.get("reranked", {}),
-        sum(lineage["seconds"] for lineage in lineages),
+        sum(lineage.seconds for lineage in lineages),
         tuple(dict.fromkeys(short_version(lineage) or "unknown" for lineage in lineages)),
         read_score(run),
     )

@@ -10,7 +10,6 @@ A held-out misconception stands for one that no row of train.csv carries. With m
 negative; with "catalogue" both are. They are treated alike, or the figures here would say nothing about the test.
 """
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +17,9 @@ from pathlib import Path
 import polars as pl
 
 from shared.artifacts.card import read_embedder_card
-from shared.artifacts.manifest import digest, read_manifest
+from shared.artifacts.files import write_json
+from shared.artifacts.lineage import read_lineage
+from shared.artifacts.manifest import digest
 from shared.prompts.query import row_text
 from shared.task.folds import draw_misconceptions, seen_ids
 from shared.task.near_duplicates import near_pairs, words_of
@@ -61,7 +62,7 @@ def audit(context: StageContext) -> None:
     """Write audit.json. Raises ValueError naming the first row, and its file, that breaks a rule."""
     findings = list(_findings(context))
     report = [{"rule": f.rule, "file": f.file, "rows": f.rows, "violations": len(f.broken)} for f in findings]
-    (context.out / "audit.json").write_text(json.dumps(report, indent=1) + "\n")
+    write_json(context.out / "audit.json", report)
     for finding in findings:
         if finding.broken:
             raise ValueError(
@@ -111,10 +112,10 @@ def find_strangers(run: Path, folders: list[Path]) -> Finding:
     folds, todo, edges, broken = digest(run / "prepare"), list(folders), {}, []
     while todo:
         folder = todo.pop()
-        lineage = read_manifest(folder)["lineage"]
+        lineage = read_lineage(folder, "inputs")
         # adapters of other splits are averaged in where nothing is held out: no fold is strange to it
-        averaged = set() if holds_out(run.name) else {Path(adapter).parent for adapter in lineage.get("averaged", ())}
-        inputs = {Path(path): then for path, then in lineage["inputs"].items() if Path(path) not in averaged}
+        averaged = set() if holds_out(run.name) else {Path(adapter).parent for adapter in lineage.averaged or ()}
+        inputs = {Path(path): then for path, then in lineage.inputs.items() if Path(path) not in averaged}
         inputs.pop(Path("competition"), None)
         if folder.name == "train_reranker" and folder.parent / "audit" not in inputs:
             broken.append(f"{folder}, which no audit preceded,")

@@ -11,6 +11,8 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 
+from shared.artifacts.files import write_json
+
 # Rounding to bfloat16 alone made SmolLM2-135M miss 20 % of the effect; a lost head or a doubled scale misses 100 %.
 MOST_MISSED_SHARE = 0.5
 LEFT_OUT = (
@@ -69,7 +71,7 @@ def average_adapters(adapters: Sequence[Path], out: Path) -> None:
     rank = sum(json.loads((adapter / "adapter_config.json").read_text())["r"] for adapter in adapters)
     config = json.loads((adapters[0] / "adapter_config.json").read_text()) | {"r": rank, "lora_alpha": rank}
     out.mkdir(parents=True, exist_ok=True)
-    (out / "adapter_config.json").write_text(json.dumps(config, indent=1) + "\n")
+    write_json(out / "adapter_config.json", config)
     save_file(tensors, out / "adapter_model.safetensors", metadata={"format": "pt"})
 
 

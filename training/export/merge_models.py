@@ -18,13 +18,14 @@ from inference.engines.transformers.engine import (
 )
 from inference.machine.profiles import Profile, load_profile
 from inference.reranking.kinds import KINDS
-from shared.artifacts.card import EmbedderCard, new_reranker_card, write_card
-from shared.artifacts.manifest import read_manifest
+from shared.artifacts.card import EmbedderCard, write_card
+from shared.artifacts.lineage import read_lineage
 from shared.prompts.embedder import embedder_passage
 from shared.settings.sections import Merge
 from training.export.classifier_head import keep_yes_alone
 from training.export.merge import average_adapters, check_merged, merge
 from training.run_folder.base_models import local_folder, weights_digest
+from training.run_folder.cards import new_reranker_card
 from training.run_folder.stage_context import StageContext
 
 PROBES = ("Adds the numerators and the denominators", "Works from left to right", "Ignores the sign", "7")
@@ -113,7 +114,7 @@ def _probing(dtype: str, profile: Profile) -> str:
 def _lineage(context: StageContext, base: Path, adapters: list[Path]) -> dict:
     now = weights_digest(base)
     for adapter in adapters:
-        then = read_manifest(adapter.parent)["lineage"]["base_sha256"]
+        then = read_lineage(adapter.parent, "base_sha256").base_sha256
         if now != then:
             raise ValueError(
                 f"{base} holds other weights ({now[:12]}) than when {adapter.parent} ran ({then[:12]}): train again"

@@ -21,7 +21,8 @@ from inference.reranking.kinds import open_reranker, prompts_of
 from inference.reranking.order import rerank
 from inference.retrieval.retrieve import query_prompts, retrieve
 from shared.artifacts.card import read_embedder_card
-from shared.artifacts.manifest import read_manifest
+from shared.artifacts.files import write_json
+from shared.artifacts.lineage import read_lineage
 from shared.prompts.embedder import embedder_passage
 from shared.prompts.query import row_text
 from shared.settings.sections import Quantize
@@ -50,7 +51,7 @@ def quantize(job: StageContext, role: str) -> dict:
     if measured is None:
         figures = (_compare_rerankers if role == "reranker" else _compare_embedders)(job, source)
         figures |= {"scheme": settings.scheme, "gib": [read_model(folder).gib for folder in (source, job.out)]}
-        (job.out / "metrics.json").write_text(json.dumps(figures, indent=1) + "\n")
+        write_json(job.out / "metrics.json", figures)
         print(describe_loss(role, figures))
         refuse_loss(figures, settings.most_lost)
     return {"scheme": settings.scheme, **({"measured": measured} if measured else {})}
@@ -142,9 +143,9 @@ def _measured_elsewhere(job: StageContext, role: str) -> dict[str, str]:
     folder = job.run.parent / "cv" / f"quantize_{role}"
     wanted = job.settings.quantize.model_dump(mode="json")
     if (folder / "manifest.json").is_file():
-        lineage = read_manifest(folder)["lineage"]
-        if lineage["settings"]["quantize"] == wanted:
-            return {"cv": lineage["fingerprint"]}
+        lineage = read_lineage(folder, "settings", "fingerprint")
+        if lineage.settings["quantize"] == wanted:
+            return {"cv": lineage.fingerprint}
     raise ValueError(
         f"{folder} was not made with {wanted['scheme']} and these settings, and split full has nothing to measure on: "
         f"first ./just quantize iter={job.run.parent.name.removeprefix('iter')} split=cv scheme={wanted['scheme']}"

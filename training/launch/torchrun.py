@@ -1,12 +1,13 @@
 """Starts a stage in several processes with torchrun, one for each GPU, or as many as the settings say."""
 
-import ctypes
 import os
 import signal
 import subprocess
 import sys
 from collections.abc import Sequence
+from functools import partial
 
+from shared.artifacts.files import die_with_parent
 from shared.settings.sections import Machine
 
 
@@ -27,12 +28,7 @@ def launch_worker(words: Sequence[str], *, processes: int, threads: int, lock: i
     """
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
     environment = {**os.environ, "OMP_NUM_THREADS": str(threads), "TOKENIZERS_PARALLELISM": "false"}
+    tie = partial(die_with_parent, signal.SIGTERM)
     return subprocess.run(
-        [*command, "-m", "training", *words], env=environment, pass_fds=(lock,), preexec_fn=die_with_parent
+        [*command, "-m", "training", *words], env=environment, pass_fds=(lock,), preexec_fn=tie
     ).returncode
-
-
-def die_with_parent() -> None:
-    """On Linux: get SIGTERM when the process that started this one dies, so that a killed run leaves no orphan."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # 1: PR_SET_PDEATHSIG

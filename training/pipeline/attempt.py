@@ -3,7 +3,7 @@
 import json
 import time
 
-from shared.artifacts.files import replacing
+from shared.artifacts.files import write_json
 from training.run_folder.stage_context import StageContext
 
 
@@ -24,7 +24,5 @@ def note_attempt(context: StageContext, base: dict[str, str]) -> float:
                 )
             before = last["before"] + max(progress.stat().st_mtime - last["start"], 0.0)
     state.mkdir(parents=True, exist_ok=True)
-    with replacing(note) as partial:
-        record = {"fingerprint": context.fingerprint, "start": now, "before": before, "base": base}
-        partial.write_text(json.dumps(record), encoding="utf-8")
+    write_json(note, {"fingerprint": context.fingerprint, "start": now, "before": before, "base": base})
     return before

@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from shared.artifacts.files import replacing
+from shared.artifacts.files import write_json
 from shared.settings.load import RUNS, load_settings, write_settings
 from shared.settings.sections import Settings
 from training.pipeline.inputs import averaged_folders
@@ -45,8 +45,7 @@ def write_settings_of(target: Target) -> list[Path]:
     for run, settings in chain:
         write_settings(settings, run)
     if target.overrides is not None:
-        with replacing(target.run / "overrides.json") as partial:
-            partial.write_text(json.dumps(target.overrides) + "\n", encoding="utf-8")
+        write_json(target.run / "overrides.json", target.overrides)
     return [run / "settings.json" for run, _ in chain]
 
 

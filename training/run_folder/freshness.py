@@ -5,7 +5,8 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from shared.artifacts.manifest import MANIFEST, digest, read_manifest
+from shared.artifacts.lineage import read_lineage
+from shared.artifacts.manifest import MANIFEST, digest
 from shared.settings.sections import Settings
 from shared.task.current import TASK
 
@@ -38,15 +39,16 @@ def reasons_to_run(out: Path, recipe: Recipe) -> list[str]:
     ahead = [f"{folder} runs" for folder, value in recipe.inputs.items() if value is None]
     if not is_whole(out):
         return ["it has no output", *ahead]
-    made = read_manifest(out)["lineage"]
-    if not ahead and made.get("fingerprint") == recipe.fingerprint:
-        return []
-    if not (isinstance(made.get("inputs"), dict) and isinstance(made.get("settings"), dict)):
+    try:
+        made = read_lineage(out, "fingerprint", "inputs", "settings")
+    except ValueError:  # of a version before there were lineages, or damaged: it is made again
         return [f"{out / MANIFEST} does not say what it was made from"]
+    if not ahead and made.fingerprint == recipe.fingerprint:
+        return []
     changed = [
-        f"{folder} changed" for folder, value in recipe.inputs.items() if value and made["inputs"].get(folder) != value
+        f"{folder} changed" for folder, value in recipe.inputs.items() if value and made.inputs.get(folder) != value
     ]
-    reasons = [*_changed_settings(_lasting(recipe.settings), _lasting(made["settings"])), *changed, *ahead]
+    reasons = [*_changed_settings(_lasting(recipe.settings), _lasting(made.settings)), *changed, *ahead]
     return reasons or ["another version of malrule made it"]
 
 
@@ -57,7 +59,7 @@ def is_whole(out: Path) -> bool:
 
 def outdated(run: Path) -> str:
     """Which folder that was evaluated in `run` has changed since, in a sentence; "" where none has (or it is gone)."""
-    inputs = read_manifest(run / "evaluate")["lineage"]["inputs"].items()
+    inputs = read_lineage(run / "evaluate", "inputs").inputs.items()
     changed = (path for path, then in inputs if is_whole(Path(path)) and digest(Path(path)) != then)
     return next((f"{run} was evaluated before {path} changed" for path in changed), "")
 

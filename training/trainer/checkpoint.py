@@ -6,14 +6,13 @@ the same settings and the same input files.
 
 import hashlib
 import json
-import os
-import shutil
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
 from safetensors.torch import load_file, save_file
 
+from shared.artifacts.files import replacing_folder, write_json
 from training.trainer.lora import Masters
 
 
@@ -31,17 +30,10 @@ def save_checkpoint(
     folder: Path, masters: Masters, optimizer: torch.optim.Optimizer, progress: TrainingProgress, fingerprint: str
 ) -> None:
     """Replace the checkpoint in `folder` by this state."""
-    partial, old = folder.with_suffix(".partial"), folder.with_suffix(".old")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
-    save_file(_tensors(masters, optimizer), partial / "state.safetensors")
-    digest = hashlib.sha256((partial / "state.safetensors").read_bytes()).hexdigest()
-    _write_json(partial / "progress.json", {"fingerprint": fingerprint, "sha256": digest, **asdict(progress)})
-    if folder.exists():  # if not, .old is the only whole one: it stays until this one is in place
-        shutil.rmtree(old, ignore_errors=True)
-        folder.rename(old)
-    partial.rename(folder)
-    shutil.rmtree(old, ignore_errors=True)
+    with replacing_folder(folder, old=folder.with_suffix(".old")) as partial:
+        save_file(_tensors(masters, optimizer), partial / "state.safetensors")
+        digest = hashlib.sha256((partial / "state.safetensors").read_bytes()).hexdigest()
+        write_json(partial / "progress.json", {"fingerprint": fingerprint, "sha256": digest, **asdict(progress)})
 
 
 def load_checkpoint(
@@ -79,10 +71,3 @@ def _restore(tensors: dict[str, torch.Tensor], masters: Masters, optimizer: torc
         name: value if name == "step" else value.to(masters.weights.device) for name, value in tensors.items()
     }
     masters.publish()
-
-
-def _write_json(path: Path, value: dict) -> None:
-    with path.open("w") as file:
-        json.dump(value, file)
-        file.flush()
-        os.fsync(file.fileno())

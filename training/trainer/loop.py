@@ -3,7 +3,6 @@
 What is trained is an Objective. Its gradients are summed over the processes, so the result is the same for any number.
 """
 
-import json
 import math
 import shutil
 import time
@@ -15,6 +14,7 @@ import torch
 
 from inference.engines.distributed import rank, sum_over_ranks, wait_for_all, world
 from inference.engines.progress import Meter
+from shared.artifacts.files import write_json
 from shared.settings.sections import Train
 from shared.task.current import TASK
 from training.trainer.batches import Group, cut_evenly
@@ -60,7 +60,7 @@ def train(
         progress = TrainingProgress(epoch + 1, 0, 0.0, (*progress.history, figures))
         if rank() == 0:
             save_adapter(model, work / f"epoch_{epoch}")
-            (work / "metrics.json").write_text(json.dumps(progress.history, indent=1) + "\n")
+            write_json(work / "metrics.json", progress.history)
             run.save(progress)
             print(_line(figures), flush=True)
         wait_for_all()

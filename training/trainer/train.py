@@ -11,9 +11,10 @@ from inference.engines.transformers.attention import is_packed
 from inference.engines.transformers.engine import device_of, load_backbone, load_causal
 from inference.engines.transformers.fp8 import use_fp8
 from inference.machine.profiles import load_profile
-from shared.artifacts.card import EmbedderCard, new_reranker_card, write_card
+from shared.artifacts.card import EmbedderCard, write_card
 from shared.settings.sections import Train
 from training.run_folder.base_models import local_folder
+from training.run_folder.cards import new_reranker_card
 from training.run_folder.stage_context import StageContext
 from training.trainer.batches import draw_epoch, read_groups
 from training.trainer.embedder import EmbedderObjective

@@ -24,7 +24,7 @@ from inference.engines.transformers.device import fetch
 from inference.engines.transformers.forward import Batch, embed, plan_batches, rows_of, yes_logits
 from inference.engines.transformers.fp8 import use_fp8
 from inference.machine.profiles import Profile
-from shared.settings.sections import Pooling
+from shared.prompts.embedder import Pooling
 
 
 class HFEncoder:

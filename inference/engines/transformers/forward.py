@@ -17,7 +17,7 @@ from inference.engines.packing.padded_batches import cut_batches
 from inference.engines.packing.prefix_forest import BLOCK, Forest, Rows, grow
 from inference.engines.transformers.attention import block_mask, is_packed
 from inference.engines.transformers.device import send
-from shared.settings.sections import Pooling
+from shared.prompts.embedder import Pooling
 
 DENSE_TOKENS = 1024  # A forest under a dense mask has no more: attention is quadratic in them.
 LAST_FOREST_TOKENS = 4096  # The last forests of a queue fill a GPU with them, and no other GPU waits long for one.

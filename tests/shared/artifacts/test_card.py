@@ -1,6 +1,7 @@
 """Guards card.py and profiles.py: what travels with a model or is said of a machine is read exactly."""
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -21,6 +22,47 @@ EMBEDDER = EmbedderCard(
     "mean", EmbedderPrompt("T", 1, 2, 3, 4), ((5, 6, Example("½ ×", "a\nb")), (7, 8, Example("", ""))), 1
 )
 RERANKER = RerankerCard(RerankerPrompt(9, 10, "Yes or No?"))
+OLD_EMBEDDER = """{
+ "pooling": "mean",
+ "prompt": {
+  "task": "T",
+  "query_tokens": 1,
+  "passage_tokens": 2,
+  "example_query_tokens": 3,
+  "example_passage_tokens": 4,
+  "end_token": true
+ },
+ "examples": [
+  [
+   5,
+   6,
+   {
+    "query": "½ ×",
+    "response": "a\\nb"
+   }
+  ],
+  [
+   7,
+   8,
+   {
+    "query": "",
+    "response": ""
+   }
+  ]
+ ],
+ "shown": 1
+}
+"""
+OLD_RERANKER = """{
+ "prompt": {
+  "query_tokens": 9,
+  "passage_tokens": 10,
+  "instruction": "Yes or No?",
+  "instruction_place": "last"
+ }
+}
+"""
+ROOT = Path(__file__).parents[3]
 
 
 def test_a_card_comes_back_as_it_was_written(tmp_path):
@@ -53,6 +95,43 @@ def test_the_card_of_the_other_kind_and_no_card_are_refused(tmp_path):
     write_card(RERANKER, tmp_path)
     with pytest.raises(ValueError, match="is no card of a embedder"):
         read_embedder_card(tmp_path)
+
+
+def test_a_card_has_the_bytes_of_those_that_older_versions_wrote(tmp_path):
+    write_card(EMBEDDER, tmp_path)
+    assert (tmp_path / "card.json").read_text(encoding="utf-8") == OLD_EMBEDDER
+    write_card(RERANKER, tmp_path)
+    assert (tmp_path / "card.json").read_text(encoding="utf-8") == OLD_RERANKER
+
+
+def test_a_reranker_is_pointwise_unless_its_card_says_otherwise(tmp_path):
+    (tmp_path / "card.json").write_text(OLD_RERANKER, encoding="utf-8")
+    assert read_reranker_card(tmp_path).kind == "pointwise"
+    write_card(RerankerCard(RERANKER.prompt, "listwise"), tmp_path)
+    assert read_reranker_card(tmp_path) == RerankerCard(RERANKER.prompt, "listwise")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "reason"),
+    [
+        ('"query_tokens": 9', '"query_tokens": "9"', "prompt.query_tokens: Input should be a valid integer"),
+        ('"query_tokens": 9,', "", "prompt.query_tokens: Field required"),
+        ('"query_tokens"', '"tokens": 1, "query_tokens"', "prompt.tokens: Unexpected keyword argument"),
+        ('"prompt"', '"colour": 1, "prompt"', "colour: Unexpected keyword argument"),
+        ('"last"', '"middle"', "prompt.instruction_place: Input should be 'last' or 'first'"),
+        ("{", "", "the file: Invalid JSON: .*"),
+    ],
+)
+def test_what_is_wrong_with_a_card_is_one_sentence(tmp_path, old, new, reason):
+    (tmp_path / "card.json").write_text(OLD_RERANKER.replace(old, new, 1), encoding="utf-8")
+    with pytest.raises(ValueError, match=f"card.json is no card of a reranker of this version: {reason}$") as error:
+        read_reranker_card(tmp_path)
+    assert "\n" not in str(error.value)
+
+
+def test_artifacts_know_nothing_of_settings():
+    for path in (ROOT / "shared" / "artifacts").glob("*.py"):
+        assert "shared.settings" not in path.read_text(encoding="utf-8"), path
 
 
 @pytest.mark.parametrize("name", ["cpu", "t4x2", "l4x4", "h100", "h200"])

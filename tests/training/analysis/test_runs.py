@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from shared.artifacts.leaderboard import read_score
+from shared.artifacts.lineage import Lineage
 from shared.artifacts.manifest import write_manifest
 from shared.settings.load import ITERATIONS
 from training.__main__ import main
@@ -160,11 +161,12 @@ def test_a_version_is_the_commit_and_whether_the_code_differs_from_it(checkout):
     (checkout / "runs").mkdir()
     (checkout / "runs/notes").write_text("not code")
     clean = code_version(checkout)
-    assert len(clean["commit"]) == 40 and clean["dirty"] is False and short_version(clean) == clean["commit"][:7]
+    assert len(clean["commit"]) == 40 and clean["dirty"] is False
+    assert short_version(Lineage(**clean)) == clean["commit"][:7]
     (checkout / "shared/b.py").write_text("new")
     dirty = code_version(checkout)
     assert dirty["commit"] == clean["commit"] and dirty["dirty"] is True and dirty["code"] != clean["code"]
-    assert short_version(dirty) == f"{clean['commit'][:7]}+"
+    assert short_version(Lineage(**dirty)) == f"{clean['commit'][:7]}+"
 
 
 def test_without_git_the_code_has_a_digest_all_the_same(checkout, monkeypatch):
@@ -177,5 +179,5 @@ def test_without_git_the_code_has_a_digest_all_the_same(checkout, monkeypatch):
     inside = code_version(archive)  # the repository around it is not the archive's
     assert (inside["commit"], inside["dirty"]) == ("", False)
     monkeypatch.setenv("PATH", str(checkout))  # no git at all
-    assert code_version(archive) == inside and short_version(inside) == f"code {inside['code'][:7]}"
-    assert short_version({}) == ""
+    assert code_version(archive) == inside and short_version(Lineage(**inside)) == f"code {inside['code'][:7]}"
+    assert short_version(Lineage()) == ""

@@ -3,8 +3,6 @@
 Writes runs/ITERATION/calibration/, which push-models sends along with the reranker of split=full.
 """
 
-import json
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,6 +10,8 @@ import numpy as np
 from rich.table import Table
 
 from inference.fusion.calibration import Calibration, Fitted, describe_calibration, write_calibration
+from shared.artifacts.files import replacing_folder, write_json
+from shared.artifacts.lineage import Lineage
 from shared.artifacts.manifest import write_manifest
 from training.analysis.calibrate.choose import Chooser, grid, leave_one_out
 from training.analysis.calibrate.read_draws import read_draws
@@ -57,12 +57,9 @@ def _print_table(figures: Sequence[dict], title: str) -> None:
 
 def _publish(folder: Path, calibration: Calibration, figures: list[dict]) -> None:
     """Put the folder in place whole."""
-    partial = folder.with_name(f".{folder.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
-    write_calibration(calibration, partial)
-    (partial / "figures.json").write_text(json.dumps(figures, indent=1) + "\n")
-    write_manifest(partial, {"stage": "calibrate", **calibration.fitted.model_dump()})
-    shutil.rmtree(folder, ignore_errors=True)
-    partial.rename(folder)
+    with replacing_folder(folder) as partial:
+        write_calibration(calibration, partial)
+        write_json(partial / "figures.json", figures)
+        lineage = Lineage(stage="calibrate", **calibration.fitted.model_dump())
+        write_manifest(partial, lineage.record())
     print(f"written to {folder}")

@@ -6,7 +6,8 @@ from typing import NamedTuple
 
 import polars as pl
 
-from shared.artifacts.manifest import digest, read_manifest
+from shared.artifacts.lineage import read_lineage
+from shared.artifacts.manifest import digest
 from shared.task.folds import seen_ids
 from shared.task.splits import DRAWS
 from shared.task.tables import CANDIDATES, MISCONCEPTIONS, PAIR, POOLS, QUERIES, RANKED
@@ -70,7 +71,7 @@ def read_draws(iteration: Path) -> Draws:
 def _read_draw(run: Path, number: int) -> _Draw:
     if why := outdated(run):
         raise ValueError(f"{why}: `just train` that split again")
-    section = read_manifest(run / "evaluate")["lineage"]["settings"]["evaluate"]
+    section = read_lineage(run / "evaluate", "settings").settings["evaluate"]
     if "extra" not in section:
         raise ValueError(f"{run}/evaluate was made before there were extra candidates: evaluate it again")
     queries = QUERIES.read(run / "prepare")

@@ -13,7 +13,7 @@ def seconds_panel(found: Finished) -> Panel:
     if not found.lineages:
         return Panel(title, missing="No stage is finished yet.")
     rows = [
-        {"stage": name, "seconds": made["seconds"], "time": duration(made["seconds"])}
+        {"stage": name, "seconds": made.seconds, "time": duration(made.seconds)}
         for name, made in found.lineages.items()
     ]
     caption = (
@@ -70,8 +70,8 @@ def lineage_panel(found: Finished) -> Panel:
         return Panel("Lineage", missing="No stage is finished yet.")
     cells = []
     for name, made in found.lineages.items():
-        inputs = (f"{path.rpartition('/')[2]} {value[:8]}" for path, value in made.get("inputs", {}).items())
-        digests = [made.get(key, "")[:12] for key in ("fingerprint", "base_sha256")]
+        inputs = (f"{path.rpartition('/')[2]} {value[:8]}" for path, value in (made.inputs or {}).items())
+        digests = [(value or "")[:12] for value in (made.fingerprint, made.base_sha256)]
         cells.append([name, short_version(made), *digests, ", ".join(inputs)])
     caption = "Which code made each stage from what: the first digits of SHA-256. A + marks uncommitted changes."
     headers = ("stage", "code", "fingerprint", "base weights", "inputs")

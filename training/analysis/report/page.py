@@ -126,6 +126,6 @@ def _tiles(found: Finished) -> list[tuple[str, str, str]]:
     if found.audit is not None:
         broken, rows = (sum(row[key] for row in found.audit) for key in ("violations", "rows"))
         tiles.append(("Leaks", f"{broken:,}", f"in {rows:,} rows of {len(found.audit)} checks"))
-    seconds = sum(made["seconds"] for made in found.lineages.values())
+    seconds = sum(made.seconds for made in found.lineages.values())
     tiles.append(("Time", background.duration(seconds), f"{len(found.lineages)} stages"))
     return tiles

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import polars as pl
 
-from shared.artifacts.manifest import read_manifest
+from shared.artifacts.lineage import Lineage, read_lineage
 from shared.settings.load import read_settings
 from shared.settings.sections import Settings
 from shared.task.tables import MISCONCEPTIONS, QUERIES, RANKED, RANKS
@@ -34,7 +34,7 @@ class Finished:
 
     run: Path
     settings: Settings
-    lineages: dict[str, dict]  # of the finished stages, in their order
+    lineages: dict[str, Lineage]  # of the finished stages, in their order
     histories: dict[str, list[dict]]  # model -> figures of every epoch, the first before training
     merged: dict[str, int]  # model -> the epoch that serves
     evaluated: Evaluated | None
@@ -46,16 +46,17 @@ class Finished:
 
 def read_finished(run: Path) -> Finished:
     """What is finished of `run`. Raises ValueError where an older version evaluated it."""
-    lineages = {name: read_manifest(run / name)["lineage"] for name in STAGES if _is_whole(run / name)}
+    lineages = {name: read_lineage(run / name, "seconds") for name in STAGES if _is_whole(run / name)}
     histories = {model: _json(run / f"train_{model}/metrics.json") for model in MODELS}
-    merges = {model: lineages.get(f"merge_{model}") for model in MODELS}
+    merged = [model for model in MODELS if f"merge_{model}" in lineages]
+    adapters = {model: read_lineage(run / f"merge_{model}", "adapter").adapter for model in merged}
     calibration = run.parent / "calibration"
     return Finished(
         run=run,
         settings=read_settings(run),
         lineages=lineages,
         histories={model: history for model, history in histories.items() if history},
-        merged={model: int(made["adapter"].rpartition("_")[2]) for model, made in merges.items() if made},
+        merged={model: int(adapter.rpartition("_")[2]) for model, adapter in adapters.items()},
         evaluated=_read_evaluated(run) if "evaluate" in lineages else None,
         audit=_json(run / "audit/audit.json"),
         calibration=_json(calibration / "calibration.json"),

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from rich.table import Table
 
-from shared.artifacts.manifest import read_manifest
+from shared.artifacts.lineage import read_lineage
 from training.analysis.console import format_interval, open_console
 from training.export.quantization_loss import describe_loss
 from training.pipeline.stages import STAGES
@@ -51,7 +51,7 @@ def _stages(runs: list[Path]) -> Table:
     for run in runs:
         for name in STAGES:
             if (run / name / "manifest.json").is_file():
-                seconds = read_manifest(run / name)["lineage"]["seconds"]
+                seconds = read_lineage(run / name, "seconds").seconds
                 figures = _reached(run, name)
                 table.add_row(f"{run.parent.name}/{run.name}", name, f"{seconds:.0f}", *figures)
         table.add_section()
@@ -63,8 +63,7 @@ def _reached(run: Path, stage: str) -> tuple[str, str]:
     if stage == "evaluate":
         figures = json.loads((run / stage / "metrics.json").read_text())["labelled"]["reranked"]
     elif stage.startswith("merge_"):
-        lineage = read_manifest(run / stage)["lineage"]
-        trained, _, epoch = lineage["adapter"].partition("/epoch_")
+        trained, _, epoch = read_lineage(run / stage, "adapter").adapter.partition("/epoch_")
         if not (run / trained / "metrics.json").is_file():  # cleaned, to be trained again
             return "", ""
         figures = json.loads((run / trained / "metrics.json").read_text())[int(epoch)]

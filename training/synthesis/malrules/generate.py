@@ -3,14 +3,13 @@
 import argparse
 import csv
 import io
-import os
-import shutil
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from itertools import cycle
 from pathlib import Path
 from random import Random
 
+from shared.artifacts.files import replacing_folder
 from shared.task.eedi import FILES, LABEL_COLUMNS, MISCONCEPTION_COLUMNS, QUESTION_COLUMNS, SUBMISSION
 from training.synthesis.malrules import MISCONCEPTIONS, TEMPLATES
 from training.synthesis.malrules.questions import LETTERS, Question, make_question
@@ -35,15 +34,9 @@ def write_competition(folder: Path, *, questions: int = 240, test_questions: int
         return
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise ValueError(f"{folder} already holds something else: remove it, or name another folder")
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    partial = folder.with_name(f".{folder.name}.partial-{os.getpid()}")
-    try:
-        partial.mkdir()
+    with replacing_folder(folder) as partial:
         for name, content in files.items():
             (partial / name).write_bytes(content)
-        partial.rename(folder)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
 
 
 def make_competition(*, questions: int, test_questions: int, seed: str) -> tuple[list[Question], list[Question]]:

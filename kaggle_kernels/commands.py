@@ -5,6 +5,8 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+from kaggle_kernels.api.competition import data_files
+from kaggle_kernels.api.kernels import kernel_output, kernel_status
 from kaggle_kernels.api.retries import Clock, Refused
 from kaggle_kernels.api.session import Kaggle, connect
 from kaggle_kernels.cli import ROLES, SUBMIT, WHEELS, Order
@@ -43,7 +45,7 @@ def carry_out(order: Order, clock: Clock, say: Callable) -> None:
 
 def _data(order: Order, signed_in: Callable[[], Kaggle], clock: Clock, say: Callable) -> None:
     if order.dry:
-        files = signed_in().data_files(order.competition)
+        files = data_files(signed_in(), order.competition)
         say(f"would download into {DATA}: " + ", ".join(f"{name} ({size:,} bytes)" for name, size in files.items()))
         return
     say(fetch_data(signed_in(), order.competition, DATA))
@@ -96,7 +98,7 @@ def _push_wheels(order: Order, signed_in: Callable[[], Kaggle], clock: Clock, sa
     say(push_kernel(kaggle, clock, request, {}))
     slug = request["slug"].rpartition("/")[2]
     version = await_kernel(kaggle, clock, slug, order.wait, say)
-    wheels = [name for name in kaggle.kernel_output(slug, version) if name.endswith(".whl")]
+    wheels = [name for name in kernel_output(kaggle, slug, version) if name.endswith(".whl")]
     if not wheels:
         raise Refused(f"the run of {slug} version {version} left no wheels: its log is on its page")
     say(f"{slug} version {version} holds {len(wheels)} wheels")
@@ -125,7 +127,7 @@ def _kernel_status(order: Order, signed_in: Callable[[], Kaggle], clock: Clock, 
     if order.wait:
         await_kernel(kaggle, clock, slug, order.wait, say)
     version = locked_version(slug, kaggle.owner)
-    status, reason = kaggle.kernel_status(slug, version)
+    status, reason = kernel_status(kaggle, slug, version)
     sentence = f"{kaggle.owner}/{slug} version {version}: {status}{': ' + reason if reason else ''}"
     if status in FAILED:
         raise Refused(sentence)

@@ -6,6 +6,7 @@ import stat
 import zipfile
 from pathlib import Path, PurePosixPath
 
+from kaggle_kernels.api.competition import data_files, download_data
 from kaggle_kernels.api.retries import Refused
 from kaggle_kernels.api.session import Kaggle
 from shared.artifacts import manifest
@@ -19,7 +20,7 @@ def fetch_data(kaggle: Kaggle, competition: str, folder: Path) -> str:
         manifest.verify_manifest(folder)
         return f"{folder} is already there and whole"
     try:
-        sizes = kaggle.data_files(competition)
+        sizes = data_files(kaggle, competition)
     except Refused as no:
         hint = (
             f"; join it and accept its rules at https://www.kaggle.com/competitions/{competition}/rules"
@@ -34,7 +35,7 @@ def fetch_data(kaggle: Kaggle, competition: str, folder: Path) -> str:
     partial = folder.with_name(f".{folder.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     (partial / "files").mkdir(parents=True)
-    kaggle.download_data(competition, partial / "archive.zip")
+    download_data(kaggle, competition, partial / "archive.zip")
     _unpack(partial / "archive.zip", partial / "files")
     _compare(partial / "files", sizes)
     manifest.write_manifest(partial / "files", {"competition": competition})

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from kaggle_kernels.api.datasets import create_dataset, create_version, dataset_files, dataset_manifest, find_dataset
 from kaggle_kernels.api.retries import Clock, Lost, Refused
 from kaggle_kernels.api.session import Kaggle
 from kaggle_kernels.api.types import RemoteDataset
@@ -76,9 +77,9 @@ def _send(
     pending.sending(previous, clock.now(), answered=False)
     try:
         if before is None:
-            kaggle.create_dataset(stage.slug, stage.metadata, tokens, public)
+            create_dataset(kaggle, stage.slug, stage.metadata, tokens, public)
         else:
-            kaggle.create_version(stage.slug, stage.metadata, tokens, f"{stage.label}, manifest {stage.digest}")
+            create_version(kaggle, stage.slug, stage.metadata, tokens, f"{stage.label}, manifest {stage.digest}")
     except Refused as no:
         pending.not_sent()
         if any(word in str(no).lower() for word in ("token", "blob", "upload", "expired")):
@@ -136,7 +137,7 @@ def _check_content(
 
 def difference(kaggle: Kaggle, stage: StagedFolder, remote: RemoteDataset) -> str:
     """What tells a version from `stage`, by the names and sizes of its files and by its manifest; "" if nothing."""
-    there = kaggle.dataset_files(stage.slug, remote.version)
+    there = dataset_files(kaggle, stage.slug, remote.version)
     here = {name: facts["bytes"] for name, facts in stage.files.items()}
     for name in sorted(here.keys() | there.keys()):
         if name not in there or name not in here:
@@ -146,13 +147,13 @@ def difference(kaggle: Kaggle, stage: StagedFolder, remote: RemoteDataset) -> st
     lock = lock_of(stage.slug, kaggle.owner)
     if (lock.get("version"), lock.get("digest")) == (remote.version, stage.digest):
         return ""  # we read its manifest when we wrote the lock
-    same = kaggle.dataset_manifest(stage.slug, remote.version) == (stage.folder / manifest.MANIFEST).read_bytes()
+    same = dataset_manifest(kaggle, stage.slug, remote.version) == (stage.folder / manifest.MANIFEST).read_bytes()
     return "" if same else f"{manifest.MANIFEST} says something else there"
 
 
 def _wait_for(kaggle: Kaggle, clock: Clock, slug: str, is_over: Callable, deadline: float) -> RemoteDataset | None:
     pause = 5.0
-    while not is_over(remote := kaggle.find_dataset(slug)):
+    while not is_over(remote := find_dataset(kaggle, slug)):
         if clock.now() >= deadline:
             status = remote.status if remote else "not there"
             raise Refused(f"dataset {slug} is not ready yet ({status}): run the same command again to go on waiting")

@@ -4,6 +4,9 @@ import hashlib
 import json
 from collections.abc import Callable
 
+from kaggle_kernels.api.competition import find_submission, submissions_left
+from kaggle_kernels.api.datasets import find_dataset
+from kaggle_kernels.api.kernels import find_kernel, kernel_status
 from kaggle_kernels.api.session import Kaggle
 from kaggle_kernels.package.stage_folder import StagedFolder
 from kaggle_kernels.push.dataset import check_visibility, difference
@@ -15,7 +18,7 @@ from kaggle_kernels.push.submission import describe_submission
 
 def rehearse_dataset(kaggle: Kaggle, stage: StagedFolder, public: bool, say: Callable) -> dict:
     """Say what push_dataset would send; {"version", "digest"} that Kaggle would have afterwards."""
-    name, remote = f"{kaggle.owner}/{stage.slug}", kaggle.find_dataset(stage.slug)
+    name, remote = f"{kaggle.owner}/{stage.slug}", find_dataset(kaggle, stage.slug)
     check_visibility(stage.slug, remote, public)
     if remote and remote.status == "READY" and not difference(kaggle, stage, remote):
         say(f"{name} version {remote.version} is already there; nothing would be sent")
@@ -40,7 +43,7 @@ def rehearse_dataset(kaggle: Kaggle, stage: StagedFolder, public: bool, say: Cal
 def rehearse_kernel(kaggle: Kaggle, request: dict, say: Callable) -> None:
     """Say what push_kernel would push."""
     slug = request["slug"].rpartition("/")[2]
-    remote, lock = kaggle.find_kernel(slug), lock_of(slug, kaggle.owner)
+    remote, lock = find_kernel(kaggle, slug), lock_of(slug, kaggle.owner)
     version = remote.version if remote else 0
     if version and (lock.get("digest"), lock.get("version")) == (request_digest(request), version):
         say(f"{request['slug']} version {version} is already there; nothing would be pushed")
@@ -55,11 +58,14 @@ def rehearse_kernel(kaggle: Kaggle, request: dict, say: Callable) -> None:
 def rehearse_submission(kaggle: Kaggle, competition: str, slug: str, say: Callable) -> None:
     """Say what submit would enter."""
     version = locked_version(slug, kaggle.owner)
-    status, description = kaggle.kernel_status(slug, version)[0], describe_submission(lock_of(slug, kaggle.owner), slug)
-    if found := kaggle.find_submission(competition, description):
+    status, description = (
+        kernel_status(kaggle, slug, version)[0],
+        describe_submission(lock_of(slug, kaggle.owner), slug),
+    )
+    if found := find_submission(kaggle, competition, description):
         say(f"{kaggle.owner}/{slug} version {version} was entered as submission {found.ref}; nothing would be sent")
         return
-    left = kaggle.submissions_left(competition)
+    left = submissions_left(kaggle, competition)
     say(
         f"would enter {kaggle.owner}/{slug} version {version} (its run is {status}) into {competition} as"
         f" {description!r}; {left} submissions are left today"

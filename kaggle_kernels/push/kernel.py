@@ -3,6 +3,8 @@
 import json
 from collections.abc import Callable
 
+from kaggle_kernels.api.datasets import find_dataset
+from kaggle_kernels.api.kernels import find_kernel, kernel_status, save_kernel
 from kaggle_kernels.api.retries import Clock, Lost, Refused
 from kaggle_kernels.api.session import Kaggle
 from kaggle_kernels.api.types import RemoteKernel
@@ -21,7 +23,7 @@ def push_kernel(kaggle: Kaggle, clock: Clock, request: dict, facts: dict) -> str
     slug, digest = request["slug"].rpartition("/")[2], request_digest(request)
     with alone(slug) as folder:
         pending = Pending(folder / "push.json", digest)
-        remote, lock = kaggle.find_kernel(slug), lock_of(slug, kaggle.owner)
+        remote, lock = find_kernel(kaggle, slug), lock_of(slug, kaggle.owner)
         listed = remote.version if remote else 0
         behind = is_fresh(lock, clock.now()) and listed < lock["version"]  # what Kaggle lists
         if lock.get("digest") == digest and (behind or listed == lock["version"]):
@@ -55,7 +57,7 @@ def with_sources(kaggle: Kaggle, request: dict, planned: dict[str, dict]) -> tup
         lock = lock_of(slug, kaggle.owner)
         if not lock:
             raise ValueError(f"{source} was not pushed from here: just push-code, or just push-models, first")
-        remote = kaggle.find_dataset(slug)
+        remote = find_dataset(kaggle, slug)
         if not remote or remote.status != "READY" or remote.version != lock["version"]:
             state = f"version {remote.version}, {remote.status}" if remote else "nothing"
             raise Refused(f"{source} should be version {lock['version']}, READY, and Kaggle has {state}: push it again")
@@ -68,7 +70,7 @@ def await_kernel(kaggle: Kaggle, clock: Clock, slug: str, wait: float, say: Call
     """The version in the lock, once its run is COMPLETE. Refused when it failed or takes longer than `wait` seconds."""
     version, deadline, pause, shown = locked_version(slug, kaggle.owner), clock.now() + wait, 10.0, ""
     while True:
-        status, reason = kaggle.kernel_status(slug, version)
+        status, reason = kernel_status(kaggle, slug, version)
         if status == "COMPLETE":
             return version
         if status in FAILED:
@@ -98,7 +100,7 @@ def locked_version(slug: str, owner: str) -> int:
 def _save(kaggle: Kaggle, clock: Clock, request: dict, pending: Pending, remote: RemoteKernel | None) -> int:
     pending.sending(remote.version if remote else 0, clock.now(), answered=False)
     try:
-        version, invalid = kaggle.save_kernel(request)
+        version, invalid = save_kernel(kaggle, request)
     except Refused:
         pending.not_sent()
         raise
@@ -119,7 +121,7 @@ def _shown(kaggle: Kaggle, clock: Clock, request: dict, pending: Pending) -> int
     """The version that a push without an answer made; None when it made none. Refused while nobody can know."""
     slug, began = request["slug"].rpartition("/")[2], clock.now()
     while True:
-        remote = kaggle.find_kernel(slug)
+        remote = find_kernel(kaggle, slug)
         if remote and remote.version > pending.sent["previous"] and _same_code(remote.source, request["text"]):
             return remote.version
         if clock.now() - pending.sent["time"] > LAG:
@@ -139,7 +141,7 @@ def _same_code(there: str, here: str) -> bool:
 
 def _check_settings(kaggle: Kaggle, request: dict, version: int) -> None:
     """Compare what Kaggle made of the push: after a lost answer only this shows a dropped source."""
-    remote = kaggle.find_kernel(request["slug"].rpartition("/")[2])
+    remote = find_kernel(kaggle, request["slug"].rpartition("/")[2])
     for name, value in (remote.settings if remote else {}).items():
         same = sorted(value) == sorted(request[name]) if isinstance(value, list) else value == request[name]
         if value is not None and remote.version == version and not same:

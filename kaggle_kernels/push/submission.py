@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from kaggle_kernels.api.competition import enter_submission, find_submission, submissions_left
+from kaggle_kernels.api.kernels import kernel_output
 from kaggle_kernels.api.retries import Clock, Lost, Refused
 from kaggle_kernels.api.session import Kaggle
 from kaggle_kernels.api.types import Submission
@@ -15,7 +17,7 @@ OUTPUT = "submission.csv"
 def submit(kaggle: Kaggle, clock: Clock, competition: str, slug: str, wait: float, say) -> str:
     """Enter the version in the kernel's lock and wait for its score; a sentence. What is entered is only waited for."""
     version = await_kernel(kaggle, clock, slug, wait, say)
-    if OUTPUT not in (names := kaggle.kernel_output(slug, version)):
+    if OUTPUT not in (names := kernel_output(kaggle, slug, version)):
         raise Refused(
             f"{slug} version {version} left no {OUTPUT} (but {', '.join(names) or 'nothing'}): Kaggle would refuse it"
         )
@@ -25,7 +27,7 @@ def submit(kaggle: Kaggle, clock: Clock, competition: str, slug: str, wait: floa
         pending = Pending(folder / "push.json", description)
         found = _entered(kaggle, clock, competition, description, pending)
         if not found:
-            left = kaggle.submissions_left(competition)
+            left = submissions_left(kaggle, competition)
             if left < 1:
                 raise Refused(f"{competition} takes no more submissions today: run just submit after midnight UTC")
             _enter(kaggle, clock, competition, (slug, version), pending, description)
@@ -55,7 +57,7 @@ def _enter(
 ) -> None:
     pending.sending(0, clock.now(), answered=False)
     try:
-        kaggle.submit(competition, *kernel, description)
+        enter_submission(kaggle, competition, *kernel, description)
     except Refused:
         pending.not_sent()
         raise
@@ -68,7 +70,7 @@ def _enter(
 def _entered(kaggle: Kaggle, clock: Clock, competition: str, description: str, pending: Pending) -> Submission | None:
     """The submission with this description; None when there is none. Refused while nobody can know."""
     began = clock.now()
-    while not (found := kaggle.find_submission(competition, description)) and pending.sent:
+    while not (found := find_submission(kaggle, competition, description)) and pending.sent:
         age = clock.now() - pending.sent["time"]
         if not pending.sent["answered"] and age > LAG:
             pending.not_sent()
@@ -86,7 +88,7 @@ def _entered(kaggle: Kaggle, clock: Clock, competition: str, description: str, p
 def _score(kaggle: Kaggle, clock: Clock, competition: str, description: str, wait: float, say) -> Submission:
     deadline, pause, shown = clock.now() + wait, 15.0, False
     while True:
-        found = kaggle.find_submission(competition, description)
+        found = find_submission(kaggle, competition, description)
         if found and found.status == "COMPLETE":
             return found
         if found and found.status == "ERROR":

@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from shared.artifacts.files import replacing
+from shared.artifacts.files import write_json
 from shared.artifacts.manifest import MANIFEST, digest
 
 SCORE_FILE = "submission.json"
@@ -42,8 +42,7 @@ def write_score(run: Path, *, time: str, public: str | None, private: str | None
     given = {"public_score": public, "private_score": private}
     record = {**before, **{key: text for key, text in given.items() if text}, "models": models, "time": time}
     path.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(path) as partial:
-        partial.write_text(json.dumps(record, indent=1) + "\n")
+    write_json(path, record)
 
 
 def models_of(run: Path) -> dict[str, str]:

@@ -6,8 +6,10 @@ import os
 import re
 from pathlib import Path, PurePosixPath
 
+from shared.artifacts.files import write_json
+
 MANIFEST = "manifest.json"  # at the top of the folder; it does not list itself
-PARTIAL = f".{MANIFEST}.partial"
+PARTIAL = f".{MANIFEST}.partial"  # what files.py writes to first
 CHUNK = 1 << 20  # bytes hashed at once: weights are larger than memory
 
 
@@ -23,11 +25,7 @@ def write_manifest(folder: Path, lineage: dict, known: dict[str, dict] | None = 
     files = {path: known.get(path) or file_facts(folder / path) for path in _paths(folder)}
     if not files:
         raise ValueError(f"{folder} holds no files, so there is nothing to list in {MANIFEST}")
-    with open(folder / PARTIAL, "w") as partial:
-        partial.write(json.dumps({"files": files, "lineage": lineage}, indent=1) + "\n")
-        partial.flush()
-        os.fsync(partial.fileno())
-    os.replace(folder / PARTIAL, folder / MANIFEST)
+    write_json(folder / MANIFEST, {"files": files, "lineage": lineage})
 
 
 def verify_manifest(folder: Path) -> None:

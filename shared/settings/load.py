@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from shared.artifacts.files import replacing
+from shared.artifacts.files import write_text
 from shared.settings.sections import Settings
 
 ITERATIONS = Path("training/iterations")
@@ -51,8 +51,7 @@ def write_settings(settings: Settings, run: Path) -> None:
     if path.is_file() and path.read_text() == text:
         return
     run.mkdir(parents=True, exist_ok=True)
-    with replacing(path) as partial:
-        partial.write_text(text)
+    write_text(path, text)
 
 
 def _override(sections: dict, override: str) -> None:

@@ -1,8 +1,15 @@
-"""Guards files.py: a file in its place is the old or the new one."""
+"""Guards files.py: what stands in its place is the old or the new one, and a lock has one holder."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
-from shared.artifacts.files import replacing
+from shared.artifacts.files import locked, replace_folder, replacing, replacing_folder, write_json, write_text
+
+ROOT = Path(__file__).parents[3]
 
 
 def test_a_file_is_replaced_when_it_is_whole_and_nothing_lies_beside_it(tmp_path):
@@ -26,3 +33,114 @@ def fail_halfway(path):
     with replacing(path) as partial:
         partial.write_text("ha")
         raise OSError("disk is full")
+
+
+def test_a_file_is_on_the_disk_before_it_takes_its_place_and_then_its_name_is(tmp_path, monkeypatch):
+    seen = []
+    monkeypatch.setattr(os, "fsync", lambda descriptor: seen.append(os.readlink(f"/proc/self/fd/{descriptor}")))
+    write_text(tmp_path / "file", "new")
+    assert seen == [str(tmp_path / ".file.partial"), str(tmp_path)]
+    write_text(tmp_path / "scratch", "new", durable=False)
+    assert len(seen) == 2
+
+
+def test_text_and_json_are_written_in_utf_8_whatever_the_locale_says(tmp_path):
+    code = "from pathlib import Path; from shared.artifacts.files import *; write_text(Path({!r}), chr(189))"
+    path = tmp_path / "text"
+    plain = {**os.environ, "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    subprocess.run([sys.executable, "-c", code.format(str(path))], cwd=ROOT, env=plain, check=True)
+    assert path.read_bytes() == "½".encode()
+    write_json(tmp_path / "json", {"a": ["½"]})
+    assert (tmp_path / "json").read_text() == '{\n "a": [\n  "\\u00bd"\n ]\n}\n'
+
+
+def test_a_secret_is_for_nobody_else_from_its_first_byte_on(tmp_path):
+    path, partial = tmp_path / "secret", tmp_path / ".secret.partial"
+    partial.write_text("of a killed writer, for all to read")
+    write_json(path, {}, mode=0o600)
+    assert path.stat().st_mode & 0o777 == 0o600
+    umask = os.umask(0)
+    os.umask(umask)
+    write_json(path, {})
+    assert path.stat().st_mode & 0o777 == 0o666 & ~umask
+
+
+def test_a_folder_is_replaced_when_it_is_filled_and_nothing_lies_beside_it(tmp_path):
+    folder = tmp_path / "folder"
+    for text in ("first", "second"):
+        (tmp_path / ".folder.partial").mkdir()  # of a killed writer
+        (tmp_path / ".folder.partial" / "rest").touch()
+        with replacing_folder(folder) as partial:
+            (partial / text).touch()
+        assert [path.name for path in tmp_path.rglob("*")] == ["folder", text]
+    with pytest.raises(OSError, match="disk is full"), replacing_folder(folder) as partial:
+        raise OSError("disk is full")
+    assert [path.name for path in tmp_path.rglob("*")] == ["folder", "second"]
+
+
+def test_a_folder_with_a_name_for_the_old_one_is_never_gone(tmp_path, monkeypatch):
+    folder, old, partial = (tmp_path / name for name in ("folder", "old", "partial"))
+    for path in (folder, partial):
+        path.mkdir()
+        (path / path.name).touch()
+    rename = Path.rename
+
+    def die_at_the_second(self, target):
+        if self == partial:
+            raise KeyboardInterrupt
+        return rename(self, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "rename", die_at_the_second)
+        with pytest.raises(KeyboardInterrupt):
+            replace_folder(partial, folder, old)
+    assert (old / "folder").exists() and not folder.exists()
+    replace_folder(partial, folder, old)
+    assert [path.name for path in tmp_path.rglob("*")] == ["folder", "partial"]
+
+
+def test_a_lock_has_one_holder_and_the_other_gets_the_sentence(tmp_path):
+    path = tmp_path / "new" / "lock"
+    with locked(path, "unused"), pytest.raises(ValueError, match="^held$"), locked(path, "held"):
+        pass
+    with locked(path, "held"):  # free again
+        pass
+
+
+def test_who_waits_for_a_lock_gets_it_when_its_holder_dies(tmp_path):
+    code = """
+import sys, time
+from pathlib import Path
+from shared.artifacts.files import locked
+with locked(Path(sys.argv[1]), "held"):
+    print("held", flush=True)
+    time.sleep(600)
+"""
+    command = [sys.executable, "-c", code, str(tmp_path / "lock")]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as holder:
+        assert holder.stdout.readline() == "held\n"
+        with pytest.raises(ValueError, match="^held$"), locked(tmp_path / "lock", "held", wait_seconds=0.01):
+            pass
+        holder.kill()
+        with locked(tmp_path / "lock", "held", wait_seconds=60):
+            pass
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a process of its parent's death")
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGKILL"])
+def test_a_tied_process_gets_its_signal_when_its_parent_dies(name):
+    child = f"""
+import signal, time
+from shared.artifacts.files import die_with_parent
+signal.signal(signal.SIGTERM, lambda *_: print("asked to end", flush=True) or exit())
+die_with_parent(signal.{name})
+print("tied", flush=True)
+time.sleep(600)
+"""
+    parent = "import subprocess, sys; subprocess.run([sys.executable, '-c', sys.argv[1]])"
+    with subprocess.Popen(
+        [sys.executable, "-c", parent, child], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout.readline() == "tied\n"
+        process.kill()
+        assert process.stdout.read() == ("asked to end\n" if name == "SIGTERM" else "")  # ends when the child has

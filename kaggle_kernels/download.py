@@ -11,7 +11,7 @@ from kaggle_kernels.api.retries import Refused
 from kaggle_kernels.api.session import Kaggle
 from shared.artifacts import manifest
 
-LARGEST = 20 * 10**9  # bytes that an archive may unpack to; Eedi's are 4 MB
+LARGEST_BYTES = 20 * 10**9  # what an archive may unpack to; Eedi's are 4 MB
 
 
 def fetch_data(kaggle: Kaggle, competition: str, folder: Path) -> str:
@@ -48,20 +48,22 @@ def _unpack(archive: Path, folder: Path) -> None:
     """Raises Refused for an archive that is broken, too large, or would write anywhere else."""
     try:
         with zipfile.ZipFile(archive) as packed:
-            if sum(entry.file_size for entry in packed.infolist()) > LARGEST:
+            if sum(entry.file_size for entry in packed.infolist()) > LARGEST_BYTES:
                 raise Refused(
-                    f"the competition's archive would unpack to more than {LARGEST:,} bytes: fetch it by hand"
+                    f"the competition's archive would unpack to more than {LARGEST_BYTES:,} bytes: fetch it by hand"
                 )
             for entry in packed.infolist():
-                path = PurePosixPath(entry.filename)
-                link = stat.S_ISLNK(entry.external_attr >> 16)
-                if path.is_absolute() or ".." in path.parts or "\\" in entry.filename or link:
-                    raise Refused(
-                        f"the competition's archive wants to write to {entry.filename!r}: it is not what it should be"
-                    )
+                _check_place(entry)
                 packed.extract(entry, folder)
     except (zipfile.BadZipFile, EOFError, OSError) as error:
         raise Refused(f"the competition's archive is broken ({error}): run the command again") from None
+
+
+def _check_place(entry: zipfile.ZipInfo) -> None:
+    path = PurePosixPath(entry.filename)
+    link = stat.S_ISLNK(entry.external_attr >> 16)
+    if path.is_absolute() or ".." in path.parts or "\\" in entry.filename or link:
+        raise Refused(f"the competition's archive wants to write to {entry.filename!r}: it is not what it should be")
 
 
 def _compare(folder: Path, sizes: dict[str, int]) -> None:

@@ -1,7 +1,6 @@
 """Says what each verb of publish.py does, and in which order a release does them."""
 
 import functools
-import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,12 +12,14 @@ from kaggle_kernels.cli import ROLES, SUBMIT, WHEELS, Order
 from kaggle_kernels.download import fetch_data
 from kaggle_kernels.package.calibration import calibration_file
 from kaggle_kernels.package.catalogue_vectors import catalogue_vectors
+from kaggle_kernels.package.kernel_metadata import metadata_path, read_kernel_metadata
 from kaggle_kernels.package.stage_folder import StagedFolder, stage_code, stage_model, trained_model
 from kaggle_kernels.push.dataset import push_dataset
-from kaggle_kernels.push.dry_run import rehearse_dataset, rehearse_kernel, rehearse_submission
-from kaggle_kernels.push.kernel import FAILED, await_kernel, locked_version, push_kernel, with_sources
+from kaggle_kernels.push.dry_run import dry_run_dataset, dry_run_kernel, dry_run_submission
+from kaggle_kernels.push.kernel import FAILED, await_kernel, push_kernel, pushed_kernel, with_sources
 from kaggle_kernels.push.kernel_request import kernel_request
-from kaggle_kernels.push.receipts import forget_unanswered, lock_of
+from kaggle_kernels.push.pending import forget_unanswered
+from kaggle_kernels.push.receipts import Source
 from kaggle_kernels.push.submission import submit
 from shared.artifacts.leaderboard import models_of
 
@@ -51,7 +52,7 @@ def _data(order: Order, signed_in: Callable[[], Kaggle], clock: Clock, say: Call
     say(fetch_data(signed_in(), order.competition, DATA))
 
 
-def _push_models(order: Order, signed_in: Callable[[], Kaggle], clock: Clock, say: Callable) -> dict[str, dict]:
+def _push_models(order: Order, signed_in: Callable[[], Kaggle], clock: Clock, say: Callable) -> dict[str, Source]:
     models = _models(order)
 
     def stages(extra: dict[str, dict]) -> list[StagedFolder]:
@@ -71,19 +72,19 @@ def _models(order: Order) -> dict[str, Path]:
     return {role: trained_model(role, order.run, role in order.quantized) for role in ROLES}
 
 
-def _push_code(order: Order, signed_in: Callable[[], Kaggle], clock: Clock, say: Callable) -> dict[str, dict]:
+def _push_code(order: Order, signed_in: Callable[[], Kaggle], clock: Clock, say: Callable) -> dict[str, Source]:
     stage = stage_code()
     return _push_stages(order, signed_in(), clock, say, [stage])
 
 
 def _push_stages(
     order: Order, kaggle: Kaggle, clock: Clock, say: Callable, stages: list[StagedFolder]
-) -> dict[str, dict]:
-    """What a dry run would have sent: {slug: {"version", "digest"}}."""
+) -> dict[str, Source]:
+    """{slug: what Kaggle would have of it} after a dry run."""
     planned = {}
     for stage in stages:
         if order.dry:
-            planned[stage.slug] = rehearse_dataset(kaggle, stage, order.public, say)
+            planned[stage.slug] = dry_run_dataset(kaggle, stage, order.public, say)
         else:
             say(push_dataset(kaggle, clock, stage, order.public, order.wait))
     return planned
@@ -93,7 +94,7 @@ def _push_wheels(order: Order, signed_in: Callable[[], Kaggle], clock: Clock, sa
     kaggle = signed_in()
     request = kernel_request(WHEELS, kaggle.owner, order.tag, internet=True, public=order.public)
     if order.dry:
-        rehearse_kernel(kaggle, request, say)
+        dry_run_kernel(kaggle, request, say)
         return
     say(push_kernel(kaggle, clock, request, {}))
     slug = request["slug"].rpartition("/")[2]
@@ -105,7 +106,7 @@ def _push_wheels(order: Order, signed_in: Callable[[], Kaggle], clock: Clock, sa
 
 
 def _push_kernel(
-    order: Order, signed_in: Callable[[], Kaggle], clock: Clock, say: Callable, planned: dict[str, dict] | None = None
+    order: Order, signed_in: Callable[[], Kaggle], clock: Clock, say: Callable, planned: dict[str, Source] | None = None
 ) -> None:
     kaggle = signed_in()
     request = kernel_request(SUBMIT, kaggle.owner, order.tag, internet=False, public=order.public)
@@ -115,7 +116,7 @@ def _push_kernel(
             await_kernel(kaggle, clock, slug, order.wait, say)
     request, sources = with_sources(kaggle, request, planned or {})
     if order.dry:
-        rehearse_kernel(kaggle, request, say)
+        dry_run_kernel(kaggle, request, say)
         return
     facts = {"sources": sources, "tag": order.tag, "run": str(order.run), "models": models_of(order.run)}
     say(push_kernel(kaggle, clock, request, facts))
@@ -123,10 +124,10 @@ def _push_kernel(
 
 def _kernel_status(order: Order, signed_in: Callable[[], Kaggle], clock: Clock, say: Callable) -> None:
     kaggle = signed_in()
-    slug = _slug(SUBMIT if order.kernel == "submit" else WHEELS)
+    slug = _slug(SUBMIT if order.kernel == "submit" else WHEELS, order.tag)
     if order.wait:
         await_kernel(kaggle, clock, slug, order.wait, say)
-    version = locked_version(slug, kaggle.owner)
+    version = pushed_kernel(slug, kaggle.owner).version
     status, reason = kernel_status(kaggle, slug, version)
     sentence = f"{kaggle.owner}/{slug} version {version}: {status}{': ' + reason if reason else ''}"
     if status in FAILED:
@@ -135,21 +136,21 @@ def _kernel_status(order: Order, signed_in: Callable[[], Kaggle], clock: Clock, 
 
 
 def _submit(order: Order, signed_in: Callable[[], Kaggle], clock: Clock, say: Callable) -> None:
-    kaggle, slug = signed_in(), _slug(SUBMIT)
-    locked_version(slug, kaggle.owner)
-    if order.iteration and (tag := lock_of(slug, kaggle.owner).get("tag")) != order.tag:
-        raise ValueError(f"{slug} was pushed for {tag}, not for {order.tag}: just push-kernel iter=... first")
+    kaggle, slug = signed_in(), _slug(SUBMIT, order.tag)
+    receipt = pushed_kernel(slug, kaggle.owner)
+    if order.iteration and receipt.tag != order.tag:
+        raise ValueError(f"{slug} was pushed for {receipt.tag}, not for {order.tag}: just push-kernel iter=... first")
     if order.dry:
-        rehearse_submission(kaggle, order.competition, slug, say)
+        dry_run_submission(kaggle, order.competition, slug, say)
         return
     say(submit(kaggle, clock, order.competition, slug, order.wait, say))
 
 
-def _slug(folder: Path) -> str:
-    path = folder / "kernel-metadata.json"
+def _slug(folder: Path, tag: str) -> str:
+    path = metadata_path(folder)
     if not path.is_file():
         raise ValueError(f"{path} does not exist, so there is no kernel to ask about")
-    return json.loads(path.read_text())["id"].rpartition("/")[2]
+    return read_kernel_metadata(folder, tag).slug
 
 
 def _release(order: Order, signed_in: Callable[[], Kaggle], clock: Clock, say: Callable) -> None:

@@ -14,7 +14,7 @@ from typing import BinaryIO
 from kaggle_kernels.api.datasets import put, start_blob
 from kaggle_kernels.api.retries import Clock, Refused
 from kaggle_kernels.api.session import Kaggle
-from kaggle_kernels.push.receipts import Pending
+from kaggle_kernels.push.pending import Blob, Pending
 
 EXPIRES = 6 * 24 * 3600  # seconds that an upload may be gone on with; Google says a week
 STALLS = 8  # breaks in a row without a new byte: 1 + 2 + ... + 64 s and a little
@@ -32,23 +32,23 @@ def upload(
     for name, facts in files.items():
         key = f"{facts['sha256']} {name}"
         blob, there = pending.blobs.get(key), None
-        if blob and blob["begun"] + EXPIRES < clock.now():
+        if blob and blob.begun + EXPIRES < clock.now():
             blob = None
         for _ in range(BEGINNINGS):
             if blob is None:
                 token, address = start_blob(
                     kaggle, Path(name).name, facts["bytes"], int((folder / name).stat().st_mtime)
                 )
-                blob, there = {"token": token, "address": address, "begun": clock.now(), "done": False}, 0
+                blob, there = Blob(token=token, address=address, begun=clock.now(), done=False), 0
                 pending.keep(key, blob)  # before the first byte: a kill must not lose the address
-            if blob["done"] or _sent(clock, folder / name, blob["address"], there, partial(moved, name)):
+            if blob.done or _sent(clock, folder / name, blob.address, there, partial(moved, name)):
                 break
             blob = None
         else:
             raise Refused(f"Kaggle's storage forgets {name} each time it is begun; run the command again")
         moved(name, facts["bytes"])
-        pending.keep(key, {**blob, "done": True})
-        tokens[name] = blob["token"]
+        pending.keep(key, blob.model_copy(update={"done": True}))
+        tokens[name] = blob.token
     return tokens
 
 

@@ -21,7 +21,7 @@ def main(arguments: list[str], clock: Clock) -> int:
     try:
         request = _parse(arguments)
         if isinstance(request, Request):
-            from kaggle_kernels.commands import carry_out  # brings torch, which help need not wait for
+            from kaggle_kernels.commands import carry_out  # takes long to import
 
             carry_out(request, clock, say=lambda text: print(text, flush=True))
         return 0 if isinstance(request, Request) else request

@@ -10,7 +10,6 @@ from kaggle_kernels.api.retries import Clock, Refused
 from kaggle_kernels.api.session import Kaggle, connect
 from kaggle_kernels.download import fetch_data
 from kaggle_kernels.package.calibration import calibration_file
-from kaggle_kernels.package.catalogue_vectors import catalogue_vectors
 from kaggle_kernels.package.kernel_metadata import metadata_path, read_kernel_metadata
 from kaggle_kernels.package.stage_folder import StagedFolder, stage_code, stage_model, trained_model
 from kaggle_kernels.push.dataset import push_dataset
@@ -54,6 +53,8 @@ def _data(request: Request, signed_in: Callable[[], Kaggle], clock: Clock, say: 
 
 
 def _push_models(request: Request, signed_in: Callable[[], Kaggle], clock: Clock, say: Callable) -> dict[str, Source]:
+    from kaggle_kernels.package.catalogue_vectors import catalogue_vectors  # brings torch, which no other verb needs
+
     models = _models(request)
 
     def stages(extra: dict[str, dict]) -> list[StagedFolder]:

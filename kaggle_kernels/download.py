@@ -11,7 +11,7 @@ from kaggle_kernels.api.retries import Refused
 from kaggle_kernels.api.session import Kaggle
 from shared.artifacts import manifest
 
-LARGEST_BYTES = 20 * 10**9  # what an archive may unpack to; Eedi's are 4 MB
+LARGEST_BYTES = 20 * 10**9  # An archive may unpack to so much; Eedi's are 4 MB.
 
 
 def fetch_data(kaggle: Kaggle, competition: str, folder: Path) -> str:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 # {wheel: module} of what predict needs beyond the image; kaggle_kernels/wheels/kernel.py downloads and pins them.
 WHEELS = {"vllm": "vllm", "polars": "polars", "pydantic": "pydantic", "faiss-cpu": "faiss"}
-MARGIN = 300.0  # seconds before the limit
+MARGIN_SECONDS = 300.0  # Predict is ended so long before the limit.
 STAGES = {role: (f"merge_{role}", f"quantize_{role}") for role in ("embedder", "reranker")}  # that make what serves
 
 
@@ -156,7 +156,7 @@ def _predict(competition: Path, models: dict[str, Path], out: Path, profile: str
     given = {"profile": profile, "competition": competition, "out": out, **models}
     arguments = ["predict", *(text for name, value in given.items() for text in (f"--{name}", str(value)))]
     now = time.monotonic()
-    status = run_guarded(arguments, out, max(end - now, 2 * MARGIN), MARGIN, now)
+    status = run_guarded(arguments, out, max(end - now, 2 * MARGIN_SECONDS), MARGIN_SECONDS, now)
     if status not in (0, DEGRADED):
         raise ValueError(f"predict ended with status {status} and wrote no submission; its reason is above")
     return status == 0

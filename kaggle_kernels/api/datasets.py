@@ -8,7 +8,7 @@ import requests
 from kagglesdk.blobs.types import blob_api_service as blobs
 from kagglesdk.datasets.types import dataset_api_service as datasets
 
-from kaggle_kernels.api.retries import TIMEOUT, Lost, Refused
+from kaggle_kernels.api.retries import TIMEOUT_SECONDS, Lost, Refused
 from kaggle_kernels.api.session import Kaggle
 from kaggle_kernels.api.types import RemoteDataset, filled, tree
 from shared.artifacts import manifest
@@ -72,7 +72,7 @@ def start_blob(kaggle: Kaggle, name: str, size: int, modified: int) -> tuple[str
 def put(address: str, body, headers: dict) -> tuple[int, str]:
     """PUT to an upload address: (HTTP status, its Range header), or (0, "") when the connection broke."""
     try:
-        answer = requests.put(address, data=body, headers=headers, timeout=TIMEOUT, allow_redirects=False)
+        answer = requests.put(address, data=body, headers=headers, timeout=TIMEOUT_SECONDS, allow_redirects=False)
         return answer.status_code, answer.headers.get("Range", "")
     except (requests.RequestException, OSError):
         return 0, ""

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from kaggle_kernels.json_models import parse_json
+from kaggle_kernels.package.json_models import parse_json
 
 META = Path("datasets_meta")
 MOST_ENTRIES, MOST_BYTES = 50, 200 * 10**9  # files and folders at the top of a Kaggle dataset; its size

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from pydantic import BaseModel, Field, ValidationError
 
-from kaggle_kernels.json_models import STRICT
 from kaggle_kernels.package.dataset_metadata import slugify
+from kaggle_kernels.package.json_models import STRICT
 from kaggle_kernels.package.secret_scan import refuse_credentials
 
 NO_MACHINE = "None"  # Kaggle's word for a CPU

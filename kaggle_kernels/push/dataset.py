@@ -8,12 +8,12 @@ from kaggle_kernels.api.session import Kaggle
 from kaggle_kernels.api.types import RemoteDataset
 from kaggle_kernels.package.stage_folder import StagedFolder
 from kaggle_kernels.push.pending import Pending, alone, unanswered
-from kaggle_kernels.push.receipts import LAG, Receipt, is_fresh, iso, read_receipt, write_receipt
+from kaggle_kernels.push.receipts import LAG_SECONDS, Receipt, is_fresh, iso, read_receipt, write_receipt
 from kaggle_kernels.push.upload import upload
 from kaggle_kernels.push.upload_progress import UploadProgress
 from shared.artifacts import manifest
 
-LOOKS = 600.0  # seconds that one run looks for a write without an answer, and for the files of a version
+LOOK_SECONDS = 600.0  # One run looks so long for a write without an answer, and for the files of a version.
 ENDS = ("FAILED", "DELETED")
 
 
@@ -61,7 +61,7 @@ def _newest(kaggle: Kaggle, clock: Clock, slug: str, deadline: float) -> RemoteD
         listed = remote.version if remote else 0
         if not receipt or not is_fresh(receipt, clock.now()) or listed >= receipt.version:
             return remote
-        if clock.now() - began > LOOKS:
+        if clock.now() - began > LOOK_SECONDS:
             raise Refused(
                 f"version {receipt.version} of {slug} was pushed at {receipt.time}, and Kaggle still lists"
                 f" {f'version {listed}' if listed else 'none'}: run the command again"
@@ -99,8 +99,8 @@ def _arrived(kaggle: Kaggle, clock: Clock, slug: str, pending: Pending, deadline
         if remote and remote.version > previous:
             return remote.status in (*ENDS, "READY")
         if pending.sent.answered or not _is_settled(remote):  # the older version's FAILED may still be shown
-            return bool(remote and remote.status in ENDS) and clock.now() - sent > LAG
-        return clock.now() - sent > LAG or clock.now() - began > LOOKS
+            return bool(remote and remote.status in ENDS) and clock.now() - sent > LAG_SECONDS
+        return clock.now() - sent > LAG_SECONDS or clock.now() - began > LOOK_SECONDS
 
     remote = _wait_for(kaggle, clock, slug, is_over, deadline)
     newer = bool(remote and remote.version > previous)
@@ -112,7 +112,7 @@ def _arrived(kaggle: Kaggle, clock: Clock, slug: str, pending: Pending, deadline
             f"Kaggle took {slug} and then could not process it ({remote.status}): is the quota of 200 GB full?"
             " Running again sends it anew"
         )
-    if clock.now() - sent <= LAG:
+    if clock.now() - sent <= LAG_SECONDS:
         raise Refused(unanswered(slug, pending.sent))
     pending.not_sent()
     return None
@@ -123,7 +123,7 @@ def _check_content(
 ) -> None:
     began = clock.now()
     while unlike := difference(kaggle, stage, remote):
-        if clock.now() - began > LOOKS:
+        if clock.now() - began > LOOK_SECONDS:
             pending.forget()
             raise Refused(
                 f"version {remote.version} of {stage.slug} is not what was sent: {unlike}; running again sends it anew"

@@ -10,9 +10,9 @@ from kaggle_kernels.api.session import Kaggle
 from kaggle_kernels.api.types import RemoteKernel
 from kaggle_kernels.push.kernel_request import fill_sources, request_digest
 from kaggle_kernels.push.pending import Pending, alone, unanswered
-from kaggle_kernels.push.receipts import LAG, Receipt, Source, is_fresh, iso, read_receipt, write_receipt
+from kaggle_kernels.push.receipts import LAG_SECONDS, Receipt, Source, is_fresh, iso, read_receipt, write_receipt
 
-LOOKS = 180.0  # seconds that one run looks for a push without an answer
+LOOK_SECONDS = 180.0  # One run looks so long for a push without an answer.
 FAILED = ("ERROR", "CANCEL_REQUESTED", "CANCEL_ACKNOWLEDGED")
 
 
@@ -131,10 +131,10 @@ def _shown(kaggle: Kaggle, clock: Clock, request: dict, pending: Pending) -> int
         remote = find_kernel(kaggle, slug)
         if remote and remote.version > pending.sent.previous and _same_code(remote.source, request["text"]):
             return remote.version
-        if clock.now() - pending.sent.time > LAG:
+        if clock.now() - pending.sent.time > LAG_SECONDS:
             pending.not_sent()
             return None
-        if clock.now() - began > LOOKS:
+        if clock.now() - began > LOOK_SECONDS:
             raise Refused(unanswered(request["slug"], pending.sent))
         clock.sleep(15.0)
 

@@ -14,7 +14,7 @@ from kaggle_kernels.package.kernel_metadata import NO_MACHINE, check_kernel, met
 from kaggle_kernels.package.secret_scan import refuse_credentials
 from kaggle_kernels.push.receipts import Source
 
-LARGEST = 1_000_000  # bytes of code: Kaggle takes about a megabyte
+LARGEST_BYTES = 1_000_000  # Kaggle takes about a megabyte of code.
 
 
 def kernel_request(folder: Path, owner: str, tag: str, internet: bool, public: bool) -> dict:
@@ -75,8 +75,8 @@ def _code(path: Path, kernel_type: str) -> str:
         raise ValueError(f"{path} does not exist: kernel-metadata.json names it as code_file")
     refuse_credentials({path.name: path})
     content = path.read_bytes()
-    if len(content) > LARGEST:
-        raise ValueError(f"{path} has {len(content):,} bytes; Kaggle takes {LARGEST:,}")
+    if len(content) > LARGEST_BYTES:
+        raise ValueError(f"{path} has {len(content):,} bytes; Kaggle takes {LARGEST_BYTES:,}")
     if kernel_type != "notebook":
         return content.decode()
     try:

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
-from kaggle_kernels.json_models import STRICT, parse_json
+from kaggle_kernels.package.json_models import STRICT, parse_json
 from kaggle_kernels.package.stage_folder import CACHE
-from kaggle_kernels.push.receipts import LAG, iso
+from kaggle_kernels.push.receipts import LAG_SECONDS, iso
 from shared.artifacts.files import locked, write_json
 
 
@@ -81,9 +81,10 @@ def forget_unanswered() -> None:
 
 def unanswered(what: str, sent: Sent) -> str:
     """The sentence for a write that nobody knows the end of."""
+    later = iso(sent.time + LAG_SECONDS)
     return (
         f"Kaggle gave no answer when {what} was sent at {iso(sent.time)}, and does not show it yet: run the same"
-        f" command again to go on looking; from {iso(sent.time + LAG)} on, or with --again, it is sent once more"
+        f" command again to go on looking; from {later} on, or with --again, it is sent once more"
     )
 
 

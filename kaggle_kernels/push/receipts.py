@@ -6,11 +6,12 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel
 
-from kaggle_kernels.json_models import STRICT, parse_json
+from kaggle_kernels.package.json_models import STRICT, parse_json
 from shared.artifacts.files import write_json
 
 RECEIPTS = Path("datasets_meta")
-LAG = 1800.0  # seconds that Kaggle's listings may be behind; after them a write without an answer did not happen
+# Kaggle's listings may be so far behind; after that a write without an answer did not happen.
+LAG_SECONDS = 1800.0
 
 
 def _check_time(text: str) -> str:
@@ -59,7 +60,7 @@ def write_receipt(slug: str, receipt: Receipt) -> None:
 
 def is_fresh(receipt: Receipt, now: float) -> bool:
     """Whether it was written so short a time ago that Kaggle may still list what was there before."""
-    return now - datetime.datetime.fromisoformat(receipt.time).timestamp() < LAG
+    return now - datetime.datetime.fromisoformat(receipt.time).timestamp() < LAG_SECONDS
 
 
 def iso(now: float) -> str:

@@ -9,14 +9,14 @@ from kaggle_kernels.api.kernels import kernel_output
 from kaggle_kernels.api.retries import Clock, Lost, Refused
 from kaggle_kernels.api.session import Kaggle
 from kaggle_kernels.api.types import Submission
-from kaggle_kernels.json_models import STRICT
+from kaggle_kernels.package.json_models import STRICT
 from kaggle_kernels.push.kernel import await_kernel, pushed_kernel
 from kaggle_kernels.push.pending import Pending, alone, unanswered
-from kaggle_kernels.push.receipts import LAG, Receipt, Source, iso
+from kaggle_kernels.push.receipts import LAG_SECONDS, Receipt, Source, iso
 from shared.artifacts.files import write_json
 from shared.artifacts.leaderboard import SCORE_FILE
 
-LOOKS = 180.0  # seconds that one run looks for a submission that must be there, or may be
+LOOK_SECONDS = 180.0  # One run looks so long for a submission that must be there, or may be.
 OUTPUT = "submission.csv"
 
 
@@ -102,9 +102,9 @@ def _entered(kaggle: Kaggle, clock: Clock, competition: str, description: str, p
     began = clock.now()
     while not (found := find_submission(kaggle, competition, description)) and pending.sent:
         age = clock.now() - pending.sent.time
-        if not pending.sent.answered and age > LAG:
+        if not pending.sent.answered and age > LAG_SECONDS:
             pending.not_sent()
-        elif clock.now() - began > LOOKS:
+        elif clock.now() - began > LOOK_SECONDS:
             raise Refused(
                 f"{competition} does not list the submission yet: run just submit again; it is not entered twice"
                 if pending.sent.answered

@@ -16,7 +16,7 @@ from kaggle_kernels.api.retries import Clock, Refused
 from kaggle_kernels.api.session import Kaggle
 from kaggle_kernels.push.pending import Blob, Pending
 
-EXPIRES = 6 * 24 * 3600  # seconds that an upload may be gone on with; Google says a week
+RESUME_SECONDS = 6 * 24 * 3600  # An upload that is older is begun anew; Google keeps one for a week.
 STALLS = 8  # breaks in a row without a new byte: 1 + 2 + ... + 64 s and a little
 BEGINNINGS = 3  # times one file may be begun in one run
 
@@ -32,7 +32,7 @@ def upload(
     for name, facts in files.items():
         key = f"{facts['sha256']} {name}"
         blob, there = pending.blobs.get(key), None
-        if blob and blob.begun + EXPIRES < clock.now():
+        if blob and blob.begun + RESUME_SECONDS < clock.now():
             blob = None
         for _ in range(BEGINNINGS):
             if blob is None:

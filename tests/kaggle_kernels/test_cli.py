@@ -13,7 +13,7 @@ from tests.kaggle_kernels.kaggle_checkout import ROOT
 
 def _run(code: str, **environment: str) -> subprocess.CompletedProcess:
     command = [sys.executable, "-c", f"import sys; from kaggle_kernels.cli import main\n{code}"]
-    return subprocess.run(command, cwd=ROOT, env={**os.environ, **environment}, capture_output=True, text=True)
+    return subprocess.run(command, cwd=ROOT, env={**os.environ, **environment}, capture_output=True, encoding="utf-8")
 
 
 def test_help_lists_every_verb_and_waits_neither_for_torch_nor_for_rich():

@@ -15,6 +15,10 @@ def test_a_room_imports_only_the_rooms_below_it(room):
     files = sorted((ROOT / "kaggle_kernels" / room).glob("*.py"))
     assert files
     for path in files:
-        imported = {node.module for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.ImportFrom)}
+        imported = {
+            node.module
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+            if isinstance(node, ast.ImportFrom)
+        }
         wrong = [name for name in imported if name.rpartition(".")[0] in above]
         assert not wrong, f"{path} imports {wrong}"

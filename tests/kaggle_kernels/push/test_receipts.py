@@ -26,7 +26,7 @@ KERNEL = {
 def test_a_receipt_holds_what_was_said_in_this_order_and_no_more(said, checkout):
     sources = {slug: Source(**source) for slug, source in said.get("sources", {}).items()}
     write_receipt("x", Receipt(**{**said, **({"sources": sources} if sources else {})}))
-    assert (checkout / "datasets_meta/x.lock.json").read_text() == json.dumps(said, indent=1) + "\n"
+    assert (checkout / "datasets_meta/x.lock.json").read_text(encoding="utf-8") == json.dumps(said, indent=1) + "\n"
     assert read_receipt("x", "alice").model_dump(exclude_unset=True) == said
     assert read_receipt("x", "bob") is None and read_receipt("y", "alice") is None
 
@@ -51,7 +51,7 @@ def test_a_broken_receipt_is_named_with_its_key_and_what_to_do(changes, words, p
 def test_two_receipts_in_one_file_after_a_merge_are_refused(publish, checkout):
     assert publish("push-code").code == 0
     path = checkout / "datasets_meta/malrule-code.lock.json"
-    path.write_text(f"<<<<<<< mine\n{path.read_text()}")
+    path.write_text(f"<<<<<<< mine\n{path.read_text(encoding='utf-8')}", encoding="utf-8")
     assert "malrule-code.lock.json: Invalid JSON" in failure(publish("push-code"))
 
 
@@ -68,7 +68,7 @@ def test_what_is_under_way_is_kept_in_these_bytes_for_nobody_else_to_read(tmp_pa
     blob = {"token": "t", "address": "http://localhost/upload/t", "begun": 5.5, "done": True}
     sent = {"previous": 2, "time": 1_800_000_000.0, "answered": False}
     text = json.dumps({"digest": "ab", "sent": sent, "blobs": {"cd a.txt": blob}}, indent=1) + "\n"
-    assert (tmp_path / "push.json").read_text() == text
+    assert (tmp_path / "push.json").read_text(encoding="utf-8") == text
     assert (tmp_path / "push.json").stat().st_mode & 0o777 == 0o600
     assert Pending(tmp_path / "push.json", "ab").sent == pending.sent
     other = Pending(tmp_path / "push.json", "another content")
@@ -79,7 +79,9 @@ def test_a_broken_file_of_what_is_under_way_is_named_without_the_addresses_in_it
     folder = checkout / ".cache/kaggle/malrule-code"
     folder.mkdir(parents=True)
     blob = {"token": "token-7", "address": ["http://localhost/upload/token-7"], "begun": 1.0, "done": False}
-    (folder / "push.json").write_text(json.dumps({"digest": "ab", "sent": None, "blobs": {"x": blob}}))
+    (folder / "push.json").write_text(
+        json.dumps({"digest": "ab", "sent": None, "blobs": {"x": blob}}), encoding="utf-8"
+    )
     said = failure(publish("push-code"))
     assert ".cache/kaggle/malrule-code/push.json: blobs.x.address: Input should be a valid string: look at" in said
     assert "token-7" not in said

@@ -1,99 +1,56 @@
-"""Reads a command line of publish.py: VERB key=value ... and the words quantized, --dry-run, --public, --again."""
+"""Carries out one command line and says how it ended: one sentence where it could not be done."""
 
-import re
-from dataclasses import dataclass
-from pathlib import Path
+import os
+import sys
+from difflib import get_close_matches
 
-from shared.task.current import TASK
-from shared.task.splits import SPLITS
+import typer
+from typer.completion import completion_init
 
-SUBMIT, WHEELS = Path("kaggle_kernels/submit"), Path("kaggle_kernels/wheels")
-ROLES = ("embedder", "reranker")
-MODELS = "iter= split= vectors= quantized quantized="
-USES = {  # what each verb takes: a key that it would ignore is a mistake at 2 a.m.
-    "data": "competition= --dry-run",
-    "push-models": f"{MODELS} wait= --dry-run --public --again",
-    "push-code": "wait= --dry-run --public --again",
-    "push-wheels": "wait= --dry-run --public --again",
-    "push-kernel": "iter= split= wait= --dry-run --public --again",
-    "kernel-status": "kernel= wait=",
-    "submit": "iter= split= competition= wait= --dry-run --again",
-    "release": f"{MODELS} competition= wait= --dry-run --public --again",
-}
-WAITS = {  # seconds
-    "push-models": 4 * 3600,
-    "push-code": 3600,
-    "push-wheels": 4 * 3600,
-    "submit": 14 * 3600,
-    "release": 14 * 3600,
-}
-WITH_ITERATION = ("push-models", "push-kernel", "release")
+from kaggle_kernels.api.retries import Clock, Lost, Refused
+from kaggle_kernels.request import WORDS, Request
+from kaggle_kernels.verbs import NAME, app
+
+COMPLETE = "_MALRULE_COMPLETE"  # the variable in which a shell asks for words
+STOPPED = 130  # the exit status after Ctrl-C, which is what typer makes of it too
 
 
-@dataclass(frozen=True)
-class Order:
-    """What the command line asks for."""
+def main(arguments: list[str], clock: Clock) -> int:
+    """Carry out one command line; its exit status."""
+    name = arguments[0] if arguments else "kaggle_kernels"
+    try:
+        request = _parse(arguments)
+        if isinstance(request, Request):
+            from kaggle_kernels.commands import carry_out  # takes long to import
 
-    verb: str
-    iteration: str  # "iter1"; "" where none was named
-    split: str
-    competition: str
-    kernel: str
-    wait: float  # seconds
-    vectors: str  # a profile to encode the misconceptions with, "skip", or "": the profile of training
-    quantized: tuple[str, ...]  # roles of which the quantized model is sent
-    dry: bool
-    public: bool
-    again: bool  # send once more what had no answer
-
-    @property
-    def run(self) -> Path:
-        return Path("runs") / self.iteration / self.split
-
-    @property
-    def tag(self) -> str:
-        return self.iteration if self.split == "full" else f"{self.iteration}-{self.split}"
+            carry_out(request, clock, say=lambda text: print(text, flush=True))
+        return 0 if isinstance(request, Request) else request
+    except typer.TyperException as error:
+        return _fail(name, error.format_message())
+    except (ValueError, Refused, Lost) as error:
+        return _fail(name, str(error))
+    except OSError as error:
+        place = error.filename2 or error.filename or "this machine"  # of a copy: where to
+        return _fail(name, f"{place}: {error.strerror or error}")
+    except KeyboardInterrupt:
+        print("stopped; the same command goes on from here", file=sys.stderr)
+        return STOPPED
 
 
-def read_order(arguments: list[str]) -> Order:
-    """Raises ValueError for a verb, key or word that it does not take; `--public` counts only when written out."""
-    verb, *rest = arguments or [""]
-    if verb not in USES:
-        raise ValueError(f"{verb!r} is no verb; there are: {', '.join(USES)}")
-    values: dict[str, str] = {}
-    for text in rest:
-        key, equals, value = text.partition("=")
-        if key + equals not in USES[verb].split():
-            raise ValueError(f"{text!r} is nothing that {verb} takes; it takes {USES[verb].replace('=', '=...')}")
-        values[key if equals else text] = value if equals else "yes"
-    said = values.get("quantized", "")
-    quantized = ROLES if said == "yes" else tuple(said.split(",")) if said else ()
-    _check(verb, values, quantized)
-    number = values.get("iter", "")
-    return Order(
-        verb=verb,
-        iteration=f"iter{number}" if number.isdecimal() else number,
-        split=values.get("split", "full"),
-        competition=values.get("competition", TASK.slug),
-        kernel=values.get("kernel", "submit"),
-        wait=float(values.get("wait", WAITS.get(verb, 0))),
-        vectors=values.get("vectors", ""),
-        quantized=quantized,
-        dry="--dry-run" in values,
-        public="--public" in values,
-        again="--again" in values,
-    )
+def _parse(arguments: list[str]) -> Request | int:
+    """What is asked for, or the exit status of what is done already, such as help. ValueError for an unknown verb."""
+    how = {"prog_name": NAME, "complete_var": COMPLETE, "standalone_mode": False}
+    if COMPLETE in os.environ:
+        completion_init()
+        return app([], **how)
+    verb = arguments[0] if arguments else ""
+    if verb not in WORDS and verb != "--help":
+        near = get_close_matches(verb, WORDS, n=1)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        raise ValueError(f"{verb!r} is no verb; there are: {', '.join(WORDS)}{hint}")
+    return app(arguments, **how)
 
 
-def _check(verb: str, values: dict[str, str], quantized: tuple[str, ...]) -> None:
-    if verb in WITH_ITERATION and not values.get("iter"):
-        raise ValueError(f"which iteration? just {verb} iter=1")
-    if not re.fullmatch("[a-z0-9-]*", values.get("iter", "")):
-        raise ValueError(f"iter={values['iter']!r} is no name of an iteration: say a number, or small letters")
-    if not values.get("wait", "0").isdecimal():
-        raise ValueError(f"wait={values['wait']!r} is no number of seconds")
-    for key, allowed in {"split": SPLITS, "kernel": ("submit", "wheels")}.items():
-        if values.get(key, allowed[0]) not in allowed:
-            raise ValueError(f"{key}={values[key]}: {key} is one of {', '.join(allowed)}")
-    if not set(quantized) <= set(ROLES):
-        raise ValueError(f"quantized={values['quantized']}: it is {' or '.join(ROLES)}, or both with a comma between")
+def _fail(name: str, sentence: str) -> int:
+    print(f"{name}: {sentence}", file=sys.stderr)
+    return 1

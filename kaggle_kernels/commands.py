@@ -1,30 +1,33 @@
-"""Says what each verb of publish.py does, and in which order a release does them."""
+"""Does what each verb of the command line says, and in which order a release does them."""
 
 import functools
-import json
 from collections.abc import Callable
 from pathlib import Path
 
+from kaggle_kernels.api.competition import data_files
+from kaggle_kernels.api.kernels import kernel_output, kernel_status
 from kaggle_kernels.api.retries import Clock, Refused
 from kaggle_kernels.api.session import Kaggle, connect
-from kaggle_kernels.cli import ROLES, SUBMIT, WHEELS, Order
 from kaggle_kernels.download import fetch_data
 from kaggle_kernels.package.calibration import calibration_file
-from kaggle_kernels.package.catalogue_vectors import catalogue_vectors
+from kaggle_kernels.package.kernel_metadata import metadata_path, read_kernel_metadata
 from kaggle_kernels.package.stage_folder import StagedFolder, stage_code, stage_model, trained_model
 from kaggle_kernels.push.dataset import push_dataset
-from kaggle_kernels.push.dry_run import rehearse_dataset, rehearse_kernel, rehearse_submission
-from kaggle_kernels.push.kernel import FAILED, await_kernel, locked_version, push_kernel, with_sources
+from kaggle_kernels.push.dry_run import dry_run_dataset, dry_run_kernel, dry_run_submission
+from kaggle_kernels.push.kernel import FAILED, await_kernel, push_kernel, pushed_kernel, with_sources
 from kaggle_kernels.push.kernel_request import kernel_request
-from kaggle_kernels.push.receipts import forget_unanswered, lock_of
+from kaggle_kernels.push.pending import forget_unanswered
+from kaggle_kernels.push.receipts import Source
 from kaggle_kernels.push.submission import submit
+from kaggle_kernels.request import ROLES, Request
 from shared.artifacts.leaderboard import models_of
 
 DATA = Path("data/eedi")
+SUBMIT, WHEELS = Path("kaggle_kernels/submit"), Path("kaggle_kernels/wheels")
 
 
-def carry_out(order: Order, clock: Clock, say: Callable) -> None:
-    """Do what `order` asks for. Raises ValueError for what the person can mend, Refused for what Kaggle will not do."""
+def carry_out(request: Request, clock: Clock, say: Callable) -> None:
+    """Do what `request` asks for. ValueError for what the person can mend, Refused for what Kaggle will not do."""
     verbs = {
         "data": _data,
         "push-models": _push_models,
@@ -35,129 +38,135 @@ def carry_out(order: Order, clock: Clock, say: Callable) -> None:
         "submit": _submit,
         "release": _release,
     }
-    if order.again:
+    if request.again:
         forget_unanswered()
     # Signing in comes after what can be said without it: that a model was never trained, say.
-    verbs[order.verb](order, functools.cache(lambda: connect(clock)), clock, say)
+    verbs[request.verb](request, functools.cache(lambda: connect(clock)), clock, say)
 
 
-def _data(order: Order, signed_in: Callable[[], Kaggle], clock: Clock, say: Callable) -> None:
-    if order.dry:
-        files = signed_in().data_files(order.competition)
+def _data(request: Request, signed_in: Callable[[], Kaggle], clock: Clock, say: Callable) -> None:
+    if request.dry_run:
+        files = data_files(signed_in(), request.competition)
         say(f"would download into {DATA}: " + ", ".join(f"{name} ({size:,} bytes)" for name, size in files.items()))
         return
-    say(fetch_data(signed_in(), order.competition, DATA))
+    say(fetch_data(signed_in(), request.competition, DATA))
 
 
-def _push_models(order: Order, signed_in: Callable[[], Kaggle], clock: Clock, say: Callable) -> dict[str, dict]:
-    models = _models(order)
+def _push_models(request: Request, signed_in: Callable[[], Kaggle], clock: Clock, say: Callable) -> dict[str, Source]:
+    from kaggle_kernels.package.catalogue_vectors import catalogue_vectors  # brings torch, which no other verb needs
+
+    models = _models(request)
 
     def stages(extra: dict[str, dict]) -> list[StagedFolder]:
-        return [stage_model(role, models[role], order.tag, order.public, extra.get(role, {})) for role in ROLES]
+        return [stage_model(role, models[role], request.tag, request.public, extra.get(role, {})) for role in ROLES]
 
     def check() -> None:
         stages(extra)
         signed_in()
 
-    extra = {"reranker": calibration_file(order.run, say)}
-    vectors = catalogue_vectors(order.run, models["embedder"], order.vectors, order.dry, say, check)
+    extra = {"reranker": calibration_file(request.run, say)}
+    vectors = catalogue_vectors(request.run, models["embedder"], request.vectors, request.dry_run, say, check)
     staged = stages({**extra, "embedder": vectors})  # both are sound before a byte moves
-    return _push_stages(order, signed_in(), clock, say, staged)
+    return _push_stages(request, signed_in(), clock, say, staged)
 
 
-def _models(order: Order) -> dict[str, Path]:
-    return {role: trained_model(role, order.run, role in order.quantized) for role in ROLES}
+def _models(request: Request) -> dict[str, Path]:
+    return {role: trained_model(role, request.run, role in request.quantized) for role in ROLES}
 
 
-def _push_code(order: Order, signed_in: Callable[[], Kaggle], clock: Clock, say: Callable) -> dict[str, dict]:
+def _push_code(request: Request, signed_in: Callable[[], Kaggle], clock: Clock, say: Callable) -> dict[str, Source]:
     stage = stage_code()
-    return _push_stages(order, signed_in(), clock, say, [stage])
+    return _push_stages(request, signed_in(), clock, say, [stage])
 
 
 def _push_stages(
-    order: Order, kaggle: Kaggle, clock: Clock, say: Callable, stages: list[StagedFolder]
-) -> dict[str, dict]:
-    """What a dry run would have sent: {slug: {"version", "digest"}}."""
+    request: Request, kaggle: Kaggle, clock: Clock, say: Callable, stages: list[StagedFolder]
+) -> dict[str, Source]:
+    """{slug: what Kaggle would have of it} after a dry run."""
     planned = {}
     for stage in stages:
-        if order.dry:
-            planned[stage.slug] = rehearse_dataset(kaggle, stage, order.public, say)
+        if request.dry_run:
+            planned[stage.slug] = dry_run_dataset(kaggle, stage, request.public, say)
         else:
-            say(push_dataset(kaggle, clock, stage, order.public, order.wait))
+            say(push_dataset(kaggle, clock, stage, request.public, request.wait))
     return planned
 
 
-def _push_wheels(order: Order, signed_in: Callable[[], Kaggle], clock: Clock, say: Callable) -> None:
+def _push_wheels(request: Request, signed_in: Callable[[], Kaggle], clock: Clock, say: Callable) -> None:
     kaggle = signed_in()
-    request = kernel_request(WHEELS, kaggle.owner, order.tag, internet=True, public=order.public)
-    if order.dry:
-        rehearse_kernel(kaggle, request, say)
+    kernel = kernel_request(WHEELS, kaggle.owner, request.tag, internet=True, public=request.public)
+    if request.dry_run:
+        dry_run_kernel(kaggle, kernel, say)
         return
-    say(push_kernel(kaggle, clock, request, {}))
-    slug = request["slug"].rpartition("/")[2]
-    version = await_kernel(kaggle, clock, slug, order.wait, say)
-    wheels = [name for name in kaggle.kernel_output(slug, version) if name.endswith(".whl")]
+    say(push_kernel(kaggle, clock, kernel, {}))
+    slug = kernel["slug"].rpartition("/")[2]
+    version = await_kernel(kaggle, clock, slug, request.wait, say)
+    wheels = [name for name in kernel_output(kaggle, slug, version) if name.endswith(".whl")]
     if not wheels:
         raise Refused(f"the run of {slug} version {version} left no wheels: its log is on its page")
     say(f"{slug} version {version} holds {len(wheels)} wheels")
 
 
 def _push_kernel(
-    order: Order, signed_in: Callable[[], Kaggle], clock: Clock, say: Callable, planned: dict[str, dict] | None = None
+    request: Request,
+    signed_in: Callable[[], Kaggle],
+    clock: Clock,
+    say: Callable,
+    planned: dict[str, Source] | None = None,
 ) -> None:
     kaggle = signed_in()
-    request = kernel_request(SUBMIT, kaggle.owner, order.tag, internet=False, public=order.public)
-    for source in request["kernelDataSources"]:
+    kernel = kernel_request(SUBMIT, kaggle.owner, request.tag, internet=False, public=request.public)
+    for source in kernel["kernelDataSources"]:
         owner, _, slug = source.partition("/")
         if owner == kaggle.owner and not planned:
-            await_kernel(kaggle, clock, slug, order.wait, say)
-    request, sources = with_sources(kaggle, request, planned or {})
-    if order.dry:
-        rehearse_kernel(kaggle, request, say)
+            await_kernel(kaggle, clock, slug, request.wait, say)
+    kernel, sources = with_sources(kaggle, kernel, planned or {})
+    if request.dry_run:
+        dry_run_kernel(kaggle, kernel, say)
         return
-    facts = {"sources": sources, "tag": order.tag, "run": str(order.run), "models": models_of(order.run)}
-    say(push_kernel(kaggle, clock, request, facts))
+    facts = {"sources": sources, "tag": request.tag, "run": str(request.run), "models": models_of(request.run)}
+    say(push_kernel(kaggle, clock, kernel, facts))
 
 
-def _kernel_status(order: Order, signed_in: Callable[[], Kaggle], clock: Clock, say: Callable) -> None:
+def _kernel_status(request: Request, signed_in: Callable[[], Kaggle], clock: Clock, say: Callable) -> None:
     kaggle = signed_in()
-    slug = _slug(SUBMIT if order.kernel == "submit" else WHEELS)
-    if order.wait:
-        await_kernel(kaggle, clock, slug, order.wait, say)
-    version = locked_version(slug, kaggle.owner)
-    status, reason = kaggle.kernel_status(slug, version)
+    slug = _slug(SUBMIT if request.kernel == "submit" else WHEELS, request.tag)
+    if request.wait:
+        await_kernel(kaggle, clock, slug, request.wait, say)
+    version = pushed_kernel(slug, kaggle.owner).version
+    status, reason = kernel_status(kaggle, slug, version)
     sentence = f"{kaggle.owner}/{slug} version {version}: {status}{': ' + reason if reason else ''}"
     if status in FAILED:
         raise Refused(sentence)
     say(sentence)
 
 
-def _submit(order: Order, signed_in: Callable[[], Kaggle], clock: Clock, say: Callable) -> None:
-    kaggle, slug = signed_in(), _slug(SUBMIT)
-    locked_version(slug, kaggle.owner)
-    if order.iteration and (tag := lock_of(slug, kaggle.owner).get("tag")) != order.tag:
-        raise ValueError(f"{slug} was pushed for {tag}, not for {order.tag}: just push-kernel iter=... first")
-    if order.dry:
-        rehearse_submission(kaggle, order.competition, slug, say)
+def _submit(request: Request, signed_in: Callable[[], Kaggle], clock: Clock, say: Callable) -> None:
+    kaggle, slug = signed_in(), _slug(SUBMIT, request.tag)
+    receipt = pushed_kernel(slug, kaggle.owner)
+    if request.iteration and receipt.tag != request.tag:
+        raise ValueError(f"{slug} was pushed for {receipt.tag}, not for {request.tag}: just push-kernel iter=... first")
+    if request.dry_run:
+        dry_run_submission(kaggle, request.competition, slug, say)
         return
-    say(submit(kaggle, clock, order.competition, slug, order.wait, say))
+    say(submit(kaggle, clock, request.competition, slug, request.wait, say))
 
 
-def _slug(folder: Path) -> str:
-    path = folder / "kernel-metadata.json"
+def _slug(folder: Path, tag: str) -> str:
+    path = metadata_path(folder)
     if not path.is_file():
         raise ValueError(f"{path} does not exist, so there is no kernel to ask about")
-    return json.loads(path.read_text())["id"].rpartition("/")[2]
+    return read_kernel_metadata(folder, tag).slug
 
 
-def _release(order: Order, signed_in: Callable[[], Kaggle], clock: Clock, say: Callable) -> None:
-    _models(order)  # a model that was never trained is said now, not when the wheels have run
-    if order.dry:
-        planned = _push_code(order, signed_in, clock, say)
-        _push_wheels(order, signed_in, clock, say)
-        planned |= _push_models(order, signed_in, clock, say)
-        _push_kernel(order, signed_in, clock, say, planned)
-        say(f"would wait for that run, and enter it into {order.competition}")
+def _release(request: Request, signed_in: Callable[[], Kaggle], clock: Clock, say: Callable) -> None:
+    _models(request)  # a model that was never trained is said now, not when the wheels have run
+    if request.dry_run:
+        planned = _push_code(request, signed_in, clock, say)
+        _push_wheels(request, signed_in, clock, say)
+        planned |= _push_models(request, signed_in, clock, say)
+        _push_kernel(request, signed_in, clock, say, planned)
+        say(f"would wait for that run, and enter it into {request.competition}")
         return
     for step in (_push_code, _push_wheels, _push_models, _push_kernel, _submit):  # each skips what is done
-        step(order, signed_in, clock, say)
+        step(request, signed_in, clock, say)

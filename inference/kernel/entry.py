@@ -11,9 +11,9 @@ import sys
 import time
 from pathlib import Path
 
-MODULES = ("vllm", "polars", "pydantic", "faiss")
-WHEELS = ("vllm", "polars", "pydantic", "faiss-cpu")  # what predict needs beyond Kaggle's image
-MARGIN = 300.0  # seconds before the limit
+# {wheel: module} of what predict needs beyond the image; kaggle_kernels/wheels/kernel.py downloads and pins them.
+WHEELS = {"vllm": "vllm", "polars": "polars", "pydantic": "pydantic", "faiss-cpu": "faiss"}
+MARGIN_SECONDS = 300.0  # Predict is ended so long before the limit.
 STAGES = {role: (f"merge_{role}", f"quantize_{role}") for role in ("embedder", "reranker")}  # that make what serves
 
 
@@ -75,7 +75,7 @@ def _tree(inputs: Path) -> str:
 def _lineage(manifest: Path) -> dict:
     """{} for a manifest that is not ours: other tools name files so too."""
     try:
-        lineage = json.loads(manifest.read_text())["lineage"]
+        lineage = json.loads(manifest.read_text(encoding="utf-8"))["lineage"]
         return lineage if isinstance(lineage, dict) else {}
     except (ValueError, KeyError, TypeError):
         return {}
@@ -105,7 +105,7 @@ def verify(models: dict[str, Path]) -> None:
 
 def install_wheels(inputs: Path) -> None:
     """Install the wheels found under `inputs`, without any index. ValueError when they are for another interpreter."""
-    missing = [name for name in MODULES if not importlib.util.find_spec(name)]
+    missing = [name for name in WHEELS.values() if not importlib.util.find_spec(name)]
     if not missing:
         return
     wheels = sorted(inputs.rglob("vllm-*.whl"))
@@ -158,7 +158,7 @@ def _predict(competition: Path, models: dict[str, Path], out: Path, profile: str
     given = {"profile": profile, "competition": competition, "out": out, **models}
     arguments = ["predict", *(text for name, value in given.items() for text in (f"--{name}", str(value)))]
     now = time.monotonic()
-    status = run_guarded(arguments, out, max(end - now, 2 * MARGIN), MARGIN, now)
+    status = run_guarded(arguments, out, max(end - now, 2 * MARGIN_SECONDS), MARGIN_SECONDS, now)
     if status not in (0, DEGRADED):
         raise ValueError(f"predict ended with status {status} and wrote no submission; its reason is above")
     return status == 0

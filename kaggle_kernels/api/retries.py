@@ -13,8 +13,8 @@ from urllib3.exceptions import HTTPError as TransportError
 # The connection broke, or what came back is no answer: a portal's HTML, half a JSON text, a list.
 TROUBLE = (RequestException, TransportError, OSError, ValueError, TypeError, AttributeError)
 READ_ATTEMPTS = 7  # pauses of 1, 2, 4 ... 32 s: a minute of trouble passes unnoticed
-LONGEST_PAUSE = 300.0  # seconds; a Retry-After above it is reported instead
-TIMEOUT = (30, 120)  # seconds to connect (and for each write to the socket), and without a byte of answer
+LONGEST_PAUSE_SECONDS = 300.0  # A Retry-After above it is reported instead.
+TIMEOUT_SECONDS = (30, 120)  # They are to connect (and for each write to the socket), and without a byte of answer.
 _RAISE = object()
 
 
@@ -73,7 +73,7 @@ def write_once(what: str, write):
 
 
 def _timed(send):
-    return lambda request, **settings: send(request, **{**settings, "timeout": TIMEOUT})
+    return lambda request, **settings: send(request, **{**settings, "timeout": TIMEOUT_SECONDS})
 
 
 def _pause(error: Exception, attempt: int, what: str) -> float:
@@ -85,9 +85,9 @@ def _pause(error: Exception, attempt: int, what: str) -> float:
         ) from None
     pause = max(2.0**attempt, _retry_after(error))
     passing = status in (0, 408, 429) or status >= 500
-    if not passing or attempt == READ_ATTEMPTS - 1 or pause > LONGEST_PAUSE:
+    if not passing or attempt == READ_ATTEMPTS - 1 or pause > LONGEST_PAUSE_SECONDS:
         number = f" ({status})" if status else ""
-        when = f" in {pause:.0f} s" if pause > LONGEST_PAUSE else ""
+        when = f" in {pause:.0f} s" if pause > LONGEST_PAUSE_SECONDS else ""
         later = f"; run the command again{when}" if passing else ""
         raise Refused(f"Kaggle does not give {what}{number}: {_words(error)}{later}") from None
     return pause

@@ -15,4 +15,4 @@ def make_notebook(source: str) -> str:
 
 
 if __name__ == "__main__":
-    KERNEL.with_suffix(".ipynb").write_text(make_notebook(KERNEL.read_text()))
+    KERNEL.with_suffix(".ipynb").write_text(make_notebook(KERNEL.read_text(encoding="utf-8")), encoding="utf-8")

@@ -6,9 +6,8 @@ import re
 from fnmatch import fnmatch
 from pathlib import Path
 
-LARGEST = (
-    64 << 20
-)  # bytes of a file that is searched as a whole; only safetensors, whose tensors are numbers, may be larger
+# A file is searched as a whole; only safetensors, whose tensors are numbers, may be larger.
+LARGEST_BYTES = 64 << 20
 TENSORS = (".safetensors", ".vectors")  # both in safetensors' format
 NAMES = [
     "kaggle.json",
@@ -152,7 +151,7 @@ def _searchable(path: Path) -> bytes:
             if 8 + length + _tensors_end(header) != size:
                 raise ValueError(f"{path}, line 1: its header does not account for all of its bytes: write it again")
             return header
-        if size > LARGEST:
+        if size > LARGEST_BYTES:
             raise ValueError(
                 f"{path}, line 1: {size:,} bytes cannot be searched for credentials: only safetensors may be so large"
             )

@@ -7,20 +7,22 @@ import contextlib
 import errno
 import json
 import os
-import re
 import shutil
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
 
+from kaggle_kernels.package.dataset_metadata import (
+    META,
+    DatasetMetadata,
+    check_metadata,
+    licence_of,
+    read_dataset_metadata,
+)
 from kaggle_kernels.package.secret_scan import refuse_credentials
-from kaggle_kernels.push.receipts import CACHE
 from shared.artifacts import manifest
 
-META = Path("datasets_meta")
-MOST_ENTRIES, MOST_BYTES = 50, 200 * 10**9  # files and folders at the top of a Kaggle dataset; its size
-CREATIVE = ("CC0-1.0", "CC-BY-4.0", "CC-BY-SA-4.0", "CC-BY-NC-4.0", "CC-BY-NC-SA-4.0")
-LICENCES = ("apache-2.0", *CREATIVE, "GPL-3.0", "other", "unknown")  # Kaggle's names; others it knows may be added
+CACHE = Path(".cache/kaggle")  # git-ignored; what is under way with a push stands there too
 MODEL = (  # names, in whatever folder; what is not here does not travel
     "*.safetensors *.safetensors.index.json config.json generation_config.json quantization_config.json"
     " quantize_config.json tokenizer.json tokenizer_config.json tokenizer.model special_tokens_map.json"
@@ -36,7 +38,7 @@ class StagedFolder:
     slug: str
     label: str  # of the version, for people
     folder: Path
-    metadata: dict  # dataset-metadata.json with everything filled in, and the card as its description
+    metadata: DatasetMetadata  # with everything filled in, and the card as its description
     files: dict[str, dict]  # {path in the folder: {sha256, bytes}}, manifest.json among them
     digest: str
 
@@ -104,32 +106,19 @@ def _is_listed(path: Path, patterns: str) -> bool:
 
 
 def _refuse_in_public(role: str, source: Path) -> None:
-    card = json.loads((source / "card.json").read_text())
+    card = json.loads((source / "card.json").read_text(encoding="utf-8"))
     if card.get("examples"):
         raise ValueError(
             f"{source}/card.json quotes items of the competition, whose rules forbid that: push without --public"
         )
-    if _licence(_template(role, "")) in ("other", "unknown"):
+    if licence_of(read_dataset_metadata(role, "")) in ("other", "unknown"):
         path = META / role / "dataset-metadata.json"
         raise ValueError(f"{path} must name the licence of the base model before its weights become public")
 
 
 def _place(role: str, tag: str) -> tuple[str, Path]:
-    slug = _template(role, tag)["id"].rpartition("/")[2]
+    slug = read_dataset_metadata(role, tag).slug
     return slug, CACHE / slug / "files"
-
-
-def _template(role: str, tag: str) -> dict:
-    """dataset-metadata.json of a role, filled in for a run."""
-    path = META / role / "dataset-metadata.json"
-    try:
-        template = json.loads(path.read_text().replace("{tag}", tag))
-        sound = isinstance(template["id"], str)
-    except (ValueError, KeyError, TypeError):
-        sound = False
-    if not sound:
-        raise ValueError(f"{path} is not JSON with an id: take it from git")
-    return template
 
 
 def _lay_out(files: dict[str, Path], folder: Path, link: bool) -> None:
@@ -167,46 +156,13 @@ def _staged(role: str, slug: str, tag: str, folder: Path) -> StagedFolder:
     table = manifest.read_manifest(folder)
     own = {manifest.MANIFEST: manifest.file_facts(folder / manifest.MANIFEST)}
     files = dict(sorted({**table["files"], **own}.items()))
-    metadata = _template(role, tag)
-    card = (META / role / "README.md").read_text()
+    metadata = read_dataset_metadata(role, tag)
+    card = (META / role / "README.md").read_text(encoding="utf-8")
     facts = {key: value for key, value in table["lineage"].items() if not isinstance(value, dict | list)}
     lineage = "\n".join(f"| {key} | {json.dumps(value, ensure_ascii=False)} |" for key, value in facts.items())
-    values = {"tag": tag, "licence": _licence(metadata), "digest": manifest.digest(folder), "lineage": lineage}
+    values = {"tag": tag, "licence": licence_of(metadata), "digest": manifest.digest(folder), "lineage": lineage}
     for name, value in values.items():
         card = card.replace("{" + name + "}", value)
-    metadata["description"] = card
+    metadata = metadata.model_copy(update={"description": card})
     check_metadata(metadata, slug, {name: facts["bytes"] for name, facts in files.items()})
     return StagedFolder(slug, f"{role} {tag}".strip(), folder, metadata, files, values["digest"])
-
-
-def check_metadata(metadata: dict, slug: str, sizes: dict[str, int]) -> None:
-    """Raise ValueError for what Kaggle would only refuse after the upload, or would silently change."""
-    title, subtitle = metadata.get("title", ""), metadata.get("subtitle", "")
-    if not 6 <= len(title) <= 50:
-        raise ValueError(f"the title {title!r} has {len(title)} characters; Kaggle takes 6 to 50")
-    if not (6 <= len(slug) <= 50 and re.fullmatch("[a-z0-9]+(-[a-z0-9]+)*", slug)):
-        raise ValueError(
-            f"the slug {slug!r} is not of 6 to 50 lower-case letters and digits with single dashes between them"
-        )
-    if slugify(title) != slug:
-        raise ValueError(f"the title {title!r} gives the slug {slugify(title)!r}, not {slug!r}: make them agree")
-    if subtitle and not 20 <= len(subtitle) <= 80:
-        raise ValueError(f"the subtitle {subtitle!r} has {len(subtitle)} characters; Kaggle takes 20 to 80, or none")
-    if len(top := {name.partition("/")[0] for name in sizes}) > MOST_ENTRIES:
-        raise ValueError(
-            f"{slug} has {len(top)} files and folders at its top; Kaggle takes {MOST_ENTRIES}: merge with larger shards"
-        )
-    if sum(sizes.values()) > MOST_BYTES:
-        raise ValueError(f"{slug} has {sum(sizes.values()):,} bytes; Kaggle takes {MOST_BYTES:,}")
-    _licence(metadata)
-
-
-def slugify(title: str) -> str:
-    return re.sub("[^a-z0-9]+", "-", title.lower()).strip("-")
-
-
-def _licence(metadata: dict) -> str:
-    names = [licence.get("name") for licence in metadata.get("licenses", [])]
-    if len(names) != 1 or names[0] not in LICENCES:
-        raise ValueError(f"licences {names}: Kaggle takes exactly one, of {', '.join(LICENCES)}")
-    return names[0]

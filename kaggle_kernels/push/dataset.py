@@ -2,16 +2,18 @@
 
 from collections.abc import Callable
 
+from kaggle_kernels.api.datasets import create_dataset, create_version, dataset_files, dataset_manifest, find_dataset
 from kaggle_kernels.api.retries import Clock, Lost, Refused
 from kaggle_kernels.api.session import Kaggle
 from kaggle_kernels.api.types import RemoteDataset
 from kaggle_kernels.package.stage_folder import StagedFolder
-from kaggle_kernels.push.receipts import LAG, Pending, alone, is_fresh, lock_of, unanswered, write_lock
+from kaggle_kernels.push.pending import Pending, alone, unanswered
+from kaggle_kernels.push.receipts import LAG_SECONDS, Receipt, is_fresh, iso, read_receipt, write_receipt
 from kaggle_kernels.push.upload import upload
 from kaggle_kernels.push.upload_progress import UploadProgress
 from shared.artifacts import manifest
 
-LOOKS = 600.0  # seconds that one run looks for a write without an answer, and for the files of a version
+LOOK_SECONDS = 600.0  # One run looks so long for a write without an answer, and for the files of a version.
 ENDS = ("FAILED", "DELETED")
 
 
@@ -28,14 +30,14 @@ def push_dataset(kaggle: Kaggle, clock: Clock, stage: StagedFolder, public: bool
             check_visibility(stage.slug, before, public)
             if before and before.status == "READY" and not difference(kaggle, stage, before):
                 pending.forget()
-                return _locked(kaggle, clock, stage, before, "is already there")
+                return _done(kaggle, clock, stage, before, "is already there")
             _send(kaggle, clock, stage, pending, before, public)
             remote = _arrived(kaggle, clock, stage.slug, pending, deadline)
         if remote is None:  # to be sent again only by somebody who knows that
             raise Refused(f"Kaggle never answered when {stage.slug} was sent, nor shows it: run the command again")
         _check_content(kaggle, clock, stage, remote, pending, public)
         pending.forget()
-        return _locked(kaggle, clock, stage, remote, "is there")
+        return _done(kaggle, clock, stage, remote, "is there")
 
 
 def check_visibility(slug: str, remote: RemoteDataset | None, public: bool) -> None:
@@ -53,15 +55,15 @@ def check_visibility(slug: str, remote: RemoteDataset | None, public: bool) -> N
 
 def _newest(kaggle: Kaggle, clock: Clock, slug: str, deadline: float) -> RemoteDataset | None:
     """What is there before anything is sent. A listing that is behind what we pushed a moment ago is asked again."""
-    lock, began = lock_of(slug, kaggle.owner), clock.now()
+    receipt, began = read_receipt(slug, kaggle.owner), clock.now()
     while True:
         remote = _wait_for(kaggle, clock, slug, _is_settled, deadline)
         listed = remote.version if remote else 0
-        if not is_fresh(lock, clock.now()) or listed >= lock["version"]:
+        if not receipt or not is_fresh(receipt, clock.now()) or listed >= receipt.version:
             return remote
-        if clock.now() - began > LOOKS:
+        if clock.now() - began > LOOK_SECONDS:
             raise Refused(
-                f"version {lock['version']} of {slug} was pushed at {lock['time']}, and Kaggle still lists"
+                f"version {receipt.version} of {slug} was pushed at {receipt.time}, and Kaggle still lists"
                 f" {f'version {listed}' if listed else 'none'}: run the command again"
             )
         clock.sleep(30.0)
@@ -72,13 +74,13 @@ def _send(
 ) -> None:
     with UploadProgress({name: facts["bytes"] for name, facts in stage.files.items()}) as moved:
         tokens = upload(kaggle, clock, stage.folder, stage.files, pending, moved)
-    previous = before.version if before else 0
+    previous, metadata = before.version if before else 0, stage.metadata.as_json()
     pending.sending(previous, clock.now(), answered=False)
     try:
         if before is None:
-            kaggle.create_dataset(stage.slug, stage.metadata, tokens, public)
+            create_dataset(kaggle, stage.slug, metadata, tokens, public)
         else:
-            kaggle.create_version(stage.slug, stage.metadata, tokens, f"{stage.label}, manifest {stage.digest}")
+            create_version(kaggle, stage.slug, metadata, tokens, f"{stage.label}, manifest {stage.digest}")
     except Refused as no:
         pending.not_sent()
         if any(word in str(no).lower() for word in ("token", "blob", "upload", "expired")):
@@ -86,32 +88,32 @@ def _send(
         raise
     except Lost:
         return  # _arrived finds out
-    pending.sending(previous, pending.sent["time"], answered=True)
+    pending.sending(previous, pending.sent.time, answered=True)
 
 
 def _arrived(kaggle: Kaggle, clock: Clock, slug: str, pending: Pending, deadline: float) -> RemoteDataset | None:
     """The version that was sent, READY; None when it did not arrive. Refused when it failed or is not ready in time."""
-    previous, sent, began = pending.sent["previous"], pending.sent["time"], clock.now()
+    previous, sent, began = pending.sent.previous, pending.sent.time, clock.now()
 
     def is_over(remote: RemoteDataset | None) -> bool:
         if remote and remote.version > previous:
             return remote.status in (*ENDS, "READY")
-        if pending.sent["answered"] or not _is_settled(remote):  # the older version's FAILED may still be shown
-            return bool(remote and remote.status in ENDS) and clock.now() - sent > LAG
-        return clock.now() - sent > LAG or clock.now() - began > LOOKS
+        if pending.sent.answered or not _is_settled(remote):  # the older version's FAILED may still be shown
+            return bool(remote and remote.status in ENDS) and clock.now() - sent > LAG_SECONDS
+        return clock.now() - sent > LAG_SECONDS or clock.now() - began > LOOK_SECONDS
 
     remote = _wait_for(kaggle, clock, slug, is_over, deadline)
     newer = bool(remote and remote.version > previous)
     if newer and remote.status == "READY":
         return remote
-    if newer or pending.sent["answered"]:
+    if newer or pending.sent.answered:
         pending.forget()
         raise Refused(
             f"Kaggle took {slug} and then could not process it ({remote.status}): is the quota of 200 GB full?"
             " Running again sends it anew"
         )
-    if clock.now() - sent <= LAG:
-        raise Refused(unanswered(slug, pending))
+    if clock.now() - sent <= LAG_SECONDS:
+        raise Refused(unanswered(slug, pending.sent))
     pending.not_sent()
     return None
 
@@ -121,7 +123,7 @@ def _check_content(
 ) -> None:
     began = clock.now()
     while unlike := difference(kaggle, stage, remote):
-        if clock.now() - began > LOOKS:
+        if clock.now() - began > LOOK_SECONDS:
             pending.forget()
             raise Refused(
                 f"version {remote.version} of {stage.slug} is not what was sent: {unlike}; running again sends it anew"
@@ -136,23 +138,22 @@ def _check_content(
 
 def difference(kaggle: Kaggle, stage: StagedFolder, remote: RemoteDataset) -> str:
     """What tells a version from `stage`, by the names and sizes of its files and by its manifest; "" if nothing."""
-    there = kaggle.dataset_files(stage.slug, remote.version)
+    there = dataset_files(kaggle, stage.slug, remote.version)
     here = {name: facts["bytes"] for name, facts in stage.files.items()}
     for name in sorted(here.keys() | there.keys()):
         if name not in there or name not in here:
             return f"{name} is {'missing' if name in here else 'extra'} there"
         if here[name] != there[name]:
             return f"{name} has {there[name]} bytes there and {here[name]} here"
-    lock = lock_of(stage.slug, kaggle.owner)
-    if (lock.get("version"), lock.get("digest")) == (remote.version, stage.digest):
-        return ""  # we read its manifest when we wrote the lock
-    same = kaggle.dataset_manifest(stage.slug, remote.version) == (stage.folder / manifest.MANIFEST).read_bytes()
+    if _has_receipt(kaggle, stage, remote):
+        return ""  # we read its manifest when we wrote that
+    same = dataset_manifest(kaggle, stage.slug, remote.version) == (stage.folder / manifest.MANIFEST).read_bytes()
     return "" if same else f"{manifest.MANIFEST} says something else there"
 
 
 def _wait_for(kaggle: Kaggle, clock: Clock, slug: str, is_over: Callable, deadline: float) -> RemoteDataset | None:
     pause = 5.0
-    while not is_over(remote := kaggle.find_dataset(slug)):
+    while not is_over(remote := find_dataset(kaggle, slug)):
         if clock.now() >= deadline:
             status = remote.status if remote else "not there"
             raise Refused(f"dataset {slug} is not ready yet ({status}): run the same command again to go on waiting")
@@ -165,15 +166,15 @@ def _is_settled(remote: RemoteDataset | None) -> bool:
     return remote is None or remote.status in ENDS or (remote.status == "READY" and remote.version > 0)
 
 
-def _locked(kaggle: Kaggle, clock: Clock, stage: StagedFolder, remote: RemoteDataset, words: str) -> str:
-    lock = lock_of(stage.slug, kaggle.owner)
-    if (lock.get("version"), lock.get("digest")) != (remote.version, stage.digest):
-        files = {name: facts["bytes"] for name, facts in stage.files.items()}
-        facts = {
-            "owner": kaggle.owner,
-            "version": remote.version,
-            "digest": stage.digest,
-            "files": files,
-        }
-        write_lock(stage.slug, facts, clock.now())
+def _done(kaggle: Kaggle, clock: Clock, stage: StagedFolder, remote: RemoteDataset, words: str) -> str:
+    if not _has_receipt(kaggle, stage, remote):
+        files, now = {name: facts["bytes"] for name, facts in stage.files.items()}, iso(clock.now())
+        receipt = Receipt(owner=kaggle.owner, version=remote.version, digest=stage.digest, files=files, time=now)
+        write_receipt(stage.slug, receipt)
     return f"{kaggle.owner}/{stage.slug} version {remote.version} {words}, manifest {stage.digest[:12]}"
+
+
+def _has_receipt(kaggle: Kaggle, stage: StagedFolder, remote: RemoteDataset) -> bool:
+    """Whether the receipt is of this very version and content."""
+    receipt = read_receipt(stage.slug, kaggle.owner)
+    return bool(receipt) and (receipt.version, receipt.digest) == (remote.version, stage.digest)

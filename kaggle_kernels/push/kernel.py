@@ -3,42 +3,50 @@
 import json
 from collections.abc import Callable
 
+from kaggle_kernels.api.datasets import find_dataset
+from kaggle_kernels.api.kernels import find_kernel, kernel_status, save_kernel
 from kaggle_kernels.api.retries import Clock, Lost, Refused
 from kaggle_kernels.api.session import Kaggle
 from kaggle_kernels.api.types import RemoteKernel
 from kaggle_kernels.push.kernel_request import fill_sources, request_digest
-from kaggle_kernels.push.receipts import LAG, Pending, alone, is_fresh, lock_of, unanswered, write_lock
+from kaggle_kernels.push.pending import Pending, alone, unanswered
+from kaggle_kernels.push.receipts import LAG_SECONDS, Receipt, Source, is_fresh, iso, read_receipt, write_receipt
 
-LOOKS = 180.0  # seconds that one run looks for a push without an answer
+LOOK_SECONDS = 180.0  # One run looks so long for a push without an answer.
 FAILED = ("ERROR", "CANCEL_REQUESTED", "CANCEL_ACKNOWLEDGED")
 
 
 def push_kernel(kaggle: Kaggle, clock: Clock, request: dict, facts: dict) -> str:
-    """Push `request` unless its newest version is exactly that; a sentence. `facts` go into the lock with the version.
+    """Push `request` unless its newest version is exactly that; a sentence. `facts` go into the receipt too.
 
     Raises Refused when Kaggle drops a source, changes what was asked for, or does not show the push.
     """
     slug, digest = request["slug"].rpartition("/")[2], request_digest(request)
     with alone(slug) as folder:
         pending = Pending(folder / "push.json", digest)
-        remote, lock = kaggle.find_kernel(slug), lock_of(slug, kaggle.owner)
+        remote, receipt = find_kernel(kaggle, slug), read_receipt(slug, kaggle.owner)
         listed = remote.version if remote else 0
-        behind = is_fresh(lock, clock.now()) and listed < lock["version"]  # what Kaggle lists
-        if lock.get("digest") == digest and (behind or listed == lock["version"]):
+        if receipt and receipt.digest == digest and _is_listed(receipt, listed, clock.now()):
             pending.forget()
-            return f"{request['slug']} version {lock['version']} is already there"
+            return f"{request['slug']} version {receipt.version} is already there"
         version = None
         if pending.sent:  # a push that was killed, or had no answer
             version = _shown(kaggle, clock, request, pending)
         if version is None:
             version = _save(kaggle, clock, request, pending, remote)
         _check_settings(kaggle, request, version)
-        write_lock(slug, {"owner": kaggle.owner, "version": version, "digest": digest, **facts}, clock.now())
-        pending.forget()  # last: on a full disk the lock is not there, and the push must be found again
+        now = iso(clock.now())
+        write_receipt(slug, Receipt(owner=kaggle.owner, version=version, digest=digest, **facts, time=now))
+        pending.forget()  # last: on a full disk the receipt is not there, and the push must be found again
         return f"{request['slug']} version {version} is there and runs"
 
 
-def with_sources(kaggle: Kaggle, request: dict, planned: dict[str, dict]) -> tuple[dict, dict]:
+def _is_listed(receipt: Receipt, listed: int, now: float) -> bool:
+    """Whether Kaggle lists the version of `receipt`, or may be behind it."""
+    return listed == receipt.version or (listed < receipt.version and is_fresh(receipt, now))
+
+
+def with_sources(kaggle: Kaggle, request: dict, planned: dict[str, Source]) -> tuple[dict, dict[str, Source]]:
     """(`request` with versions and digests of the datasets it mounts in its code, those sources).
 
     `planned`: what a dry run would have sent by now.
@@ -52,23 +60,23 @@ def with_sources(kaggle: Kaggle, request: dict, planned: dict[str, dict]) -> tup
         if slug in planned:
             sources[slug] = planned[slug]
             continue
-        lock = lock_of(slug, kaggle.owner)
-        if not lock:
+        receipt = read_receipt(slug, kaggle.owner)
+        if not receipt:
             raise ValueError(f"{source} was not pushed from here: just push-code, or just push-models, first")
-        remote = kaggle.find_dataset(slug)
-        if not remote or remote.status != "READY" or remote.version != lock["version"]:
+        remote = find_dataset(kaggle, slug)
+        if not remote or remote.status != "READY" or remote.version != receipt.version:
             state = f"version {remote.version}, {remote.status}" if remote else "nothing"
-            raise Refused(f"{source} should be version {lock['version']}, READY, and Kaggle has {state}: push it again")
-        sources[slug] = {"version": lock["version"], "digest": lock["digest"]}
+            raise Refused(f"{source} should be version {receipt.version}, READY, and Kaggle has {state}: push it again")
+        sources[slug] = Source(version=receipt.version, digest=receipt.digest)
     # Kaggle's datasetDataSources take no version, so the kernel itself compares digests with what it finds mounted.
     return {**request, "text": fill_sources(request["text"], request["kernelType"], sources)}, sources
 
 
 def await_kernel(kaggle: Kaggle, clock: Clock, slug: str, wait: float, say: Callable) -> int:
-    """The version in the lock, once its run is COMPLETE. Refused when it failed or takes longer than `wait` seconds."""
-    version, deadline, pause, shown = locked_version(slug, kaggle.owner), clock.now() + wait, 10.0, ""
+    """The version in the receipt, once its run is COMPLETE. Refused when it failed or is not over in time."""
+    version, deadline, pause, shown = pushed_kernel(slug, kaggle.owner).version, clock.now() + wait, 10.0, ""
     while True:
-        status, reason = kaggle.kernel_status(slug, version)
+        status, reason = kernel_status(kaggle, slug, version)
         if status == "COMPLETE":
             return version
         if status in FAILED:
@@ -87,18 +95,19 @@ def await_kernel(kaggle: Kaggle, clock: Clock, slug: str, wait: float, say: Call
         pause = min(1.5 * pause, 120.0)
 
 
-def locked_version(slug: str, owner: str) -> int:
-    lock = lock_of(slug, owner)
-    if not lock:
+def pushed_kernel(slug: str, owner: str) -> Receipt:
+    """The receipt of a kernel. Raises ValueError where there is none."""
+    receipt = read_receipt(slug, owner)
+    if not receipt:
         verb = "push-wheels" if slug.endswith("wheels") else "push-kernel iter=1"
         raise ValueError(f"kernel {slug} was not pushed from here: just {verb} comes first")
-    return lock["version"]
+    return receipt
 
 
 def _save(kaggle: Kaggle, clock: Clock, request: dict, pending: Pending, remote: RemoteKernel | None) -> int:
     pending.sending(remote.version if remote else 0, clock.now(), answered=False)
     try:
-        version, invalid = kaggle.save_kernel(request)
+        version, invalid = save_kernel(kaggle, request)
     except Refused:
         pending.not_sent()
         raise
@@ -119,14 +128,14 @@ def _shown(kaggle: Kaggle, clock: Clock, request: dict, pending: Pending) -> int
     """The version that a push without an answer made; None when it made none. Refused while nobody can know."""
     slug, began = request["slug"].rpartition("/")[2], clock.now()
     while True:
-        remote = kaggle.find_kernel(slug)
-        if remote and remote.version > pending.sent["previous"] and _same_code(remote.source, request["text"]):
+        remote = find_kernel(kaggle, slug)
+        if remote and remote.version > pending.sent.previous and _same_code(remote.source, request["text"]):
             return remote.version
-        if clock.now() - pending.sent["time"] > LAG:
+        if clock.now() - pending.sent.time > LAG_SECONDS:
             pending.not_sent()
             return None
-        if clock.now() - began > LOOKS:
-            raise Refused(unanswered(request["slug"], pending))
+        if clock.now() - began > LOOK_SECONDS:
+            raise Refused(unanswered(request["slug"], pending.sent))
         clock.sleep(15.0)
 
 
@@ -139,7 +148,7 @@ def _same_code(there: str, here: str) -> bool:
 
 def _check_settings(kaggle: Kaggle, request: dict, version: int) -> None:
     """Compare what Kaggle made of the push: after a lost answer only this shows a dropped source."""
-    remote = kaggle.find_kernel(request["slug"].rpartition("/")[2])
+    remote = find_kernel(kaggle, request["slug"].rpartition("/")[2])
     for name, value in (remote.settings if remote else {}).items():
         same = sorted(value) == sorted(request[name]) if isinstance(value, list) else value == request[name]
         if value is not None and remote.version == version and not same:

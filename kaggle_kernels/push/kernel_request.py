@@ -10,67 +10,36 @@ import re
 from pathlib import Path
 
 from inference.machine.profiles import load_profile
+from kaggle_kernels.package.kernel_metadata import NO_MACHINE, check_kernel, metadata_path, read_kernel_metadata
 from kaggle_kernels.package.secret_scan import refuse_credentials
-from kaggle_kernels.package.stage_folder import slugify
+from kaggle_kernels.push.receipts import Source
 
-SHAPES = (
-    "NvidiaTeslaT4",
-    "NvidiaL4",
-    "NvidiaL4X1",
-    "NvidiaTeslaA100",
-    "NvidiaH100",
-    "NvidiaRtxPro6000",
-    "None",
-)  # None: CPU
-IMAGE = re.compile(r"gcr\.io/(?:kaggle-private-byod|kaggle-gpu-images|kaggle-images)/python@sha256:[0-9a-f]{64}")
-# In the file: (in the request, its type). Kaggle's own defaults turn the internet on and let the image change.
-FIELDS = {
-    "id": ("slug", str),
-    "title": ("newTitle", str),
-    "language": ("language", str),
-    "kernel_type": ("kernelType", str),
-    "is_private": ("isPrivate", bool),
-    "enable_gpu": ("enableGpu", bool),
-    "enable_tpu": ("enableTpu", bool),
-    "enable_internet": ("enableInternet", bool),
-    "machine_shape": ("machineShape", str),
-    "docker_image": ("dockerImage", str),
-    "docker_image_pinning_type": ("dockerImagePinningType", str),
-    "dataset_sources": ("datasetDataSources", list),
-    "competition_sources": ("competitionDataSources", list),
-    "kernel_sources": ("kernelDataSources", list),
-    "model_sources": ("modelDataSources", list),
-}
-LARGEST = 1_000_000  # bytes of code: Kaggle takes about a megabyte
+LARGEST_BYTES = 1_000_000  # Kaggle takes about a megabyte of code.
 
 
 def kernel_request(folder: Path, owner: str, tag: str, internet: bool, public: bool) -> dict:
     """The SaveKernel request for `folder`. Raises ValueError for a field that is missing, of another type or unfit."""
-    path = folder / "kernel-metadata.json"
+    path = metadata_path(folder)
     if not path.is_file():
         raise ValueError(f"{path} does not exist, so there is no kernel to push")
-    refuse_credentials({path.name: path})
-    try:
-        metadata = json.loads(path.read_text().replace("{tag}", tag))
-    except ValueError as error:
-        raise ValueError(f"{path} is not JSON: {error}") from None
-    for name, (_, kind) in FIELDS.items():
-        if type(metadata.get(name)) is not kind:
-            raise ValueError(f"{path}: {name} must be written, and be a {kind.__name__}; it is {metadata.get(name)!r}")
-    request = {there: metadata[here] for here, (there, _) in FIELDS.items()}
+    metadata = read_kernel_metadata(folder, tag)
+    request = metadata.model_dump(by_alias=True)
     for name in ("datasetDataSources", "kernelDataSources"):
         request[name] = [_owned(source, owner) for source in request[name]]
-    request["slug"] = _owned(metadata["id"].removeprefix("OWNER/"), owner)
+    request["slug"] = _owned(metadata.id.removeprefix("OWNER/"), owner)
     request["isPrivate"] = not public
-    request["text"] = _code(folder / metadata.get("code_file", "kernel.ipynb"), metadata["kernel_type"])
-    _check(request, metadata, path, internet)
+    request["text"] = _code(folder / metadata.code_file, metadata.kernel_type)
+    check_kernel(metadata, path, internet)
+    if metadata.machine_shape == NO_MACHINE:
+        request["machineShape"] = ""
     _check_profile(request, path)
     return request
 
 
-def fill_sources(text: str, kernel_type: str, sources: dict[str, dict]) -> str:
+def fill_sources(text: str, kernel_type: str, sources: dict[str, Source]) -> str:
     """`text` with `sources` in its `SOURCES = ` line. Raises ValueError unless there is exactly one."""
-    line = f"SOURCES = {json.dumps(sources, sort_keys=True)}"
+    facts = {slug: source.model_dump() for slug, source in sources.items()}
+    line = f"SOURCES = {json.dumps(facts, sort_keys=True)}"
     if kernel_type != "notebook":
         filled, count = re.subn(r"(?m)^SOURCES = .*$", lambda _: line, text)
     else:
@@ -106,8 +75,8 @@ def _code(path: Path, kernel_type: str) -> str:
         raise ValueError(f"{path} does not exist: kernel-metadata.json names it as code_file")
     refuse_credentials({path.name: path})
     content = path.read_bytes()
-    if len(content) > LARGEST:
-        raise ValueError(f"{path} has {len(content):,} bytes; Kaggle takes {LARGEST:,}")
+    if len(content) > LARGEST_BYTES:
+        raise ValueError(f"{path} has {len(content):,} bytes; Kaggle takes {LARGEST_BYTES:,}")
     if kernel_type != "notebook":
         return content.decode()
     try:
@@ -138,27 +107,3 @@ def _check_profile(request: dict, path: Path) -> None:
                     f"{path}: machine_shape is {request['machineShape']}, and the code's profile {name[1]} is for"
                     f" {shape or 'no machine of Kaggle'}: change one of them"
                 )
-
-
-def _check(request: dict, metadata: dict, path: Path, internet: bool) -> None:
-    slug, title, gpu = request["slug"].rpartition("/")[2], request["newTitle"], request["enableGpu"]
-    pinned = request["dockerImagePinningType"] == "original" and IMAGE.fullmatch(request["dockerImage"])
-    wrong = {
-        f"title {title!r} gives the slug {slugify(title)!r}, not {slug!r}": slugify(title) != slug,
-        f"title {title!r} must have 5 to 50 characters": not 5 <= len(title) <= 50,
-        f"language {request['language']!r} must be python": request["language"] != "python",
-        f"kernel_type {request['kernelType']!r} is neither notebook nor script": request["kernelType"]
-        not in ("notebook", "script"),
-        "is_private must be true in the file; --public is said on the command line": metadata["is_private"] is not True,
-        f"enable_internet must be {str(internet).lower()} for this kernel": request["enableInternet"] is not internet,
-        f"machine_shape {request['machineShape']!r} is none of {', '.join(SHAPES)}": request["machineShape"]
-        not in SHAPES,
-        "docker_image is the CPU image, which wins over the GPU": gpu and "/kaggle-images/" in request["dockerImage"],
-        "enable_gpu and machine_shape disagree": gpu is (request["machineShape"] == "None"),
-        f"docker_image {request['dockerImage']!r} must be pinned by its digest, as original": not pinned,
-    }
-    for sentence, holds in wrong.items():
-        if holds:
-            raise ValueError(f"{path}: {sentence}")
-    if request["machineShape"] == "None":
-        request["machineShape"] = ""

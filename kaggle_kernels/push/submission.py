@@ -2,53 +2,85 @@
 
 from pathlib import Path
 
+from pydantic import BaseModel
+
+from kaggle_kernels.api.competition import enter_submission, find_submission, submissions_left
+from kaggle_kernels.api.kernels import kernel_output
 from kaggle_kernels.api.retries import Clock, Lost, Refused
 from kaggle_kernels.api.session import Kaggle
 from kaggle_kernels.api.types import Submission
-from kaggle_kernels.push.kernel import await_kernel
-from kaggle_kernels.push.receipts import LAG, Pending, alone, iso, lock_of, unanswered, write_record
+from kaggle_kernels.package.json_models import STRICT
+from kaggle_kernels.push.kernel import await_kernel, pushed_kernel
+from kaggle_kernels.push.pending import Pending, alone, unanswered
+from kaggle_kernels.push.receipts import LAG_SECONDS, Receipt, Source, iso
+from shared.artifacts.files import write_json
+from shared.artifacts.leaderboard import SCORE_FILE
 from shared.task.current import TASK
 
-LOOKS = 180.0  # seconds that one run looks for a submission that must be there, or may be
+LOOK_SECONDS = 180.0  # One run looks so long for a submission that must be there, or may be.
 OUTPUT = TASK.submission.file
 
 
+class SubmissionFile(BaseModel):
+    """submission.json of a run: what was entered, and the scores as Kaggle writes them, "" without one."""
+
+    model_config = STRICT
+    ref: int
+    kernel: str
+    version: int
+    digest: str
+    sources: dict[str, Source]
+    models: dict[str, str]  # as they were when the kernel was pushed: a run may be trained again
+    public_score: str
+    private_score: str
+    time: str
+
+
 def submit(kaggle: Kaggle, clock: Clock, competition: str, slug: str, wait: float, say) -> str:
-    """Enter the version in the kernel's lock and wait for its score; a sentence. What is entered is only waited for."""
+    """Enter the version in the receipt and wait for its score; a sentence. What is entered is only waited for."""
     version = await_kernel(kaggle, clock, slug, wait, say)
-    if OUTPUT not in (names := kaggle.kernel_output(slug, version)):
+    if OUTPUT not in (names := kernel_output(kaggle, slug, version)):
         raise Refused(
             f"{slug} version {version} left no {OUTPUT} (but {', '.join(names) or 'nothing'}): Kaggle would refuse it"
         )
-    lock = lock_of(slug, kaggle.owner)
-    description = describe_submission(lock, slug)
+    receipt = pushed_kernel(slug, kaggle.owner)
+    description = describe_submission(receipt, slug)
     with alone(f"{slug}-submission") as folder:
         pending = Pending(folder / "push.json", description)
         found = _entered(kaggle, clock, competition, description, pending)
         if not found:
-            left = kaggle.submissions_left(competition)
+            left = submissions_left(kaggle, competition)
             if left < 1:
                 raise Refused(f"{competition} takes no more submissions today: run just submit after midnight UTC")
             _enter(kaggle, clock, competition, (slug, version), pending, description)
         done = _score(kaggle, clock, competition, description, wait, say)
         pending.forget()
-    record = {
-        "ref": done.ref,
-        "kernel": f"{kaggle.owner}/{slug}",
-        "version": version,
-        "digest": lock["digest"],
-        "sources": lock.get("sources", {}),
-        "models": lock.get("models", {}),  # as they were when the kernel was pushed: a run may be trained again
-    }
-    record |= {"public_score": done.public_score, "private_score": done.private_score, "time": iso(clock.now())}
-    write_record(Path(lock.get("run", "runs/unknown")) / "submission.json", record, mode=0o644)
+    _write_scores(clock, receipt, f"{kaggle.owner}/{slug}", done)
     scores = f"public {done.public_score or '-'}, private {done.private_score or '-'}"
     return f"submission {done.ref} of {slug} version {version}: {scores}"
 
 
-def describe_submission(lock: dict, slug: str) -> str:
-    """What tells this submission from every other: only the version in the lock has it."""
-    return f"malrule {lock.get('tag', '')}: {slug} version {lock['version']} {lock['digest'][:12]}"
+def _write_scores(clock: Clock, receipt: Receipt, kernel: str, done: Submission) -> None:
+    """Write submission.json into the run that the kernel's models came from."""
+    file = SubmissionFile(
+        ref=done.ref,
+        kernel=kernel,
+        version=receipt.version,
+        digest=receipt.digest,
+        sources=receipt.sources,
+        models=receipt.models,
+        public_score=done.public_score,
+        private_score=done.private_score,
+        time=iso(clock.now()),
+    )
+    run = Path(receipt.run)
+    run.mkdir(parents=True, exist_ok=True)
+    write_json(run / SCORE_FILE, file.model_dump(), mode=0o644)
+
+
+def describe_submission(receipt: Receipt, slug: str) -> str:
+    """What tells this submission from every other: only the version in the receipt has it."""
+    return f"malrule {receipt.tag}: {slug} version {receipt.version} {receipt.digest[:12]}"
 
 
 def _enter(
@@ -56,7 +88,7 @@ def _enter(
 ) -> None:
     pending.sending(0, clock.now(), answered=False)
     try:
-        kaggle.submit(competition, *kernel, description)
+        enter_submission(kaggle, competition, *kernel, description)
     except Refused:
         pending.not_sent()
         raise
@@ -69,15 +101,15 @@ def _enter(
 def _entered(kaggle: Kaggle, clock: Clock, competition: str, description: str, pending: Pending) -> Submission | None:
     """The submission with this description; None when there is none. Refused while nobody can know."""
     began = clock.now()
-    while not (found := kaggle.find_submission(competition, description)) and pending.sent:
-        age = clock.now() - pending.sent["time"]
-        if not pending.sent["answered"] and age > LAG:
+    while not (found := find_submission(kaggle, competition, description)) and pending.sent:
+        age = clock.now() - pending.sent.time
+        if not pending.sent.answered and age > LAG_SECONDS:
             pending.not_sent()
-        elif clock.now() - began > LOOKS:
+        elif clock.now() - began > LOOK_SECONDS:
             raise Refused(
                 f"{competition} does not list the submission yet: run just submit again; it is not entered twice"
-                if pending.sent["answered"]
-                else unanswered("the submission", pending)
+                if pending.sent.answered
+                else unanswered("the submission", pending.sent)
             )
         else:
             clock.sleep(15.0)
@@ -87,7 +119,7 @@ def _entered(kaggle: Kaggle, clock: Clock, competition: str, description: str, p
 def _score(kaggle: Kaggle, clock: Clock, competition: str, description: str, wait: float, say) -> Submission:
     deadline, pause, shown = clock.now() + wait, 15.0, False
     while True:
-        found = kaggle.find_submission(competition, description)
+        found = find_submission(kaggle, competition, description)
         if found and found.status == "COMPLETE":
             return found
         if found and found.status == "ERROR":

@@ -11,11 +11,12 @@ from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
+from kaggle_kernels.api.datasets import put, start_blob
 from kaggle_kernels.api.retries import Clock, Refused
 from kaggle_kernels.api.session import Kaggle
-from kaggle_kernels.push.receipts import Pending
+from kaggle_kernels.push.pending import Blob, Pending
 
-EXPIRES = 6 * 24 * 3600  # seconds that an upload may be gone on with; Google says a week
+RESUME_SECONDS = 6 * 24 * 3600  # An upload that is older is begun anew; Google keeps one for a week.
 STALLS = 8  # breaks in a row without a new byte: 1 + 2 + ... + 64 s and a little
 BEGINNINGS = 3  # times one file may be begun in one run
 
@@ -31,32 +32,32 @@ def upload(
     for name, facts in files.items():
         key = f"{facts['sha256']} {name}"
         blob, there = pending.blobs.get(key), None
-        if blob and blob["begun"] + EXPIRES < clock.now():
+        if blob and blob.begun + RESUME_SECONDS < clock.now():
             blob = None
         for _ in range(BEGINNINGS):
             if blob is None:
-                token, address = kaggle.start_blob(
-                    Path(name).name, facts["bytes"], int((folder / name).stat().st_mtime)
+                token, address = start_blob(
+                    kaggle, Path(name).name, facts["bytes"], int((folder / name).stat().st_mtime)
                 )
-                blob, there = {"token": token, "address": address, "begun": clock.now(), "done": False}, 0
+                blob, there = Blob(token=token, address=address, begun=clock.now(), done=False), 0
                 pending.keep(key, blob)  # before the first byte: a kill must not lose the address
-            if blob["done"] or _sent(kaggle, clock, folder / name, blob["address"], there, partial(moved, name)):
+            if blob.done or _sent(clock, folder / name, blob.address, there, partial(moved, name)):
                 break
             blob = None
         else:
             raise Refused(f"Kaggle's storage forgets {name} each time it is begun; run the command again")
         moved(name, facts["bytes"])
-        pending.keep(key, {**blob, "done": True})
-        tokens[name] = blob["token"]
+        pending.keep(key, blob.model_copy(update={"done": True}))
+        tokens[name] = blob.token
     return tokens
 
 
-def _sent(kaggle: Kaggle, clock: Clock, path: Path, address: str, there: int | None, moved: Callable) -> bool:
+def _sent(clock: Clock, path: Path, address: str, there: int | None, moved: Callable) -> bool:
     """Whether all of `path` is at `address` now; False where that is forgotten. `there`: bytes there, if known."""
     size, reached, stalls = path.stat().st_size, 0, 0
     while stalls < STALLS:
         asking = there is None
-        status, reach = _put(kaggle, path, address, there, moved)
+        status, reach = _put(path, address, there, moved)
         if status in (200, 201):
             return True
         known = _bytes_there(reach) if status == 308 else None
@@ -74,15 +75,15 @@ def _sent(kaggle: Kaggle, clock: Clock, path: Path, address: str, there: int | N
     )
 
 
-def _put(kaggle: Kaggle, path: Path, address: str, there: int | None, moved: Callable) -> tuple[int, str]:
+def _put(path: Path, address: str, there: int | None, moved: Callable) -> tuple[int, str]:
     """Send the bytes from `there` on; None asks how many are there."""
     size = path.stat().st_size
     if there is None:
-        return kaggle.put(address, b"", {"Content-Range": f"bytes */{size}"})
+        return put(address, b"", {"Content-Range": f"bytes */{size}"})
     with open(path, "rb") as file:
         file.seek(there)
         headers = {"Content-Range": f"bytes {there}-{size - 1}/{size}"} if there else {}
-        return kaggle.put(address, _Rest(file, size, moved), headers)
+        return put(address, _Rest(file, size, moved), headers)
 
 
 def _bytes_there(reach: str) -> int | None:

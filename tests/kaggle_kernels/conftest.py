@@ -121,7 +121,7 @@ def publish(server, checkout):
     server.now = clock.now
 
     def run(*arguments: str) -> Outcome:
-        from kaggle_kernels.__main__ import main
+        from kaggle_kernels.cli import main
 
         out, err = io.StringIO(), io.StringIO()
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):

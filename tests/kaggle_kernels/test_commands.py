@@ -1,4 +1,4 @@
-"""Guards the command line of publish.py: what it refuses, the competition's data, signing in, kills, secrets."""
+"""Guards the commands: what it refuses, the competition's data, signing in, kills, secrets."""
 
 import os
 import random
@@ -28,11 +28,19 @@ COMPETITION = {
     [
         ([], "'' is no verb"),
         (["push"], "'push' is no verb"),
+        (["push-model"], "did you mean push-models?"),
         (["push-models"], "which iteration? just push-models iter=1"),
         (["push-models", "iter=7"], "merge_embedder is not there, or not complete: just train iter=7 split=full"),
         (["push-models", "iter=1", "split=cv"], "not complete: just train iter=1 split=cv"),
-        (["push-models", "iter=1", "--pub"], "'--pub' is nothing that push-models takes"),
-        (["push-models", "iter=1", "public=1"], "'public=1' is nothing that push-models takes"),
+        (["push-models", "iter=1", "--pub"], "'--pub' is none of iter=..., split=..., vectors=..."),
+        (["push-models", "iter=1", "--pub"], "did you mean --public?"),
+        (["push-models", "itr=1"], "'itr=1' is none of iter=..., "),
+        (["push-models", "itr=1"], "did you mean iter=1?"),
+        (["push-models", "iter=1", "iter=2"], "iter=1 and iter=2: say it once"),
+        (["push-models", "iter=1", "quantized", "quantized=reranker"], "quantized=reranker: say one of them"),
+        (["push-models", "--help=1"], "Option '--help' does not take a value"),
+        (["push-models", "iter=1", "public=1"], "'public=1' is none of "),
+        (["data", "--public"], "'--public' is none of competition=..., --dry-run"),
         (["push-models", "iter=1", "--public"], "card.json quotes items of the competition"),
         (["push-kernel", "iter=1"], "kernel malrule-wheels was not pushed from here"),
         (["kernel-status"], "kernel malrule-submit was not pushed from here"),

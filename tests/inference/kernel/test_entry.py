@@ -1,6 +1,8 @@
 """Guards the kernel: the notebook is the script; inputs are found in either layout, checked, refused in a sentence."""
 
+import ast
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -9,8 +11,9 @@ from pathlib import Path
 
 import packaging
 import pytest
+from packaging.version import Version
 
-from inference.kernel.entry import check_gpus, check_sources, find, find_model, install_wheels
+from inference.kernel.entry import WHEELS, check_gpus, check_sources, find, find_model, install_wheels
 from inference.machine.profiles import load_profile
 from kaggle_kernels.package.notebook import KERNEL, make_notebook
 from kaggle_kernels.push.kernel_request import kernel_request
@@ -48,6 +51,27 @@ def test_a_kernel_for_another_machine_than_its_profile_is_not_pushed(tmp_path):
         kernel_request(tmp_path / "submit", "alice", "iter1", internet=False, public=False)
 
 
+def test_the_wheels_that_are_downloaded_are_those_that_are_installed_at_the_tested_versions():
+    here, tested = _downloaded(), _required("requirements/gpu.txt")
+    assert here.keys() == WHEELS.keys()
+    assert (here["polars"], here["pydantic"]) == (tested["polars"], tested["pydantic"])
+    assert here["faiss-cpu"] == tested["faiss-gpu"] == _required("requirements/cpu.txt")["faiss-cpu"]
+    # From 0.20 on vLLM's wheels need CUDA 13, which Kaggle's image does not have: only there it is an older one.
+    assert Version(here["vllm"]) < Version("0.20") < Version(tested["vllm"])
+
+
+def _downloaded() -> dict[str, str]:
+    """{wheel: version} of kaggle_kernels/wheels/kernel.py, which cannot be imported: it downloads them."""
+    tree = ast.parse((ROOT / "kaggle_kernels/wheels/kernel.py").read_text(encoding="utf-8"))
+    (pins,) = (ast.literal_eval(line.value) for line in tree.body if isinstance(line, ast.Assign))
+    return dict(pin.split("==") for pin in pins)
+
+
+def _required(path: str) -> dict[str, str]:
+    """{package: version} of a file of requirements."""
+    return dict(re.findall(r"(?m)^([a-z0-9-]+)==(\S+)", (ROOT / path).read_text(encoding="utf-8")))
+
+
 @pytest.mark.parametrize("layout", ["malrule-iter1-embedder", "datasets/alice/malrule-iter1-embedder"])
 def test_a_model_is_found_in_the_old_and_in_the_new_mount_layout(tmp_path, layout):
     (tmp_path / "other").mkdir()
@@ -83,7 +107,7 @@ def test_a_missing_input_is_named_with_what_is_there(tmp_path):
 
 
 def test_wheels_of_another_interpreter_are_refused_before_anything_is_installed(tmp_path, monkeypatch):
-    monkeypatch.setattr("inference.kernel.entry.MODULES", ("a_module_that_is_missing",))
+    monkeypatch.setattr("inference.kernel.entry.WHEELS", {"a": "a_module_that_is_missing"})
     with pytest.raises(ValueError, match="no a_module_that_is_missing here, nor wheels under .*: add malrule-wheels"):
         install_wheels(tmp_path)
     (tmp_path / "vllm-0.1.0-cp38-abi3-manylinux1_x86_64.whl").touch()
@@ -96,7 +120,7 @@ def test_wheels_are_installed_with_no_index_and_no_network(tmp_path):
     shutil.copytree(packaging.__path__[0], tmp_path / "site/packaging")  # Kaggle's image has it
     _wheel(tmp_path / "input/wheels", "vllm", requires="probe_needed")
     code = (
-        "import inference.kernel.entry as k; from pathlib import Path; k.MODULES = k.WHEELS = ('vllm',);"
+        "import inference.kernel.entry as k; from pathlib import Path; k.WHEELS = {'vllm': 'vllm'};"
         "k.install_wheels(Path('input')); import vllm, probe_needed; print('installed')"
     )
     environment = {"PATH": "/usr/bin:/bin", "PYTHONPATH": f"{ROOT}:{tmp_path / 'site'}"}

@@ -18,7 +18,7 @@ from tests.kaggle_kernels.kaggle_checkout import failure
 from tests.kaggle_kernels.kaggle_server import Version
 from tests.kaggle_kernels.kaggle_storage import Fault
 
-LAGS = (60, 200, 700, 1500)  # seconds; some are longer than one run looks, all are shorter than record.LAG
+LAGS = (60, 200, 700, 1500)  # seconds; some are longer than one run looks, all are shorter than receipts.LAG_SECONDS
 LOST = ("cut_after", "500_after", "half_after", "empty_after")
 FIRST = (["push-code"], ["push-models", "iter=1"], ["push-wheels"], ["push-kernel", "iter=1"])
 

@@ -97,7 +97,7 @@ def _write(about: dict, alone: Measured, together: Measured, out: Path) -> None:
         "cosine_of_answers": cosine({"": alone.last.answer}, {"": together.last.answer}),
     }
     out.mkdir(parents=True, exist_ok=True)
-    (out / f"{about['stage']}.json").write_text(json.dumps(found, indent=1) + "\n")
+    (out / f"{about['stage']}.json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     print(json.dumps(found, indent=1), flush=True)
 
 

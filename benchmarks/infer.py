@@ -160,7 +160,7 @@ def measure_several(name: str, chosen: argparse.Namespace, end: float) -> None:
         "seconds_together": together,
         "speedup": statistics.median(alone) / statistics.median(together),
     }
-    (chosen.out / f"{name}_gpus.json").write_text(json.dumps(found, indent=1) + "\n")
+    (chosen.out / f"{name}_gpus.json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     print(json.dumps(found, indent=1), flush=True)
 
 

@@ -26,7 +26,7 @@ def run(device: torch.device, out: Path) -> None:
         counts[name] = {columns: _count_bad(columns, device) for columns in COLUMNS}
         print(f"masked attention, {name}: entries not finite by columns {counts[name]}", flush=True)
     torch.backends.cuda.enable_cudnn_sdp(before)
-    out.write_text(json.dumps(counts, indent=1) + "\n")
+    out.write_text(json.dumps(counts, indent=1) + "\n", encoding="utf-8")
 
 
 def _count_bad(columns: int, device: torch.device) -> int:

@@ -68,7 +68,7 @@ def main() -> None:
         of_run(chosen.run, chosen.queries, profile) if chosen.run else of_shape(chosen.shape, chosen.queries, profile)
     )
     chosen.out.parent.mkdir(parents=True, exist_ok=True)
-    chosen.out.write_text(json.dumps(found, indent=1) + "\n")
+    chosen.out.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     print(json.dumps(found, indent=1))
 
 

@@ -72,7 +72,7 @@ def measure_rows(rows: int) -> dict:
         ensemble = Ensemble(models, Calibration(retrieved=25, depth=5))
         predict(folder, ensemble, folder / "out.csv", Serving("vllm", load_profile("h200")))
         seconds, computed = time.perf_counter() - began, time.process_time() - computed
-        parts = json.loads((folder / "timings.json").read_text())
+        parts = json.loads((folder / "timings.json").read_text(encoding="utf-8"))
     return {
         "rows": rows,
         "seconds": round(seconds, 1),
@@ -118,12 +118,12 @@ def _best_by_hand(query: np.ndarray, corpus: Path, scores: np.ndarray) -> bool:
 
 
 def _write_competition(folder: Path, questions: int) -> None:
-    with open(folder / "misconception_mapping.csv", "w") as file:
+    with open(folder / "misconception_mapping.csv", "w", encoding="utf-8") as file:
         file.write("MisconceptionId,MisconceptionName\n")
         file.writelines(
             f"{n},Takes step {n % 17} of {n} for step {n % 13} when it adds\n" for n in range(CATALOGUE_SIZE)
         )
-    with open(folder / "test.csv", "w") as file:
+    with open(folder / "test.csv", "w", encoding="utf-8") as file:
         file.write("QuestionId,ConstructId,ConstructName,SubjectId,SubjectName,CorrectAnswer,QuestionText,")
         file.write("AnswerAText,AnswerBText,AnswerCText,AnswerDText\n")
         text = "What does one get for step {0} of {1} when all of it is added up and {2} is taken away?"

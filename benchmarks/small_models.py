@@ -66,7 +66,7 @@ def _train(split: str, gpu: int, common: list[str]) -> None:
     for iteration in ITERATIONS:
         run = Path("runs", iteration, split)
         run.mkdir(parents=True, exist_ok=True)
-        with (run / "training.log").open("w") as log:
+        with (run / "training.log").open("w", encoding="utf-8") as log:
             to_log = {"stdout": log, "stderr": subprocess.STDOUT, "env": place}
             _training("settings", f"iter={iteration}", f"split={split}", *common, **to_log)
             _training("all", str(run), **to_log)

@@ -32,12 +32,12 @@ def checkout(tmp_path_factory) -> Path:
     place = copy_checkout(tmp_path_factory.mktemp("whole"))
     done = run(place, "training", "demo", "questions=40", *SMALLEST, env=offline(place / ".offline"))
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-    (place / "demo.log").write_text(done.stdout)
+    (place / "demo.log").write_text(done.stdout, encoding="utf-8")
     return place
 
 
 def test_the_demo_ends_with_a_table_and_a_scored_submission(checkout):
-    log = (checkout / "demo.log").read_text()
+    log = (checkout / "demo.log").read_text(encoding="utf-8")
     assert "[20/20] runs/demo1/cv/evaluate  measures both models" in log
     assert re.search(r"\n  0\.\d{3}  demo1: as the reranker then orders them\n", log)
     assert re.search(r"\nThe submission  runs/demo/submission\.csv: 0\.\d{4} over \d+ hidden answers\n", log)
@@ -107,7 +107,10 @@ def test_the_kernel_refuses_inputs_that_are_not_what_was_pushed(checkout, tmp_pa
     kernel = tmp_path / "kernel.py"
     sources = {"malrule-x": {"version": 2, "digest": "0" * 64}} if damage == "stale" else {}
     kernel.write_text(
-        (ROOT / "kaggle_kernels/submit/kernel.py").read_text().replace("SOURCES = {}", f"SOURCES = {sources}")
+        (ROOT / "kaggle_kernels/submit/kernel.py")
+        .read_text(encoding="utf-8")
+        .replace("SOURCES = {}", f"SOURCES = {sources}"),
+        encoding="utf-8",
     )
     if damage == "torn":
         with (inputs / "merge_embedder/model.safetensors").open("r+b") as file:

@@ -50,7 +50,8 @@ def offline(place: Path) -> dict[str, str]:
         "    if self.family != socket.AF_UNIX and address[0] not in ('127.0.0.1', '::1', 'localhost'):\n"
         "        raise OSError(f'no network: {address}')\n"
         "    return connect(self, address)\n"
-        "socket.socket.connect = only_here\n"
+        "socket.socket.connect = only_here\n",
+        encoding="utf-8",
     )
     return {**os.environ, "PYTHONPATH": str(place)}
 

@@ -146,7 +146,8 @@ def _reranker_dataset(pairs: Sequence[Pairs], words, asked: list[int], work: Pat
             )
             + "\n"
             for pair in pairs
-        )
+        ),
+        encoding="utf-8",
     )
     arguments = AbsRerankerDataArguments(
         train_data=[str(file)], cache_path=str(work / "cache"), train_group_size=len(pairs[0].passages), **RERANKER

@@ -79,7 +79,7 @@ def train_flagembedding_reranker(
 
     micro, cuda = min(MICRO_GROUPS, settings.batch), torch.cuda.is_available()
     file = out.with_suffix(".jsonl")
-    file.write_text("".join(json.dumps(_flag_row(one, instruction)) + "\n" for one in shown))
+    file.write_text("".join(json.dumps(_flag_row(one, instruction)) + "\n" for one in shown), encoding="utf-8")
     lora = settings.lora
     runner = DecoderOnlyRerankerRunner(
         RerankerModelArguments(

@@ -94,7 +94,7 @@ def compare(
             figures = _figures(context, ranked)
             found["sides"].setdefault(side, []).append({"seed": seed, "seconds": seconds, **figures})
             out.parent.mkdir(parents=True, exist_ok=True)
-            out.write_text(json.dumps(found, indent=1) + "\n")
+            out.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
             print(f"{model}  seed {seed}  {side}: {_line(figures)}, trained in {seconds:.1f} s", flush=True)
     _print(found)
     return found

@@ -47,7 +47,7 @@ def count_processes(profile: Profile) -> int:
 
 def _check_head(folder: Path) -> None:
     """A whole head would be passed over, and random numbers would take its place, with a warning only."""
-    name = json.loads((folder / "config.json").read_text())["architectures"][0]
+    name = json.loads((folder / "config.json").read_text(encoding="utf-8"))["architectures"][0]
     if not name.endswith("ForSequenceClassification"):
         raise ValueError(
             f'{folder} holds a {name}, not a reranker with the row of "Yes" for its head: merge_reranker makes one '

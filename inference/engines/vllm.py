@@ -85,7 +85,7 @@ def _set_environment(profile: Profile) -> None:
 
 
 def _read_config(folder: Path) -> dict:
-    return json.loads((folder / "config.json").read_text())
+    return json.loads((folder / "config.json").read_text(encoding="utf-8"))
 
 
 @contextmanager

@@ -55,7 +55,7 @@ class Model:
 
 def this_machine() -> Hardware:
     """What is here. A GPU is asked through nvidia-smi, which takes none of its memory."""
-    cpu = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").is_file() else ""
+    cpu = Path("/proc/cpuinfo").read_text(encoding="utf-8") if Path("/proc/cpuinfo").is_file() else ""
     line = next((line for line in cpu.splitlines() if line.startswith("flags")), "")
     versions = {"python": ".".join(map(str, sys.version_info[:3])), **_versions()}
     return Hardware(
@@ -76,7 +76,7 @@ def read_model(folder: Path) -> Model:
     shards = list(folder.glob("*.safetensors"))
     if not shards:
         raise ValueError(f"{folder} holds no .safetensors file: fetch or make the model again")
-    config = json.loads((folder / "config.json").read_text())
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     try:
         heads, width = config["num_attention_heads"], config["hidden_size"]
         bits, float8, group = _quantisation(config)
@@ -122,7 +122,7 @@ def _gpus() -> tuple[Gpu, ...]:
 
 def _free_memory() -> float:
     path = Path("/proc/meminfo")
-    lines = path.read_text().splitlines() if path.is_file() else []
+    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
     return sum(int(line.split()[1]) for line in lines if line.startswith("MemAvailable")) / 2**20
 
 

@@ -38,12 +38,12 @@ class Profile(BaseModel):
 
 def profile_names() -> list[str]:
     """The profiles there are."""
-    return list(tomllib.loads(PROFILES.read_text()))
+    return list(tomllib.loads(PROFILES.read_text(encoding="utf-8")))
 
 
 def load_profile(name: str) -> Profile:
     """The profile called `name`. Raises ValueError naming the profiles there are, or the bad key."""
-    profiles = tomllib.loads(PROFILES.read_text())
+    profiles = tomllib.loads(PROFILES.read_text(encoding="utf-8"))
     if name not in profiles:
         raise ValueError(f"there is no profile {name!r} in {PROFILES.name}; there are: {', '.join(profiles)}")
     try:

@@ -57,7 +57,7 @@ def run_guarded(arguments: list[str], out: Path, limit: float, margin: float, st
     written = _stamp(out) != before
     if written and code not in (0, DEGRADED):
         log = out.with_name("budget.json")
-        write_json(log, {**json.loads(log.read_text()), "process": how})
+        write_json(log, {**json.loads(log.read_text(encoding="utf-8")), "process": how})
     return _judge(code, how, written, out)
 
 

@@ -58,7 +58,7 @@ def read_manifest(folder: Path) -> dict:
     if not path.is_file():
         raise ValueError(f"{path} does not exist: the folder is not complete; run again what makes it")
     try:
-        manifest = json.loads(path.read_text())
+        manifest = json.loads(path.read_text(encoding="utf-8"))
         sound = manifest.keys() == {"files", "lineage"} and isinstance(manifest["lineage"], dict)
         sound = sound and all(_is_entry(name, facts) for name, facts in manifest["files"].items())
     except (ValueError, AttributeError):  # not JSON, not UTF-8, or not an object

@@ -36,7 +36,7 @@ def check_submission(
     Raises ValueError for any other file. Valid: 1 to `form.depth` ids in each row, all in `known`, none twice.
     """
     count = 0
-    with open(path, newline="") as file:
+    with open(path, newline="", encoding="utf-8") as file:
         rows = csv.reader(file, strict=True)
         if (header := tuple(next(rows, ()))) != form.columns:
             raise ValueError(f"{path} has columns {list(header)}, expected {list(form.columns)}")

@@ -141,7 +141,7 @@ def test_a_side_that_fails_or_gives_nan_costs_the_others_nothing(tmp_path):
         "test", SHAPES["tiny"], CPU, False, time.monotonic() + 60, out, {"shape": "tiny", "device": "cpu"}
     )
     measure(stage, arms)
-    first, one, two, three = json.loads(out.read_text())["arms"]
+    first, one, two, three = json.loads(out.read_text(encoding="utf-8"))["arms"]
     assert one["said"] == "RuntimeError: no such kernel"
     assert "not finite" in two["said"]
     assert len(first["seconds"]) == len(three["seconds"]) == 5

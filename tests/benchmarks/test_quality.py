@@ -51,9 +51,9 @@ def test_both_sides_are_evaluated_on_the_same_pairs_and_no_text_is_written(model
     out = tmp_path / "out" / "quality.json"
     changed = f"train_{model}.rate=1e-3 train_{model}.epochs=2"
     compare(context, model, sides_of(context, model, [changed]), [0], out, CPU)
-    found = json.loads(out.read_text())
+    found = json.loads(out.read_text(encoding="utf-8"))
     assert {"ours", f"ours, {changed}"} <= set(found["sides"])
     for [run] in found["sides"].values():
         assert run["all"]["pairs"] == found["before"]["all"]["pairs"] == 4  # the labelled pairs of the validation fold
         assert run["seconds"] > 0
-    assert not any(text in out.read_text() for text in queries["question"])
+    assert not any(text in out.read_text(encoding="utf-8") for text in queries["question"])

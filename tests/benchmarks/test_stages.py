@@ -22,7 +22,7 @@ def bench():
 def test_every_side_that_is_installed_gives_the_numbers_of_separate_32_bit_rows(stage, bench, tmp_path):
     out = tmp_path / "stage.json"
     stage.run(bench, 600.0, out)  # a slow machine may take its time
-    arms = json.loads(out.read_text())["arms"]
+    arms = json.loads(out.read_text(encoding="utf-8"))["arms"]
     assert {arm["side"] for arm in arms} >= {"ours"}
     for arm in arms:
         assert arm["seconds"] and not arm["said"]
@@ -35,7 +35,7 @@ def test_every_side_that_is_installed_gives_the_numbers_of_separate_32_bit_rows(
 def test_only_the_wanted_arms_are_measured(bench, tmp_path):
     for words in (("ours, instruction", "nobody"), ("nobody",)):
         score.run(replace(bench, wanted=words), 600.0, tmp_path / f"{len(words)}.json")
-    [arms] = (json.loads(out.read_text())["arms"] for out in tmp_path.iterdir())
+    [arms] = (json.loads(out.read_text(encoding="utf-8"))["arms"] for out in tmp_path.iterdir())
     assert [arm["setting"] for arm in arms] == ["instruction first + trie of siblings"]
 
 
@@ -43,7 +43,7 @@ def test_two_processes_share_the_work_of_one(tmp_path):
     command = [sys.executable, "-m", "benchmarks.all", "--shape", "tiny", "--gpus", "2", "--out", str(tmp_path)]
     subprocess.run(command, check=True, capture_output=True)
     for name in WORK:
-        found = json.loads((tmp_path / f"{name}.json").read_text())
+        found = json.loads((tmp_path / f"{name}.json").read_text(encoding="utf-8"))
         alone, together = found["losses"]
         assert found["processes"] == 2
         assert 0 < found["efficiency"] < 2

@@ -73,7 +73,7 @@ def check_dataset(server, checkout: Path, slug: str) -> None:
         if version.files == here and version.statuses == ["READY"]
     ]
     assert len(good) == 1, f"{len(good)} versions with the same files"
-    lock = json.loads((checkout / "datasets_meta" / f"{slug}.lock.json").read_text())
+    lock = json.loads((checkout / "datasets_meta" / f"{slug}.lock.json").read_text(encoding="utf-8"))
     assert (lock["version"], lock["owner"]) == (len(server.datasets[slug]["versions"]), OWNER)
     assert lock["files"] == {name: len(data) for name, data in here.items()}
     table = json.dumps(read_manifest(staged)["files"], sort_keys=True, separators=(",", ":"))

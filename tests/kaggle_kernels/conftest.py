@@ -106,7 +106,7 @@ def checkout(tmp_path, monkeypatch):
         "inference/p.toml": "x = 1\n",
     }.items():
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / path).write_text(text)
+        (tmp_path / path).write_text(text, encoding="utf-8")
     make_run(tmp_path / "runs/iter1/full", random.Random("run"))
     make_kernel(tmp_path / "kaggle_kernels/submit", internet=False)
     make_kernel(tmp_path / "kaggle_kernels/wheels", internet=True)

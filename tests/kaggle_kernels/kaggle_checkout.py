@@ -22,7 +22,7 @@ def failure(outcome) -> str:
 
 def rewrite(path: Path, **changes) -> None:
     """Change keys of a JSON file."""
-    path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
+    path.write_text(json.dumps({**json.loads(path.read_text(encoding="utf-8")), **changes}), encoding="utf-8")
 
 
 def make_run(run: Path, draw: random.Random, size: int = 3000) -> None:
@@ -46,11 +46,13 @@ def make_model(folder: Path, draw: random.Random, size: int = 3000) -> None:
     """A merged model as merge writes it, of which nothing but the safetensors file's form is real."""
     (folder / "1_Pooling").mkdir(parents=True)
     (folder / "model.safetensors").write_bytes(safetensors(draw.randbytes(size)))
-    (folder / "config.json").write_text(json.dumps({"hidden_size": draw.randrange(1000)}))
-    (folder / "1_Pooling/config.json").write_text(json.dumps({"of": folder.name}))
+    (folder / "config.json").write_text(json.dumps({"hidden_size": draw.randrange(1000)}), encoding="utf-8")
+    (folder / "1_Pooling/config.json").write_text(json.dumps({"of": folder.name}), encoding="utf-8")
     empty = "vocab.txt" if "embedder" in folder.name else "merges.txt"  # an empty file must travel too
-    (folder / empty).write_text("")
-    (folder / "card.json").write_text(json.dumps({"examples": [[1, 2, {"query": folder.name, "answer": "a"}]]}))
+    (folder / empty).write_text("", encoding="utf-8")
+    (folder / "card.json").write_text(
+        json.dumps({"examples": [[1, 2, {"query": folder.name, "answer": "a"}]]}), encoding="utf-8"
+    )
     write_manifest(folder, {"stage": folder.name, "base": "BAAI/bge-en-icl", "iteration": "iter1"})
 
 
@@ -93,5 +95,5 @@ def make_kernel(folder: Path, internet: bool) -> None:
         "model_sources": [],
     }
     metadata["competition_sources"] = [] if internet else ["eedi-mining-misconceptions-in-mathematics"]
-    (folder / "kernel-metadata.json").write_text(json.dumps(metadata))
-    (folder / "kernel.py").write_text("SOURCES = {}\nprint(SOURCES)\n")
+    (folder / "kernel-metadata.json").write_text(json.dumps(metadata), encoding="utf-8")
+    (folder / "kernel.py").write_text("SOURCES = {}\nprint(SOURCES)\n", encoding="utf-8")

@@ -129,7 +129,8 @@ def _walled(checkout) -> Path:
         "    if not ipaddress.ip_address(address[0]).is_loopback:\n"
         "        raise SystemExit(f'wall: {address}')\n"
         "    return real(self, address)\n"
-        "socket.socket.connect = connect\n"
+        "socket.socket.connect = connect\n",
+        encoding="utf-8",
     )
     return folder
 

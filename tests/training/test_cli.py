@@ -99,7 +99,7 @@ def test_a_command_may_be_written_with_either_dash(place, capsys):
 
 def test_ctrl_c_is_a_sentence_and_status_130(place):
     assert main(["settings", "iter=demo0", f"prepare.competition={competition(place)}"]) == 0
-    with Path("runs/demo0/cv/.prepare.lock").open("w") as lock:
+    with Path("runs/demo0/cv/.prepare.lock").open("w", encoding="utf-8") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # the stage waits for it
         command = [sys.executable, "-u", "-X", "importtime", "-m", "training", "prepare", "runs/demo0/cv"]
         process = subprocess.Popen(command, env=environment(), stderr=subprocess.PIPE, text=True)
@@ -129,10 +129,10 @@ def test_help_takes_less_than_half_a_second():
 def test_a_shell_completes_names_iterations_splits_and_stages(place):
     python = place / ".venv/bin/python"
     python.parent.mkdir(parents=True)
-    python.write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
+    python.write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n', encoding="utf-8")
     python.chmod(0o755)
     just = place / "just"
-    just.write_text("#!/bin/sh\necho clean plan train\n")  # as `just --summary` says
+    just.write_text("#!/bin/sh\necho clean plan train\n", encoding="utf-8")  # as `just --summary` says
     just.chmod(0o755)
     assert completed("./just t", 1) == ["train"]
     assert completed("./just train ", 2) == ["iter=", "split="]

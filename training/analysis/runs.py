@@ -113,7 +113,7 @@ def _read(run: Path) -> Run:
     done = [run / name for name in STAGES if (run / name / "manifest.json").is_file()]
     lineages = [read_lineage(folder, "seconds") for folder in done]
     metrics = run / "evaluate" / "metrics.json"
-    figures = json.loads(metrics.read_text()).get("labelled", {}) if metrics.is_file() else {}
+    figures = json.loads(metrics.read_text(encoding="utf-8")).get("labelled", {}) if metrics.is_file() else {}
     return Run(
         run.parent.name,
         run.name,

@@ -20,14 +20,14 @@ def keep_yes_alone(folder: Path, yes: int) -> None:
     Its score is the logit of token `yes` behind the last token. Raises ValueError for another kind of model.
     """
     path = folder / "config.json"
-    config = json.loads(path.read_text())
+    config = json.loads(path.read_text(encoding="utf-8"))
     name = config["architectures"][0]
     if not name.endswith("ForCausalLM"):
         raise ValueError(f"{folder} holds a {name}: a reranker has to be a ...ForCausalLM, take another base")
     _move_row(folder, yes)
     config["architectures"] = [name.removesuffix("ForCausalLM") + "ForSequenceClassification"]
     config |= {"id2label": {"0": "Yes"}, "label2id": {"Yes": 0}}
-    path.write_text(json.dumps(config, indent=2) + "\n")
+    path.write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
 
 
 def _move_row(folder: Path, yes: int) -> None:
@@ -54,8 +54,8 @@ def _list(index: Path, shard: str, row: torch.Tensor, gone: torch.Tensor | None)
     """Bring the list of a sharded model's tensors up to date; a model of one shard has none."""
     if not index.is_file():
         return
-    listed = json.loads(index.read_text())
+    listed = json.loads(index.read_text(encoding="utf-8"))
     listed["weight_map"].pop(HEAD, None)
     listed["weight_map"][SCORE] = shard
     listed["metadata"]["total_size"] += row.nbytes - (0 if gone is None else gone.nbytes)
-    index.write_text(json.dumps(listed, indent=2) + "\n")
+    index.write_text(json.dumps(listed, indent=2) + "\n", encoding="utf-8")

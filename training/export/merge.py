@@ -68,8 +68,11 @@ def average_adapters(adapters: Sequence[Path], out: Path) -> None:
         tensors[f"base_model.model.{path}.lora_A.weight"] = torch.cat([A.float() for A, _, _ in mine])
         scaled = [B.float() * (scale / len(parts)) for _, B, scale in mine]
         tensors[f"base_model.model.{path}.lora_B.weight"] = torch.cat(scaled, dim=1)
-    rank = sum(json.loads((adapter / "adapter_config.json").read_text())["r"] for adapter in adapters)
-    config = json.loads((adapters[0] / "adapter_config.json").read_text()) | {"r": rank, "lora_alpha": rank}
+    rank = sum(json.loads((adapter / "adapter_config.json").read_text(encoding="utf-8"))["r"] for adapter in adapters)
+    config = json.loads((adapters[0] / "adapter_config.json").read_text(encoding="utf-8")) | {
+        "r": rank,
+        "lora_alpha": rank,
+    }
     out.mkdir(parents=True, exist_ok=True)
     write_json(out / "adapter_config.json", config)
     save_file(tensors, out / "adapter_model.safetensors", metadata={"format": "pt"})
@@ -98,7 +101,7 @@ def _rms(values: np.ndarray) -> float:
 
 def _read_deltas(adapter: Path) -> dict[str, tuple[torch.Tensor, torch.Tensor, float]]:
     """Module path -> (A [rank, in], B [out, rank], scale)."""
-    config = json.loads((adapter / "adapter_config.json").read_text())
+    config = json.loads((adapter / "adapter_config.json").read_text(encoding="utf-8"))
     if config.get("use_dora") or config.get("use_rslora") or config.get("rank_pattern") or config.get("alpha_pattern"):
         raise ValueError(
             f"{adapter} uses DoRA, rsLoRA or patterns of ranks, which merge does not know: "

@@ -126,7 +126,7 @@ def _run(job: StageContext, source: Path, prompts: list[list[int]], inner: int) 
         "prompts": prompts,
     }
     path = job.out / "job.json"
-    path.write_text(json.dumps(task))
+    path.write_text(json.dumps(task), encoding="utf-8")
     # threads: left alone, two cores that others also use were 10 times slower than one thread
     environment = {**os.environ, "OMP_NUM_THREADS": str(job.settings.machine.threads), "HF_HUB_OFFLINE": "1"}
     environment.pop("PYTHONPATH", None)  # the other environment's packages are its own

@@ -21,7 +21,7 @@ KEPT_LAYERS = ["lm_head", "score"]  # They stay in 16 bits: one row decides abou
 
 def main(path: str) -> None:
     """`path`: {"source", "out": folders, "scheme", "group", "inner": width to pad to, "prompts": rows of token ids}."""
-    with open(path) as file:
+    with open(path, encoding="utf-8") as file:
         job = json.load(file)
     kind = AutoModelForSequenceClassification if job["classifier"] else AutoModel
     model = kind.from_pretrained(job["source"], dtype="auto", use_safetensors=True)

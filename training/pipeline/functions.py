@@ -115,7 +115,7 @@ def evaluate(context: StageContext) -> None:
         context.write(made.candidates, CANDIDATES)
         context.write(made.ranked, RANKED)
         context.write(made.ranks, RANKS)
-        (context.out / "metrics.json").write_text(json.dumps(made.metrics, indent=1) + "\n")
+        (context.out / "metrics.json").write_text(json.dumps(made.metrics, indent=1) + "\n", encoding="utf-8")
 
 
 def quantize_embedder(context: StageContext) -> dict:

@@ -88,11 +88,11 @@ def _write_smollm2(folder: Path) -> None:
 def _cut_layers(whole: Path, layers: int, folder: Path) -> None:
     from safetensors.torch import load_file, save_file
 
-    config = json.loads((whole / "config.json").read_text())
+    config = json.loads((whole / "config.json").read_text(encoding="utf-8"))
     if not 1 <= layers <= config["num_hidden_layers"]:
         raise ValueError(f"{whole} has {config['num_hidden_layers']} layers, {layers} were asked for")
     shutil.copytree(whole, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("*.safetensors"))
-    (folder / "config.json").write_text(json.dumps({**config, "num_hidden_layers": layers}, indent=1))
+    (folder / "config.json").write_text(json.dumps({**config, "num_hidden_layers": layers}, indent=1), encoding="utf-8")
     tensors = load_file(whole / "model.safetensors")
     kept = {name: tensor for name, tensor in tensors.items() if not _is_above(name, layers)}
     save_file(kept, folder / "model.safetensors", metadata={"format": "pt"})

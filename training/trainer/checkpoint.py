@@ -50,7 +50,7 @@ def load_checkpoint(
 
 def _read(folder: Path, fingerprint: str) -> TrainingProgress | None:
     try:
-        saved = json.loads((folder / "progress.json").read_text())
+        saved = json.loads((folder / "progress.json").read_text(encoding="utf-8"))
         state = (folder / "state.safetensors").read_bytes()
     except (FileNotFoundError, ValueError):  # never written, or torn
         return None

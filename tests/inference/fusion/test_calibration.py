@@ -126,7 +126,7 @@ def test_a_calibration_is_read_as_it_was_written(tmp_path):
 )
 def test_a_file_that_is_no_calibration_is_one_sentence(tmp_path, change, words):
     text = change if isinstance(change, str) else json.dumps(json.loads(calibration().model_dump_json()) | change)
-    (tmp_path / CALIBRATION_FILE).write_text(text)
+    (tmp_path / CALIBRATION_FILE).write_text(text, encoding="utf-8")
     with pytest.raises(ValueError, match="is no calibration of this version") as error:
         read_calibration(tmp_path)
     assert words in str(error.value) and "\n" not in str(error.value)
@@ -134,7 +134,9 @@ def test_a_file_that_is_no_calibration_is_one_sentence(tmp_path, change, words):
 
 def test_a_number_that_is_none_is_refused(tmp_path):
     for number in ("NaN", "Infinity"):
-        (tmp_path / CALIBRATION_FILE).write_text(calibration(offset=1.5).model_dump_json().replace("1.5", number))
+        (tmp_path / CALIBRATION_FILE).write_text(
+            calibration(offset=1.5).model_dump_json().replace("1.5", number), encoding="utf-8"
+        )
         with pytest.raises(ValueError, match="is no calibration of this version"):
             read_calibration(tmp_path)
 

@@ -24,7 +24,7 @@ ROOT = Path(__file__).parents[3]
 
 
 def test_the_committed_notebook_is_made_from_the_script():
-    assert KERNEL.with_suffix(".ipynb").read_text() == make_notebook(KERNEL.read_text())
+    assert KERNEL.with_suffix(".ipynb").read_text(encoding="utf-8") == make_notebook(KERNEL.read_text(encoding="utf-8"))
 
 
 @pytest.mark.parametrize(("kernel", "internet"), [("submit", False), ("wheels", True)])
@@ -75,7 +75,7 @@ def _required(path: str) -> dict[str, str]:
 @pytest.mark.parametrize("layout", ["malrule-iter1-embedder", "datasets/alice/malrule-iter1-embedder"])
 def test_a_model_is_found_in_the_old_and_in_the_new_mount_layout(tmp_path, layout):
     (tmp_path / "other").mkdir()
-    (tmp_path / "other/manifest.json").write_text("[]")
+    (tmp_path / "other/manifest.json").write_text("[]", encoding="utf-8")
     _model(tmp_path / layout, "merge_embedder")
     assert find_model(tmp_path, "embedder", {}) == tmp_path / layout
     with pytest.raises(ValueError, match="no reranker under .*, which holds .*-embedder.*: add its dataset"):
@@ -149,7 +149,7 @@ def test_wheels_are_installed_with_no_index_and_no_network(tmp_path):
 )
 def test_other_gpus_than_the_profile_was_promised_are_refused(profile, listed, refused, tmp_path, monkeypatch):
     lines = [f"GPU {number}: {name} (UUID: GPU-{number})" for number, name in enumerate(listed)]
-    (tmp_path / "nvidia-smi").write_text("#!/bin/sh\ncat <<EOF\n" + "\n".join(lines) + "\nEOF\n")
+    (tmp_path / "nvidia-smi").write_text("#!/bin/sh\ncat <<EOF\n" + "\n".join(lines) + "\nEOF\n", encoding="utf-8")
     (tmp_path / "nvidia-smi").chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
     if not refused:
@@ -161,7 +161,7 @@ def test_other_gpus_than_the_profile_was_promised_are_refused(profile, listed, r
 
 def _model(folder: Path, stage: str) -> None:
     folder.mkdir(parents=True)
-    (folder / "config.json").write_text(json.dumps(str(folder)))
+    (folder / "config.json").write_text(json.dumps(str(folder)), encoding="utf-8")
     write_manifest(folder, {"stage": stage})
 
 

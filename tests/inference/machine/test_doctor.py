@@ -93,19 +93,19 @@ def test_the_exit_says_whether_the_profile_or_any_fits(tiny_qwen, tmp_path, caps
     assert main(["doctor", "--model", str(tmp_path)]) == 2
     assert "holds no config.json, so it is no model" in capsys.readouterr().err
     shutil.copytree(tiny_qwen, tmp_path / "bad")
-    config = json.loads((tmp_path / "bad/config.json").read_text())
+    config = json.loads((tmp_path / "bad/config.json").read_text(encoding="utf-8"))
     del config["intermediate_size"]
-    (tmp_path / "bad/config.json").write_text(json.dumps(config))
+    (tmp_path / "bad/config.json").write_text(json.dumps(config), encoding="utf-8")
     assert main(["doctor", "--model", str(tmp_path / "bad")]) == 2
     assert "has no 'intermediate_size'" in capsys.readouterr().err
 
 
 def test_what_quantising_wrote_is_read_from_its_config(tiny_qwen, tmp_path):
     shutil.copytree(tiny_qwen, tmp_path / "small")
-    config = json.loads((tmp_path / "small/config.json").read_text())
+    config = json.loads((tmp_path / "small/config.json").read_text(encoding="utf-8"))
     weights = {"num_bits": 4, "type": "int", "group_size": 128}
     config["quantization_config"] = {"config_groups": {"group_0": {"weights": weights}}}
-    (tmp_path / "small/config.json").write_text(json.dumps(config))
+    (tmp_path / "small/config.json").write_text(json.dumps(config), encoding="utf-8")
     model = read_model(tmp_path / "small")
     assert (model.bits, model.float8, model.group) == (4, False, 128)
 

@@ -48,10 +48,14 @@ def test_the_chunks_become_one_valid_file_in_the_order_of_the_rows(board, querie
 def test_only_what_changed_is_ranked_again_and_only_after_fifty_times_what_writing_took(board, queries):
     assert board.publish(ranking(board, [10]), False) == 1  # at 1 s; took from 1 to 2
     board.keep("scored", 1, queries.select("query_id"))
-    assert board.publish(ranking(board, [12]), False) == 1 and "12" not in board.out.read_text()  # too early
+    assert board.publish(ranking(board, [12]), False) == 1 and "12" not in board.out.read_text(
+        encoding="utf-8"
+    )  # too early
     board.clock.now += 50
     board.publish(ranking(board, [12]), False)
-    assert [line.split(",")[1] for line in board.out.read_text().splitlines()[1:]] == ["10"] * 5 + ["12"] * 9
+    assert [line.split(",")[1] for line in board.out.read_text(encoding="utf-8").splitlines()[1:]] == ["10"] * 5 + [
+        "12"
+    ] * 9
     before = board.out.stat().st_ino
     board.publish(ranking(board, [40]), True)  # nothing new is known
     assert board.out.stat().st_ino == before
@@ -59,13 +63,13 @@ def test_only_what_changed_is_ranked_again_and_only_after_fifty_times_what_writi
 
 def test_a_ranking_that_misses_a_query_leaves_the_file_as_it_was(board):
     board.publish(ranking(board, [10]), True)
-    text = board.out.read_text()
+    text = board.out.read_text(encoding="utf-8")
     board.keep("scored", 0, pl.DataFrame())
     with pytest.raises(ValueError, match="has no candidate"):
         board.publish(lambda chunk: ranking(board, [12])(chunk).filter(pl.col("query_id") != "1_B"), True)
     with pytest.raises(AssertionError, match="ranked twice"):
         board.publish(ranking(board, [12, 12]), True)
-    assert board.out.read_text() == text
+    assert board.out.read_text(encoding="utf-8") == text
 
 
 @pytest.mark.parametrize(
@@ -82,6 +86,6 @@ def test_a_ranking_that_misses_a_query_leaves_the_file_as_it_was(board):
 )
 def test_a_file_that_is_not_valid_is_refused(board, queries, old, new, words):
     board.publish(ranking(board, [10]), True)
-    board.out.write_text(board.out.read_text().replace(old, new, 1))
+    board.out.write_text(board.out.read_text(encoding="utf-8").replace(old, new, 1), encoding="utf-8")
     with pytest.raises(ValueError, match=words):
         check_submission(board.out, queries["query_id"], {10})

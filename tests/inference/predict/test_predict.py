@@ -125,7 +125,7 @@ def test_a_model_beside_itself_changes_nothing_and_beside_another_it_does(predic
 )
 def test_a_wrong_calibration_is_one_sentence_and_nothing_is_written(text, words, competition, models, tmp_path, capsys):
     folder = shutil.copytree(models / "r1", tmp_path / "r")
-    (folder / CALIBRATION_FILE).write_text(text)
+    (folder / CALIBRATION_FILE).write_text(text, encoding="utf-8")
     given = {"competition": competition, "embedder": models / "e1", "reranker": folder, "out": tmp_path / "out.csv"}
     arguments = [text for name, value in given.items() for text in (f"--{name}", str(value))]
     assert main(["predict", "--profile", "cpu", "--engine", "hf", *arguments]) == 2
@@ -149,14 +149,14 @@ def test_a_score_does_not_depend_on_the_order_of_a_candidates_neighbours(models,
 
 def test_shards_and_a_limit_with_time_to_spare_change_no_byte(predict, tmp_path, monkeypatch):
     calm = rows(predict("e1 e2", "r1 r2", "--depth", "6"))
-    assert json.loads((tmp_path / "budget.json").read_text())["rerankers"][1]["shards"] == 1
+    assert json.loads((tmp_path / "budget.json").read_text(encoding="utf-8"))["rerankers"][1]["shards"] == 1
     assert rows(predict("e1 e2", "r1 r2", "--depth", "6", "--deadline", str(time.monotonic() + 3600))) == calm
     monkeypatch.setattr("inference.predict.predict.QUESTIONS", 1)
     monkeypatch.setattr(
         "inference.predict.rerank_chunks.CANDIDATE", 4000
     )  # 16 x 4,096 / 4,000 / 6: two rows in a shard
     assert rows(predict("e1 e2", "r1 r2", "--depth", "6")) == calm
-    assert json.loads((tmp_path / "budget.json").read_text())["rerankers"][1]["shards"] > 4
+    assert json.loads((tmp_path / "budget.json").read_text(encoding="utf-8"))["rerankers"][1]["shards"] > 4
 
 
 @pytest.mark.parametrize("role", ["embedder", "reranker"])
@@ -167,10 +167,10 @@ def test_a_broken_model_costs_its_part_and_the_status_says_so(role, predict, com
     assert predict(names["embedder"], names["reranker"], status=3).height > 0
     error = capsys.readouterr().err
     assert f"!!! {broken.name} failed: " in error and "attempt 2 of 2" in error
-    report = json.loads((tmp_path / "budget.json").read_text())
+    report = json.loads((tmp_path / "budget.json").read_text(encoding="utf-8"))
     assert report["failed"] == [broken.name] and report["process"] == "ended by itself"
     # without an embedder the reranker reads what shares words with the query; without a reranker it is as retrieved
-    alone = json.loads((tmp_path / "budget.json").read_text())["rerankers"][0]["rows_by_depth"]
+    alone = json.loads((tmp_path / "budget.json").read_text(encoding="utf-8"))["rerankers"][0]["rows_by_depth"]
     assert alone == ({"25": 12} if role == "embedder" else {"0": 12})
     data = read_competition(competition, need_train=False)
     read_submission(tmp_path / "submission.csv", data.test, set(data.misconceptions["misconception_id"]))
@@ -181,7 +181,7 @@ def test_after_the_deadline_the_words_shared_are_the_order(predict, competition,
     late = rows(predict("e1", "r1", "--deadline", str(time.monotonic() - 1)))
     data = read_competition(competition, need_train=False)
     assert late == first(WordIndex(data.misconceptions).rank(data.test, 25))
-    report = json.loads((tmp_path / "budget.json").read_text())
+    report = json.loads((tmp_path / "budget.json").read_text(encoding="utf-8"))
     assert [part["ended"] for part in report["embedders"] + report["rerankers"]] == ["skipped, no time"] * 2
 
 
@@ -220,11 +220,11 @@ def test_a_second_run_encodes_only_the_questions_that_changed(competition, model
     assert main(arguments) == 2 and "manifest" in capsys.readouterr().err  # whose vectors they are could not be told
     write_manifest(embedder, {})
     assert main(arguments) == 0
-    first = (tmp_path / "s.csv").read_text()
+    first = (tmp_path / "s.csv").read_text(encoding="utf-8")
     (of_model,) = store.iterdir()
     known = len(VectorStore(of_model).keys)
     (tmp_path / "s.csv").unlink()
-    assert main(arguments) == 0 and (tmp_path / "s.csv").read_text() == first
+    assert main(arguments) == 0 and (tmp_path / "s.csv").read_text(encoding="utf-8") == first
     assert len(VectorStore(of_model).keys) == known
     test = pl.read_csv(folder / "test.csv", infer_schema=False)
     changed = pl.when(pl.int_range(pl.len()) == 1).then(pl.lit("Is it then?")).otherwise("SubjectName")

@@ -38,7 +38,7 @@ def test_two_workers_write_the_submission_of_one_machine(cluster, competition, m
     ensemble, serving = Ensemble(members, plain(6)), Serving("hf", load_profile("cpu"))
     predict(competition, ensemble, tmp_path / "alone.csv", serving)
     done = predict_with_ray(competition, ensemble, tmp_path / "ray.csv", serving, workers=2)
-    assert (tmp_path / "ray.csv").read_text() == (tmp_path / "alone.csv").read_text()
+    assert (tmp_path / "ray.csv").read_text(encoding="utf-8") == (tmp_path / "alone.csv").read_text(encoding="utf-8")
     for stage in ("Finder 0", "Ranker 0"):
         here = [row for row in done if row["stage"] == stage]
         assert sorted(row["chunk"] for row in here) == [0, 1, 2, 3]

@@ -36,7 +36,7 @@ def wait_until(what, seconds=60):
 
 
 def child_of(process):
-    (line,) = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    (line,) = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text(encoding="utf-8").split()
     return int(line)
 
 
@@ -47,7 +47,7 @@ def check(competition, out):
 
 def alive(pid):
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+        return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0] != "Z"
     except FileNotFoundError:
         return False
 
@@ -62,7 +62,7 @@ def test_a_stall_ends_before_the_limit_with_status_3_and_a_loud_line(competition
     assert process.returncode == 3 and "!!! predict was killed at the limit: " in error
     assert 11 <= time.monotonic() - began < 20  # killed half a margin before the limit
     check(competition, out)
-    assert json.loads((tmp_path / "budget.json").read_text())["process"] == "was killed at the limit"
+    assert json.loads((tmp_path / "budget.json").read_text(encoding="utf-8"))["process"] == "was killed at the limit"
     assert not list(tmp_path.glob(".*"))
 
 
@@ -74,7 +74,7 @@ def test_a_killed_process_leaves_a_valid_submission_and_status_3(competition, mo
     _, error = process.communicate(timeout=30)
     assert process.returncode == 3 and "!!! predict ended with status -9: " in error
     check(competition, out)
-    assert json.loads((tmp_path / "budget.json").read_text())["process"] == "ended with status -9"
+    assert json.loads((tmp_path / "budget.json").read_text(encoding="utf-8"))["process"] == "ended with status -9"
 
 
 def test_the_process_does_not_outlive_the_one_that_guards_it(competition, models, tmp_path):
@@ -89,7 +89,7 @@ def test_the_process_does_not_outlive_the_one_that_guards_it(competition, models
 
 def test_an_old_submission_is_not_taken_for_a_new_one(models, tmp_path, capfd):
     out = tmp_path / "submission.csv"
-    out.write_text("QuestionId_Answer,MisconceptionId\n1_A,1\n")
+    out.write_text("QuestionId_Answer,MisconceptionId\n1_A,1\n", encoding="utf-8")
     killed_at_once = run_guarded(
         arguments(tmp_path, models / "e1", models / "r1", out), out, 0.2, 0.1, time.monotonic()
     )
@@ -98,7 +98,9 @@ def test_an_old_submission_is_not_taken_for_a_new_one(models, tmp_path, capfd):
 
 
 def test_a_mistake_that_shows_after_the_first_submission_costs_no_submission(competition, models, tmp_path):
-    (tmp_path / "faiss.py").write_text("raise ValueError('numpy.dtype size changed, may indicate incompatibility')")
+    (tmp_path / "faiss.py").write_text(
+        "raise ValueError('numpy.dtype size changed, may indicate incompatibility')", encoding="utf-8"
+    )
     out, path = tmp_path / "out" / "submission.csv", os.pathsep.join([str(tmp_path), str(ROOT)])
     given = arguments(competition, models / "e1", models / "r1", out)
     command = [sys.executable, "-m", "inference", *given, "--limit-seconds", "600"]

@@ -60,7 +60,9 @@ def counting(models, tmp_path, monkeypatch) -> Path:
     monkeypatch.setitem(PROMPTS, "counting", CountPrompt)
     monkeypatch.setitem(KINDS, "counting", RerankerKind(CountingReranker, lambda *_: [], yes_token))
     folder = shutil.copytree(models / "r1", tmp_path / "counting")
-    (folder / "card.json").write_text(json.dumps({"prompt": {"query_tokens": 60}, "kind": "counting"}))
+    (folder / "card.json").write_text(
+        json.dumps({"prompt": {"query_tokens": 60}, "kind": "counting"}), encoding="utf-8"
+    )
     return folder
 
 
@@ -71,7 +73,7 @@ def test_every_room_knows_the_same_kinds_and_the_settings_offer_them():
 
 
 def test_a_card_without_a_kind_is_of_a_pointwise_reranker(models):
-    assert "kind" not in json.loads((models / "r1" / "card.json").read_text())
+    assert "kind" not in json.loads((models / "r1" / "card.json").read_text(encoding="utf-8"))
     with open_reranker(models / "r1", SERVING) as reranker:
         assert isinstance(reranker, PointwiseReranker)
 

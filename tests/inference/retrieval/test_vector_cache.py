@@ -128,5 +128,5 @@ def test_the_key_of_a_model_changes_with_whatever_changes_its_vectors(tmp_path):
     (tmp_path / VECTORS_FILE).write_bytes(b"made by the model, not the other way round")
     assert key(model=1.0) == first
     others = {key(model=2.0), key("vllm", model=1.0), key(profile=load_profile("cpu_bf16")), first}
-    (tmp_path / "card.json").write_text("{}")
+    (tmp_path / "card.json").write_text("{}", encoding="utf-8")
     assert len({*others, key()}) == 5

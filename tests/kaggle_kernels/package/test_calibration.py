@@ -18,7 +18,7 @@ def calibration(checkout):
     folder.mkdir()
     made = Calibration(retrieved=200, depth=30, extra=5, offset=0.75, labelled=(1, 4, 7))
     write_calibration(made, folder)
-    (folder / "figures.json").write_text("[]")
+    (folder / "figures.json").write_text("[]", encoding="utf-8")
     write_manifest(folder, {"stage": "calibrate"})
     return made
 

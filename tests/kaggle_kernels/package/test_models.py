@@ -57,7 +57,7 @@ def test_vectors_that_do_not_fit_are_made_by_the_embedder_itself_once(server, pu
     write_manifest(run / "merge_embedder", {"stage": "merge_embedder"})
     settings = {"embedder": {"base": "a"}, "reranker": {"base": "b"}, "miner": {"base": "c"}}
     settings |= {"merge_embedder": {"epoch": 1}, "merge_reranker": {"epoch": 1}, "evaluate": {"engine": "hf"}}
-    (run / "settings.json").write_text(json.dumps(settings))  # its machine is an H200
+    (run / "settings.json").write_text(json.dumps(settings), encoding="utf-8")  # its machine is an H200
     said = failure(publish("push-models", "iter=1"))
     assert "profile h200 needs a GPU, to encode the misconceptions, and there is none here: vectors=cpu" in said
     rehearsed = publish("push-models", "iter=1", "vectors=cpu", "--dry-run")
@@ -71,9 +71,9 @@ def test_vectors_that_do_not_fit_are_made_by_the_embedder_itself_once(server, pu
 
 
 def test_nothing_is_encoded_for_a_model_that_would_be_refused(publish, run):
-    (run / "merge_embedder/config.json").write_text("{}")
+    (run / "merge_embedder/config.json").write_text("{}", encoding="utf-8")
     (run / "merge_embedder_vectors" / VECTORS_FILE).unlink()
-    (run / "settings.json").write_text("{}")
+    (run / "settings.json").write_text("{}", encoding="utf-8")
     outcome = publish("push-models", "iter=1", "vectors=cpu")
     assert outcome.code == 1 and "encoding" not in outcome.out
 
@@ -118,7 +118,7 @@ def test_a_release_says_that_a_model_is_not_trained_before_it_pushes_anything(se
 
 def test_the_lock_says_version_digest_files_and_time(server, publish, checkout):
     assert publish("push-models", "iter=1").code == 0
-    lock = json.loads((checkout / f"datasets_meta/{EMBEDDER}.lock.json").read_text())
+    lock = json.loads((checkout / f"datasets_meta/{EMBEDDER}.lock.json").read_text(encoding="utf-8"))
     staged = checkout / ".cache/kaggle" / EMBEDDER / "files"
     assert lock.keys() == {"owner", "version", "digest", "files", "time"}
     assert (lock["version"], lock["digest"], lock["time"]) == (1, digest(staged), "2027-01-15T08:00:00+00:00")

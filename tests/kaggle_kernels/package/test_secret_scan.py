@@ -137,18 +137,18 @@ def test_no_credential_passes_in_a_thousand_trees_and_the_refusal_names_file_and
 
 def _plant_in_code(draw: random.Random, checkout, secret: str, number: int):
     for name in ("one", "two", "three"):
-        (checkout / "inference" / f"{name}.py").write_text(f"X = {draw.randrange(1000)}\n")
+        (checkout / "inference" / f"{name}.py").write_text(f"X = {draw.randrange(1000)}\n", encoding="utf-8")
     name = draw.choice(list(HOSTS))
-    (checkout / name).write_text(HOSTS[name](secret))
+    (checkout / name).write_text(HOSTS[name](secret), encoding="utf-8")
     return (checkout / name).relative_to(checkout), stage_code
 
 
 def _plant_in_model(draw: random.Random, checkout, secret: str, number: int):
     folder = checkout / "runs/iter1" / f"s{number}" / "merge_embedder"
     folder.mkdir(parents=True)
-    (folder / "generation_config.json").write_text(json.dumps({"temperature": draw.random()}))
-    (folder / "vocab.txt").write_text("\n".join(draw.choices(string.ascii_lowercase, k=20)))
-    (folder / "card.json").write_text("{}")
+    (folder / "generation_config.json").write_text(json.dumps({"temperature": draw.random()}), encoding="utf-8")
+    (folder / "vocab.txt").write_text("\n".join(draw.choices(string.ascii_lowercase, k=20)), encoding="utf-8")
+    (folder / "card.json").write_text("{}", encoding="utf-8")
     name = draw.choice(list(MODEL_HOSTS))
     (folder / name).write_bytes(MODEL_HOSTS[name](secret))
     write_manifest(folder, {})
@@ -177,14 +177,17 @@ def test_no_credential_passes_in_a_card_a_kernel_a_notebook_or_their_metadata(ki
     secret = _kinds(random.Random(kind))[kind]
     folder = checkout / "kaggle_kernels/submit"
     for name, write in [*CARDS.items(), *((f"kaggle_kernels/submit/{name}", write) for name, write in KERNELS.items())]:
-        path, before = checkout / name, (checkout / name).read_text() if (checkout / name).exists() else None
-        path.write_text(write(secret))
+        path, before = (
+            checkout / name,
+            (checkout / name).read_text(encoding="utf-8") if (checkout / name).exists() else None,
+        )
+        path.write_text(write(secret), encoding="utf-8")
         if name.endswith(".ipynb"):
             rewrite(folder / "kernel-metadata.json", kernel_type="notebook", code_file="kernel.ipynb")
         line = 6 if name.endswith(".ipynb") else 3
         with pytest.raises(ValueError, match=rf"{re.escape(name)}, line {line}: "):
             stage_code() if name in CARDS else kernel_request(Path("kaggle_kernels/submit"), "alice", "", False, False)
-        path.unlink() if before is None else path.write_text(before)
+        path.unlink() if before is None else path.write_text(before, encoding="utf-8")
 
 
 def test_no_file_of_this_repository_holds_a_credential():
@@ -198,11 +201,11 @@ def test_no_file_of_this_repository_holds_a_credential():
 def test_a_file_whose_name_says_credentials_is_refused_and_one_that_is_not_listed_too(name, checkout, tmp_path):
     path = tmp_path / "planted" / name
     path.parent.mkdir()
-    path.write_text("x")
+    path.write_text("x", encoding="utf-8")
     with pytest.raises(ValueError, match="line 1: a file of this name holds credentials"):
         refuse_credentials({f"sub/{name}": path})
     folder = checkout / "runs/iter1/full/merge_embedder"
-    (folder / name).write_text("x")
+    (folder / name).write_text("x", encoding="utf-8")
     write_manifest(folder, {})
     with pytest.raises(ValueError, match="is not of the files that a model consists of"):
         stage_model("embedder", folder, "iter1", False, {})

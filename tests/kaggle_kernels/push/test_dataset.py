@@ -16,7 +16,7 @@ def test_a_release_brings_everything_up_and_a_second_one_sends_nothing(server, p
     assert (first.code, first.err.count("release:")) == (0, 0), first.err
     assert set(server.datasets) == {"malrule-code", "malrule-iter1-embedder", "malrule-iter1-reranker"}
     assert set(server.kernels) == {"malrule-wheels", "malrule-submit"}
-    record = json.loads((checkout / "runs/iter1/full/submission.json").read_text())
+    record = json.loads((checkout / "runs/iter1/full/submission.json").read_text(encoding="utf-8"))
     assert (record["public_score"], record["private_score"]) == ("0.505", "0.472")
     assert set(record["sources"]) == set(server.datasets)
     writes = len(server.blobs), server.count("SaveKernel"), server.count("CreateCodeSubmission")
@@ -26,7 +26,7 @@ def test_a_release_brings_everything_up_and_a_second_one_sends_nothing(server, p
     assert second.out.count("already there") == 5
     run = checkout / "runs/iter1/full"
     assert read_score(run) == Score(0.505, 0.472, current=True)  # what `just runs` shows
-    (run / "merge_reranker/config.json").write_text("{}")
+    (run / "merge_reranker/config.json").write_text("{}", encoding="utf-8")
     write_manifest(run / "merge_reranker", {"stage": "merge_reranker"})
     assert not read_score(run).current  # trained again since
 
@@ -87,7 +87,7 @@ def test_metadata_that_kaggle_would_refuse_is_refused_before_a_byte_moves(change
 
 def test_more_than_fifty_entries_and_an_altered_model_are_refused_before_a_byte_moves(publish, server, checkout):
     folder = checkout / "runs/iter1/full/merge_embedder"
-    (folder / "config.json").write_text("{} ")
+    (folder / "config.json").write_text("{} ", encoding="utf-8")
     assert "config.json differs" in failure(publish("push-models", "iter=1"))
     for number in range(60):
         (folder / f"model-{number}.safetensors").write_bytes(safetensors(b""))
@@ -116,7 +116,7 @@ def test_a_public_dataset_is_never_given_a_private_push_nor_the_other_way_round(
 def test_weights_become_public_only_under_the_licence_of_their_base(publish, server, checkout):
     for role in ("embedder", "reranker"):
         folder = checkout / f"runs/iter1/full/merge_{role}"
-        (folder / "card.json").write_text("{}")
+        (folder / "card.json").write_text("{}", encoding="utf-8")
         write_manifest(folder, {})
     make_vectors(checkout / "runs/iter1/full")
     assert "must name the licence of the base model" in failure(publish("push-models", "iter=1", "--public"))
@@ -147,4 +147,6 @@ def test_a_lock_of_another_owner_is_not_believed(publish, server, checkout):
     assert publish("push-code").code == 0
     rewrite(checkout / "datasets_meta/malrule-code.lock.json", owner="bob", digest="0")
     assert "version 1 is already there" in publish("push-code").out  # its manifest says so
-    assert json.loads((checkout / "datasets_meta/malrule-code.lock.json").read_text())["owner"] == "alice"
+    assert (
+        json.loads((checkout / "datasets_meta/malrule-code.lock.json").read_text(encoding="utf-8"))["owner"] == "alice"
+    )

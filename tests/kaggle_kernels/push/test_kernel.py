@@ -59,7 +59,7 @@ def test_a_notebook_travels_without_outputs_and_with_its_sources(publish, server
         "outputs": [{"text": "secret"}],
         "metadata": {},
     }
-    (folder / "kernel.ipynb").write_text(json.dumps({"cells": [cell], "nbformat": 4}))
+    (folder / "kernel.ipynb").write_text(json.dumps({"cells": [cell], "nbformat": 4}), encoding="utf-8")
     assert all(publish(*command).code == 0 for command in (["push-code"], ["push-models", "iter=1"], ["push-wheels"]))
     assert publish("push-kernel", "iter=1").code == 0
     (sent,) = json.loads(server.kernels["malrule-submit"]["versions"][-1]["text"])["cells"]

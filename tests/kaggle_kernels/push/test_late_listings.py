@@ -70,7 +70,7 @@ def test_a_submission_whose_answer_is_lost_and_which_shows_late_is_entered_once(
     server.lags = [draw.choice(LAGS)]
     run_until_done(draw, publish, ["submit"], kill)
     assert len(server.submissions) == 1
-    record = json.loads((checkout / "runs/iter1/full/submission.json").read_text())
+    record = json.loads((checkout / "runs/iter1/full/submission.json").read_text(encoding="utf-8"))
     assert (record["ref"], record["public_score"]) == (1, "0.505")
 
 

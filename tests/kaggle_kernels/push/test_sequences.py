@@ -122,7 +122,9 @@ def test_a_kernel_is_pushed_once_whatever_breaks(seed, server, publish, checkout
         versions = server.kernels[slug]["versions"]
         assert len(versions) == 1, f"{slug} was pushed {len(versions)} times"
         assert versions[0]["isPrivate"] is True
-        assert json.loads((checkout / "datasets_meta" / f"{slug}.lock.json").read_text())["version"] == 1
+        assert (
+            json.loads((checkout / "datasets_meta" / f"{slug}.lock.json").read_text(encoding="utf-8"))["version"] == 1
+        )
     newest = server.kernels["malrule-submit"]["versions"][-1]
     assert newest["enableInternet"] is False
     sources = json.loads(newest["text"].splitlines()[0].removeprefix("SOURCES = "))
@@ -153,7 +155,7 @@ def test_a_version_is_submitted_once_whatever_breaks(seed, server, publish, chec
     outcome = run_until_done(draw, publish, ["submit"], kill)
     assert len(server.submissions) == 1, f"{len(server.submissions)} submissions"
     assert "public 0.505" in outcome.out
-    record = json.loads((checkout / "runs/iter1/full/submission.json").read_text())
+    record = json.loads((checkout / "runs/iter1/full/submission.json").read_text(encoding="utf-8"))
     assert (record["ref"], record["version"], record["public_score"]) == (1, 1, "0.505")
 
 

@@ -75,8 +75,10 @@ def test_a_card_comes_back_as_it_was_written(tmp_path):
 def test_a_pointwise_card_names_no_kind_and_an_unknown_kind_is_answered_with_those_there_are(tmp_path):
     write_card(RERANKER, tmp_path)
     path = tmp_path / "card.json"
-    assert list(json.loads(path.read_text())) == ["prompt"]  # as it was before there were kinds: digests stay
-    path.write_text('{"prompt": {}, "kind": "setwise"}')
+    assert list(json.loads(path.read_text(encoding="utf-8"))) == [
+        "prompt"
+    ]  # as it was before there were kinds: digests stay
+    path.write_text('{"prompt": {}, "kind": "setwise"}', encoding="utf-8")
     with pytest.raises(ValueError, match="is no card of a reranker .* its kind is 'setwise'; there are: pointwise"):
         read_reranker_card(tmp_path)
 
@@ -146,7 +148,9 @@ def test_an_unknown_machine_is_answered_with_those_there_are():
 
 def test_a_bad_value_of_a_profile_is_named(tmp_path, monkeypatch):
     path = tmp_path / "profiles.toml"
-    path.write_text(PROFILES.read_text().replace('dtype = "float16"', 'dtype = "half"'))
+    path.write_text(
+        PROFILES.read_text(encoding="utf-8").replace('dtype = "float16"', 'dtype = "half"'), encoding="utf-8"
+    )
     monkeypatch.setattr("inference.machine.profiles.PROFILES", path)
     with pytest.raises(ValueError, match="profiles.toml: t4x2.dtype: "):
         load_profile("t4x2")

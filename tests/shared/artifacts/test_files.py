@@ -14,24 +14,24 @@ ROOT = Path(__file__).parents[3]
 
 def test_a_file_is_replaced_when_it_is_whole_and_nothing_lies_beside_it(tmp_path):
     path = tmp_path / "file"
-    path.write_text("old")
+    path.write_text("old", encoding="utf-8")
     with replacing(path) as partial:
-        partial.write_text("new")
-        assert path.read_text() == "old"
-    assert (path.read_text(), [file.name for file in tmp_path.iterdir()]) == ("new", ["file"])
+        partial.write_text("new", encoding="utf-8")
+        assert path.read_text(encoding="utf-8") == "old"
+    assert (path.read_text(encoding="utf-8"), [file.name for file in tmp_path.iterdir()]) == ("new", ["file"])
 
 
 def test_a_writer_that_fails_leaves_the_old_file(tmp_path):
     path = tmp_path / "file"
-    path.write_text("old")
+    path.write_text("old", encoding="utf-8")
     with pytest.raises(OSError, match="disk is full"):
         fail_halfway(path)
-    assert path.read_text() == "old"
+    assert path.read_text(encoding="utf-8") == "old"
 
 
 def fail_halfway(path):
     with replacing(path) as partial:
-        partial.write_text("ha")
+        partial.write_text("ha", encoding="utf-8")
         raise OSError("disk is full")
 
 
@@ -51,12 +51,12 @@ def test_text_and_json_are_written_in_utf_8_whatever_the_locale_says(tmp_path):
     subprocess.run([sys.executable, "-c", code.format(str(path))], cwd=ROOT, env=plain, check=True)
     assert path.read_bytes() == "½".encode()
     write_json(tmp_path / "json", {"a": ["½"]})
-    assert (tmp_path / "json").read_text() == '{\n "a": [\n  "\\u00bd"\n ]\n}\n'
+    assert (tmp_path / "json").read_text(encoding="utf-8") == '{\n "a": [\n  "\\u00bd"\n ]\n}\n'
 
 
 def test_a_secret_is_for_nobody_else_from_its_first_byte_on(tmp_path):
     path, partial = tmp_path / "secret", tmp_path / ".secret.partial"
-    partial.write_text("of a killed writer, for all to read")
+    partial.write_text("of a killed writer, for all to read", encoding="utf-8")
     write_json(path, {}, mode=0o600)
     assert path.stat().st_mode & 0o777 == 0o600
     umask = os.umask(0)

@@ -36,7 +36,7 @@ MADE = {
 
 @pytest.fixture
 def folder(tmp_path):
-    (tmp_path / "file").write_text("x")
+    (tmp_path / "file").write_text("x", encoding="utf-8")
     return tmp_path
 
 
@@ -68,6 +68,6 @@ def test_a_value_of_another_type_is_named_with_the_file(folder):
     said = "^.*/manifest.json: lineage.inputs.runs/iter1/cv/prepare: Input should be a valid string; run again [^\\n]*$"
     with pytest.raises(ValueError, match=said):
         read_lineage(folder)
-    (folder / "manifest.json").write_text(json.dumps({"files": {}, "lineage": []}))
+    (folder / "manifest.json").write_text(json.dumps({"files": {}, "lineage": []}), encoding="utf-8")
     with pytest.raises(ValueError, match="is no manifest"):
         read_lineage(folder)

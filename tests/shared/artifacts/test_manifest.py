@@ -42,8 +42,8 @@ def test_the_manifest_lists_every_file_by_sha256_and_size_and_not_itself(folder)
         (lambda folder: (folder / "model.safetensors").write_bytes(b"ab"), "model.safetensors differs: 2 bytes"),
         (lambda folder: (folder / "model.safetensors").write_bytes(b"abd"), "model.safetensors differs: SHA-256"),
         (lambda folder: (folder / "manifest.json").unlink(), "does not exist"),
-        (lambda folder: (folder / "manifest.json").write_text("{"), "is no manifest"),
-        (lambda folder: (folder / "manifest.json").write_text("[]"), "is no manifest"),
+        (lambda folder: (folder / "manifest.json").write_text("{", encoding="utf-8"), "is no manifest"),
+        (lambda folder: (folder / "manifest.json").write_text("[]", encoding="utf-8"), "is no manifest"),
         (lambda folder: (folder / "manifest.json").write_bytes(b"\xff"), "is no manifest"),
     ],
 )
@@ -59,9 +59,9 @@ def test_verify_names_the_file_that_is_not_as_listed(folder, spoil, words):
 )
 def test_a_listed_path_that_leaves_the_folder_is_refused(folder, path):
     write_manifest(folder, {})
-    said = json.loads((folder / "manifest.json").read_text())
+    said = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
     said["files"][path] = {"sha256": "0" * 64, "bytes": 1}
-    (folder / "manifest.json").write_text(json.dumps(said))
+    (folder / "manifest.json").write_text(json.dumps(said), encoding="utf-8")
     with pytest.raises(ValueError, match="is no manifest"):
         verify_manifest(folder)
 

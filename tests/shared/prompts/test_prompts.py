@@ -120,9 +120,9 @@ def test_yes_has_to_be_one_token(tiny_causal, tmp_path):
     assert load_tokenizer(tiny_causal).decode([yes_token(load_tokenizer(tiny_causal))]) == "Yes"
     tokenizer = load_tokenizer(tiny_causal)
     tokenizer.save_pretrained(tmp_path)
-    text = (tmp_path / "tokenizer.json").read_text()
+    text = (tmp_path / "tokenizer.json").read_text(encoding="utf-8")
     without = text[: text.index('"merges"')] + '"merges": []}}'
-    (tmp_path / "tokenizer.json").write_text(without)
+    (tmp_path / "tokenizer.json").write_text(without, encoding="utf-8")
     with pytest.raises(ValueError, match="writes 'Yes' with 3 tokens"):
         yes_token(load_tokenizer(tmp_path))
 

@@ -116,7 +116,7 @@ def test_naming_a_section_leaves_its_other_keys_as_they_were(section):
 
 def test_broken_toml_is_an_error_with_its_place(tmp_path, monkeypatch):
     (tmp_path / ITERATIONS / "bad").mkdir(parents=True)
-    (tmp_path / ITERATIONS / "bad" / "params.toml").write_text("[embedder]\nbase = \n")
+    (tmp_path / ITERATIONS / "bad" / "params.toml").write_text("[embedder]\nbase = \n", encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ValueError, match="bad/params.toml: .*line 2"):
         load_settings("bad")

@@ -307,7 +307,7 @@ def test_streaming_gives_the_rows_of_reading_whatever_the_parts(folder):
     rows = "".join(
         f'{number},10,Add,20,Fractions,D,"A third\r\nof {number}? ×",3,9,0,1\n' for number in range(100, 140)
     )
-    (folder / "test.csv").write_text(FILES["test.csv"] + rows, newline="")
+    (folder / "test.csv").write_text(FILES["test.csv"] + rows, newline="", encoding="utf-8")
     whole = read_competition(folder, need_train=False).test
     assert len(whole) == 3 * 41
     for questions in (1, 7, 41, 1000):
@@ -318,7 +318,7 @@ def test_streaming_gives_the_rows_of_reading_whatever_the_parts(folder):
 
 def test_an_id_that_comes_again_in_a_later_part_is_refused_with_both_lines(folder):
     rows = "".join(f"{number},10,Add,20,Fractions,D,A third of 3?,3,9,0,1\n" for number in [*range(60, 50, -1), 53])
-    (folder / "test.csv").write_text(FILES["test.csv"] + rows)
+    (folder / "test.csv").write_text(FILES["test.csv"] + rows, encoding="utf-8")
     # line 2 is question 30, lines 3 to 12 are 60 to 51: 53 on line 10, and again on line 13
     with pytest.raises(CompetitionError, match=r"line 13, column QuestionId: 53 is also the id on line 10;"):
         list(stream_test(folder, 3))

@@ -28,7 +28,7 @@ def ranking(query_ids, count=30):
 def test_the_first_25_are_written_in_the_order_of_test_csv_and_read_back(asked, tmp_path):
     ranked = ranking(["6_A", "6_B", "7_A"]).sample(fraction=1, shuffle=True, seed=2)
     publish(ranked, asked.reverse(), tmp_path / "submission.csv")
-    lines = (tmp_path / "submission.csv").read_text().splitlines()
+    lines = (tmp_path / "submission.csv").read_text(encoding="utf-8").splitlines()
     assert lines[0] == "QuestionId_Answer,MisconceptionId"
     assert [line.split(",")[0] for line in lines[1:]] == ["7_A", "6_B", "6_A"]
     assert lines[3] == "6_A," + " ".join(map(str, range(25)))
@@ -41,12 +41,12 @@ def test_the_first_25_are_written_in_the_order_of_test_csv_and_read_back(asked, 
 def test_another_form_is_another_header_and_another_depth(asked, tmp_path):
     form, path = SubmissionForm("answers.csv", ("row", "ids"), depth=2), tmp_path / "answers.csv"
     submission_rows(ranking(["6_A", "6_B", "7_A"]), asked["query_id"], form).write_csv(path)
-    assert path.read_text() == "row,ids\n6_A,0 1\n6_B,1 2\n7_A,2 3\n"
+    assert path.read_text(encoding="utf-8") == "row,ids\n6_A,0 1\n6_B,1 2\n7_A,2 3\n"
     assert check_submission(path, asked["query_id"], KNOWN, form) == 3
     assert read_submission(path, asked, KNOWN, form)["rank"].to_list() == [1, 2] * 3
     with pytest.raises(ValueError, match="has columns"):
         read_submission(path, asked, KNOWN)
-    path.write_text("row,ids\n6_A,0 1 2\n6_B,1 2\n7_A,2 3\n")
+    path.write_text("row,ids\n6_A,0 1 2\n6_B,1 2\n7_A,2 3\n", encoding="utf-8")
     with pytest.raises(ValueError, match="row 6_A: '0 1 2' is not 1 to 2 different"):
         read_submission(path, asked, KNOWN, form)
 
@@ -81,7 +81,7 @@ INVALID = {
 @pytest.mark.parametrize("name", INVALID)
 def test_an_invalid_file_is_refused_with_a_sentence(asked, name, tmp_path):
     text, words = INVALID[name]
-    (tmp_path / "submission.csv").write_text(text)
+    (tmp_path / "submission.csv").write_text(text, encoding="utf-8")
     with pytest.raises(ValueError, match=words):
         read_submission(tmp_path / "submission.csv", asked, KNOWN)
 
@@ -91,7 +91,7 @@ def test_an_invalid_file_is_refused_with_a_sentence(asked, name, tmp_path):
 )
 def test_a_file_that_is_no_table_is_refused_with_a_sentence_too(asked, text, tmp_path):
     if text is not None:
-        (tmp_path / "submission.csv").write_text(text)
+        (tmp_path / "submission.csv").write_text(text, encoding="utf-8")
     with pytest.raises(ValueError, match="submission.csv"):
         read_submission(tmp_path / "submission.csv", asked, KNOWN)
 
@@ -100,14 +100,14 @@ def test_a_file_that_is_no_table_is_refused_with_a_sentence_too(asked, text, tmp
     ("rows", "words"), [("6_A,1\n6_A,1\n", "row 6_A twice"), ("9_A,1\n", "labels no row"), ("", "labels no row")]
 )
 def test_labels_that_would_give_a_wrong_figure_are_refused(asked, rows, words, tmp_path):
-    (tmp_path / "labels.csv").write_text(HEAD + rows)
+    (tmp_path / "labels.csv").write_text(HEAD + rows, encoding="utf-8")
     with pytest.raises(ValueError, match=words):
         read_labels(tmp_path / "labels.csv", asked)
 
 
 def test_a_submission_is_scored_by_hand(asked, tmp_path):
-    (tmp_path / "submission.csv").write_text(HEAD + "6_A,1 2 3\n6_B,40\n7_A,5 6 7 41\n")
-    (tmp_path / "labels.csv").write_text(HEAD + "6_A,30\n6_B,40\n7_A,41\n9_A,1\n")
+    (tmp_path / "submission.csv").write_text(HEAD + "6_A,1 2 3\n6_B,40\n7_A,5 6 7 41\n", encoding="utf-8")
+    (tmp_path / "labels.csv").write_text(HEAD + "6_A,30\n6_B,40\n7_A,41\n9_A,1\n", encoding="utf-8")
     labelled = read_labels(tmp_path / "labels.csv", asked)
     assert labelled["misconception_id"].to_list() == [30, 40, 41]
     # 30 is absent, 40 first, 41 fourth: (0 + 1 + 1/4) / 3

@@ -35,7 +35,7 @@ def evaluated(name, ranks, folds="folds"):
     run = Path("runs", *name.split("/"))
     write_settings(load_settings("demo0"), run)
     (run / "prepare").mkdir()
-    (run / "prepare/x").write_text(folds)
+    (run / "prepare/x").write_text(folds, encoding="utf-8")
     write_manifest(run / "prepare", {})
     tables = [
         ranks_of(ranks, pool, ranking, first=100 * len(run.name)) for pool in POOLS for ranking in ("bm25", "reranked")
@@ -96,7 +96,7 @@ def test_a_run_of_which_something_changed_since_is_named_and_not_compared(place,
     for name in ("demo0/cv", "demo1/cv"):
         evaluated(name, [1, 4, 2, 30])
     for name in ("demo0", "demo1"):
-        Path(f"runs/{name}/cv/prepare/x").write_text("other folds")
+        Path(f"runs/{name}/cv/prepare/x").write_text("other folds", encoding="utf-8")
         write_manifest(Path(f"runs/{name}/cv/prepare"), {})
     assert main(["cv-table", "iter=demo0"]) == 0
     sentence = "runs/demo0/cv was evaluated before runs/demo0/cv/prepare changed"

@@ -30,10 +30,10 @@ def place(tmp_path, monkeypatch) -> Path:
 def finish(run, stage, figures=None, **lineage):
     folder = Path("runs", run, stage)
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "done").write_text(str(lineage))
+    (folder / "done").write_text(str(lineage), encoding="utf-8")
     if figures:
         parts = {part: {**FIGURES, "map@25": figures} for part in ("all", "seen", "unseen", "weighted")}
-        (folder / "metrics.json").write_text(json.dumps({"labelled": {"reranked": parts}}))
+        (folder / "metrics.json").write_text(json.dumps({"labelled": {"reranked": parts}}), encoding="utf-8")
     write_manifest(folder, {"seconds": 1000.4, "commit": "0123456789", **lineage})
 
 
@@ -67,10 +67,12 @@ def test_a_score_is_kept_beside_the_run_and_a_later_private_one_joins_it(place, 
 def test_what_submit_recorded_is_the_same_record(place):
     path = place / "runs/iter1/full/submission.json"
     path.parent.mkdir(parents=True)
-    path.write_text(json.dumps({"ref": 7, "public_score": "0.481", "private_score": "", "time": "2026"}))
+    path.write_text(
+        json.dumps({"ref": 7, "public_score": "0.481", "private_score": "", "time": "2026"}), encoding="utf-8"
+    )
     assert read_score(path.parent).public == 0.481 and read_score(path.parent).private is None
     assert main(["lb", "iter=1", "private=0.47"]) == 0
-    assert json.loads(path.read_text())["ref"] == 7 and read_score(path.parent).private == 0.47
+    assert json.loads(path.read_text(encoding="utf-8"))["ref"] == 7 and read_score(path.parent).private == 0.47
 
 
 def test_a_score_of_earlier_models_is_marked_and_not_compared(place, capsys):
@@ -136,7 +138,7 @@ def test_what_cannot_be_is_refused_in_a_sentence_and_nothing_is_written(place, c
 
 def test_a_broken_record_is_named(place, capsys):
     (place / "runs/iter1/full").mkdir(parents=True)
-    (place / "runs/iter1/full/submission.json").write_text('{"public_score": "soon"}')
+    (place / "runs/iter1/full/submission.json").write_text('{"public_score": "soon"}', encoding="utf-8")
     assert main(["runs"]) == 2
     assert "runs/iter1/full/submission.json holds no score: remove it" in capsys.readouterr().err
 
@@ -145,7 +147,7 @@ def test_a_broken_record_is_named(place, capsys):
 def checkout(tmp_path) -> Path:
     for folder in ("shared", "inference", "training"):
         (tmp_path / folder).mkdir()
-        (tmp_path / folder / "a.py").write_text(folder)
+        (tmp_path / folder / "a.py").write_text(folder, encoding="utf-8")
     return tmp_path
 
 
@@ -159,11 +161,11 @@ def test_a_version_is_the_commit_and_whether_the_code_differs_from_it(checkout):
     git(checkout, "add", ".")
     git(checkout, "commit", "-qm", "a")
     (checkout / "runs").mkdir()
-    (checkout / "runs/notes").write_text("not code")
+    (checkout / "runs/notes").write_text("not code", encoding="utf-8")
     clean = code_version(checkout)
     assert len(clean["commit"]) == 40 and clean["dirty"] is False
     assert short_version(Lineage(**clean)) == clean["commit"][:7]
-    (checkout / "shared/b.py").write_text("new")
+    (checkout / "shared/b.py").write_text("new", encoding="utf-8")
     dirty = code_version(checkout)
     assert dirty["commit"] == clean["commit"] and dirty["dirty"] is True and dirty["code"] != clean["code"]
     assert short_version(Lineage(**dirty)) == f"{clean['commit'][:7]}+"

@@ -48,7 +48,7 @@ def make(tmp_path, monkeypatch, queries, misconceptions):
             seal(run / "prepare", [])
         for name, inputs in (("audit", ["prepare"]), ("train_reranker", ["prepare", "audit"])):
             (before / name).mkdir(parents=True, exist_ok=True)
-            (before / name / "x").write_text(name)
+            (before / name / "x").write_text(name, encoding="utf-8")
             seal(before / name, [before / made for made in inputs])
         for model in ("embedder", "reranker"):
             groups = groups_of(queries, ["1_A", "4_B"] if split != "full" else ["1_A", "6_B"])
@@ -71,7 +71,7 @@ def make(tmp_path, monkeypatch, queries, misconceptions):
         out = Path("audit")
         out.mkdir(exist_ok=True)
         audit(contexts["demo1"])
-        return json.loads((out / "audit.json").read_text())
+        return json.loads((out / "audit.json").read_text(encoding="utf-8"))
 
     return run
 
@@ -179,13 +179,13 @@ def test_a_teacher_of_other_folds_or_unaudited_or_changed_since_is_found(make):
         seal(before / "train_reranker", [before / "prepare"])
 
     def changed(before, after):
-        (before / "train_reranker/x").write_text("another")
+        (before / "train_reranker/x").write_text("another", encoding="utf-8")
         seal(before / "train_reranker", [before / "prepare", before / "audit"])
 
     def other_split(before, after):
         full = Path("runs/demo0/full/merge_reranker")
         full.mkdir(parents=True)
-        (full / "x").write_text("x")
+        (full / "x").write_text("x", encoding="utf-8")
         seal(full, [])
         seal(after / "teach_reranker", [after / "prepare", full])
 
@@ -203,7 +203,7 @@ def test_averaged_adapters_of_other_splits_are_no_strangers_where_nothing_is_hel
     def averaged(before, after):
         other = after.parent / "cv" / "train_embedder"
         other.mkdir(parents=True, exist_ok=True)
-        (other / "x").write_text("x")
+        (other / "x").write_text("x", encoding="utf-8")
         seal(other, [])
         made = {str(path): digest(path) for path in (after / "prepare", after / "train_embedder", other)}
         write_manifest(after / "merge_embedder", {"inputs": made, "averaged": {str(other / "epoch_3"): "1234"}})

@@ -58,7 +58,7 @@ def test_the_list_of_a_sharded_models_tensors_follows(tiny_qwen, tmp_path):
     AutoModelForCausalLM.from_pretrained(tiny_qwen).save_pretrained(sharded, max_shard_size="20KB")
     load_tokenizer(tiny_qwen).save_pretrained(sharded)
     index = cut(sharded, tmp_path / "cut") / "model.safetensors.index.json"
-    assert "lm_head" not in index.read_text()
+    assert "lm_head" not in index.read_text(encoding="utf-8")
     _, said = AutoModelForSequenceClassification.from_pretrained(tmp_path / "cut", output_loading_info=True)
     assert not any(said.values())
 

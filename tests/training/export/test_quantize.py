@@ -142,7 +142,7 @@ def test_split_full_is_quantised_only_as_it_was_measured_on_held_out_data(contex
     with pytest.raises(ValueError, match="first ./just quantize iter=x split=cv scheme=gptq"):
         quantize(full, "reranker")
     folder = make(context.run / "quantize_reranker")
-    (folder / "metrics.json").write_text("{}")
+    (folder / "metrics.json").write_text("{}", encoding="utf-8")
     other = context.settings.quantize.model_copy(update={"group": 32}).model_dump(mode="json")
     write_manifest(folder, {"fingerprint": "f", "settings": {"quantize": other}})
     with pytest.raises(ValueError, match="was not made with gptq and these settings"):
@@ -156,9 +156,9 @@ def test_without_its_environment_it_says_what_makes_it(context):
 
 def test_the_engine_that_cannot_read_it_says_so(context):
     path = context.run / "merge_reranker" / "config.json"
-    config = json.loads(path.read_text())
+    config = json.loads(path.read_text(encoding="utf-8"))
     config["quantization_config"] = {"quant_method": "compressed-tensors", "config_groups": {}}
-    path.write_text(json.dumps(config))
+    path.write_text(json.dumps(config), encoding="utf-8")
     with (
         pytest.raises(ValueError, match="is quantised, which engine vllm reads"),
         open_scorer("hf", path.parent, load_profile("cpu")),

@@ -51,7 +51,7 @@ def start(tiny_causal, queries, misconceptions):
 
 def result(work):
     """The bytes of every adapter, and the mean loss of every epoch, to the last digit."""
-    history = json.loads((work / "metrics.json").read_text())
+    history = json.loads((work / "metrics.json").read_text(encoding="utf-8"))
     losses = [figures["loss"] for figures in history[1:]]
     return {path.parent.name: path.read_bytes() for path in work.glob("epoch_*/adapter_model.safetensors")} | {
         "": losses
@@ -113,4 +113,6 @@ def test_other_settings_or_inputs_start_anew_and_leave_nothing_of_the_old_run(st
     start("reranker", tmp_path / "work", fingerprint="another")
     start("reranker", tmp_path / "whole")
     assert result(tmp_path / "work") == result(tmp_path / "whole")  # epoch_3 is gone
-    assert [figures["epoch"] for figures in json.loads((tmp_path / "work" / "metrics.json").read_text())] == [0, 1, 2]
+    assert [
+        figures["epoch"] for figures in json.loads((tmp_path / "work" / "metrics.json").read_text(encoding="utf-8"))
+    ] == [0, 1, 2]

@@ -45,7 +45,10 @@ def test_training_reads_the_teachers_scores_where_there_is_a_teacher(place):
 def test_settings_go_to_the_iteration_and_what_is_said_of_data_and_machine_to_those_before_it_too(place):
     assert main(["settings", "iter=demo0", "train_embedder.rate=0.5"]) == 0
     assert main(["settings", "iter=demo1", "train_embedder.rate=0.25", "prepare.held_out=0.5"]) == 0
-    settings = {name: json.loads((place / f"runs/{name}/cv/settings.json").read_text()) for name in ("demo0", "demo1")}
+    settings = {
+        name: json.loads((place / f"runs/{name}/cv/settings.json").read_text(encoding="utf-8"))
+        for name in ("demo0", "demo1")
+    }
     assert [settings[name]["train_embedder"]["rate"] for name in ("demo0", "demo1")] == [0.5, 0.25]
     assert [settings[name]["prepare"]["held_out"] for name in ("demo0", "demo1")] == [0.5, 0.5]
 

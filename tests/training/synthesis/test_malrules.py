@@ -166,7 +166,7 @@ def test_a_folder_that_is_already_right_is_left_alone(tmp_path):
 
 def test_a_folder_with_something_else_is_refused_and_stays_as_it_was(tmp_path):
     (tmp_path / "demo").mkdir()
-    (tmp_path / "demo" / "train.csv").write_text("real data")
+    (tmp_path / "demo" / "train.csv").write_text("real data", encoding="utf-8")
     with pytest.raises(ValueError, match="already holds something else"):
         write_competition(tmp_path / "demo", questions=10, test_questions=5)
     assert read_bytes(tmp_path / "demo") == {"train.csv": b"real data"}

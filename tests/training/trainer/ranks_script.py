@@ -51,7 +51,7 @@ def main(tables: Path, embedder: Path, reranker: Path, out: Path) -> None:
         epochs = lambda epoch, settings=settings: updates_of(*frames, settings, epoch)  # noqa: E731
         history = train(model, objective, epochs, settings, out / f"{kind} work", "mine")
         answers[f"{kind} losses"] = [figures["loss"] for figures in history[1:]]
-    (out / f"answers_{rank()}.json").write_text(json.dumps(answers))
+    (out / f"answers_{rank()}.json").write_text(json.dumps(answers), encoding="utf-8")
 
 
 def _answers(embedder: Path, reranker: Path) -> dict:

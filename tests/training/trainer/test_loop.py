@@ -72,7 +72,7 @@ def test_training_learns_and_tells_the_figures_of_every_epoch(kind, tiny_causal,
     }[kind]
     history = run(*make(tiny_causal, tables, settings, dtype="float32"), tables, settings, tmp_path / "work")
     assert history[4]["loss"] < 0.8 * history[1]["loss"]
-    assert json.loads((tmp_path / "work" / "metrics.json").read_text()) == history
+    assert json.loads((tmp_path / "work" / "metrics.json").read_text(encoding="utf-8")) == history
     assert all({"eval_loss", "all", "seen", "unseen", "weighted"} < figures.keys() for figures in history)
     assert "loss" not in history[0]  # nothing was trained yet
 

@@ -42,14 +42,14 @@ def folders(tiny_causal, tiny_qwen, queries, misconceptions, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def one(folders):
-    return json.loads((folders[1] / "answers_0.json").read_text())
+    return json.loads((folders[1] / "answers_0.json").read_text(encoding="utf-8"))
 
 
 @pytest.fixture(scope="module", params=[2, 4])
 def several(request, folders):
     """What each of two, or of four, processes says."""
     folder = folders[request.param]
-    return [json.loads((folder / f"answers_{rank}.json").read_text()) for rank in range(request.param)]
+    return [json.loads((folder / f"answers_{rank}.json").read_text(encoding="utf-8")) for rank in range(request.param)]
 
 
 def test_there_were_as_many_processes(one, several):

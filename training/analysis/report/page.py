@@ -57,7 +57,7 @@ def render_page(found: Finished) -> str:
         worst=worst_rows(found),
         missing=panels.why_not(found),
         specs=[panel.chart for section in sections for panel in section.panels if panel.chart],
-        style=Markup((HERE / "page.css").read_text()),
+        style=Markup((HERE / "page.css").read_text(encoding="utf-8")),
         script=Markup(script),
         digest=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
     )
@@ -71,7 +71,7 @@ def _breakable(text: str) -> Markup:
 def _script() -> str:
     """Vega-Lite and our few lines, in one script."""
     version = ".".join(SCHEMA_VERSION.removeprefix("v").split(".")[:2])
-    script = vl_convert.javascript_bundle((HERE / "page.js").read_text(), vl_version=version)
+    script = vl_convert.javascript_bundle((HERE / "page.js").read_text(encoding="utf-8"), vl_version=version)
     assert "</script" not in script and "<!--" not in script
     return script
 

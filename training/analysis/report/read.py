@@ -76,7 +76,7 @@ def _read_evaluated(run: Path) -> Evaluated:
 
 
 def _json(path: Path):
-    return json.loads(path.read_text()) if path.is_file() else None
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
 
 
 def _is_whole(folder: Path) -> bool:

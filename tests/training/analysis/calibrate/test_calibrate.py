@@ -159,7 +159,7 @@ def test_a_known_offset_is_found_and_gains_on_the_draw_that_was_left_out(iterati
     assert made.offset == pytest.approx(PENALTY + 0.43, abs=0.46)
     assert made.labelled == tuple(range(LABELLED)) and made.fitted.iteration == "iter1"
     assert list(made.fitted.splits) == ["cv", "cv2", "cv4"]
-    figures = json.loads((fitted / "figures.json").read_text())
+    figures = json.loads((fitted / "figures.json").read_text(encoding="utf-8"))
     assert [facts["draw"] for facts in figures] == ["cv", "cv2", "cv4", "all"] * 3
     for facts in figures:
         if facts["ranking"] == "reranked" and facts["pool"] == "labelled":
@@ -186,10 +186,10 @@ def test_a_question_of_the_left_out_draw_chooses_nothing(iteration, tmp_path):
     shutil.copytree(iteration / "cv", place / "cv2")  # all questions are shared
     with pytest.raises(ValueError, match="without the questions of cv too few rows are left: train another draw"):
         calibrate(place)
-    (place / "cv" / "prepare" / "x").write_text("")
+    (place / "cv" / "prepare" / "x").write_text("", encoding="utf-8")
     write_manifest(place / "cv" / "prepare", {})
     inputs = {str(place / "cv" / "prepare"): "as it was"}
-    lineage = json.loads((place / "cv" / "evaluate" / "manifest.json").read_text())["lineage"]
+    lineage = json.loads((place / "cv" / "evaluate" / "manifest.json").read_text(encoding="utf-8"))["lineage"]
     write_manifest(place / "cv" / "evaluate", {**lineage, "inputs": inputs})
     with pytest.raises(ValueError, match="cv was evaluated before .*/cv/prepare changed"):
         calibrate(place)

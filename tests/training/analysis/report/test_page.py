@@ -74,11 +74,13 @@ def write_calibration(folder: Path) -> None:
     """As training/analysis/calibrate/calibrate.py leaves it."""
     folder.mkdir()
     values = {"retrieved": 200, "depth": 25, "extra": 5, "blend": 1.5, "offset": 0.4, "tail_offset": 0.02}
-    (folder / "calibration.json").write_text(json.dumps({**values, "labelled": [1, 2], "fitted": None}))
+    (folder / "calibration.json").write_text(
+        json.dumps({**values, "labelled": [1, 2], "fitted": None}), encoding="utf-8"
+    )
     figures = {"draw": "cv2", "pool": "labelled", "ranking": "reranked", "chosen": "depth 25, extra 5"}
     parts = {side: {"seen": 0.3, "unseen": 0.2, "weighted": 0.225} for side in ("without", "with")}
     numbers = {**parts, "gain": 0.0123, "low": -0.001, "high": 0.025}
-    (folder / "figures.json").write_text(json.dumps([{**figures, **numbers}]))
+    (folder / "figures.json").write_text(json.dumps([{**figures, **numbers}]), encoding="utf-8")
 
 
 def open_page(chromium, path: Path, width: int, scheme: str) -> tuple[Page, list[str]]:
@@ -145,7 +147,9 @@ def test_details_open_from_the_keyboard(chromium, place):
 
 
 def test_a_part_without_anything_to_show_says_why(place):
-    full, begun = ((place / "runs" / run / "report.html").read_text() for run in ("demo1/full", "small0/cv"))
+    full, begun = (
+        (place / "runs" / run / "report.html").read_text(encoding="utf-8") for run in ("demo1/full", "small0/cv")
+    )
     assert "nothing is held out" in full and "The leak audit has not run yet" in full
     assert "depth 25, extra 5, blend 1.5" in full and "+0.0123 (-0.0010\u00a0to\u00a0+0.0250)" in full
     for sentence in (
@@ -187,7 +191,7 @@ def test_a_run_that_is_not_begun_or_was_evaluated_by_an_older_version_is_named(p
     assert "no report.html: runs/small1/cv has no finished stage yet" in capsys.readouterr().out
     old = Path("runs/demo0/cv/evaluate")
     old.mkdir(parents=True)
-    (old / "metrics.json").write_text("{}")
+    (old / "metrics.json").write_text("{}", encoding="utf-8")
     write_manifest(old, {"seconds": 1.0})
     assert main(["report", "iter=demo0"]) == 2
     assert "runs/demo0/cv was evaluated by an older version" in capsys.readouterr().err

@@ -31,7 +31,7 @@ def test_a_stage_that_was_cleaned_is_missing_in_the_table_and_stops_nothing(run,
 def test_an_evaluation_of_other_models_is_named(run, capsys):
     folder = run / "merge_reranker"
     lineage = read_manifest(folder)["lineage"]
-    (folder / "weights").write_text("others")
+    (folder / "weights").write_text("others", encoding="utf-8")
     write_manifest(folder, lineage)
     print_report([run])
     assert f"{run} was evaluated before {run}/merge_reranker changed" in capsys.readouterr().out

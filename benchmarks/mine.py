@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.harness.bench import Bench, installed, main, run_stage
-from benchmarks.harness.checks import reference_vectors
 from benchmarks.harness.results import OURS, Arm, Ready
 from benchmarks.inputs.workload import Mining, draw_mining, mining_rows, trie_tokens
 from benchmarks.peers import ours
+from benchmarks.peers.checks import reference_vectors
 
 BATCHES = (1024, 128, 32)  # These count texts; 1024 is the seed's hn_mine.sh.
 OTHER_BATCHES = (64,)

@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.harness.bench import Bench, installed, main, run_stage
-from benchmarks.harness.checks import reference_scores, score_errors
 from benchmarks.harness.results import OURS, Arm, Ready
 from benchmarks.inputs.workload import (
     Group,
@@ -23,6 +22,7 @@ from benchmarks.inputs.workload import (
     trie_tokens,
 )
 from benchmarks.peers import ours, plain
+from benchmarks.peers.checks import reference_scores, score_errors
 
 BATCHES = (8, 32, 128)  # These count pairs; 8 is the seed's.
 OTHER_BATCHES = (64,)

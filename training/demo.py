@@ -52,17 +52,21 @@ def summary(runs: list[Path]) -> list[str]:
     """What the models of evaluated `runs` learnt, beside what needs no training; a line each."""
     metrics = [json.loads((run / "evaluate" / "metrics.json").read_text(encoding="utf-8"))["labelled"] for run in runs]
     part = "weighted" if all("weighted" in figures["reranked"] for figures in metrics) else "all"
+    pairs = metrics[0]["reranked"]["all"]["pairs"]
+
+    def line(figures: dict, ranking: str, meaning: str) -> str:
+        return f"  {figures[ranking][part][TASK.metric.key]:.3f}  {meaning}"
+
     lines = [
-        f"What was learnt: MAP@25 of {metrics[0]['reranked']['all']['pairs']} wrong answers to questions held out "
-        "(1: the right misconception always comes first)",
-        f"  {metrics[0]['popularity'][part]['map@25']:.3f}  what is common, no text read",
-        f"  {metrics[0]['bm25'][part]['map@25']:.3f}  words in common (BM25)",
-        f"  {metrics[0]['untrained'][part]['map@25']:.3f}  the embedder before training",
+        f"What was learnt: {TASK.metric.title} of {pairs} wrong answers to questions that were held out",
+        "(1 would be the right misconception in front every time)",
+        line(metrics[0], "popularity", "what is common, no text read"),
+        line(metrics[0], "bm25", "words in common (BM25)"),
+        line(metrics[0], "untrained", "the embedder before training"),
     ]
     for run, figures in zip(runs, metrics, strict=True):
-        found, ordered = (figures[name][part]["map@25"] for name in ("retrieved", "reranked"))
-        lines.append(f"  {found:.3f}  {run.parent.name}: as the embedder finds them")
-        lines.append(f"  {ordered:.3f}  {run.parent.name}: as the reranker then orders them")
+        lines.append(line(figures, "retrieved", f"{run.parent.name}: as the embedder finds them"))
+        lines.append(line(figures, "reranked", f"{run.parent.name}: as the reranker then orders them"))
     return lines
 
 

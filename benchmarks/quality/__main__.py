@@ -29,6 +29,7 @@ from benchmarks.quality import embedder, reranker
 from inference.engines.distributed import joined_ranks
 from shared.settings.load import override_settings, read_settings
 from shared.settings.sections import Settings
+from shared.task.current import TASK
 from shared.task.folds import labelled_queries, seen_ids
 from shared.task.metrics import find_ranks, summarise
 from shared.task.tables import CANDIDATES, MISCONCEPTIONS, QUERIES
@@ -118,19 +119,20 @@ def _figures(context: StageContext, ranked: pl.DataFrame) -> dict:
 
 
 def _line(figures: dict) -> str:
-    return "MAP@25 " + " ".join(
-        f"{part} {value['map@25']:.4f} ({value['low']:.4f}-{value['high']:.4f})" for part, value in figures.items()
+    return f"{TASK.metric.title} " + " ".join(
+        f"{part} {value[TASK.metric.key]:.4f} ({value['low']:.4f}-{value['high']:.4f})"
+        for part, value in figures.items()
     )
 
 
 def _print(found: dict) -> None:
-    table = Table("side", "seeds", title=f"{found['model']}, {found['run']}, {found['device']}: MAP@25")
+    table = Table("side", "seeds", title=f"{found['model']}, {found['run']}, {found['device']}: {TASK.metric.title}")
     parts = list(found["before"])
     for name in (*parts, "seconds"):
         table.add_column(name, justify="right")
-    table.add_row("before", "", *(f"{found['before'][part]['map@25']:.4f}" for part in parts), "")
+    table.add_row("before", "", *(f"{found['before'][part][TASK.metric.key]:.4f}" for part in parts), "")
     for side, runs in found["sides"].items():
-        cells = [_spread([run[part]["map@25"] for run in runs]) for part in parts]
+        cells = [_spread([run[part][TASK.metric.key] for run in runs]) for part in parts]
         table.add_row(side, str(len(runs)), *cells, f"{statistics.median(run['seconds'] for run in runs):.1f}")
     Console(width=150).print(table)
 

@@ -9,7 +9,6 @@ import torch
 
 from benchmarks.harness.adapters import cosine
 from benchmarks.harness.arms import measure
-from benchmarks.harness.checks import in_32_bits, score_errors
 from benchmarks.harness.floor import floor_seconds
 from benchmarks.harness.results import Arm, Benchmark, Ready
 from benchmarks.inputs.lengths import draw, draw_siblings
@@ -27,6 +26,7 @@ from benchmarks.inputs.workload import (
     rows_of,
     trie_tokens,
 )
+from benchmarks.peers.checks import in_32_bits, score_errors
 from benchmarks.peers.trainers import Updates
 
 CPU = torch.device("cpu")

@@ -7,6 +7,7 @@ import polars as pl
 
 from shared.artifacts.manifest import digest
 from shared.settings.load import RUNS, read_settings
+from shared.task.current import TASK
 from shared.task.metrics import interval, resample_maps
 from shared.task.splits import DRAWS
 from shared.task.tables import POOLS, RANKS
@@ -35,7 +36,7 @@ def compare(a: str, b: str, pool: str = POOLS[0]) -> int:
         folders = ", ".join(str(pair[side]) for pair in pairs)
         console.print(f"{'ab'[side]}  {value:.4f}  {names[side]} of {folders}", highlight=False)
     console.print(
-        f"b - a  {difference:+.4f} (95 %: {low:+.4f} to {high:+.4f}) of weighted MAP@25, {pool} pool; "
+        f"b - a  {difference:+.4f} (95 %: {low:+.4f} to {high:+.4f}) of weighted {TASK.metric.title}, {pool} pool; "
         f"b is better in {better:.0%} of the resamples\n"
         f"the smallest difference that {'these splits' if len(pairs) > 1 else 'this split'} can show: "
         f"{(high - low) / 2:.4f}",

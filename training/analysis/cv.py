@@ -8,6 +8,7 @@ import polars as pl
 from rich.table import Table
 
 from shared.settings.load import RUNS, read_settings
+from shared.task.current import TASK
 from shared.task.metrics import interval, resample_maps
 from shared.task.splits import DRAWS
 from shared.task.tables import RANKS
@@ -73,7 +74,7 @@ def _table(name: str, runs: list[Path]) -> Table:
     how = {"unseen_weight": settings.unseen_weight, "resamples": settings.bootstrap}
     ranks = {run.name: RANKS.read(run / "evaluate") for run in runs}
     columns = ("held out", "ranking", *PARTS, "weighted, whole catalogue")
-    table = Table(*columns, title=f"{name}: MAP@25 among the labelled misconceptions", show_lines=True)
+    table = Table(*columns, title=f"{name}: {TASK.metric.title} among the labelled misconceptions", show_lines=True)
     schemes = {"misconceptions": [split for split in ranks if split in DRAWS], "questions": ["questions"]}
     for scheme, splits in schemes.items():
         tables = [ranks[split] for split in splits if split in ranks]

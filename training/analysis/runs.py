@@ -11,6 +11,7 @@ from rich.table import Table
 from shared.artifacts.leaderboard import SCORE_FILE, Score, read_score, write_score
 from shared.artifacts.lineage import read_lineage
 from shared.settings.load import RUNS
+from shared.task.current import TASK
 from shared.task.splits import SPLITS
 from training.analysis.console import format_interval, open_console
 from training.pipeline.stages import STAGES
@@ -84,7 +85,7 @@ def pair_scores(found: list[Run]) -> list[Scored]:
     for run in found:
         weighted = (run.figures or cv.get(run.iteration, {})).get("weighted")
         if weighted and run.score and run.score.public is not None and run.score.current:
-            figures = (weighted[key] for key in ("map@25", "low", "high"))
+            figures = (weighted[key] for key in (TASK.metric.key, "low", "high"))
             pairs.append(Scored(f"{run.iteration}/{run.split}", *figures, run.score.public))
     return pairs
 
@@ -125,16 +126,16 @@ def _read(run: Path) -> Run:
 
 
 def _table(found: list[Run]) -> Table:
-    columns = ("iteration", "split", "weighted", "seen", "unseen", "recall@25", "seconds", "commit")
-    title = "Runs (MAP@25 reranked, among the labelled misconceptions, 95 % intervals; recall weighted)"
+    columns = ("iteration", "split", "weighted", "seen", "unseen", TASK.metric.recall_key, "seconds", "commit")
+    title = f"Runs ({TASK.metric.title} reranked, among the labelled misconceptions, 95 % intervals; recall weighted)"
     table = Table(*columns, "LB public", "private", title=title)
     for column in (*table.columns[2:7], *table.columns[8:]):
         column.justify = "right"
     for place, run in enumerate(found):
         weighted = run.figures.get("weighted")
         figures = [format_interval(weighted)]
-        figures += [format_score(run.figures.get(part, {}).get("map@25")) for part in ("seen", "unseen")]
-        figures.append(format_score(weighted and weighted["recall@25"]))
+        figures += [format_score(run.figures.get(part, {}).get(TASK.metric.key)) for part in ("seen", "unseen")]
+        figures.append(format_score(weighted and weighted[TASK.metric.recall_key]))
         scores = (run.score.public, run.score.private) if run.score else (None, None)
         stale = "*" if _is_stale(run) else ""
         cells = [f"{run.seconds:,.0f}", "\n".join(run.versions), *(format_score(score) + stale for score in scores)]

@@ -9,27 +9,28 @@ import os
 import signal
 import sys
 import threading
-from pathlib import Path
+from collections.abc import Callable
 
-MODULES = ["torch", "transformers", "peft", "training.pipeline.run_stage"]
+MODULES = ["torch", "transformers", "peft"]
 
 
-def run_in_process(name: str, run: Path) -> int:
-    """Bring the stage `name` of `run` up to date; its exit status, 0 where it is done."""
+def run_in_process(work: Callable[..., None], *arguments: object) -> int:
+    """Call `work` with `arguments` in a process of its own; its exit status: 0, and 2 for a ValueError, which is said.
+
+    The module of `work` is imported by the server too, so nothing may happen on its import.
+    """
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(MODULES)
-    process = context.Process(target=_run, args=(name, run))
+    context.set_forkserver_preload([*MODULES, work.__module__])
+    process = context.Process(target=_run, args=(work, *arguments))
     process.start()
     process.join()
     return process.exitcode or 0
 
 
-def _run(name: str, run: Path) -> None:
+def _run(work: Callable[..., None], *arguments: object) -> None:
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    from training.pipeline.run_stage import run_stage
-
     try:
-        run_stage(name, run)
+        work(*arguments)
     except ValueError as error:
         print(f"error: {error}", file=sys.stderr, flush=True)
         sys.exit(2)

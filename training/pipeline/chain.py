@@ -7,7 +7,7 @@ from shared.artifacts.files import write_json
 from shared.settings.load import RUNS, load_settings, write_settings
 from shared.settings.sections import Settings
 from training.pipeline.inputs import averaged_folders
-from training.pipeline.stages import STAGES
+from training.pipeline.stages import STAGES, Stage, stages_of
 from training.run_folder.freshness import competition_digest, input_digest
 from training.run_folder.names import Target
 
@@ -35,6 +35,13 @@ def resolve(target: Target) -> Chain:
         chain.insert(0, (run, settings))
         name = settings.iteration.previous
     return chain
+
+
+def stages_in(chain: Chain) -> list[tuple[Path, Settings, Stage]]:
+    """(run folder, its settings, stage) of every stage of the chain, in the order in which they run."""
+    return [
+        (run, settings, stage) for run, settings in chain for stage in stages_of(run.name, settings.iteration.previous)
+    ]
 
 
 def write_settings_of(target: Target) -> list[Path]:

@@ -2,9 +2,8 @@
 
 from pathlib import Path
 
-from training.pipeline.chain import check_inputs, resolve
+from training.pipeline.chain import check_inputs, resolve, stages_in
 from training.pipeline.recipe import recipe_of
-from training.pipeline.stages import stages_of
 from training.run_folder.freshness import reasons_to_run
 from training.run_folder.names import Target
 
@@ -14,13 +13,12 @@ def plan(target: Target) -> int:
     chain, ahead = resolve(target), set[Path]()
     for run, settings in chain:
         check_inputs(run, settings)
-    for run, settings in chain:
-        for stage in stages_of(run.name, settings.iteration.previous):
-            out = run / stage.name
-            reasons = reasons_to_run(out, recipe_of(stage, run, settings, ahead))
-            if reasons:
-                ahead.add(out)
-                if (run / f".{stage.name}.state").exists():
-                    reasons.append("goes on from its checkpoint")
-            print(f"{'run ' if reasons else 'done'}  {out}  {'; '.join(reasons)}".rstrip())
+    for run, settings, stage in stages_in(chain):
+        out = run / stage.name
+        reasons = reasons_to_run(out, recipe_of(stage, run, settings, ahead))
+        if reasons:
+            ahead.add(out)
+        if reasons and (run / f".{stage.name}.state").exists():
+            reasons.append("goes on from its checkpoint")
+        print(f"{'run ' if reasons else 'done'}  {out}  {'; '.join(reasons)}".rstrip())
     return 0

@@ -10,31 +10,29 @@ from pathlib import Path
 import pytest
 
 from training.launch.stage_process import run_in_process
+from training.pipeline.run_stage import run_stage
 
 ROOT = Path(__file__).parents[3]
 # A stage that says its process and then sleeps, asked for by a command that is killed.
 COMMAND = """
-import sys, time
+import os, time
 from pathlib import Path
 import training.launch.stage_process as launch
 
-def sleep(name, run):
-    import threading
-    threading.Thread(target=launch._end_with_parent, daemon=True).start()
-    import os
+def sleep():
     Path("pid.part").write_text(str(os.getpid()))
     Path("pid.part").rename("pid")
     time.sleep(60)
 
-launch.MODULES, launch._run = [], sleep
+launch.MODULES = []
 if __name__ == "__main__":
-    launch.run_in_process("x", Path("runs/x/cv"))
+    launch.run_in_process(sleep)
 """
 
 
 def test_what_a_stage_refuses_is_one_sentence_and_status_2(tmp_path, monkeypatch, capfd):
     monkeypatch.chdir(tmp_path)
-    assert run_in_process("prepare", Path("runs/demo0/cv")) == 2
+    assert run_in_process(run_stage, "prepare", Path("runs/demo0/cv")) == 2
     said = capfd.readouterr().err
     assert said.startswith("error: runs/demo0/cv/settings.json does not exist: ") and len(said.splitlines()) == 1
 

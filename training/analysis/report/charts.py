@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import altair as alt
 import numpy as np
 
+from shared.task.current import TASK
 from training.analysis.report.chart_style import (
     COLOURS,
     DASHES,
@@ -34,7 +35,7 @@ def rankings_chart(rows: Sequence[dict]) -> dict:
     colour = fixed_colour("part", PARTS, legend="circle")
     tip = tooltip("ranking", "part", "map", "low", "high")
     base = alt.Chart(data).encode(y=y, yOffset=offset, color=colour, tooltip=tip)
-    x = alt.X("map:Q", title="MAP@25", scale=alt.Scale(domainMin=0), axis=alt.Axis(tickCount=6))
+    x = alt.X("map:Q", title=TASK.metric.title, scale=alt.Scale(domainMin=0), axis=alt.Axis(tickCount=6))
     bars = base.mark_rule(strokeWidth=2).encode(x=alt.X("low:Q"), x2="high:Q")
     label = base.transform_filter("datum.part == 'weighted'").mark_text(align="left", dx=6, fontWeight=600)
     label = label.encode(x=alt.X("high:Q"), text=alt.Text("map:Q", format=".3f"))
@@ -47,7 +48,7 @@ def epochs_chart(rows: Sequence[dict], title: str, merged: int | None) -> dict:
     lines = [name for name in COLOURS if any(row["line"] == name for row in rows)]
     values = [row[key] for row in rows for key in ("value", "low", "high") if key in row]
     slack = (max(values) - min(values)) * 0.08 or 0.1
-    domain = [0 if title == "MAP@25" else min(values) - slack, max(values) + slack]
+    domain = [0 if title == TASK.metric.title else min(values) - slack, max(values) + slack]
     apart = 0.02 * last * any("low" in row for row in rows)  # no interval hides another
     beside = {name: apart * (place - (len(lines) - 1) / 2) for place, name in enumerate(lines)}
     steps = alt.Axis(values=list(range(last + 1)), format="d", grid=False)
@@ -77,7 +78,9 @@ def subjects_chart(rows: Sequence[dict]) -> dict:
     data = plain_rows({**row, "place": place, "count": f"{row['pairs']} pairs"} for place, row in enumerate(rows))
     tip = tooltip("subject", "pairs", "map", "low", "high")
     base = alt.Chart(data).encode(y=alt.Y("place:O", axis=None), tooltip=tip)
-    x = alt.X("map:Q", title="MAP@25", scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(tickCount=5, orient="top"))
+    x = alt.X(
+        "map:Q", title=TASK.metric.title, scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(tickCount=5, orient="top")
+    )
     name = base.mark_text(align="left", dy=-9, limit=270, color=INK).encode(x=alt.value(0), text="subject:N")
     pairs = base.mark_text(align="right", dy=-9, color=MUTED).encode(x=alt.value("width"), text="count:N")
     bars = base.mark_rule(strokeWidth=2, yOffset=6, color=COLOURS["reranked"]).encode(x=alt.X("low:Q"), x2="high:Q")
@@ -149,7 +152,7 @@ def seconds_chart(rows: Sequence[dict]) -> dict:
 def scores_chart(rows: Sequence[dict]) -> dict:
     """Points of `rows`, {"name", "cv", "low", "high", "public", "here"}, with their names; this run's stands out."""
     scale, axis = alt.Scale(zero=False, padding=24), alt.Axis(tickCount=5)
-    x = alt.X("cv:Q", title="weighted MAP@25 on held-out data", scale=scale, axis=axis)
+    x = alt.X("cv:Q", title=f"weighted {TASK.metric.title} on held-out data", scale=scale, axis=axis)
     y = alt.Y("public:Q", title="public leaderboard", scale=scale, axis=axis)
     colour = alt.condition("datum.here", alt.value(COLOURS["reranked"]), alt.value(MUTED))
     base = alt.Chart(plain_rows(rows)).encode(color=colour, y=y, tooltip=tooltip("name", "cv", "low", "high", "public"))

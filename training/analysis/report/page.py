@@ -12,6 +12,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from shared.artifacts.files import replacing
+from shared.task.current import TASK
 from shared.task.metrics import K
 from training.analysis.report import background, panels
 from training.analysis.report.chart_style import NAMES
@@ -105,18 +106,20 @@ def _tiles(found: Finished) -> list[tuple[str, str, str]]:
         figures = found.evaluated.metrics["labelled"]
         parts = figures["reranked"]
         main = parts.get("weighted") or parts["all"]
-        name = "Weighted MAP@25" if "weighted" in parts else "MAP@25"
-        tiles.append((name, f"{main['map@25']:.3f}", f"95 % interval {main['low']:.3f}–{main['high']:.3f}"))
+        name = f"Weighted {TASK.metric.title}" if "weighted" in parts else TASK.metric.title
+        tiles.append((name, f"{main[TASK.metric.key]:.3f}", f"95 % interval {main['low']:.3f}–{main['high']:.3f}"))
         for baseline in ("retrieved", "bm25", "popularity"):
             against = figures[baseline].get("weighted") or figures[baseline]["all"]
             tiles.append(
                 (
                     NAMES[baseline],
-                    f"{against['map@25']:.3f}",
-                    f"{main['map@25'] - against['map@25']:+.3f} reranked",
+                    f"{against[TASK.metric.key]:.3f}",
+                    f"{main[TASK.metric.key] - against[TASK.metric.key]:+.3f} reranked",
                 )
             )
-        tiles.append((f"Recall@{K}", f"{main[f'recall@{K}']:.3f}", "weighted" if "weighted" in parts else "all pairs"))
+        tiles.append(
+            (f"Recall@{K}", f"{main[TASK.metric.recall_key]:.3f}", "weighted" if "weighted" in parts else "all pairs")
+        )
         unseen = parts.get("unseen", {"pairs": 0})["pairs"] / parts["all"]["pairs"]
         tiles.append(("Validation pairs", f"{parts['all']['pairs']:,}", f"{unseen:.0%} unseen in training"))
     score = max(

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from shared.task.metrics import K
+from shared.task.current import TASK
 from training.analysis.compare import paired_difference
 from training.analysis.report import charts
 from training.analysis.report.chart_style import NAMES, PARTS
@@ -47,7 +47,7 @@ def rankings_panel(found: Finished) -> Panel:
         {
             "ranking": name,
             "part": part,
-            "map": parts[part]["map@25"],
+            "map": parts[part][TASK.metric.key],
             "low": parts[part]["low"],
             "high": parts[part]["high"],
         }
@@ -57,7 +57,7 @@ def rankings_panel(found: Finished) -> Panel:
     ]
     rows = []
     for name, parts in figures.items():
-        recall = _main(parts)[f"recall@{K}"]
+        recall = _main(parts)[TASK.metric.recall_key]
         cells = [_interval(parts.get(part)) for part in ("weighted", "seen", "unseen")]
         whole = _interval(_main(found.evaluated.metrics["catalogue"][name]))
         rows.append([NAMES[name], *cells, f"{recall:.3f}", whole, _difference(found, name)])
@@ -66,14 +66,14 @@ def rankings_panel(found: Finished) -> Panel:
         "weighted",
         "seen",
         "unseen",
-        f"recall@{K}",
+        TASK.metric.recall_key,
         "weighted, whole catalogue",
         "reranked is better by",
     )
     weight = found.settings.evaluate.unseen_weight
     caption = (
-        "MAP@25 among the misconceptions that train.csv labels, with 95 % intervals from a bootstrap over questions. "
-        f"Weighted is {1 - weight:g} seen + {weight:g} unseen, as in the hidden test. The numbers' last column "
+        f"{TASK.metric.title} among the misconceptions that train.csv labels, with 95 % intervals from a bootstrap "
+        f"over questions. Weighted is {1 - weight:g} seen + {weight:g} unseen, as in the hidden test. The numbers' last column "
         "resamples both rankings together, so that what questions have in common falls out of its interval."
     )
     return Panel(title, caption, charts.rankings_chart(points), headers, rows)
@@ -87,7 +87,7 @@ def epochs_panels(found: Finished) -> list[Panel]:
         if history := found.histories.get(model):
             panels += [
                 _loss_panel(f"{name}: loss", history, merged),
-                _map_panel(found, f"{name}: MAP@25", history, merged),
+                _map_panel(found, f"{name}: {TASK.metric.title}", history, merged),
             ]
         else:
             panels.append(Panel(name, missing=f"The {model} is not trained yet."))
@@ -102,11 +102,11 @@ def subjects_panel(found: Finished) -> Panel:
     resamples = found.settings.evaluate.bootstrap
     rows = by_subject(ranks, found.evaluated.queries, least=LEAST_PAIRS, most=MOST_SUBJECTS, resamples=resamples)
     caption = (
-        f"The reranked MAP@25 of all pairs, with 95 % intervals. Subjects of fewer than {LEAST_PAIRS} pairs, and those "
-        f"behind the {MOST_SUBJECTS} largest, are one row."
+        f"The reranked {TASK.metric.title} of all pairs, with 95 % intervals. Subjects of fewer than {LEAST_PAIRS} "
+        f"pairs, and those behind the {MOST_SUBJECTS} largest, are one row."
     )
     cells = [[row["subject"], str(row["pairs"]), _values(row["map"], row["low"], row["high"])] for row in rows]
-    return Panel(title, caption, charts.subjects_chart(rows), ("subject", "pairs", "MAP@25"), cells)
+    return Panel(title, caption, charts.subjects_chart(rows), ("subject", "pairs", TASK.metric.title), cells)
 
 
 def ranks_panel(found: Finished) -> Panel:
@@ -173,7 +173,7 @@ def scores_panel(found: Finished) -> Panel:
     points = [{**vars(pair), "here": pair.name.partition("/")[0] == here} for pair in found.scored]
     cells = [[pair.name, _values(pair.cv, pair.low, pair.high), f"{pair.public:.3f}"] for pair in found.scored]
     caption = f"{describe_agreement(found.scored)}. Where a run holds nothing out, its CV is that of split=cv."
-    return Panel(title, caption, charts.scores_chart(points), ("run", "weighted MAP@25", "public"), cells)
+    return Panel(title, caption, charts.scores_chart(points), ("run", f"weighted {TASK.metric.title}", "public"), cells)
 
 
 def why_not(found: Finished) -> str:
@@ -197,7 +197,7 @@ def _loss_panel(title: str, history: list[dict], merged: int | None) -> Panel:
 
 def _map_panel(found: Finished, title: str, history: list[dict], merged: int | None) -> Panel:
     points = [
-        {"line": part, "epoch": figures["epoch"], "value": figures[part]["map@25"]}
+        {"line": part, "epoch": figures["epoch"], "value": figures[part][TASK.metric.key]}
         | {key: figures[part][key] for key in ("low", "high")}
         for figures in history
         for part in PARTS
@@ -206,7 +206,7 @@ def _map_panel(found: Finished, title: str, history: list[dict], merged: int | N
     if not points:
         return Panel(title, missing=why_not(found))
     rows = [[str(figures["epoch"]), *(_interval(figures.get(part)) for part in PARTS)] for figures in history]
-    return Panel(title, "", charts.epochs_chart(points, "MAP@25", merged), ("epoch", *PARTS), rows)
+    return Panel(title, "", charts.epochs_chart(points, TASK.metric.title, merged), ("epoch", *PARTS), rows)
 
 
 def _difference(found: Finished, name: str) -> str:
@@ -227,7 +227,7 @@ def _main(parts: dict) -> dict:
 
 
 def _interval(figures: dict | None) -> str:
-    return _values(figures["map@25"], figures["low"], figures["high"]) if figures else "–"
+    return _values(figures[TASK.metric.key], figures["low"], figures["high"]) if figures else "–"
 
 
 def _values(value: float, low: float, high: float) -> str:

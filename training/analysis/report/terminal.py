@@ -6,6 +6,7 @@ from pathlib import Path
 from rich.table import Table
 
 from shared.artifacts.lineage import read_lineage
+from shared.task.current import TASK
 from training.analysis.console import format_interval, open_console
 from training.export.quantization_loss import describe_loss
 from training.pipeline.stages import STAGES
@@ -44,7 +45,12 @@ def read_metrics(run: Path) -> dict[str, dict[str, dict]]:
 
 def _stages(runs: list[Path]) -> Table:
     table = Table(
-        "run", "stage", "seconds", "MAP@25", "recall@25", title="Stages (figures on the validation fold: all pairs)"
+        "run",
+        "stage",
+        "seconds",
+        TASK.metric.title,
+        TASK.metric.recall_key,
+        title="Stages (figures on the validation fold: all pairs)",
     )
     for column in table.columns[2:]:
         column.justify = "right"
@@ -74,19 +80,19 @@ def _reached(run: Path, stage: str) -> tuple[str, str]:
     if "all" not in figures:
         return "", ""
     whole = figures["all"]
-    if "recall@25" not in whole:  # the reranker, evaluated on fewer candidates than 25
-        return f"{whole['map@25']:.3f}", "-"
-    return f"{whole['map@25']:.3f}", f"{whole['recall@25']:.3f}"
+    if TASK.metric.recall_key not in whole:  # the reranker, evaluated on fewer candidates than 25
+        return f"{whole[TASK.metric.key]:.3f}", "-"
+    return f"{whole[TASK.metric.key]:.3f}", f"{whole[TASK.metric.recall_key]:.3f}"
 
 
 def _figures(run: Path, rankings: dict[str, dict]) -> Table:
-    columns = ("MAP@25 all", "seen", "unseen", "weighted", "recall@25 weighted")
-    title = f"{run}: MAP@25 among the labelled misconceptions, with 95 % intervals"
+    columns = (f"{TASK.metric.title} all", "seen", "unseen", "weighted", f"{TASK.metric.recall_key} weighted")
+    title = f"{run}: {TASK.metric.title} among the labelled misconceptions, with 95 % intervals"
     table = Table("ranking", *columns, title=title)
     for name, parts in rankings.items():
         cells = [format_interval(parts.get(part)) for part in ("all", "seen", "unseen", "weighted")]
         weighted = parts.get("weighted") or parts["all"]
-        table.add_row(name, *cells, f"{weighted['recall@25']:.3f}")
+        table.add_row(name, *cells, f"{weighted[TASK.metric.recall_key]:.3f}")
     return table
 
 

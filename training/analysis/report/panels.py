@@ -73,8 +73,8 @@ def rankings_panel(found: Finished) -> Panel:
     weight = found.settings.evaluate.unseen_weight
     caption = (
         f"{TASK.metric.title} among the misconceptions that train.csv labels, with 95 % intervals from a bootstrap "
-        f"over questions. Weighted is {1 - weight:g} seen + {weight:g} unseen, as in the hidden test. The "
-        "numbers' last column resamples both rankings together, so that what questions have in common falls out of its interval."
+        f"over questions. Weighted is {1 - weight:g} seen + {weight:g} unseen, as in the hidden test. The numbers' "
+        "last column resamples both rankings together, so that what questions have in common falls out of its interval."
     )
     return Panel(title, caption, charts.rankings_chart(points), headers, rows)
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from inference.engines.quiet import hush_libraries
 from inference.fusion.ensemble import Average, Models, read_member
 from shared.settings.sections import Engine
 
@@ -28,6 +29,7 @@ def main(arguments: list[str]) -> int:
 
     2 and a sentence on standard error for what a person got wrong; 3 for a valid submission in spite of a failure.
     """
+    hush_libraries()
     try:
         app(arguments, prog_name="python -m inference", obj=arguments)
     except SystemExit as end:  # how every command ends, with its status

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 from typer.completion import completion_init
 
+from inference.engines.quiet import hush_libraries
 from training.commands import app
 from training.words import NAME
 
@@ -23,6 +24,7 @@ def main(arguments: list[str]) -> int:
 
     2 and one sentence on standard error for what a person got wrong, 130 and a sentence for Ctrl-C.
     """
+    hush_libraries()
     try:
         status = _run(arguments)
     except ValueError as error:

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
+from inference.engines.progress import Meter
+from inference.engines.quiet import hush_libraries
 from inference.machine.profiles import Profile
 from shared.prompts.embedder import Pooling
 
@@ -80,6 +82,7 @@ def open_scorer(folder: Path, profile: Profile) -> Iterator[VLLMScorer]:
 
 
 def _set_environment(profile: Profile) -> None:
+    hush_libraries()
     for name, value in {**ENVIRONMENT, **(CPU_ENVIRONMENT if profile.device == "cpu" else {})}.items():
         os.environ.setdefault(name, value)
 
@@ -181,7 +184,7 @@ class _Engine:
             [{"prompt_token_ids": list(prompts[row])} for row in order],
             PoolingParams(use_activation=self.task == "embed"),  # unit vectors, but logits as they are
             pooling_task=self.task,
-            use_tqdm=len(prompts) >= PROGRESS_MIN_PROMPTS,
+            use_tqdm=_meter if len(prompts) >= PROGRESS_MIN_PROMPTS else False,
         )
         shared, total = sum(output.num_cached_tokens for output in outputs), sum(map(len, prompts))
         logger.info("%d prompts of %d tokens, %d of them shared", len(prompts), total, shared)
@@ -198,6 +201,11 @@ class _Engine:
                     f"prompt {number} of {len(prompts)} has {len(prompt)} tokens, {self.max_tokens} fit ({self.why}): "
                     "cut its query or its examples shorter, or take a profile with more"
                 )
+
+
+def _meter(*, total: int, **_: object) -> Meter:
+    """What vLLM shows its progress with: our bar, in our words."""
+    return Meter(total=total, desc="encode/score", unit=" prompts")
 
 
 def _machine(profile: Profile) -> dict:

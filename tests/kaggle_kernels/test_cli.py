@@ -6,8 +6,9 @@ import sys
 
 import pytest
 
-from kaggle_kernels.request import COMPETITION, WORDS, read_request
+from kaggle_kernels.request import WORDS, read_request
 from kaggle_kernels.verbs import MEANINGS
+from shared.task.current import TASK
 from tests.kaggle_kernels.kaggle_checkout import ROOT
 
 
@@ -70,5 +71,5 @@ def test_a_request_has_what_was_said_and_else_the_defaults():
     said = read_request("push-models", ["iter=1", "split=cv", "quantized", "--public"])
     assert (said.iteration, str(said.run), said.tag) == ("iter1", "runs/iter1/cv", "iter1-cv")
     assert (said.quantized, said.public, said.dry_run, said.again) == (("embedder", "reranker"), True, False, False)
-    assert (said.wait, said.competition) == (4 * 3600, COMPETITION)
+    assert (said.wait, said.competition) == (4 * 3600, TASK.slug)
     assert read_request("release", ["iter=small1"]).tag == "small1"

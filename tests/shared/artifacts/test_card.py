@@ -9,14 +9,12 @@ from inference.machine.profiles import PROFILES, load_profile
 from shared.artifacts.card import (
     EmbedderCard,
     RerankerCard,
-    new_reranker_card,
     read_embedder_card,
     read_reranker_card,
     write_card,
 )
 from shared.prompts.embedder import EmbedderPrompt, Example
 from shared.prompts.pointwise import RerankerPrompt
-from shared.settings.sections import Reranker
 
 EMBEDDER = EmbedderCard(
     "mean", EmbedderPrompt("T", 1, 2, 3, 4), ((5, 6, Example("½ ×", "a\nb")), (7, 8, Example("", ""))), 1
@@ -81,11 +79,6 @@ def test_a_pointwise_card_names_no_kind_and_an_unknown_kind_is_answered_with_tho
     path.write_text('{"prompt": {}, "kind": "setwise"}', encoding="utf-8")
     with pytest.raises(ValueError, match="is no card of a reranker .* its kind is 'setwise'; there are: pointwise"):
         read_reranker_card(tmp_path)
-
-
-def test_the_settings_of_a_reranker_make_its_card():
-    section = Reranker(base="x", query_tokens=9, passage_tokens=10, instruction="Yes or No?")
-    assert new_reranker_card(section) == RERANKER
 
 
 def test_the_card_of_the_other_kind_and_no_card_are_refused(tmp_path):

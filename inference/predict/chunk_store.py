@@ -19,7 +19,7 @@ SELDOM = 50  # times as long as a writing takes is waited for the next: it costs
 
 
 def work_folder(out: Path) -> Path:
-    """Where the board of `out` keeps its tables; gone when the work is done."""
+    """Where the chunks of `out` are kept; gone when the work is done."""
     return out.with_name(f".{out.name}.work")
 
 

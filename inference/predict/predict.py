@@ -49,36 +49,36 @@ def predict(
     check_ids(calibration, known)
     out.parent.mkdir(parents=True, exist_ok=True)
     with alone(out):
-        with closing(ChunkStore(out, limit.clock)) as board:
-            run = Prediction(models, calibration, misconceptions, board, serving, limit, vectors)
+        with closing(ChunkStore(out, limit.clock)) as store:
+            prediction = Prediction(models, calibration, misconceptions, store, serving, limit, vectors)
             seconds: dict[str, float] = {}
-            _timed("read", seconds, lambda: read_rows(run, competition))
-            _timed("retrieve", seconds, lambda: _retrieve(run))
-            _timed("rerank", seconds, lambda: _rerank(run))
-            check_submission(out, board.query_ids(), known)
+            _timed("read", seconds, lambda: read_rows(prediction, competition))
+            _timed("retrieve", seconds, lambda: _retrieve(prediction))
+            _timed("rerank", seconds, lambda: _rerank(prediction))
+            check_submission(out, store.query_ids(), known)
         write_json(out.with_name("timings.json"), seconds)
-        return run.report("ended by itself")
+        return prediction.report("ended by itself")
 
 
-def read_rows(run: Prediction, competition: Path) -> None:
+def read_rows(prediction: Prediction, competition: Path) -> None:
     """Cut the test rows into chunks, and let the words that they share with misconceptions make a first submission."""
-    index = WordIndex(run.misconceptions)
+    index = WordIndex(prediction.misconceptions)
     for queries in TASK.stream_test(competition, QUESTIONS):
-        chunk = run.board.add(queries)
-        run.board.keep("candidates", chunk, index.rank(queries, run.calibration.retrieved))
-    run.publish(True)
+        chunk = prediction.store.add(queries)
+        prediction.store.keep("candidates", chunk, index.rank(queries, prediction.calibration.retrieved))
+    prediction.publish(True)
 
 
-def _retrieve(run: Prediction) -> None:
+def _retrieve(prediction: Prediction) -> None:
     from inference.predict.retrieve_chunks import find_all  # imports torch: not before a first submission stands
 
-    find_all(run)
+    find_all(prediction)
 
 
-def _rerank(run: Prediction) -> None:
+def _rerank(prediction: Prediction) -> None:
     from inference.predict.rerank_chunks import score_all
 
-    score_all(run)
+    score_all(prediction)
 
 
 def _timed(part: str, seconds: dict[str, float], work: Callable):

@@ -47,28 +47,28 @@ def predict_with_ray(competition: Path, ensemble: Ensemble, out: Path, serving: 
     out.parent.mkdir(parents=True, exist_ok=True)
     models = ensemble.models
     models = replace(models, embedders=_absolute(models.embedders), rerankers=_absolute(models.rerankers))
-    with alone(out), closing(ChunkStore(out)) as board:
-        run = Prediction(models, ensemble.calibration, misconceptions, board, serving, Limit())
-        read_rows(run, competition)
+    with alone(out), closing(ChunkStore(out)) as store:
+        prediction = Prediction(models, ensemble.calibration, misconceptions, store, serving, Limit())
+        read_rows(prediction, competition)
         said = []
         for number in range(len(models.embedders)):
-            said += _on_all_chunks(Finder, run, number, workers)
+            said += _on_all_chunks(Finder, prediction, number, workers)
         for number in range(len(models.rerankers)):
-            said += _on_all_chunks(Ranker, run, number, workers)
-        board.stale.update(range(len(board.sizes)))  # the workers' boards knew it
-        board.publish(run.rank, True)
-        check_submission(out, board.query_ids(), known)
+            said += _on_all_chunks(Ranker, prediction, number, workers)
+        store.stale.update(range(len(store.sizes)))  # the workers' stores knew it
+        store.publish(prediction.rank, True)
+        check_submission(out, store.query_ids(), known)
     return said
 
 
 class Finder:
     """A worker with a loaded embedder, for as long as it lives."""
 
-    def __init__(self, run: Prediction, number: int):
+    def __init__(self, prediction: Prediction, number: int):
         from inference.predict.retrieve_chunks import open_finding
 
         self.stack = ExitStack()  # kept: it closes the engine when it goes
-        self.find = self.stack.enter_context(open_finding(run, number))
+        self.find = self.stack.enter_context(open_finding(prediction, number))
 
     def __call__(self, batch: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         return _each(batch, self.find)
@@ -77,12 +77,16 @@ class Finder:
 class Ranker:
     """A worker with a loaded reranker, for as long as it lives."""
 
-    def __init__(self, run: Prediction, number: int):
+    def __init__(self, prediction: Prediction, number: int):
         from inference.predict.rerank_chunks import open_scoring
 
         self.stack = ExitStack()
-        self.score = self.stack.enter_context(open_scoring(run, number))
-        self.starts, self.sizes, self.wanted = np.cumsum([0, *run.board.sizes]), run.board.sizes, run.wanted
+        self.score = self.stack.enter_context(open_scoring(prediction, number))
+        self.starts, self.sizes, self.wanted = (
+            np.cumsum([0, *prediction.store.sizes]),
+            prediction.store.sizes,
+            prediction.wanted,
+        )
 
     def __call__(self, batch: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         return _each(batch, lambda chunk: self.score(self.starts[chunk] + np.arange(self.sizes[chunk]), 0, self.wanted))
@@ -93,15 +97,15 @@ def _absolute(members: tuple[Member, ...]) -> tuple[Member, ...]:
     return tuple(replace(member, folder=member.folder.resolve()) for member in members)
 
 
-def _on_all_chunks(worker: type, run: Prediction, number: int, workers: int) -> list[dict]:
-    chunks = ray.data.from_items([{"chunk": chunk} for chunk in range(len(run.board.sizes))])
+def _on_all_chunks(worker: type, prediction: Prediction, number: int, workers: int) -> list[dict]:
+    chunks = ray.data.from_items([{"chunk": chunk} for chunk in range(len(prediction.store.sizes))])
     done = chunks.map_batches(
         worker,
-        fn_constructor_args=(run, number),
+        fn_constructor_args=(prediction, number),
         batch_size=1,
-        concurrency=min(workers, len(run.board.sizes)),
+        concurrency=min(workers, len(prediction.store.sizes)),
         num_cpus=1,
-        num_gpus=run.serving.profile.tensor_parallel if run.serving.profile.device == "cuda" else 0,
+        num_gpus=prediction.serving.profile.tensor_parallel if prediction.serving.profile.device == "cuda" else 0,
     )
     return [{"stage": f"{worker.__name__} {number}", **row} for row in done.take_all()]
 

@@ -19,36 +19,38 @@ STEPS = 16  # full batches of each process in a shard; that its last ones are sm
 CANDIDATE = 60  # tokens of a candidate with its part of the query, about
 
 
-def score_all(run: Prediction) -> None:
+def score_all(prediction: Prediction) -> None:
     """Score as many candidates as there is time for, with every reranker for which there is time."""
-    profile = run.serving.profile
+    profile = prediction.serving.profile
     batch_tokens = profile.batch_tokens * max(1, count_processes(profile))
-    rows_at_once = max(1, STEPS * batch_tokens // (CANDIDATE * run.wanted))
-    work = Work(tuple(run.board.sizes), run.wanted, rows_at_once)
+    rows_at_once = max(1, STEPS * batch_tokens // (CANDIDATE * prediction.wanted))
+    work = Work(tuple(prediction.store.sizes), prediction.wanted, rows_at_once)
     rerankers = [
-        OpenableReranker(str(member.folder), size_of(member.folder), lambda number=number: open_scoring(run, number))
-        for number, member in enumerate(run.models.rerankers)
+        OpenableReranker(
+            str(member.folder), size_of(member.folder), lambda number=number: open_scoring(prediction, number)
+        )
+        for number, member in enumerate(prediction.models.rerankers)
     ]
-    rerank_in_time(rerankers, work, run.limit, lambda progress, final: run.publish(final, progress))
+    rerank_in_time(rerankers, work, prediction.limit, lambda progress, final: prediction.publish(final, progress))
 
 
 @contextmanager
-def open_scoring(run: Prediction, number: int) -> Iterator[Score]:
-    """The function that scores some candidates of some rows with one reranker and keeps the scores on the board."""
-    member, ends, name = run.models.rerankers[number], np.cumsum(run.board.sizes), f"scored{number}"
+def open_scoring(prediction: Prediction, number: int) -> Iterator[Score]:
+    """The function that scores some candidates of some rows with one reranker and keeps the scores in the store."""
+    member, ends, name = prediction.models.rerankers[number], np.cumsum(prediction.store.sizes), f"scored{number}"
 
     @lru_cache(maxsize=1)
     def read_chunk(chunk: int) -> tuple[pl.DataFrame, pl.DataFrame]:
         """Its queries, and its candidates, `rank` being the order in which this reranker reads them."""
-        chosen = select_candidates(run.board.read("candidates", chunk), run.calibration).select(PAIR)
-        order = run.rank_with(chunk, number).select(*PAIR, "rank")
+        chosen = select_candidates(prediction.store.read("candidates", chunk), prediction.calibration).select(PAIR)
+        order = prediction.rank_with(chunk, number).select(*PAIR, "rank")
         ordered = chosen.join(order, on=PAIR).sort("query_id", "rank")
         rank = pl.int_range(1, pl.len() + 1).over("query_id").alias("rank")
-        return run.board.read("queries", chunk), ordered.select(*PAIR, rank)
+        return prediction.store.read("queries", chunk), ordered.select(*PAIR, rank)
 
-    total = sum(run.board.sizes) * run.wanted
+    total = sum(prediction.store.sizes) * prediction.wanted
     with (
-        open_reranker(member.folder, run.serving) as reranker,
+        open_reranker(member.folder, prediction.serving) as reranker,
         Meter(desc=f"rerank {member.folder.name}", total=total, unit=" candidates") as meter,
     ):
 
@@ -58,11 +60,11 @@ def open_scoring(run: Prediction, number: int) -> Iterator[Score]:
             asked = queries[rows - (ends[chunk] - len(queries))]
             near = asked.select("query_id").join(ordered, on="query_id", maintain_order="left_right")
             near = near.filter(pl.col("rank").is_between(first + 1, last))
-            scores = reranker.score(asked, run.misconceptions, near)
+            scores = reranker.score(asked, prediction.misconceptions, near)
             scored = near.select(PAIR).with_columns(scores.values)
-            before = [run.board.read(name, chunk)] if run.board.has(name, chunk) else []
+            before = [prediction.store.read(name, chunk)] if prediction.store.has(name, chunk) else []
             kept = [table.join(scored, on=PAIR, how="anti", maintain_order="left") for table in before]  # of a retry
-            run.board.keep(name, chunk, pl.concat([*kept, scored]))
+            prediction.store.keep(name, chunk, pl.concat([*kept, scored]))
             meter.update(len(scored))
             return scores.query_tokens, scores.candidate_tokens
 

@@ -26,88 +26,90 @@ from shared.prompts.words import Words
 LARGE = 100_000  # misconceptions whose vectors are kept on disk instead of in memory: 2 GB at width 5,120
 
 
-def find_all(run: Prediction) -> None:
+def find_all(prediction: Prediction) -> None:
     """Find candidates with every embedder for which there is time."""
     took = 0.0
-    for number, member in enumerate(run.models.embedders):
-        first = run.models.embedders[0]
+    for number, member in enumerate(prediction.models.embedders):
+        first = prediction.models.embedders[0]
         expected = took * size_of(member.folder) / size_of(first.folder)
-        if run.limit.left() <= 0 or (number and expected > run.limit.left() / 2):
-            run.found.append("skipped, no time")
+        if prediction.limit.left() <= 0 or (number and expected > prediction.limit.left() / 2):
+            prediction.found.append("skipped, no time")
             continue
-        began = run.limit.clock()
-        run.found.append(_find(run, number))
-        took = took or run.limit.clock() - began
-        run.publish(True)
+        began = prediction.limit.clock()
+        prediction.found.append(_find(prediction, number))
+        took = took or prediction.limit.clock() - began
+        prediction.publish(True)
 
 
-def _find(run: Prediction, number: int) -> str:
+def _find(prediction: Prediction, number: int) -> str:
     """How it ended. An embedder that fails is opened once more and goes on behind the chunk in which it did."""
-    chunks = deque(range(len(run.board.sizes)))
+    chunks = deque(range(len(prediction.store.sizes)))
     for attempt in range(1, ATTEMPTS + 1):
         try:
-            return _find_chunks(run, number, chunks)
+            return _find_chunks(prediction, number, chunks)
         except Exception:
             traceback.print_exc()
-            say_loudly(f"embedder {run.models.embedders[number].folder} failed, attempt {attempt} of {ATTEMPTS}")
+            say_loudly(f"embedder {prediction.models.embedders[number].folder} failed, attempt {attempt} of {ATTEMPTS}")
             chunks.rotate(-1)  # one bad row must not keep the others from their turn
     return "failed"
 
 
-def _find_chunks(run: Prediction, number: int, chunks: deque[int]) -> str:
+def _find_chunks(prediction: Prediction, number: int, chunks: deque[int]) -> str:
     """How it ended. What is done is taken out of `chunks`."""
-    with open_finding(run, number) as find:
+    with open_finding(prediction, number) as find:
         while chunks:
-            if run.limit.left() <= 0:
+            if prediction.limit.left() <= 0:
                 return "out of time"
             find(chunks[0])
             chunks.popleft()
-            run.publish(False)
+            prediction.publish(False)
     return "complete"
 
 
 @contextmanager
-def open_finding(run: Prediction, number: int) -> Iterator[Callable[[int], None]]:
+def open_finding(prediction: Prediction, number: int) -> Iterator[Callable[[int], None]]:
     """The function that finds a chunk's candidates with one embedder, and blends them with those before it."""
-    member, k, name = run.models.embedders[number], run.calibration.retrieved, f"found{number}"
+    member, k, name = prediction.models.embedders[number], prediction.calibration.retrieved, f"found{number}"
     card, words = read_embedder_card(member.folder), embedder_words(load_tokenizer(member.folder))
     with (
-        _open_encoder(run, member.folder, card) as encoder,
-        Meter(desc=f"retrieve {member.folder.name}", total=sum(run.board.sizes), unit=" rows") as meter,
+        _open_encoder(prediction, member.folder, card) as encoder,
+        Meter(desc=f"retrieve {member.folder.name}", total=sum(prediction.store.sizes), unit=" rows") as meter,
     ):
-        known = _known(run, number, encoder, words, card)
+        known = _known(prediction, number, encoder, words, card)
 
         def find(chunk: int) -> None:
-            queries = run.board.read("queries", chunk)
+            queries = prediction.store.read("queries", chunk)
             asked = encoder.encode(query_prompts(queries, words, card))
-            found = find_candidates(queries, run.misconceptions, asked, known, k)
-            there = [place for place in range(number) if run.board.has(f"found{place}", chunk)]
-            tables = [*(run.board.read(f"found{place}", chunk) for place in there), found]
-            weights = [run.models.embedders[place].weight for place in [*there, number]]
-            run.board.keep("candidates", chunk, blend_candidates(tables, weights, run.models.average, k))
-            run.board.keep(name, chunk, found)  # last: then the chunk is done
+            found = find_candidates(queries, prediction.misconceptions, asked, known, k)
+            there = [place for place in range(number) if prediction.store.has(f"found{place}", chunk)]
+            tables = [*(prediction.store.read(f"found{place}", chunk) for place in there), found]
+            weights = [prediction.models.embedders[place].weight for place in [*there, number]]
+            prediction.store.keep("candidates", chunk, blend_candidates(tables, weights, prediction.models.average, k))
+            prediction.store.keep(name, chunk, found)  # last: then the chunk is done
             meter.update(len(queries))
 
         yield find
 
 
-def _open_encoder(run: Prediction, folder: Path, card: EmbedderCard) -> AbstractContextManager[Encoder]:
+def _open_encoder(prediction: Prediction, folder: Path, card: EmbedderCard) -> AbstractContextManager[Encoder]:
     def open_real() -> AbstractContextManager[Encoder]:
-        return open_encoder(run.serving.engine, folder, card.pooling, run.serving.profile)
+        return open_encoder(prediction.serving.engine, folder, card.pooling, prediction.serving.profile)
 
-    if run.vectors is None:
+    if prediction.vectors is None:
         return open_real()
-    key = model_key(folder, run.serving.engine, run.serving.profile)
-    return RememberingEncoder(VectorStore(run.vectors / key), open_real)
+    key = model_key(folder, prediction.serving.engine, prediction.serving.profile)
+    return RememberingEncoder(VectorStore(prediction.vectors / key), open_real)
 
 
-def _known(run: Prediction, number: int, encoder: Encoder, words: Words, card: EmbedderCard) -> np.ndarray | Path:
+def _known(
+    prediction: Prediction, number: int, encoder: Encoder, words: Words, card: EmbedderCard
+) -> np.ndarray | Path:
     """Vectors of the misconceptions, or the folder of a corpus where they are too many for memory."""
-    table = run.misconceptions
+    table = prediction.misconceptions
     if len(table) <= LARGE:
-        shipped = read_vectors(table, run.models.embedders[number].folder)
+        shipped = read_vectors(table, prediction.models.embedders[number].folder)
         return encode_misconceptions(table, encoder, words, card) if shipped is None else shipped
-    folder = run.board.folder / f"corpus-{number}-{os.getpid()}"
+    folder = prediction.store.folder / f"corpus-{number}-{os.getpid()}"
     width = encode_misconceptions(table[:1], encoder, words, card).shape[1]
     ids = table["misconception_id"].to_numpy()
     write_corpus(ids, lambda part: encode_misconceptions(table[part], encoder, words, card), width, folder)

@@ -17,14 +17,14 @@ from shared.artifacts.files import write_json
 from shared.task.tables import PAIR
 
 
-@dataclass(frozen=True)
+@dataclass
 class Prediction:
-    """What stays the same from the first row to the last."""
+    """What a submission is made from, the same from the first row to the last, and how far each model came."""
 
     models: Models
     calibration: Calibration
     misconceptions: pl.DataFrame
-    board: ChunkStore
+    store: ChunkStore
     serving: Serving
     limit: Limit
     vectors: Path | None = None
@@ -43,11 +43,11 @@ class Prediction:
 
     def rank_with(self, chunk: int, rerankers: int) -> pl.DataFrame:
         """The order of a chunk's rows by the first so many rerankers."""
-        candidates = self.board.read("candidates", chunk)
-        there = [number for number in range(rerankers) if self.board.has(f"scored{number}", chunk)]
+        candidates = self.store.read("candidates", chunk)
+        there = [number for number in range(rerankers) if self.store.has(f"scored{number}", chunk)]
         scored = candidates.select(*PAIR, pl.lit(None, pl.Float32).alias("rerank_score")).clear()
         if there:
-            tables = [self.board.read(f"scored{number}", chunk) for number in there]
+            tables = [self.store.read(f"scored{number}", chunk) for number in there]
             weights = [self.models.rerankers[number].weight for number in there]
             scored = blend_scores(tables, weights, self.models.average)
         return apply(candidates, scored, self.calibration)
@@ -56,7 +56,7 @@ class Prediction:
         """Write submission.csv and budget.json as things stand; returns the seconds that it takes."""
         self.scored[:] = scored
         self.report("running")
-        return self.board.publish(self.rank, final)
+        return self.store.publish(self.rank, final)
 
     def report(self, process: str) -> dict:
         """Write budget.json and return what it says."""
@@ -72,14 +72,14 @@ class Prediction:
         content = {
             "process": process,
             "seconds_left": None if math.isinf(left) else round(left, 1),
-            "rows": sum(self.board.sizes),
+            "rows": sum(self.store.sizes),
             "wanted": self.wanted,
             "embedders": embedders,
             "rerankers": rerankers,
             "failed": [part["model"] for part in [*embedders, *rerankers] if part["ended"] == "failed"],
         }
         # it is written with every shard, and a loss of power ends what it tells of
-        write_json(self.board.out.with_name("budget.json"), content, durable=False)
+        write_json(self.store.out.with_name("budget.json"), content, durable=False)
         return content
 
 

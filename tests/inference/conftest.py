@@ -35,9 +35,9 @@ def models(tmp_path_factory, tiny_causal, tiny_qwen):
 
 def publish(ranked, queries, out):
     """Write `out` from a ranked table as predict does."""
-    board = ChunkStore(out)
+    store = ChunkStore(out)
     try:
-        board.add(queries)
-        board.publish(lambda chunk: ranked, True)
+        store.add(queries)
+        store.publish(lambda chunk: ranked, True)
     finally:
-        board.close()
+        store.close()

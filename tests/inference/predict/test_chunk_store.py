@@ -17,18 +17,18 @@ class Clock:
 
 
 @pytest.fixture
-def board(tmp_path, queries):
-    board = ChunkStore(tmp_path / "submission.csv", Clock())
-    board.add(queries[:5])
-    board.add(queries[5:])
-    return board
+def store(tmp_path, queries):
+    store = ChunkStore(tmp_path / "submission.csv", Clock())
+    store.add(queries[:5])
+    store.add(queries[5:])
+    return store
 
 
-def ranking(board, ids):
+def ranking(store, ids):
     def rank(chunk):
         rows = [
             (query, id_, place, 0.0, None)
-            for query in board.read("queries", chunk)["query_id"]
+            for query in store.read("queries", chunk)["query_id"]
             for place, id_ in enumerate(ids, 1)
         ]
         return pl.DataFrame(rows, schema=RANKED.schema, orient="row")
@@ -36,40 +36,40 @@ def ranking(board, ids):
     return rank
 
 
-def test_the_chunks_become_one_valid_file_in_the_order_of_the_rows(board, queries):
-    board.publish(ranking(board, [12, 10]), True)
-    assert len(read_submission(board.out, queries, {10, 12})) == 28
-    assert list(board.query_ids()) == queries["query_id"].to_list()
-    assert check_submission(board.out, queries["query_id"], {10, 12}) == 14
-    board.close()
-    assert [path.name for path in board.out.parent.iterdir()] == ["submission.csv"]
+def test_the_chunks_become_one_valid_file_in_the_order_of_the_rows(store, queries):
+    store.publish(ranking(store, [12, 10]), True)
+    assert len(read_submission(store.out, queries, {10, 12})) == 28
+    assert list(store.query_ids()) == queries["query_id"].to_list()
+    assert check_submission(store.out, queries["query_id"], {10, 12}) == 14
+    store.close()
+    assert [path.name for path in store.out.parent.iterdir()] == ["submission.csv"]
 
 
-def test_only_what_changed_is_ranked_again_and_only_after_fifty_times_what_writing_took(board, queries):
-    assert board.publish(ranking(board, [10]), False) == 1  # at 1 s; took from 1 to 2
-    board.keep("scored", 1, queries.select("query_id"))
-    assert board.publish(ranking(board, [12]), False) == 1 and "12" not in board.out.read_text(
+def test_only_what_changed_is_ranked_again_and_only_after_fifty_times_what_writing_took(store, queries):
+    assert store.publish(ranking(store, [10]), False) == 1  # at 1 s; took from 1 to 2
+    store.keep("scored", 1, queries.select("query_id"))
+    assert store.publish(ranking(store, [12]), False) == 1 and "12" not in store.out.read_text(
         encoding="utf-8"
     )  # too early
-    board.clock.now += 50
-    board.publish(ranking(board, [12]), False)
-    assert [line.split(",")[1] for line in board.out.read_text(encoding="utf-8").splitlines()[1:]] == ["10"] * 5 + [
+    store.clock.now += 50
+    store.publish(ranking(store, [12]), False)
+    assert [line.split(",")[1] for line in store.out.read_text(encoding="utf-8").splitlines()[1:]] == ["10"] * 5 + [
         "12"
     ] * 9
-    before = board.out.stat().st_ino
-    board.publish(ranking(board, [40]), True)  # nothing new is known
-    assert board.out.stat().st_ino == before
+    before = store.out.stat().st_ino
+    store.publish(ranking(store, [40]), True)  # nothing new is known
+    assert store.out.stat().st_ino == before
 
 
-def test_a_ranking_that_misses_a_query_leaves_the_file_as_it_was(board):
-    board.publish(ranking(board, [10]), True)
-    text = board.out.read_text(encoding="utf-8")
-    board.keep("scored", 0, pl.DataFrame())
+def test_a_ranking_that_misses_a_query_leaves_the_file_as_it_was(store):
+    store.publish(ranking(store, [10]), True)
+    text = store.out.read_text(encoding="utf-8")
+    store.keep("scored", 0, pl.DataFrame())
     with pytest.raises(ValueError, match="has no candidate"):
-        board.publish(lambda chunk: ranking(board, [12])(chunk).filter(pl.col("query_id") != "1_B"), True)
+        store.publish(lambda chunk: ranking(store, [12])(chunk).filter(pl.col("query_id") != "1_B"), True)
     with pytest.raises(AssertionError, match="ranked twice"):
-        board.publish(ranking(board, [12, 12]), True)
-    assert board.out.read_text(encoding="utf-8") == text
+        store.publish(ranking(store, [12, 12]), True)
+    assert store.out.read_text(encoding="utf-8") == text
 
 
 @pytest.mark.parametrize(
@@ -84,8 +84,8 @@ def test_a_ranking_that_misses_a_query_leaves_the_file_as_it_was(board):
         ("QuestionId_Answer", "Id", "expected"),
     ],
 )
-def test_a_file_that_is_not_valid_is_refused(board, queries, old, new, words):
-    board.publish(ranking(board, [10]), True)
-    board.out.write_text(board.out.read_text(encoding="utf-8").replace(old, new, 1), encoding="utf-8")
+def test_a_file_that_is_not_valid_is_refused(store, queries, old, new, words):
+    store.publish(ranking(store, [10]), True)
+    store.out.write_text(store.out.read_text(encoding="utf-8").replace(old, new, 1), encoding="utf-8")
     with pytest.raises(ValueError, match=words):
-        check_submission(board.out, queries["query_id"], {10})
+        check_submission(store.out, queries["query_id"], {10})

@@ -188,8 +188,8 @@ def test_after_the_deadline_the_words_shared_are_the_order(predict, competition,
 def test_a_later_reranker_with_less_time_reads_what_the_ones_before_it_put_first(competition, models, tmp_path):
     misconceptions = read_competition(competition, need_train=False).misconceptions
     ensemble = Models((Member(models / "e1"),), (Member(models / "r1"), Member(models / "r2")))
-    board = ChunkStore(tmp_path / "submission.csv")
-    run = Prediction(ensemble, plain(6), misconceptions, board, SERVING, Limit())
+    store = ChunkStore(tmp_path / "submission.csv")
+    run = Prediction(ensemble, plain(6), misconceptions, store, SERVING, Limit())
     read_rows(run, competition)
     every = np.arange(12)
     with open_scoring(run, 0) as score:
@@ -201,8 +201,8 @@ def test_a_later_reranker_with_less_time_reads_what_the_ones_before_it_put_first
     with open_scoring(run, 1) as score:
         score(every, 0, 2)
         score(every[3:4], 2, 5)
-    read = board.read("scored1", 0).sort("query_id", "misconception_id").select("query_id", "misconception_id")
-    fourth = board.read("queries", 0)["query_id"][3]
+    read = store.read("scored1", 0).sort("query_id", "misconception_id").select("query_id", "misconception_id")
+    fourth = store.read("queries", 0)["query_id"][3]
     wanted = by_first.filter((pl.col("rank") <= 2) | ((pl.col("query_id") == fourth) & (pl.col("rank") <= 5)))
     assert read.equals(wanted.sort("query_id", "misconception_id").select(read.columns))
     # what the second never read stays behind what it read

@@ -85,17 +85,17 @@ def test_the_kind_on_the_card_reads_the_candidates(counting, queries, misconcept
 
 def test_predict_gives_a_list_to_any_kind_in_the_order_of_its_ranks(counting, competition, models, tmp_path):
     ensemble = Models((Member(models / "e1"),), (Member(counting),))
-    board = ChunkStore(tmp_path / "submission.csv")
-    run = Prediction(ensemble, plain(6), TASK.read_misconceptions(competition), board, SERVING, Limit())
+    store = ChunkStore(tmp_path / "submission.csv")
+    run = Prediction(ensemble, plain(6), TASK.read_misconceptions(competition), store, SERVING, Limit())
     read_rows(run, competition)
     with open_scoring(run, 0) as score:
         assert score(np.arange(5), 0, 4) == (7, 3)  # what the kind says that it read
         score(np.arange(5), 4, 6)
-    scored = board.read("scored0", 0)
-    found = board.read("candidates", 0).join(scored, on=PAIR).sort("query_id", "rank")
+    scored = store.read("scored0", 0)
+    found = store.read("candidates", 0).join(scored, on=PAIR).sort("query_id", "rank")
     # the first four count down from three, the next two, in a call of their own, from one
     assert found.group_by("query_id").agg("rerank_score")["rerank_score"].to_list() == [[3, 2, 1, 0, 1, 0]] * 5
-    board.close()
+    store.close()
 
 
 def test_the_prompts_of_a_folder_are_those_that_its_reranker_scores(models, queries, misconceptions):

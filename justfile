@@ -126,3 +126,9 @@ clean *arguments: setup
 # Print what makes the shell complete these words: eval "$(./just completion)"
 completion: setup
     @{{python}} -m training completion
+
+# Write the pages and pictures of docs/ that are made from the code and from what was measured
+docs: setup
+    {{python}} -m shared.settings.page
+    {{python}} -m docs.pictures.draw
+    {{python}} -m docs.life_of_a_row

@@ -180,7 +180,7 @@ class Score:
         known = set(data.misconceptions["misconception_id"])
         submission = read_submission(self.submission, data.test, known)
         labelled = read_labels(self.labels, data.test)
-        print(f"MAP@25 {score_submission(submission, labelled):.4f} over {len(labelled)} labelled rows")
+        print(f"{TASK.metric.title} {score_submission(submission, labelled):.4f} over {len(labelled)} labelled rows")
         return 0
 
 

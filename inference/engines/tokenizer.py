@@ -1,4 +1,4 @@
-"""Opens a model folder's tokenizer as Words, the plain value that shared/prompts/embedder.py works with."""
+"""Opens a model folder's tokenizer as Words, the plain value that shared/prompts works with."""
 
 from functools import lru_cache
 from pathlib import Path

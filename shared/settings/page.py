@@ -24,7 +24,8 @@ value is written as in TOML, and a bare word is taken as text. An override of `p
 iteration of the run; any other goes for the one that the command names. An unknown section or key is refused, and the
 nearest known one is named.
 
-A section has the name of the stage that reads it. Changing a key makes that stage, and whatever follows from it, run
+Most sections have the name of the stage that reads them; `miner`, `embedder` and `reranker` describe models, which
+several stages read. Changing a key makes those stages, and whatever follows from them, run
 again; `./just plan` says which and why. The keys of `machine` change no result beyond rounding, so they make nothing
 run again, and neither do `checkpoint_seconds` and `recompute`. What replaces the files of `prepare.competition` is
 found by their digest, whatever the folder is called.

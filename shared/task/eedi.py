@@ -15,7 +15,7 @@ from shared.task.task import Competition, Files, Metric, SubmissionForm, Task
 SLUG = "eedi-mining-misconceptions-in-mathematics"
 FILES = Files("train.csv", "test.csv", "misconception_mapping.csv", "sample_submission.csv")
 METRIC = Metric("map", 25, average_precision)
-SUBMISSION = SubmissionForm("submission.csv", ("QuestionId_Answer", "MisconceptionId"), depth=METRIC.depth)
+SUBMISSION = SubmissionForm("submission.csv", ("QuestionId_Answer", "MisconceptionId"), depth=25)  # ids of a row
 OPTIONS = ("A", "B", "C", "D")
 QUESTION_COLUMNS = (
     *("QuestionId", "ConstructId", "ConstructName", "SubjectId", "SubjectName", "CorrectAnswer", "QuestionText"),

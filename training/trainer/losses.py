@@ -1,7 +1,9 @@
 """The losses, as pure functions of tensors.
 
 B queries, G group (column 0 is the positive), D width. Each returns one number for each query [B], so that a caller
-can divide by the size of the whole update: the weights then do not depend on the number of GPUs.
+can divide by the size of the whole update: the weights then do not depend on the number of GPUs. The embedder learns
+from `contrastive` (embedder.py beside this file), the reranker from `group_cross_entropy` (pointwise_reranker.py), and
+both, where there is a teacher, from `distillation` too.
 """
 
 import torch
@@ -11,7 +13,7 @@ from torch.nn.functional import cross_entropy, kl_div, log_softmax
 def contrastive(
     queries_BD: torch.Tensor, passages_BGD: torch.Tensor, ids_BG: torch.Tensor, temperature: float
 ) -> torch.Tensor:
-    """InfoNCE [B] of each query's positive against every passage of the update, its own group and all others.
+    """The embedder's: InfoNCE [B] of each query's positive against all passages of the update, own group or not.
 
     A passage elsewhere in the update with the id of the query's positive is no negative and is masked.
     """
@@ -24,16 +26,16 @@ def contrastive(
 
 
 def group_scores(queries_BD: torch.Tensor, passages_BGD: torch.Tensor, temperature: float) -> torch.Tensor:
-    """Scores [B, G] of each query with the passages of its own group."""
+    """The embedder's scores [B, G] of each query with the passages of its own group."""
     return torch.einsum("bd,bgd->bg", queries_BD, passages_BGD) / temperature
 
 
 def group_cross_entropy(scores_BG: torch.Tensor, label_smoothing: float) -> torch.Tensor:
-    """Cross-entropy [B] of the positive within its group; smoothing spreads that share of the target over the group."""
+    """The reranker's: cross-entropy [B] of the positive in its group; smoothing spreads its share over the group."""
     target_B = torch.zeros(len(scores_BG), dtype=torch.long, device=scores_BG.device)
     return cross_entropy(scores_BG, target_B, reduction="none", label_smoothing=label_smoothing)
 
 
 def distillation(scores_BG: torch.Tensor, teacher_BG: torch.Tensor) -> torch.Tensor:
-    """KL divergence [B] from the teacher's softmax over the group to the student's."""
+    """Of both: KL divergence [B] from the teacher's softmax over the group to the student's."""
     return kl_div(log_softmax(scores_BG, -1), log_softmax(teacher_BG, -1), reduction="none", log_target=True).sum(-1)

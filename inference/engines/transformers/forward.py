@@ -1,7 +1,7 @@
 """The two forward passes, with gradients or without: unit vectors of rows of ids, and logits of "Yes" behind them.
 
-What rows begin with alike is computed once (forest.py). A packed model takes a whole forest as one row; any other
-takes small forests as padded rows under a dense mask.
+What rows begin with alike is computed once (prefix_forest.py). A packed model takes a whole forest as one row; any
+other takes small forests as padded rows under a dense mask.
 
 Shapes: N rows of ids, B rows of a batch, T tokens, D width.
 """

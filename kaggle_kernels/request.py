@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from shared.settings.arguments import read_arguments
-from shared.task.current import TASK
 from shared.task.splits import SPLITS
 
 ROLES = ("embedder", "reranker")
@@ -69,7 +68,7 @@ def read_request(verb: str, words: Sequence[str]) -> Request:
         verb=verb,
         iteration=f"iter{number}" if number.isdecimal() else number,
         split=options.get("split", "full"),
-        competition=options.get("competition", TASK.slug),
+        competition=options.get("competition") or _slug(),
         kernel=options.get("kernel", "submit"),
         wait=float(options.get("wait", WAIT_SECONDS.get(verb, 0))),
         vectors=options.get("vectors", ""),
@@ -100,3 +99,10 @@ def _quantized(text: str | None, both: bool) -> tuple[str, ...]:
     if not set(roles) <= set(ROLES):
         raise ValueError(f"quantized={text}: it is {' or '.join(ROLES)}, or both with a comma between")
     return roles
+
+
+def _slug() -> str:
+    """The task's competition; asked for late, since the help of a verb need not wait for polars."""
+    from shared.task.current import TASK
+
+    return TASK.slug

@@ -10,6 +10,7 @@ from tqdm import tqdm
 from inference.engines.distributed import rank
 
 QUIET_SECONDS = 2.0  # Shorter work says nothing: most pieces of a test or of a merge's check are that.
+LOG_QUIET_SECONDS = 10.0  # In a log file, where every line stays, longer work says nothing either.
 LOG_EVERY_SECONDS = 30.0  # Two lines of a log file are that far apart.
 LINE = "{desc}: {n_fmt}/{total_fmt}, {rate_noinv_fmt}, {elapsed} so far, {remaining} left{postfix}"
 
@@ -20,7 +21,8 @@ class Meter(tqdm):
     def __init__(self, *arguments, **options):
         inside = any(isinstance(other, Meter) and not getattr(other, "disable", True) for other in self._instances)
         self.in_terminal = sys.stderr.isatty()
-        options |= {"delay": QUIET_SECONDS, "smoothing": 0, "disable": inside or rank() > 0, "file": sys.stderr}
+        self.quiet_seconds = QUIET_SECONDS if self.in_terminal else LOG_QUIET_SECONDS
+        options |= {"delay": self.quiet_seconds, "smoothing": 0, "disable": inside or rank() > 0, "file": sys.stderr}
         if self.in_terminal:
             options |= {"mininterval": 1, "dynamic_ncols": True}
         else:
@@ -44,7 +46,7 @@ class Meter(tqdm):
     def close(self) -> None:
         """End the bar; a log file gets its last line, unless the work was short."""
         if not self.disable and not self.in_terminal:
-            if self._time() - self.start_t >= QUIET_SECONDS:
+            if self._time() - self.start_t >= self.quiet_seconds:
                 self.display()
             self.last_print_t = self.start_t  # what tqdm would write to clear its bar is for terminals
         super().close()

@@ -5,12 +5,13 @@ python -m docs.pictures.draw
 
 from pathlib import Path
 
+from docs.pictures.anytime import anytime
 from docs.pictures.forest import forest
 from docs.pictures.peers import peers
 from docs.pictures.pipeline import pipeline
 
 FOLDER = Path(__file__).parent
-PICTURES = {"pipeline.svg": pipeline, "prefix_forest.svg": forest, "peers.svg": peers}
+PICTURES = {"pipeline.svg": pipeline, "prefix_forest.svg": forest, "peers.svg": peers, "anytime.svg": anytime}
 
 
 def draw_all(folder: Path = FOLDER) -> None:

@@ -42,6 +42,12 @@ def rectangle(x: float, y: float, width: float, height: float, colour: str = "bo
     return f'<rect x="{x:g}" y="{y:g}" width="{width:g}" height="{height:g}" rx="3" class="{colour}"{border}/>'
 
 
+def line(points: Sequence[tuple[float, float]], colour: str, *, width: float) -> str:
+    """A line through `points`."""
+    path = " ".join(f"{x:g},{y:g}" for x, y in points)
+    return f'<polyline points="{path}" fill="none" stroke-width="{width:g}" style="stroke: var(--{colour})"/>'
+
+
 def arrow(points: Sequence[tuple[float, float]], colour: str = "line", *, dashed: bool = False) -> str:
     """A line through `points` that ends in an arrow."""
     path = " ".join(f"{x:g},{y:g}" for x, y in points)

@@ -1,0 +1,37 @@
+"""Draws how good the submission is while a prediction runs, from a series that benchmarks.anytime measured."""
+
+import json
+from pathlib import Path
+
+from docs.pictures.svg import draw, line, text
+
+MEASURED = Path(__file__).parents[2] / "benchmarks" / "measured" / "anytime_demo.json"
+LEFT, TOP, WIDTH, HEIGHT = 60, 60, 760, 240  # pixels, of the field inside the axes
+STEPS = 4  # lines across, with their figures
+
+
+def anytime() -> str:
+    """The picture: a step for every file that stood there, from the start to the end."""
+    found = json.loads(MEASURED.read_text(encoding="utf-8"))
+    points, end = found["points"], found["points"][-1][0]
+    top = -(-max(figure for _, figure in points) * 10 // 1) / 10  # the next tenth
+
+    def place(seconds: float, figure: float) -> tuple[float, float]:
+        return LEFT + WIDTH * seconds / end, TOP + HEIGHT * (1 - figure / top)
+
+    parts = [text(16, 28, f"{found['metric']} of submission.csv while {found['rows']} rows are predicted", size=14)]
+    for step in range(STEPS + 1):
+        figure = top * step / STEPS
+        y = place(0, figure)[1]
+        parts.append(line([(LEFT, y), (LEFT + WIDTH, y)], "none", width=1))
+        parts.append(text(LEFT - 8, y + 4, f"{figure:.2f}", size=12, colour="faint", anchor="end"))
+    for seconds in (0, end / 2, end):
+        x = place(seconds, 0)[0]
+        parts.append(text(x, TOP + HEIGHT + 20, f"{seconds:.0f} s", size=12, colour="faint", anchor="middle"))
+    steps = [place(*points[0])]
+    for seconds, figure in points[1:]:
+        steps += [(place(seconds, 0)[0], steps[-1][1]), place(seconds, figure)]
+    parts.append(line(steps, "ours", width=2))
+    caption = "words in common at once, then as the embedder finds them, then better with every shard that is reranked"
+    parts.append(text(LEFT, TOP + HEIGHT + 46, caption, size=12, colour="faint"))
+    return draw(860, TOP + HEIGHT + 62, "Quality of the submission over the time of a prediction", parts)

@@ -2,8 +2,8 @@
 
     python -m benchmarks.anytime RUN [--questions 240] [--profile cpu] [--out FILE.json]
 
-RUN is an evaluated run of the demo. So many questions are generated anew, with known answers; what is written is seconds
-and figures, no text.
+RUN is an evaluated run of the demo. So many questions are generated anew, with known answers; what is written
+is seconds and figures, no text.
 """
 
 import argparse

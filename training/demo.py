@@ -19,7 +19,7 @@ from training.synthesis.malrules.generate import write_competition
 DATA, INPUTS, OUT = Path("data/demo"), Path("runs/demo/input"), Path("runs/demo/submission.csv")
 CODE = ("shared", "inference")  # what the code dataset holds
 KERNEL = Path("kaggle_kernels/submit/kernel.py")
-ITERATIONS = ("demo0", "demo1")
+DEMO = ("demo0", "demo1")
 FEWEST = 40  # questions: with fewer, a fold has no pair of some kind
 
 
@@ -29,16 +29,16 @@ def demo(questions: int, overrides: tuple[str, ...]) -> int:
         raise ValueError(f"questions={questions}: say a number, at least {FEWEST}")
     print(f"{questions} questions about school mathematics, with known wrong procedures, go to {DATA}/", flush=True)
     write_competition(DATA, questions=questions, test_questions=questions // 4)
-    for iteration in ITERATIONS[:-1]:
+    for iteration in DEMO[:-1]:
         write_settings_of(Target(iteration, overrides=overrides))
-    target = Target(ITERATIONS[-1], overrides=overrides)
+    target = Target(DEMO[-1], overrides=overrides)
     if status := train(target):
         return status
     print(f"\nKaggle's offline kernel makes {OUT} with vLLM, as it would there:", flush=True)
     if status := run_kernel(DATA, target.run, OUT):
         return status
     score, rows = _score()
-    print("\n".join(["", *summary([RUNS / name / target.split for name in ITERATIONS]), ""]))
+    print("\n".join(["", *summary([RUNS / name / target.split for name in DEMO]), ""]))
     print(f"The submission  {OUT}: {score:.4f} over {rows} hidden answers")
     print(f"The report      {write_page(target.run)}, figures and the worst rows: open it in a browser")
     print("What runs next  ./just plan iter=small1 on real data with one GPU, ./just plan iter=1 with a large one;")

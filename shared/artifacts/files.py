@@ -1,4 +1,4 @@
-"""Puts files and folders in place whole, locks them, and ties a process to its parent: each in one way for everybody.
+"""Puts files and folders in place whole, locks them, and ties a process to its parent.
 
 Whoever looks, and whatever kills the writer, finds the old or the new one.
 """
@@ -29,7 +29,7 @@ def replacing(path: Path, *, durable: bool = True) -> Iterator[Path]:
     partial = path.with_name(f".{path.name}.partial")
     yield partial
     if durable:
-        _sync(partial)
+        sync(partial)
     os.replace(partial, path)
     if durable:
         _sync_folder(path.parent)
@@ -111,7 +111,7 @@ def _lock(descriptor: int) -> bool:
     return True
 
 
-def _sync(path: Path) -> None:
+def sync(path: Path) -> None:
     """Wait until what `path` holds is on the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
@@ -123,4 +123,4 @@ def _sync(path: Path) -> None:
 def _sync_folder(folder: Path) -> None:
     """Wait until the names in `folder` are on the disk."""
     with suppress(OSError):  # some network file systems cannot say so of a folder; the files are in place all the same
-        _sync(folder)
+        sync(folder)

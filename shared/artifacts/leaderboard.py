@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, ConfigDict
 
 from shared.artifacts.files import write_json
-from shared.artifacts.manifest import MANIFEST, digest
+from shared.artifacts.manifest import digest, is_whole
 
 SCORE_FILE = "submission.json"
 MODELS = ("merge_embedder", "merge_reranker")
@@ -84,4 +84,4 @@ def write_score(run: Path, *, time: str, public: str | None, private: str | None
 
 def models_of(run: Path) -> dict[str, str]:
     """The digests of the run's merged models, as far as they are there: what a score is of."""
-    return {name: digest(run / name) for name in MODELS if (run / name / MANIFEST).is_file()}
+    return {name: digest(run / name) for name in MODELS if is_whole(run / name)}

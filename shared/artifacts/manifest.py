@@ -6,7 +6,7 @@ import os
 import re
 from pathlib import Path, PurePosixPath
 
-from shared.artifacts.files import write_json
+from shared.artifacts.files import sync, write_json
 
 MANIFEST = "manifest.json"  # at the top of the folder; it does not list itself
 PARTIAL = f".{MANIFEST}.partial"  # what files.py writes to first
@@ -25,7 +25,14 @@ def write_manifest(folder: Path, lineage: dict, known: dict[str, dict] | None = 
     files = {path: known.get(path) or file_facts(folder / path) for path in _paths(folder)}
     if not files:
         raise ValueError(f"{folder} holds no files, so there is nothing to list in {MANIFEST}")
+    for path in files:  # a manifest that outlives a loss of power must not name weights that did not
+        sync(folder / path)
     write_json(folder / MANIFEST, {"files": files, "lineage": lineage})
+
+
+def is_whole(folder: Path) -> bool:
+    """Whether `folder` is a whole output: its manifest is written last."""
+    return (folder / MANIFEST).is_file()
 
 
 def verify_manifest(folder: Path) -> None:

@@ -34,7 +34,11 @@ def read_settings(run: Path) -> Settings:
     path = run / "settings.json"
     if not path.is_file():
         raise ValueError(f"{path} does not exist: python -m training settings iter={run.parent.name} split={run.name}")
-    return _checked(json.loads(path.read_text(encoding="utf-8")), str(path))
+    try:
+        sections = json.loads(path.read_bytes())
+    except ValueError as error:  # not JSON, or not UTF-8
+        raise ValueError(f"{path} is damaged ({error}): `just train` writes it anew") from None
+    return _checked(sections, str(path))
 
 
 def override_settings(settings: Settings, overrides: list[str]) -> Settings:
@@ -49,7 +53,7 @@ def write_settings(settings: Settings, run: Path) -> None:
     """Write the resolved settings as `run`/settings.json, unless that file says the same already."""
     text = settings.model_dump_json(indent=1) + "\n"
     path = run / "settings.json"
-    if path.is_file() and path.read_text(encoding="utf-8") == text:
+    if path.is_file() and path.read_bytes() == text.encode():
         return
     run.mkdir(parents=True, exist_ok=True)
     write_text(path, text)

@@ -80,7 +80,7 @@ class SubmissionForm:
 
 @dataclass(frozen=True)
 class Task:
-    """A task, whole: nothing that depends on the task is said anywhere else."""
+    """What the rest of the code asks of a task."""
 
     slug: str  # of the Kaggle competition
     files: Files

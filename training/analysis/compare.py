@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from shared.artifacts.manifest import digest
+from shared.artifacts.manifest import digest, is_whole
 from shared.settings.load import RUNS, read_settings
 from shared.task.current import TASK
 from shared.task.metrics import interval, resample_maps
@@ -57,7 +57,7 @@ def find_common(a: str, b: str) -> list[tuple[Path, Path]]:
     else:
         folders = [RUNS / iteration_name(text) for text in (a, b)]
         pairs = [(folders[0] / split, folders[1] / split) for split in DRAWS]
-        pairs = [pair for pair in pairs if all((run / "evaluate/manifest.json").is_file() for run in pair)]
+        pairs = [pair for pair in pairs if all(is_whole(run / "evaluate") for run in pair)]
     if not pairs:
         raise ValueError(f"a={a} b={b}: no draw is evaluated in both; `just cv iter=N` evaluates all of them")
     for one, other in pairs:

@@ -7,6 +7,7 @@ import numpy as np
 import polars as pl
 from rich.table import Table
 
+from shared.artifacts.manifest import is_whole
 from shared.settings.load import RUNS, read_settings
 from shared.task.current import TASK
 from shared.task.metrics import interval, resample_maps
@@ -31,7 +32,7 @@ def cv(iteration: str, draws: int, overrides: tuple[str, ...]) -> int:
 def cv_table(iteration: str, draws: int) -> int:
     """Print the table of the splits of `cv` that are evaluated, and name those that are not."""
     runs = [RUNS / iteration / split for split in _splits(draws)]
-    done = [run for run in runs if (run / "evaluate" / "manifest.json").is_file()]
+    done = [run for run in runs if is_whole(run / "evaluate")]
     if not done:
         raise ValueError(f"no evaluated run in {', '.join(map(str, runs))}: `just cv iter={iteration}` makes them")
     console = open_console()

@@ -10,6 +10,7 @@ from rich.table import Table
 
 from shared.artifacts.leaderboard import SCORE_FILE, Score, read_score, write_score
 from shared.artifacts.lineage import read_lineage
+from shared.artifacts.manifest import is_whole
 from shared.settings.load import RUNS
 from shared.task.current import TASK
 from shared.task.splits import SPLITS
@@ -111,7 +112,7 @@ def format_score(value: float | None) -> str:
 
 
 def _read(run: Path) -> Run:
-    done = [run / name for name in STAGES if (run / name / "manifest.json").is_file()]
+    done = [run / name for name in STAGES if is_whole(run / name)]
     lineages = [read_lineage(folder, "seconds") for folder in done]
     metrics = run / "evaluate" / "metrics.json"
     figures = json.loads(metrics.read_text(encoding="utf-8")).get("labelled", {}) if metrics.is_file() else {}

@@ -19,7 +19,7 @@ import polars as pl
 from shared.artifacts.card import read_embedder_card
 from shared.artifacts.files import write_json
 from shared.artifacts.lineage import read_lineage
-from shared.artifacts.manifest import digest
+from shared.artifacts.manifest import digest, is_whole
 from shared.prompts.query import row_text
 from shared.task.folds import draw_misconceptions, seen_ids
 from shared.task.near_duplicates import near_pairs, words_of
@@ -119,12 +119,12 @@ def find_strangers(run: Path, folders: list[Path]) -> Finding:
         inputs.pop(Path("competition"), None)
         if folder.name == "train_reranker" and folder.parent / "audit" not in inputs:
             broken.append(f"{folder}, which no audit preceded,")
-        todo += [path for path in inputs if (folder, path) not in edges and _is_whole(path)]
+        todo += [path for path in inputs if (folder, path) not in edges and is_whole(path)]
         edges |= {(folder, path): then for path, then in inputs.items()}
     for (folder, path), then in edges.items():
         if path.parent.name != run.name or (path.name == "prepare" and then != folds):
             broken.append(f"{folder}, made from other folds in {path.parent},")
-        elif not _is_whole(path) or digest(path) != then:
+        elif not is_whole(path) or digest(path) != then:
             broken.append(f"{folder}, made from a {path} that has changed since,")
     return Finding("lineage", str(run), len(edges), tuple(sorted(set(broken))))
 
@@ -149,7 +149,7 @@ def _findings(context: StageContext) -> Iterator[Finding]:
             yield find_negatives(file, groups, allowed)
     for stage in ("train_embedder", "merge_embedder"):
         yield from find_leaks(f"{context.run}/{stage}/card.json", _example_rows(context.run / stage, queries), held)
-    folders = [context.run / name for name in MADE if _is_whole(context.run / name)]
+    folders = [context.run / name for name in MADE if is_whole(context.run / name)]
     yield find_strangers(context.run, folders)
 
 
@@ -177,7 +177,3 @@ def _example_rows(folder: Path, queries: pl.DataFrame) -> pl.DataFrame:
             raise ValueError(f"{folder}/card.json, {name} is the text of no row of prepare: train that stage again")
         rows.append((name, question_id, questions[example.query], answer, example.response))
     return pl.DataFrame(rows, schema=ROWS, orient="row")
-
-
-def _is_whole(folder: Path) -> bool:
-    return (folder / "manifest.json").is_file()

@@ -23,6 +23,7 @@ from inference.retrieval.retrieve import query_prompts, retrieve
 from shared.artifacts.card import read_embedder_card
 from shared.artifacts.files import write_json
 from shared.artifacts.lineage import read_lineage
+from shared.artifacts.manifest import is_whole
 from shared.prompts.embedder import embedder_passage
 from shared.prompts.query import row_text
 from shared.settings.sections import Quantize
@@ -142,7 +143,7 @@ def _measured_elsewhere(job: StageContext, role: str) -> dict[str, str]:
     """What split full relies on: {split: fingerprint} of the same scheme, measured on held-out data."""
     folder = job.run.parent / "cv" / f"quantize_{role}"
     wanted = job.settings.quantize.model_dump(mode="json")
-    if (folder / "manifest.json").is_file():
+    if is_whole(folder):
         lineage = read_lineage(folder, "settings", "fingerprint")
         if lineage.settings["quantize"] == wanted:
             return {"cv": lineage.fingerprint}

@@ -1,7 +1,8 @@
 """Runs each stage in a process of its own, which gives back all the memory that it took.
 
-The processes are forked from one server that has imported torch, transformers and peft and nothing else has happened
-in: a stage starts at once, and what one leaves behind in a library cannot disturb the next.
+The processes are forked from a server that has imported torch, transformers and peft, and has called nothing of theirs.
+So a stage begins at once, and what one leaves behind in a library cannot disturb the next. None of our own modules is
+imported there: a stage reads the code as it is when it begins.
 """
 
 import multiprocessing
@@ -11,31 +12,46 @@ import sys
 import threading
 from collections.abc import Callable
 
+from inference.engines.quiet import hush_libraries
+
 MODULES = ["torch", "transformers", "peft"]
+STOP_SECONDS = 35  # torchrun gives its workers 30 to end.
 
 
 def run_in_process(work: Callable[..., None], *arguments: object) -> int:
     """Call `work` with `arguments` in a process of its own; its exit status: 0, and 2 for a ValueError, which is said.
 
-    The module of `work` is imported by the server too, so nothing may happen on its import.
+    Raises ValueError where a signal ended it.
     """
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([*MODULES, work.__module__])
+    context.set_forkserver_preload(MODULES)
     process = context.Process(target=_run, args=(work, *arguments))
     process.start()
-    process.join()
-    return process.exitcode or 0
+    try:
+        process.join()
+    except KeyboardInterrupt:  # Ctrl-C reaches the other process too, a signal to this one alone does not
+        process.join(STOP_SECONDS)
+        process.terminate()
+        raise
+    assert process.exitcode is not None
+    if process.exitcode < 0:
+        raise ValueError(
+            f"signal {-process.exitcode} ended the stage (9: usually there was no memory left); "
+            "repeat the command to go on"
+        )
+    return process.exitcode
 
 
 def _run(work: Callable[..., None], *arguments: object) -> None:
     threading.Thread(target=_end_with_parent, daemon=True).start()
+    hush_libraries()
     try:
         work(*arguments)
     except ValueError as error:
         print(f"error: {error}", file=sys.stderr, flush=True)
         sys.exit(2)
     except KeyboardInterrupt:
-        sys.exit(130)  # the process that started this one got it too, and says so
+        sys.exit(130)  # the process that started this one says so
 
 
 def _end_with_parent() -> None:

@@ -29,6 +29,10 @@ def launch_worker(words: Sequence[str], *, processes: int, threads: int, lock: i
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
     environment = {**os.environ, "OMP_NUM_THREADS": str(threads), "TOKENIZERS_PARALLELISM": "false"}
     tie = partial(die_with_parent, signal.SIGTERM)
-    return subprocess.run(
-        [*command, "-m", "training", *words], env=environment, pass_fds=(lock,), preexec_fn=tie
-    ).returncode
+    whole = [*command, "-m", "training", *words]
+    with subprocess.Popen(whole, env=environment, pass_fds=(lock,), preexec_fn=tie) as torchrun:
+        try:
+            return torchrun.wait()
+        except KeyboardInterrupt:  # it got Ctrl-C too, and ends its workers, which did not
+            torchrun.wait()
+            raise

@@ -1,7 +1,8 @@
 """Resolves an iteration and those before it into their settings, and writes these into the run folders."""
 
-import json
 from pathlib import Path
+
+from pydantic import TypeAdapter, ValidationError
 
 from shared.artifacts.files import write_json
 from shared.settings.load import RUNS, load_settings, write_settings
@@ -10,6 +11,8 @@ from training.pipeline.inputs import averaged_folders
 from training.pipeline.stages import STAGES, Stage, stages_of
 from training.run_folder.freshness import competition_digest, input_digest
 from training.run_folder.names import Target
+
+OVERRIDES = "overrides.json"  # beside settings.json: what was said when the run was started
 
 Chain = list[tuple[Path, Settings]]  # (run folder, its settings), the first iteration in front
 
@@ -44,30 +47,34 @@ def stages_in(chain: Chain) -> list[tuple[Path, Settings, Stage]]:
     ]
 
 
-def write_settings_of(target: Target) -> list[Path]:
-    """Give every run of the target's chain its settings, when all of them are sound; returns the files."""
+def checked_chain(target: Target) -> Chain:
+    """The chain. Raises ValueError for what no stage makes and is missing: data, adapters of other splits."""
     chain = resolve(target)
     for run, settings in chain:
-        check_inputs(run, settings)
+        competition_digest(settings)
+        for folder in (folder for stage in STAGES.values() for folder in averaged_folders(stage, run, settings)):
+            input_digest(folder)
+    return chain
+
+
+def write_settings_of(target: Target) -> list[Path]:
+    """Give every run of the target's chain its settings, when all of them are sound; returns the files."""
+    chain = checked_chain(target)
     for run, settings in chain:
         write_settings(settings, run)
-    if target.overrides is not None:
-        write_json(target.run / "overrides.json", target.overrides)
+    write_json(target.run / OVERRIDES, target.overrides or ())
     return [run / "settings.json" for run, _ in chain]
-
-
-def check_inputs(run: Path, settings: Settings) -> None:
-    """Raise ValueError for what no stage of ours makes and is missing: the task's files, adapters of other splits."""
-    competition_digest(settings)
-    for stage in STAGES.values():
-        for folder in averaged_folders(stage, run, settings):
-            input_digest(folder)
 
 
 def _kept(run: Path) -> tuple[str, ...]:
     """The overrides that a run was started with."""
-    path = run / "overrides.json"
-    return tuple(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else ()
+    path = run / OVERRIDES
+    if not path.is_file():
+        return ()
+    try:
+        return TypeAdapter(tuple[str, ...]).validate_json(path.read_bytes())
+    except ValidationError:
+        raise ValueError(f"{path} is no list of section.key=value: delete it, and say them again") from None
 
 
 def _is_common(override: str) -> bool:

@@ -37,6 +37,6 @@ def _reads(stage: Stage, above: str) -> list[str]:
             reads += [] if need.stage == above else [f"{need.stage} (in a first iteration {need.in_first})"]
         elif need.stage not in (above, "prepare"):
             reads.append(need.stage)
-    if "miner" in stage.sections and stage.name == "mine_for_embedder":
+    if stage.name == "mine_for_embedder":
         reads.append("in a first iteration the [miner]")
     return reads

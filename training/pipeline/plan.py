@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from training.pipeline.chain import check_inputs, resolve, stages_in
+from training.pipeline.attempt import checkpoint_note
+from training.pipeline.chain import checked_chain, stages_in
 from training.pipeline.recipe import recipe_of
 from training.run_folder.freshness import reasons_to_run
 from training.run_folder.names import Target
@@ -10,15 +11,12 @@ from training.run_folder.names import Target
 
 def plan(target: Target) -> int:
     """Print a line for every stage of an iteration and of those before it: done, or run and the reasons."""
-    chain, ahead = resolve(target), set[Path]()
-    for run, settings in chain:
-        check_inputs(run, settings)
-    for run, settings, stage in stages_in(chain):
-        out = run / stage.name
-        reasons = reasons_to_run(out, recipe_of(stage, run, settings, ahead))
+    ahead = set[Path]()
+    for run, settings, stage in stages_in(checked_chain(target)):
+        out, recipe = run / stage.name, recipe_of(stage, run, settings, ahead)
+        reasons = reasons_to_run(out, recipe)
         if reasons:
             ahead.add(out)
-        if reasons and (run / f".{stage.name}.state").exists():
-            reasons.append("goes on from its checkpoint")
+            reasons += checkpoint_note(run / f".{stage.name}.state", recipe)
         print(f"{'run ' if reasons else 'done'}  {out}  {'; '.join(reasons)}".rstrip())
     return 0

@@ -1,10 +1,11 @@
 """Runs a stage as a user sees it: skips what is up to date, resumes what died, publishes by one rename."""
 
 import shutil
+import signal
 import time
 from pathlib import Path
 
-from shared.artifacts.files import locked, replace_folder
+from shared.artifacts.files import die_with_parent, locked, replace_folder
 from shared.artifacts.lineage import Lineage, read_lineage
 from shared.artifacts.manifest import write_manifest
 from shared.settings.load import read_settings
@@ -21,12 +22,16 @@ from training.run_folder.stage_context import StageContext
 LOCK_SECONDS = 60  # An orphan of a killed run gets its signal at once and needs a moment to end.
 
 
-def run_stage(name: str, run: Path) -> None:
-    """Bring runs/ITERATION/SPLIT/`name` up to date. ValueError when an input is missing or the stage fails."""
+def run_stage(name: str, run: Path, fingerprint: str | None = None) -> None:
+    """Bring runs/ITERATION/SPLIT/`name` up to date.
+
+    Raises ValueError when an input is missing, the stage fails, or it is not `fingerprint` that would be made.
+    """
     settings, stage = read_settings(run), STAGES[name]
     held = run / f".{name}.lock"
     with locked(held, f"{held} is held: another process runs this stage; wait for it or stop it", LOCK_SECONDS) as lock:
         recipe = recipe_of(stage, run, settings)
+        _check_unchanged(recipe, run, fingerprint)
         out, work, state = run / name, run / f".{name}.partial", run / f".{name}.state"
         if not reasons_to_run(out, recipe):
             shutil.rmtree(state, ignore_errors=True)
@@ -41,11 +46,16 @@ def run_stage(name: str, run: Path) -> None:
 
 
 def work(name: str, run: Path, fingerprint: str) -> None:
-    """Run the stage in a process that torchrun started."""
+    """Run the stage in a process that torchrun started, and end with torchrun."""
+    die_with_parent(signal.SIGTERM)
     settings, stage = read_settings(run), STAGES[name]
-    if recipe_of(stage, run, settings).fingerprint != fingerprint:
-        raise ValueError(f"{run}/settings.json or an input changed while {name} started: repeat the command")
+    _check_unchanged(recipe_of(stage, run, settings), run, fingerprint)
     _execute_here(stage, StageContext(settings, run, run / f".{name}.partial", fingerprint))
+
+
+def _check_unchanged(recipe: Recipe, run: Path, fingerprint: str | None) -> None:
+    if fingerprint not in (None, recipe.fingerprint):
+        raise ValueError(f"{run}/settings.json or an input changed while {recipe.stage} started: repeat the command")
 
 
 def _fill(stage: Stage, context: StageContext, recipe: Recipe, lock: int) -> None:

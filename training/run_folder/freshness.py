@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from shared.artifacts.lineage import read_lineage
-from shared.artifacts.manifest import MANIFEST, digest
+from shared.artifacts.manifest import MANIFEST, digest, is_whole
 from shared.settings.sections import Settings
 from shared.task.current import TASK
 
 COMPETITION = "competition"  # the input of prepare: no folder of ours
-PASSING = {"checkpoint_seconds", "recompute", "competition"}  # settings that change no result
+CHANGES_NOTHING = {"checkpoint_seconds", "recompute", "competition"}  # settings without a part in the result
 
 
 @dataclass(frozen=True)
@@ -27,9 +27,14 @@ class Recipe:
     inputs: dict[str, str | None]
 
     @property
+    def is_known(self) -> bool:
+        """Whether all inputs are made."""
+        return None not in self.inputs.values()
+
+    @property
     def fingerprint(self) -> str:
         """SHA-256 of all of it, in hex."""
-        assert None not in self.inputs.values(), f"an input of {self.stage} is not made yet"
+        assert self.is_known, f"an input of {self.stage} is not made yet"
         text = json.dumps([self.stage, self.split, _lasting(self.settings), self.inputs], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
 
@@ -50,11 +55,6 @@ def reasons_to_run(out: Path, recipe: Recipe) -> list[str]:
     ]
     reasons = [*_changed_settings(_lasting(recipe.settings), _lasting(made.settings)), *changed, *ahead]
     return reasons or ["another version of malrule made it"]
-
-
-def is_whole(out: Path) -> bool:
-    """Whether `out` is a whole output: a manifest is written last."""
-    return (out / MANIFEST).is_file()
 
 
 def outdated(run: Path) -> str:
@@ -88,9 +88,9 @@ def competition_digest(settings: Settings) -> str:
 
 
 def _lasting(settings: dict[str, dict | None]) -> dict[str, dict | None]:
-    """The sections without what changes no result: how often to save, how much to compute at once."""
+    """The sections without what changes no result: how often to save, how much to compute at once, where files lie."""
     return {
-        section: values and {key: value for key, value in values.items() if key not in PASSING}
+        section: values and {key: value for key, value in values.items() if key not in CHANGES_NOTHING}
         for section, values in settings.items()
     }
 

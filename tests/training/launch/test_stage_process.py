@@ -24,7 +24,7 @@ def sleep():
     Path("pid.part").rename("pid")
     time.sleep(60)
 
-launch.MODULES = []
+launch.MODULES, launch.STOP_SECONDS = [], 0.1
 if __name__ == "__main__":
     launch.run_in_process(sleep)
 """
@@ -37,7 +37,16 @@ def test_what_a_stage_refuses_is_one_sentence_and_status_2(tmp_path, monkeypatch
     assert said.startswith("error: runs/demo0/cv/settings.json does not exist: ") and len(said.splitlines()) == 1
 
 
-@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
+def test_a_stage_that_a_signal_ends_is_said_with_the_way_out():
+    with pytest.raises(ValueError, match=r"signal 9 ended the stage \(9: usually there was no memory left\)"):
+        run_in_process(kill_itself)
+
+
+def kill_itself():
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
 def test_a_stage_ends_with_the_command_that_asked_for_it(tmp_path, how):
     (tmp_path / "command.py").write_text(COMMAND, encoding="utf-8")
     command = subprocess.Popen(

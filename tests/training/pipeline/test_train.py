@@ -5,11 +5,13 @@ from pathlib import Path
 
 import pytest
 
+from shared.artifacts.files import locked
 from shared.artifacts.manifest import write_manifest
 from shared.settings.load import ITERATIONS, load_settings
 from training.cli import main
 from training.pipeline.inputs import inputs_of
 from training.pipeline.recipe import recipe_of
+from training.pipeline.run_stage import run_stage
 from training.pipeline.stages import STAGES, stages_of
 from training.run_folder.freshness import reasons_to_run
 from training.synthesis.malrules.generate import write_competition
@@ -173,6 +175,38 @@ def test_clean_deletes_a_stage_or_a_run_and_nothing_else(place):
     assert sorted(path.name for path in (place / "runs/demo0/cv").iterdir()) == ["evaluate", "prepare"]
     assert main(["clean", "iter=demo0"]) == 0
     assert [str(path.relative_to(place)) for path in (place / "runs").glob("*/*")] == ["runs/demo1/cv"]
+
+
+def test_clean_refuses_where_there_is_nothing_and_where_somebody_works(place, capsys):
+    assert main(["clean", "iter=demo0"]) == 2
+    assert "runs/demo0/cv does not exist: there is nothing to delete" in capsys.readouterr().err
+    (place / "runs/demo0/cv/prepare").mkdir(parents=True)
+    with locked(place / "runs/demo0/cv/.prepare.lock", "held"):
+        for words in (["iter=demo0"], ["iter=demo0", "stage=prepare"]):
+            assert main(["clean", *words]) == 2
+            assert "prepare.lock is held: another command works there" in capsys.readouterr().err
+    assert (place / "runs/demo0/cv/prepare").is_dir()
+
+
+def test_a_stage_refuses_other_settings_than_those_that_it_was_started_for(place):
+    assert main(["settings", "iter=demo0"]) == 0
+    run = Path("runs/demo0/cv")
+    begun = recipe_of(STAGES["prepare"], run, load_settings("demo0")).fingerprint
+    assert main(["settings", "iter=demo0", "prepare.held_out=0.5"]) == 0  # by another command, meanwhile
+    with pytest.raises(ValueError, match="settings.json or an input changed while prepare started"):
+        run_stage("prepare", run, begun)
+
+
+@pytest.mark.parametrize("content", ["", "{", "[1]", '"a"', "{}"])
+def test_damaged_notes_of_a_run_are_named(place, capsys, content):
+    assert main(["settings", "iter=demo0"]) == 0
+    (place / "runs/demo0/cv/overrides.json").write_text(content, encoding="utf-8")
+    assert main(["plan", "iter=demo1"]) == 2
+    assert "runs/demo0/cv/overrides.json is no list of section.key=value" in capsys.readouterr().err
+    if content != "{}":
+        (place / "runs/demo0/cv/settings.json").write_text(content, encoding="utf-8")
+        assert main(["prepare", "runs/demo0/cv"]) == 2
+        assert "runs/demo0/cv/settings.json" in capsys.readouterr().err
 
 
 def test_check_data_counts_the_rows_of_every_file(place, capsys):

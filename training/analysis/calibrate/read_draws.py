@@ -7,7 +7,7 @@ from typing import NamedTuple
 import polars as pl
 
 from shared.artifacts.lineage import read_lineage
-from shared.artifacts.manifest import digest
+from shared.artifacts.manifest import digest, is_whole
 from shared.task.folds import seen_ids
 from shared.task.splits import DRAWS
 from shared.task.tables import CANDIDATES, MISCONCEPTIONS, PAIR, POOLS, QUERIES, RANKED
@@ -39,7 +39,7 @@ def read_draws(iteration: Path) -> Draws:
 
     Raises ValueError for fewer than two of them, and for some that are outdated or do not belong together.
     """
-    names = tuple(name for name in DRAWS if (iteration / name / "evaluate" / "manifest.json").is_file())
+    names = tuple(name for name in DRAWS if is_whole(iteration / name / "evaluate"))
     if len(names) < 2:
         missing = next(name for name in DRAWS if name not in names)
         raise ValueError(

@@ -7,6 +7,7 @@ from pathlib import Path
 import polars as pl
 
 from shared.artifacts.lineage import Lineage, read_lineage
+from shared.artifacts.manifest import is_whole
 from shared.settings.load import read_settings
 from shared.settings.sections import Settings
 from shared.task.tables import MISCONCEPTIONS, QUERIES, RANKED, RANKS
@@ -46,7 +47,7 @@ class Finished:
 
 def read_finished(run: Path) -> Finished:
     """What is finished of `run`. Raises ValueError where an older version evaluated it."""
-    lineages = {name: read_lineage(run / name, "seconds") for name in STAGES if _is_whole(run / name)}
+    lineages = {name: read_lineage(run / name, "seconds") for name in STAGES if is_whole(run / name)}
     histories = {model: _json(run / f"train_{model}/metrics.json") for model in MODELS}
     merged = [model for model in MODELS if f"merge_{model}" in lineages]
     adapters = {model: read_lineage(run / f"merge_{model}", "adapter").adapter for model in merged}
@@ -77,7 +78,3 @@ def _read_evaluated(run: Path) -> Evaluated:
 
 def _json(path: Path):
     return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
-
-
-def _is_whole(folder: Path) -> bool:
-    return (folder / "manifest.json").is_file()

@@ -6,6 +6,7 @@ from pathlib import Path
 from rich.table import Table
 
 from shared.artifacts.lineage import read_lineage
+from shared.artifacts.manifest import is_whole
 from shared.task.current import TASK
 from training.analysis.console import format_interval, open_console
 from training.export.quantization_loss import describe_loss
@@ -18,7 +19,7 @@ def print_report(runs: list[Path]) -> list[Path]:
 
     Raises ValueError when none has, and where an older version evaluated one.
     """
-    found = [run for run in runs if any((run / name / "manifest.json").is_file() for name in STAGES)]
+    found = [run for run in runs if any(is_whole(run / name) for name in STAGES)]
     if not found:
         raise ValueError(f"no finished stage in {', '.join(map(str, runs))}: `just train iter=N` makes one")
     evaluations = {run: read_metrics(run) for run in found if (run / "evaluate" / "metrics.json").is_file()}
@@ -56,7 +57,7 @@ def _stages(runs: list[Path]) -> Table:
         column.justify = "right"
     for run in runs:
         for name in STAGES:
-            if (run / name / "manifest.json").is_file():
+            if is_whole(run / name):
                 seconds = read_lineage(run / name, "seconds").seconds
                 figures = _reached(run, name)
                 table.add_row(f"{run.parent.name}/{run.name}", name, f"{seconds:.0f}", *figures)

@@ -61,16 +61,16 @@ def main(part: str, competition: str, out: Path, overrides: list[str]) -> None:
 
 
 def _train(split: str, gpu: int, common: list[str]) -> None:
-    """Both iterations of one split on one GPU; what they print goes to a log in the run's folder."""
+    """Both iterations of one split on one GPU; what they print goes to a log in the last one's folder."""
     place = {**os.environ, "CUDA_VISIBLE_DEVICES": str(gpu)}
-    for iteration in ITERATIONS:
-        run = Path("runs", iteration, split)
-        run.mkdir(parents=True, exist_ok=True)
-        with (run / "training.log").open("w", encoding="utf-8") as log:
-            to_log = {"stdout": log, "stderr": subprocess.STDOUT, "env": place}
-            _training("settings", f"iter={iteration}", f"split={split}", *common, **to_log)
-            _training("all", str(run), **to_log)
-        print(f"{run} is done", flush=True)
+    first, last = ITERATIONS
+    run = Path("runs", last, split)
+    run.mkdir(parents=True, exist_ok=True)
+    with (run / "training.log").open("w", encoding="utf-8") as log:
+        to_log = {"stdout": log, "stderr": subprocess.STDOUT, "env": place}
+        _training("settings", f"iter={first}", f"split={split}", *common, **to_log)
+        _training("train", f"iter={last}", f"split={split}", *common, **to_log)
+    print(f"{run} is done", flush=True)
 
 
 def _training(*arguments: str, **options: object) -> None:

@@ -19,10 +19,12 @@ from kaggle_kernels.push.kernel_request import kernel_request
 from kaggle_kernels.push.pending import forget_unanswered
 from kaggle_kernels.push.receipts import Source
 from kaggle_kernels.push.submission import submit
-from kaggle_kernels.request import ROLES, Request
+from kaggle_kernels.request import Request
 from shared.artifacts.leaderboard import models_of
+from shared.prompts.kinds import ROLES
+from shared.settings.data import Prepare
+from shared.task.current import TASK
 
-DATA = Path("data/eedi")
 SUBMIT, WHEELS = Path("kaggle_kernels/submit"), Path("kaggle_kernels/wheels")
 
 
@@ -45,11 +47,12 @@ def carry_out(request: Request, clock: Clock, say: Callable) -> None:
 
 
 def _data(request: Request, signed_in: Callable[[], Kaggle], clock: Clock, say: Callable) -> None:
+    folder = Path(Prepare().competition if request.competition == TASK.slug else f"data/{request.competition}")
     if request.dry_run:
         files = data_files(signed_in(), request.competition)
-        say(f"would download into {DATA}: " + ", ".join(f"{name} ({size:,} bytes)" for name, size in files.items()))
+        say(f"would download into {folder}: " + ", ".join(f"{name} ({size:,} bytes)" for name, size in files.items()))
         return
-    say(fetch_data(signed_in(), request.competition, DATA))
+    say(fetch_data(signed_in(), request.competition, folder))
 
 
 def _push_models(request: Request, signed_in: Callable[[], Kaggle], clock: Clock, say: Callable) -> dict[str, Source]:
@@ -130,7 +133,7 @@ def _push_kernel(
 
 def _kernel_status(request: Request, signed_in: Callable[[], Kaggle], clock: Clock, say: Callable) -> None:
     kaggle = signed_in()
-    slug = _slug(SUBMIT if request.kernel == "submit" else WHEELS, request.tag)
+    slug = _kernel_slug(SUBMIT if request.kernel == "submit" else WHEELS, request.tag)
     if request.wait:
         await_kernel(kaggle, clock, slug, request.wait, say)
     version = pushed_kernel(slug, kaggle.owner).version
@@ -142,7 +145,7 @@ def _kernel_status(request: Request, signed_in: Callable[[], Kaggle], clock: Clo
 
 
 def _submit(request: Request, signed_in: Callable[[], Kaggle], clock: Clock, say: Callable) -> None:
-    kaggle, slug = signed_in(), _slug(SUBMIT, request.tag)
+    kaggle, slug = signed_in(), _kernel_slug(SUBMIT, request.tag)
     receipt = pushed_kernel(slug, kaggle.owner)
     if request.iteration and receipt.tag != request.tag:
         raise ValueError(f"{slug} was pushed for {receipt.tag}, not for {request.tag}: just push-kernel iter=... first")
@@ -152,7 +155,7 @@ def _submit(request: Request, signed_in: Callable[[], Kaggle], clock: Clock, say
     say(submit(kaggle, clock, request.competition, slug, request.wait, say))
 
 
-def _slug(folder: Path, tag: str) -> str:
+def _kernel_slug(folder: Path, tag: str) -> str:
     path = metadata_path(folder)
     if not path.is_file():
         raise ValueError(f"{path} does not exist, so there is no kernel to ask about")

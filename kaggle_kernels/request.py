@@ -1,35 +1,16 @@
 """Turns the words behind a verb into a Request: which run, which competition, how long to wait, what to send."""
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from shared.settings.arguments import read_arguments
+from shared.prompts.kinds import ROLES
+from shared.settings.arguments import Arguments
+from shared.settings.command_line import Command
 from shared.task.splits import SPLITS
 
-ROLES = ("embedder", "reranker")
 KERNELS = ("submit", "wheels")
 DRY_RUN, PUBLIC, AGAIN = "--dry-run", "--public", "--again"
-MODELS = ("iter=", "split=", "vectors=", "quantized=", "quantized")
-WORDS = {  # what each verb takes: a word that it would ignore is a mistake at 2 a.m.
-    "data": ("competition=", DRY_RUN),
-    "push-models": (*MODELS, "wait=", DRY_RUN, PUBLIC, AGAIN),
-    "push-code": ("wait=", DRY_RUN, PUBLIC, AGAIN),
-    "push-wheels": ("wait=", DRY_RUN, PUBLIC, AGAIN),
-    "push-kernel": ("iter=", "split=", "wait=", DRY_RUN, PUBLIC, AGAIN),
-    "kernel-status": ("kernel=", "wait="),
-    "submit": ("iter=", "split=", "competition=", "wait=", DRY_RUN, AGAIN),
-    "release": (*MODELS, "competition=", "wait=", DRY_RUN, PUBLIC, AGAIN),
-}
-WAIT_SECONDS = {
-    "push-models": 4 * 3600,
-    "push-code": 3600,
-    "push-wheels": 4 * 3600,
-    "submit": 14 * 3600,
-    "release": 14 * 3600,
-}
-WITH_ITERATION = ("push-models", "push-kernel", "release")
 
 
 @dataclass(frozen=True)
@@ -57,20 +38,19 @@ class Request:
         return self.iteration if self.split == "full" else f"{self.iteration}-{self.split}"
 
 
-def read_request(verb: str, words: Sequence[str]) -> Request:
-    """Raises ValueError for a word or value that `verb` does not take; `--public` counts only when written out."""
-    names = [word.removesuffix("=") for word in WORDS[verb] if word.endswith("=")]
-    arguments = read_arguments(words, names, flags=[word for word in WORDS[verb] if not word.endswith("=")])
-    options, flags = arguments.options, arguments.flags
-    _check(verb, options)
+def read_request(verb: Command, said: Arguments) -> Request:
+    """Raises ValueError for a value that `verb` does not take; `--public` counts only when written out."""
+    options, flags = said.options, said.flags
+    _check(options)
+    usual = {word.name: word.example for word in verb.words.optional}
     number = options.get("iter", "")
     return Request(
-        verb=verb,
+        verb=verb.name,
         iteration=f"iter{number}" if number.isdecimal() else number,
         split=options.get("split", "full"),
         competition=options.get("competition") or _slug(),
         kernel=options.get("kernel", "submit"),
-        wait=float(options.get("wait", WAIT_SECONDS.get(verb, 0))),
+        wait=float(options.get("wait", usual.get("wait", 0))),
         vectors=options.get("vectors", ""),
         quantized=_quantized(options.get("quantized"), "quantized" in flags),
         dry_run=DRY_RUN in flags,
@@ -79,11 +59,11 @@ def read_request(verb: str, words: Sequence[str]) -> Request:
     )
 
 
-def _check(verb: str, options: dict[str, str]) -> None:
-    if verb in WITH_ITERATION and not options.get("iter"):
-        raise ValueError(f"which iteration? just {verb} iter=1")
+def _check(options: dict[str, str]) -> None:
     if not re.fullmatch("[a-z0-9-]*", options.get("iter", "")):
         raise ValueError(f"iter={options['iter']!r} is no name of an iteration: say a number, or small letters")
+    if not re.fullmatch("[A-Za-z0-9-]*", options.get("competition", "")):  # it becomes the name of a folder
+        raise ValueError(f"competition={options['competition']!r} is no competition's name: see its page's address")
     if not options.get("wait", "0").isdecimal():
         raise ValueError(f"wait={options['wait']!r} is no number of seconds")
     for key, allowed in {"split": SPLITS, "kernel": KERNELS}.items():

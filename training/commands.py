@@ -6,20 +6,18 @@ A command imports what it needs when it runs, so that help and completion answer
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import typer
-
+from shared.prompts.kinds import ROLES
 from shared.settings.arguments import Arguments
-from training.words import ROLES, WIDTH, Words, command
+from shared.settings.command_line import ITER, CommandLine, CommandWords
+from training import words
 
 if TYPE_CHECKING:
     from training.run_folder.names import Target
 
-RUN = {"iter": "1"}
-app = typer.Typer(
-    add_completion=False,  # typer's own is for a program that is installed; the command `completion` is for ./just
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-    context_settings=WIDTH,
+app = CommandLine(
+    "python -m training",
+    noun="command",
+    others=lambda: f"the stages are: {', '.join(words.stages())}",
     help="""Train, measure and compare iterations of retrieving and reranking.
 
     An iteration is a folder of training/iterations; its run with a split is the folder runs/ITERATION/SPLIT. Every
@@ -27,7 +25,7 @@ app = typer.Typer(
 )
 
 
-@command(app, Words(RUN, {"split": "cv"}, overrides=True), "iter=1 split=cv2 train_embedder.rate=1e-5")
+@app.command(words.TARGET, "iter=1 split=cv2 train_embedder.rate=1e-5")
 def train(said: Arguments) -> int:
     """Bring an iteration up to date.
 
@@ -39,7 +37,7 @@ def train(said: Arguments) -> int:
     return train(_target(said, said.overrides))
 
 
-@command(app, Words(RUN, {"split": "cv"}, overrides=True), "iter=1 mine_for_reranker.count=30")
+@app.command(words.TARGET, "iter=1 mine_for_reranker.count=30")
 def plan(said: Arguments) -> int:
     """Say what train would run, and why.
 
@@ -50,7 +48,7 @@ def plan(said: Arguments) -> int:
     return plan(_target(said, said.overrides))
 
 
-@command(app, Words(RUN, {"split": "cv"}, overrides=True), "iter=1 machine.profile=h200")
+@app.command(words.TARGET, "iter=1 machine.profile=h200")
 def settings(said: Arguments) -> int:
     """Write the settings of a run.
 
@@ -63,7 +61,7 @@ def settings(said: Arguments) -> int:
     return 0
 
 
-@command(app, Words(RUN, {"draws": "4"}, overrides=True), "iter=1 draws=2")
+@app.command(CommandWords((ITER,), (words.DRAWN,), overrides=True), "iter=1 draws=2")
 def cv(said: Arguments) -> int:
     """Train and evaluate on every split that holds data out.
 
@@ -74,7 +72,7 @@ def cv(said: Arguments) -> int:
     return cv(_target(said).iteration, _draws(said), said.overrides)
 
 
-@command(app, Words(RUN, {"draws": "4"}), "iter=1")
+@app.command(CommandWords((ITER,), (words.DRAWN,)), "iter=1")
 def cv_table(said: Arguments) -> int:
     """Print the table of cv without training.
 
@@ -85,7 +83,7 @@ def cv_table(said: Arguments) -> int:
     return cv_table(_target(said).iteration, _draws(said))
 
 
-@command(app, Words({"a": "RUN", "b": "RUN"}, {"pool": "labelled"}), "a=runs/iter0/cv b=runs/iter1/cv")
+@app.command(CommandWords(words.BOTH_SIDES, (words.POOL,)), "a=runs/iter0/cv b=runs/iter1/cv")
 def compare(said: Arguments) -> int:
     """Say whether run b is better than run a.
 
@@ -93,12 +91,10 @@ def compare(said: Arguments) -> int:
     """
     from training.analysis.compare import compare
 
-    if not {"a", "b"} <= said.options.keys():
-        raise ValueError("say a=RUN b=RUN, RUN being runs/iter1/cv, or 1 for all draws of iteration 1")
     return compare(**said.options)
 
 
-@command(app, Words(RUN), "iter=1")
+@app.command(CommandWords((ITER,)), "iter=1")
 def calibrate(said: Arguments) -> int:
     """Choose how predictions are made from scores.
 
@@ -111,7 +107,7 @@ def calibrate(said: Arguments) -> int:
     return 0
 
 
-@command(app, Words({}, {"iter": "1", "split": "cv"}), "iter=0")
+@app.command(CommandWords((), (ITER, words.SPLIT)), "iter=0")
 def report(said: Arguments) -> int:
     """Print what a run cost and reached.
 
@@ -122,7 +118,7 @@ def report(said: Arguments) -> int:
     return report(_target(said, iter="1"))
 
 
-@command(app)
+@app.command()
 def runs(said: Arguments) -> int:
     """Print every run: its figures, seconds, commit and leaderboard score."""
     from training.analysis.runs import runs
@@ -130,7 +126,7 @@ def runs(said: Arguments) -> int:
     return runs()
 
 
-@command(app, Words({"iter": "1", "public": "0.505"}, {"private": "0.49", "split": "full"}), "iter=1 public=0.505")
+@app.command(words.LEADERBOARD, "iter=1 public=0.505")
 def lb(said: Arguments) -> int:
     """Record what the leaderboard showed for a run.
 
@@ -138,13 +134,13 @@ def lb(said: Arguments) -> int:
     """
     from training.analysis.runs import lb
 
-    if "iter" not in said.options or not said.options.keys() & {"public", "private"}:
-        raise ValueError("say which iteration and its score: iter=1 public=0.505 [private=0.49] [split=full]")
     scores = said.options.get("public"), said.options.get("private")
+    if scores == (None, None):
+        raise ValueError(words.NO_SCORE)
     return lb(_target(said, split="full"), *scores)
 
 
-@command(app, Words(RUN, {"split": "cv", "scheme": "awq", "role": "reranker"}, overrides=True), "iter=1 scheme=fp8")
+@app.command(CommandWords((ITER,), (words.SPLIT, words.SCHEME, words.ROLE), overrides=True), "iter=1 scheme=fp8")
 def quantize(said: Arguments) -> int:
     """Make 4- or 8-bit models of merged ones.
 
@@ -164,7 +160,7 @@ def quantize(said: Arguments) -> int:
     return quantize(_target(said), (role,) if role else ROLES, changes)
 
 
-@command(app, Words(RUN, {"split": "cv", "stage": "evaluate"}), "iter=1 split=cv2 stage=evaluate")
+@app.command(CommandWords((ITER,), (words.SPLIT, words.STAGE)), "iter=1 split=cv2 stage=evaluate")
 def clean(said: Arguments) -> int:
     """Delete the output of a stage, or of a whole run.
 
@@ -175,35 +171,36 @@ def clean(said: Arguments) -> int:
     return clean(_target(said), said.options.get("stage"))
 
 
-@command(app, Words({}, {"path": "data/eedi"}), "path=data/demo")
+@app.command(CommandWords((), (words.PATH,)), "path=data/demo")
 def check_data(said: Arguments) -> int:
     """Check the competition's files in a folder.
 
     Each of them is printed with its number of rows, or what is wrong with it is.
     """
+    from shared.settings.data import Prepare
     from shared.task.current import TASK
 
-    folder = Path(said.options.get("path", "data/eedi"))
+    folder = Path(said.options.get("path", Prepare().competition))
     for name, rows in TASK.check(folder):
         print(f"{folder / name}  {rows:,} rows, nothing wrong")
     return 0
 
 
-@command(app, Words({}, {"questions": "240"}, overrides=True), "questions=40")
+@app.command(CommandWords((), (words.QUESTIONS,), overrides=True), "questions=100")
 def demo(said: Arguments) -> int:
     """Run the whole job on generated questions.
 
     Two iterations are trained, Kaggle's kernel predicts with them, and what they reached is printed.
     """
-    from training.demo import demo
+    from training.demo import FEWEST, USUAL, demo
 
-    count = said.options.get("questions", "240")
-    if not count.isdecimal() or int(count) < 40:
-        raise ValueError(f"questions={count}: say a number, at least 40")
+    count = said.options.get("questions", str(USUAL))
+    if not count.isdecimal():
+        raise ValueError(f"questions={count}: say a number, at least {FEWEST}")
     return demo(int(count), said.overrides)
 
 
-@command(app)
+@app.command()
 def dag(said: Arguments) -> int:
     """Draw the stages and what each of them reads."""
     from training.pipeline.draw import draw
@@ -211,7 +208,7 @@ def dag(said: Arguments) -> int:
     return draw()
 
 
-@command(app)
+@app.command()
 def completion(said: Arguments) -> int:
     """Print what makes the shell complete the words behind ./just.
 
@@ -228,9 +225,7 @@ def _target(said: Arguments, overrides: tuple[str, ...] | None = None, **default
 
 
 def _draws(said: Arguments) -> int:
-    from shared.task.splits import DRAWS
-
-    count = said.options.get("draws", str(len(DRAWS)))
-    if count not in map(str, range(1, len(DRAWS) + 1)):
-        raise ValueError(f"draws={count}: say a number from 1 to {len(DRAWS)}")
+    count = said.options.get("draws", words.COUNTS[-1])
+    if count not in words.COUNTS:
+        raise ValueError(f"draws={count}: say a number from 1 to {words.COUNTS[-1]}")
     return int(count)

@@ -20,6 +20,7 @@ DATA, INPUTS, OUT = Path("data/demo"), Path("runs/demo/input"), Path("runs/demo/
 CODE = ("shared", "inference")  # what the code dataset holds
 KERNEL = Path("kaggle_kernels/submit/kernel.py")
 DEMO = ("demo0", "demo1")
+USUAL = 240  # questions, unless said otherwise
 FEWEST = 40  # questions: with fewer, a fold has no pair of some kind
 
 

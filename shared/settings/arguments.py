@@ -1,6 +1,6 @@
 """Reads what stands behind a command: name=value, section.key=value and flags; what it does not know is refused."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 
@@ -21,19 +21,23 @@ def read_arguments(
 
     An override has a full stop in front of its "=" and is checked later, by the settings.
     """
-    options, said, given = {}, [], set()
+    options, said, given = {}, {}, set()
     for argument in arguments:
         name, equals, value = argument.partition("=")
-        if overrides and equals and "." in name:
-            said.append(argument)
-        elif equals and name in names:
-            if options.setdefault(name, value) != value:
-                raise ValueError(f"{name}={options[name]} and {argument}: say it once")
+        if equals and (name in names or (overrides and "." in name)):
+            values = options if name in names else said
+            if values.setdefault(name, value) != value:
+                raise ValueError(f"{name}={values[name]} and {argument}: say it once")
         elif argument in flags:
             given.add(argument)
         else:
             raise ValueError(_refuse(argument, names, flags, overrides))
-    return Arguments(options, tuple(said), frozenset(given))
+    return Arguments(options, tuple(f"{name}={value}" for name, value in said.items()), frozenset(given))
+
+
+def nearest(typed: str, known: Iterable[str]) -> str:
+    """The known word nearest to `typed`, "" where none is near."""
+    return next(iter(get_close_matches(typed, known, n=1)), "")
 
 
 def _refuse(argument: str, names: Sequence[str], flags: Sequence[str], overrides: bool) -> str:
@@ -42,7 +46,7 @@ def _refuse(argument: str, names: Sequence[str], flags: Sequence[str], overrides
         f"{argument!r} is none of {', '.join(known)}" if known else f"{argument!r}: nothing stands behind this command"
     )
     name, _, value = argument.partition("=")
-    near = get_close_matches(name, [*names, *flags], n=1)
+    near = nearest(name, [*names, *flags])
     if not near:
         return text
-    return f"{text}; did you mean {near[0]}={value}?" if near[0] in names else f"{text}; did you mean {near[0]}?"
+    return f"{text}; did you mean {near}={value}?" if near in names else f"{text}; did you mean {near}?"

@@ -1,12 +1,12 @@
 """Lists every key that the settings have, and names the one that a person may have meant."""
 
 from collections.abc import Iterator
-from difflib import get_close_matches
 from typing import get_args
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from shared.settings.arguments import nearest
 from shared.settings.sections import Section, Settings
 
 
@@ -34,4 +34,4 @@ def nearest_key(key: str, value: object) -> str:
     known = [name for name, _ in fields_of(Settings)]
     if isinstance(value, dict) and value:
         key = f"{key}.{next(iter(value))}"
-    return next(iter(get_close_matches(key, known, n=1)), "")
+    return nearest(key, known)

@@ -6,10 +6,12 @@ import sys
 
 import pytest
 
-from kaggle_kernels.request import WORDS, read_request
-from kaggle_kernels.verbs import MEANINGS
+from kaggle_kernels.request import Request, read_request
+from kaggle_kernels.verbs import VERBS
 from shared.task.current import TASK
 from tests.kaggle_kernels.kaggle_checkout import ROOT
+
+WORDS = {verb.name: [*verb.words.needed, *verb.words.optional] for verb in VERBS}
 
 
 def _run(code: str, **environment: str) -> subprocess.CompletedProcess:
@@ -29,11 +31,11 @@ def test_the_help_of_a_verb_says_what_it_does_its_words_and_an_example(verb, pub
     assert (outcome.code, outcome.err) == (0, "")
     assert f"Usage: python -m kaggle_kernels {verb} " in outcome.out
     assert f"Example:\n    python -m kaggle_kernels {verb}" in outcome.out
+    listed = [line.split()[0].strip("[]") for line in outcome.out.splitlines() if line.startswith("  ")]
     for word in WORDS[verb]:
-        assert f"  {word} " in outcome.out
-        assert word not in MEANINGS or MEANINGS[word] in " ".join(outcome.out.split())
+        assert word.shown in listed and word.meaning in " ".join(outcome.out.split())
     others = {word for words in WORDS.values() for word in words} - set(WORDS[verb])
-    assert not [word for word in others if f"\n  {word} " in outcome.out or f"\n    {word} " in outcome.out]
+    assert not {word.shown for word in others} & set(listed)
 
 
 @pytest.mark.parametrize(
@@ -44,6 +46,7 @@ def test_the_help_of_a_verb_says_what_it_does_its_words_and_an_example(verb, pub
         ("./just push-models iter=1 q", ["quantized=", "quantized"]),
         ("./just submit --a", ["--again"]),
         ("./just data --pub", []),
+        ("./just push-kernel split=cv", ["split=cv", "split=cv2", "split=cv3", "split=cv4"]),
         ("./just kernel-status ", ["kernel=", "wait="]),
     ],
 )
@@ -68,8 +71,14 @@ def test_what_nobody_foresaw_is_a_plain_traceback():
 
 
 def test_a_request_has_what_was_said_and_else_the_defaults():
-    said = read_request("push-models", ["iter=1", "split=cv", "quantized", "--public"])
+    said = _request("push-models", "iter=1", "split=cv", "quantized", "--public")
     assert (said.iteration, str(said.run), said.tag) == ("iter1", "runs/iter1/cv", "iter1-cv")
     assert (said.quantized, said.public, said.dry_run, said.again) == (("embedder", "reranker"), True, False, False)
     assert (said.wait, said.competition) == (4 * 3600, TASK.slug)
-    assert read_request("release", ["iter=small1"]).tag == "small1"
+    assert _request("release", "iter=small1").tag == "small1"
+    assert [_request(verb).wait for verb in ("push-code", "kernel-status", "data")] == [3600, 0, 0]
+
+
+def _request(name: str, *typed: str) -> Request:
+    verb = next(verb for verb in VERBS if verb.name == name)
+    return read_request(verb, verb.words.read(typed))

@@ -26,10 +26,10 @@ COMPETITION = {
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ([], "'' is no verb"),
+        ([], "say what to do; python -m kaggle_kernels --help lists the verbs"),
         (["push"], "'push' is no verb"),
         (["push-model"], "did you mean push-models?"),
-        (["push-models"], "which iteration? just push-models iter=1"),
+        (["push-models"], "say which iteration: iter=1"),
         (["push-models", "iter=7"], "merge_embedder is not there, or not complete: just train iter=7 split=full"),
         (["push-models", "iter=1", "split=cv"], "not complete: just train iter=1 split=cv"),
         (["push-models", "iter=1", "--pub"], "'--pub' is none of iter=..., split=..., vectors=..."),
@@ -45,6 +45,7 @@ COMPETITION = {
         (["push-kernel", "iter=1"], "kernel malrule-wheels was not pushed from here"),
         (["kernel-status"], "kernel malrule-submit was not pushed from here"),
         (["submit"], "kernel malrule-submit was not pushed from here"),
+        (["data", "competition=../eedi"], "competition='../eedi' is no competition's name"),
         (["submit", "wait=soon"], "wait='soon' is no number of seconds"),
     ],
 )
@@ -72,6 +73,9 @@ def test_the_data_appear_whole_or_not_at_all(publish, server, checkout):
     assert publish("data").code == 0
     assert {name: (checkout / "data/eedi" / name).read_bytes() for name in COMPETITION} == COMPETITION
     assert "already there" in publish("data").out
+    server.faults = []
+    assert publish("data", "competition=other").code == 0  # never among Eedi's
+    assert (checkout / "data/other/train.csv").is_file()
 
 
 @pytest.mark.parametrize("name", ["../evil.csv", "/tmp/evil.csv", "a/../../evil.csv", "a\\..\\evil.csv"])

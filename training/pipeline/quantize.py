@@ -6,8 +6,6 @@ from shared.settings.load import override_settings, read_settings, write_setting
 from training.pipeline.run_stage import run_stage
 from training.run_folder.names import Target
 
-ROLES = ("embedder", "reranker")
-
 
 def quantize(target: Target, roles: Sequence[str], changes: Sequence[str]) -> int:
     """Quantise the merged models of a run that is there; of its settings only `changes`, quantize.key=value, differ."""

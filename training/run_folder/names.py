@@ -1,9 +1,9 @@
 """Says which iteration, split and run folder a person means."""
 
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 
+from shared.settings.arguments import nearest
 from shared.settings.load import ITERATIONS, RUNS
 from shared.task.splits import SPLITS
 
@@ -33,14 +33,14 @@ def iteration_name(text: str) -> str:
     name = f"iter{text}" if text.isdecimal() else text
     known = sorted(path.parent.name for path in ITERATIONS.glob("*/params.toml"))
     if name not in known:
-        raise ValueError(f"there is no iteration {name!r}; there are: {', '.join(known)}{_nearest(name, known)}")
+        raise ValueError(f"there is no iteration {name!r}; there are: {', '.join(known)}{_hint(name, known)}")
     return name
 
 
 def split_name(text: str) -> str:
     """`text` where it names a split. Raises ValueError where it does not."""
     if text not in SPLITS:
-        raise ValueError(f"split={text}: there are {', '.join(SPLITS)}{_nearest(text, SPLITS)}")
+        raise ValueError(f"split={text}: there are {', '.join(SPLITS)}{_hint(text, SPLITS)}")
     return text
 
 
@@ -52,6 +52,6 @@ def run_folder(text: str) -> Path:
     return path
 
 
-def _nearest(text: str, known: list[str] | tuple[str, ...]) -> str:
-    near = get_close_matches(text, known, n=1)
-    return f"; did you mean {near[0]}?" if near else ""
+def _hint(text: str, known: list[str] | tuple[str, ...]) -> str:
+    near = nearest(text, known)
+    return f"; did you mean {near}?" if near else ""

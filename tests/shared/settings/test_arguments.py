@@ -7,10 +7,10 @@ from shared.settings.arguments import read_arguments
 
 def test_each_word_is_taken_for_what_it_is():
     read = read_arguments(
-        ["iter=1", "--public", "a.b=c=d", "split=cv", "a.b=2"], ("iter", "split"), flags=("--public",), overrides=True
+        ["iter=1", "--public", "a.b=c=d", "split=cv", "a.c=2"], ("iter", "split"), flags=("--public",), overrides=True
     )
     assert read.options == {"iter": "1", "split": "cv"}
-    assert read.overrides == ("a.b=c=d", "a.b=2") and read.flags == {"--public"}
+    assert read.overrides == ("a.b=c=d", "a.c=2") and read.flags == {"--public"}
 
 
 @pytest.mark.parametrize(
@@ -33,6 +33,12 @@ def test_a_word_for_settings_is_refused_where_there_are_none():
         read_arguments(["a.b=1"], ("iter",))
     with pytest.raises(ValueError, match="nothing stands behind this command"):
         read_arguments(["x"], ())
+
+
+def test_an_override_stands_once_or_says_the_same():
+    assert read_arguments(["a.b=1", "a.b=1"], (), overrides=True).overrides == ("a.b=1",)
+    with pytest.raises(ValueError, match=r"a\.b=1 and a\.b=2: say it once"):
+        read_arguments(["a.b=1", "a.b=2"], (), overrides=True)
 
 
 def test_a_name_stands_once_or_says_the_same():

@@ -38,7 +38,7 @@ ARROWS = {
     "inference/kernel": ("shared", "inference/machine", "inference/predict"),
     "training": ("shared", "inference"),
     "training/run_folder": ("shared",),
-    "training/launch": ("shared",),
+    "training/launch": ("shared", "inference/engines"),
     "training/synthesis": ("shared",),
     "training/mining": ("shared", "inference", "training/run_folder"),
     "training/export": ("shared", "inference", "training/run_folder"),

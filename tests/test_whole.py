@@ -82,6 +82,7 @@ from inference.reranking.kinds import open_reranker
 from inference.reranking.order import rerank
 from inference.retrieval.retrieve import retrieve
 from shared.artifacts.card import read_embedder_card
+from shared.task.eedi import read_competition
 
 data, folder = read_competition(Path() / "data/demo", need_train=False), Path() / "runs/demo1/cv"
 profile, test = load_profile("cpu"), data.test.head(12)

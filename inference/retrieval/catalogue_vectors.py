@@ -64,12 +64,15 @@ def encode_misconceptions(
 
 
 def read_vectors(misconceptions: pl.DataFrame, embedder: Path) -> np.ndarray | None:
-    """Unit vectors [N, D] float32 of the rows, in their order, from `embedder`; None, after one line, if none fit."""
+    """Unit vectors [N, D] float32 of the rows, in their order, from `embedder`; None if it has none that fit.
+
+    One line says that vectors are used or why they are not; a folder without any, as in training, needs no word.
+    """
     from inference.engines.distributed import rank  # imports torch
 
     path = embedder / VECTORS_FILE
     unfit = misfit(misconceptions, embedder, path)
-    if rank() == 0:
+    if rank() == 0 and path.is_file():
         how = f"encoded here, {unfit}" if unfit else f"not encoded, {path} has their vectors"
         print(f"{len(misconceptions):,} misconceptions are {how}", flush=True)
     if unfit:

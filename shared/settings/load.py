@@ -7,6 +7,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from shared.artifacts.files import write_text
+from shared.prompts.kinds import ROLES
 from shared.settings.keys import nearest_key
 from shared.settings.sections import Settings
 
@@ -93,7 +94,7 @@ def _cross_check(settings: Settings, source: str) -> None:
         raise ValueError(
             f"{source}: give either iteration.previous or a [miner], the model that mines when there is no previous"
         )
-    for name in ("embedder", "reranker"):
+    for name in ROLES:
         train, merge = getattr(settings, f"train_{name}"), getattr(settings, f"merge_{name}")
         mine = getattr(settings, f"mine_for_{name}")
         if merge.epoch > train.epochs:

@@ -20,6 +20,7 @@ from shared.artifacts.card import read_embedder_card
 from shared.artifacts.files import write_json
 from shared.artifacts.lineage import read_lineage
 from shared.artifacts.manifest import digest, is_whole
+from shared.prompts.kinds import ROLES
 from shared.prompts.query import row_text
 from shared.task.folds import draw_misconceptions, seen_ids
 from shared.task.near_duplicates import near_pairs, words_of
@@ -138,7 +139,7 @@ def _findings(context: StageContext) -> Iterator[Finding]:
     texts = dict(misconceptions.select("misconception_id", "text").iter_rows())
     train = queries.filter(pl.col("fold") == "train")
     yield from find_leaks(f"{context.run}/prepare/queries.parquet", _rows(train, texts), held)
-    for model in ("embedder", "reranker"):
+    for model in ROLES:
         scope = getattr(context.settings, f"mine_for_{model}").negatives
         allowed = seen_ids(queries) if scope == "seen" else set(texts)
         for file, groups in _groups(context, model):

@@ -23,8 +23,6 @@ class Target:
 
 def read_target(options: dict[str, str], overrides: tuple[str, ...] | None = None) -> Target:
     """The run of `iter` and `split` (cv where it is not said). Raises ValueError for one that there is not."""
-    if "iter" not in options:
-        raise ValueError("say which iteration: iter=1, or iter=small1 for a folder of training/iterations")
     return Target(iteration_name(options["iter"]), split_name(options.get("split", "cv")), overrides)
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from shared.prompts.kinds import ROLES
 from shared.task.current import TASK
 from training.analysis.compare import paired_difference
 from training.analysis.report import charts
@@ -15,7 +16,7 @@ from training.analysis.report.measure import (
     reliability,
     with_probability,
 )
-from training.analysis.report.read import MODELS, Finished
+from training.analysis.report.read import Finished
 from training.analysis.runs import describe_agreement
 
 LEAST_PAIRS, MOST_SUBJECTS = 12, 24  # Of smaller subjects, and of more of them, one row tells.
@@ -82,7 +83,7 @@ def rankings_panel(found: Finished) -> Panel:
 def epochs_panels(found: Finished) -> list[Panel]:
     """Loss and MAP@25 of both models by epoch."""
     panels = []
-    for model in MODELS:
+    for model in ROLES:
         name, merged = model.capitalize(), found.merged.get(model)
         if history := found.histories.get(model):
             panels += [

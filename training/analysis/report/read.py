@@ -8,14 +8,13 @@ import polars as pl
 
 from shared.artifacts.lineage import Lineage, read_lineage
 from shared.artifacts.manifest import is_whole
+from shared.prompts.kinds import ROLES
 from shared.settings.load import read_settings
 from shared.settings.sections import Settings
 from shared.task.tables import MISCONCEPTIONS, QUERIES, RANKED, RANKS
 from training.analysis.report.terminal import read_metrics
 from training.analysis.runs import Scored, find_runs, pair_scores
 from training.pipeline.stages import STAGES
-
-MODELS = ("embedder", "reranker")
 
 
 @dataclass(frozen=True)
@@ -48,8 +47,8 @@ class Finished:
 def read_finished(run: Path) -> Finished:
     """What is finished of `run`. Raises ValueError where an older version evaluated it."""
     lineages = {name: read_lineage(run / name, "seconds") for name in STAGES if is_whole(run / name)}
-    histories = {model: _json(run / f"train_{model}/metrics.json") for model in MODELS}
-    merged = [model for model in MODELS if f"merge_{model}" in lineages]
+    histories = {model: _json(run / f"train_{model}/metrics.json") for model in ROLES}
+    merged = [model for model in ROLES if f"merge_{model}" in lineages]
     adapters = {model: read_lineage(run / f"merge_{model}", "adapter").adapter for model in merged}
     calibration = run.parent / "calibration"
     return Finished(

@@ -19,8 +19,9 @@ from transformers.utils import logging
 from inference.engines.distributed import fill_from_ranks, take_turns
 from inference.engines.packing.prefix_forest import Rows
 from inference.engines.progress import Meter
-from inference.engines.transformers.attention import PACKED, compile_layers
+from inference.engines.transformers.attention import compile_layers, is_packed, takes_forests
 from inference.engines.transformers.device import fetch
+from inference.engines.transformers.families import attention_of
 from inference.engines.transformers.forward import Batch, embed, plan_batches, rows_of, yes_logits
 from inference.engines.transformers.fp8 import use_fp8
 from inference.machine.profiles import Profile
@@ -31,7 +32,8 @@ class HFEncoder:
     """An Encoder over a loaded model; what prompts begin with alike is computed once, unless it is an encoder."""
 
     def __init__(self, model: PreTrainedModel, pooling: Pooling, batch_tokens: int):
-        if pooling == "last" and not all(getattr(module, "is_causal", True) for module in model.modules()):
+        causal = takes_forests(model) or all(getattr(module, "is_causal", True) for module in model.modules())
+        if pooling == "last" and not causal:
             raise ValueError(
                 f'{model.name_or_path} is an encoder, its last token is like any other: set pooling = "mean"'
             )
@@ -60,7 +62,7 @@ def open_encoder(folder: Path, pooling: Pooling, profile: Profile) -> Iterator[H
     """The embedder in `folder` on this process's device; the memory is given back at the end."""
     packed = profile.packed and pooling == "last"
     model = load_backbone(folder, profile.dtype, device_of(profile), packed=packed)
-    if profile.fp8 and packed:
+    if profile.fp8 and is_packed(model):
         use_fp8(model)
     try:
         yield HFEncoder(model, pooling, profile.batch_tokens)
@@ -72,7 +74,7 @@ def open_encoder(folder: Path, pooling: Pooling, profile: Profile) -> Iterator[H
 def open_scorer(folder: Path, profile: Profile) -> Iterator[HFScorer]:
     """The merged reranker in `folder` on this process's device; the memory is given back at the end."""
     model = load_reranker(folder, profile.dtype, device_of(profile), packed=profile.packed)
-    if profile.fp8 and profile.packed:
+    if profile.fp8 and is_packed(model):
         use_fp8(model)
     try:
         yield HFScorer(model, 0, profile.batch_tokens)
@@ -109,10 +111,10 @@ def _load(kind: type, folder: str | Path, dtype: str, device: torch.device, pack
         dtype=getattr(torch, dtype),
         use_safetensors=True,
         trust_remote_code=False,
-        attn_implementation=PACKED if packed else "sdpa",
+        attn_implementation=attention_of(folder, packed=packed),
         device_map={"": device} if device.type == "cuda" else None,  # straight to the GPU: 8 processes share one RAM
     )
-    if packed:
+    if is_packed(model):
         compile_layers(model)
     return model.eval()
 

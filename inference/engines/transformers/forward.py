@@ -1,7 +1,7 @@
 """The two forward passes, with gradients or without: unit vectors of rows of ids, and logits of "Yes" behind them.
 
 What rows begin with alike is computed once (prefix_forest.py). A packed model takes a whole forest as one row; any
-other takes small forests as padded rows under a dense mask.
+other takes small forests as padded rows under a dense mask, or, if its family is not known to, every row alone.
 
 Shapes: N rows of ids, B rows of a batch, T tokens, D width.
 """
@@ -15,8 +15,9 @@ from transformers import PreTrainedModel
 
 from inference.engines.packing.padded_batches import cut_batches
 from inference.engines.packing.prefix_forest import BLOCK, Forest, Rows, grow
-from inference.engines.transformers.attention import block_mask, is_packed
+from inference.engines.transformers.attention import Layout, is_packed, laid_out, takes_forests
 from inference.engines.transformers.device import send
+from inference.engines.transformers.families import shares_prefixes
 from shared.prompts.embedder import Pooling
 
 DENSE_TOKENS = 1024  # A forest under a dense mask has no more: attention is quadratic in them.
@@ -31,9 +32,10 @@ def plan_batches(
 ) -> list[Batch]:
     """Batches that hold every row once, each of at most `batch_tokens` tokens with padding (or one forest).
 
-    An encoder's tokens see each other both ways, so its rows cannot share any: share=False. The last batches of a
-    `queue` of a packed model are small, so that the processes that take from it end together.
+    Where tokens see each other both ways, rows cannot share any. The last batches of a `queue` of a packed model are
+    small, so that the processes that take from it end together.
     """
+    share = share and shares_prefixes(model)
     if is_packed(model):
         return [
             [forest]
@@ -76,6 +78,9 @@ def yes_logits(model: PreTrainedModel, batch: Batch, yes: int) -> torch.Tensor:
 
 def last_hidden(model: PreTrainedModel, batch: Batch) -> torch.Tensor:
     """The hidden state [N, D] of each row's last token, at least float32."""
+    if not takes_forests(model):
+        hidden_BTD, mask_BT = _plain(model, batch)
+        return _at_least_32_bits(hidden_BTD[torch.arange(len(batch)), mask_BT.sum(1) - 1])
     length = max(map(len, batch))
     length += -length % (BLOCK if is_packed(model) else 1)
     ids_BT, positions_BT = (_pad([getattr(forest, name) for forest in batch], length) for name in ("ids", "positions"))
@@ -83,28 +88,29 @@ def last_hidden(model: PreTrainedModel, batch: Batch) -> torch.Tensor:
     rows_N = np.repeat(np.arange(len(batch)), [len(forest.rows) for forest in batch])
     lasts_N = np.concatenate([forest.lasts for forest in batch])
     device = model.device
-    hidden_BTD = model.base_model(
-        input_ids=send(ids_BT, device),
-        attention_mask=block_mask(ends_BT[0], device) if is_packed(model) else _dense(send(ends_BT, device)),
-        position_ids=send(positions_BT, device),
-        use_cache=False,
-    ).last_hidden_state
+    with laid_out(Layout(ends_BT, positions_BT, device)):
+        hidden_BTD = model.base_model(
+            input_ids=send(ids_BT, device),
+            attention_mask=torch.ones(ids_BT.shape, dtype=torch.bool, device=device),  # the layout knows the padding
+            position_ids=send(positions_BT, device),
+            use_cache=False,
+        ).last_hidden_state
     return _at_least_32_bits(hidden_BTD[send(rows_N, device), send(lasts_N, device)])
 
 
-def _dense(ends_BT: torch.Tensor) -> torch.Tensor:
-    """[B, 1, T, T]: token q sees token k where k <= q < ends[k]."""
-    q_T = torch.arange(ends_BT.shape[1], device=ends_BT.device)
-    return (q_T[:, None] < ends_BT[:, None]).tril().unsqueeze(1)
-
-
 def _mean(model: PreTrainedModel, batch: Batch) -> torch.Tensor:
+    hidden_BTD, mask_BT = _plain(model, batch)
+    weights_BT1 = mask_BT.unsqueeze(-1)
+    return normalize((_at_least_32_bits(hidden_BTD) * weights_BT1).sum(1) / weights_BT1.sum(1), dim=-1)
+
+
+def _plain(model: PreTrainedModel, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
+    """Hidden states [B, T, D] of a batch in which every row lies alone, and which of them are no padding [B, T]."""
     lengths_B = torch.tensor([len(forest) for forest in batch])
     mask_BT = send(torch.arange(int(lengths_B.max())) < lengths_B.unsqueeze(1), model.device)
     ids_BT = send(_pad([forest.ids for forest in batch], mask_BT.shape[1]), model.device)
-    hidden_BTD = model(input_ids=ids_BT, attention_mask=mask_BT.long(), use_cache=False).last_hidden_state
-    weights_BT1 = mask_BT.unsqueeze(-1)
-    return normalize((_at_least_32_bits(hidden_BTD) * weights_BT1).sum(1) / weights_BT1.sum(1), dim=-1)
+    answer = model.base_model(input_ids=ids_BT, attention_mask=mask_BT.long(), use_cache=False)
+    return answer.last_hidden_state, mask_BT
 
 
 def _pad(rows: Sequence[np.ndarray], length: int, filling: int = 0) -> torch.Tensor:

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from torch.nn.attention.flex_attention import create_block_mask
 
 from inference.engines.packing.prefix_forest import BLOCK, count_alike, grow
-from inference.engines.transformers.attention import block_mask
+from inference.engines.transformers.attention import Layout, block_mask
 
 ROW = st.lists(st.integers(1, 3), min_size=1, max_size=8)
 ROWS = st.lists(ROW, min_size=1, max_size=12)
@@ -86,10 +86,10 @@ def test_the_blocks_of_the_mask_are_those_that_every_pair_of_tokens_would_give()
         rows += [[*query, *rng.integers(1, 9, rng.integers(1, 90)).tolist()] for _ in range(5)]
     [forest] = grow(rows, most=100_000)
     length = -(-len(forest) // BLOCK) * BLOCK
-    ends = torch.full((length,), length)
-    ends[: len(forest)] = torch.from_numpy(forest.ends)
-    mask = block_mask(ends, torch.device("cpu"))
-    expected = create_block_mask(mask.mask_mod, None, None, len(ends), len(ends), device="cpu", BLOCK_SIZE=BLOCK)
+    ends, positions = torch.full((1, length), length), torch.zeros((1, length), dtype=torch.long)
+    ends[0, : len(forest)], positions[0, : len(forest)] = map(torch.from_numpy, (forest.ends, forest.positions))
+    mask = block_mask(Layout(ends, positions, torch.device("cpu")), lambda q, k: k <= q)
+    expected = create_block_mask(mask.mask_mod, None, None, length, length, device="cpu", BLOCK_SIZE=BLOCK)
     assert torch.equal(mask.to_dense(), expected.to_dense())
     assert torch.equal(mask.full_kv_num_blocks, expected.full_kv_num_blocks) and mask.full_kv_num_blocks.sum() > 5
     assert mask.sparsity() > 50

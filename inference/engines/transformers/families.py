@@ -1,0 +1,77 @@
+"""Says how a model of each family computes attention here, so that its numbers are those of transformers' eager mode.
+
+Every family named here was compared with it on tiny random models (tests/inference/engines/transformers). One that is
+not named is computed as transformers does by default: right, but each prompt for itself, which is slower.
+"""
+
+from pathlib import Path
+
+from transformers import AutoConfig, PretrainedConfig, PreTrainedModel
+
+from inference.engines.distributed import rank
+from inference.engines.transformers.attention import DENSE, PACKED, takes_forests
+
+# Decoders that ask for their masks and their attention where ours are registered.
+SHARES_PREFIXES = frozenset(
+    [
+        "apertus",
+        "cohere",
+        "cohere2",
+        "ernie4_5",
+        "exaone4",
+        "gemma",
+        "gemma2",
+        "gemma3_text",
+        "gemma4_text",
+        "glm",
+        "glm4",
+        "gpt2",
+        "gpt_neox",
+        "gpt_oss",
+        "granite",
+        "hunyuan_v1_dense",
+        "llama",
+        "llama4_text",
+        "ministral",
+        "mistral",
+        "mixtral",
+        "modernbert-decoder",
+        "nemotron",
+        "olmo2",
+        "olmo3",
+        "opt",
+        "phi",
+        "phi3",
+        "qwen2",
+        "qwen3",
+        "qwen3_moe",
+        "seed_oss",
+        "smollm3",
+        "stablelm",
+        "starcoder2",
+    ]
+)
+# Encoders that give with PyTorch's own attention what they give in eager mode.
+TAKES_SDPA = frozenset(("bert", "distilbert", "electra", "modernbert", "roberta", "xlm-roberta"))
+
+
+def attention_of(folder: str | Path, *, packed: bool) -> str:
+    """The name of the attention that the model in `folder` is loaded with; `packed` is for decoders on a GPU."""
+    family = AutoConfig.from_pretrained(folder, trust_remote_code=False).model_type
+    if family in SHARES_PREFIXES:
+        return PACKED if packed else DENSE
+    if family in TAKES_SDPA:
+        return "sdpa"
+    if rank() == 0:
+        print(f"{folder} is a {family}: transformers computes its attention, every prompt is computed for itself")
+    return "eager"
+
+
+def shares_prefixes(model: PreTrainedModel) -> bool:
+    """Whether what rows begin with alike may be computed once: no token then depends on one behind it."""
+    return takes_forests(model) and not sees_both_ways(model.config)
+
+
+def sees_both_ways(config: PretrainedConfig) -> bool:
+    """Whether a decoder was made into an encoder: gte-Qwen2 says it in one word, EmbeddingGemma in another."""
+    return not getattr(config, "is_causal", True) or bool(getattr(config, "use_bidirectional_attention", False))

@@ -27,6 +27,7 @@ ARROWS = {
     "inference/fusion": ("shared",),
     "inference/retrieval": ("shared", "inference/engines", "inference/fusion", "inference/machine"),
     "inference/reranking": ("shared", "inference/engines", "inference/fusion", "inference/machine"),
+    "inference/writing": ("shared", "inference/engines", "inference/machine"),
     "inference/predict": (
         "shared",
         "inference/engines",
@@ -34,6 +35,7 @@ ARROWS = {
         "inference/machine",
         "inference/reranking",
         "inference/retrieval",
+        "inference/writing",
     ),
     "inference/kernel": ("shared", "inference/machine", "inference/predict"),
     "training": ("shared", "inference"),

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from shared.prompts.words import Words
+from shared.prompts.query import Rationale, Written
+from shared.prompts.words import MEANING, THINKING, Words
 
 Pooling = Literal["last", "mean"]  # what becomes of the vectors of a text's tokens
 
@@ -27,11 +28,14 @@ class EmbedderPrompt:
     example_query_tokens: int
     example_passage_tokens: int
     end_token: bool = True
+    rationale: Rationale = "none"
+    rationale_tokens: int = 0
+    description_tokens: int = 0
 
 
-def embedder_query(words: Words, prompt: EmbedderPrompt, examples: Sequence[Example], query: str) -> list[int]:
+def embedder_query(words: Words, prompt: EmbedderPrompt, examples: Sequence[Example], query: Written) -> list[int]:
     """Ids of a query: plain without a task, else FlagEmbedding's in-context format, examples first."""
-    ids = words.encode(query)[: prompt.query_tokens]
+    ids = words.cut(query, prompt.query_tokens, THINKING, prompt.rationale_tokens)
     if not prompt.task:
         return [*words.head, *ids, *_tail(words, prompt)]
     shown = [token for example in examples for token in _example(words, prompt, example)]
@@ -39,9 +43,10 @@ def embedder_query(words: Words, prompt: EmbedderPrompt, examples: Sequence[Exam
     return [*words.head, *shown, *before, *ids, *words.frame("\n<response>"), *_tail(words, prompt)]
 
 
-def embedder_passage(words: Words, prompt: EmbedderPrompt, passage: str) -> list[int]:
+def embedder_passage(words: Words, prompt: EmbedderPrompt, passage: Written) -> list[int]:
     """Ids of a misconception as the embedder reads it."""
-    return [*words.head, *words.encode(passage)[: prompt.passage_tokens], *_tail(words, prompt)]
+    ids = words.cut(passage, prompt.passage_tokens, MEANING, prompt.description_tokens)
+    return [*words.head, *ids, *_tail(words, prompt)]
 
 
 def _tail(words: Words, prompt: EmbedderPrompt) -> tuple[int, ...]:
@@ -49,7 +54,7 @@ def _tail(words: Words, prompt: EmbedderPrompt) -> tuple[int, ...]:
 
 
 def _example(words: Words, prompt: EmbedderPrompt, example: Example) -> list[int]:
-    query = words.encode(example.query)[: prompt.example_query_tokens]
+    query = words.encode(example.query)[: prompt.example_query_tokens]  # without rationales: they are long
     response = words.encode(example.response)[: prompt.example_passage_tokens]
     before = words.frame(f"<instruct>{prompt.task}\n<query>")
     return [*before, *query, *words.frame("\n<response>"), *response, *words.frame("\n\n")]

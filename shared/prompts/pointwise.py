@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from shared.prompts.words import Words
+from shared.prompts.query import Rationale, Written
+from shared.prompts.words import MEANING, THINKING, Words
 
 INSTRUCTION = (
     "A is a mathematics question with its correct answer and one wrong answer, B is a misconception. "
@@ -21,22 +22,26 @@ class RerankerPrompt:
     passage_tokens: int
     instruction: str
     instruction_place: Literal["last", "first"] = "last"  # behind the pair, or already behind the query
+    rationale: Rationale = "none"
+    rationale_tokens: int = 0
+    description_tokens: int = 0
 
 
-def reranker_query(words: Words, prompt: RerankerPrompt, query: str) -> list[int]:
+def reranker_query(words: Words, prompt: RerankerPrompt, query: Written) -> list[int]:
     """Ids in front of every candidate of a query."""
-    ids = [*words.head, *words.frame("A: "), *words.encode(query)[: prompt.query_tokens]]
+    asked = words.cut(query, prompt.query_tokens, THINKING, prompt.rationale_tokens)
+    ids = [*words.head, *words.frame("A: "), *asked]
     return ids if prompt.instruction_place == "last" else [*ids, *words.frame(f"\n{prompt.instruction}")]
 
 
-def reranker_passage(words: Words, prompt: RerankerPrompt, passage: str) -> list[int]:
+def reranker_passage(words: Words, prompt: RerankerPrompt, passage: Written) -> list[int]:
     """Ids of one candidate behind its query; the last one's logit of "Yes" is the score."""
-    cut = words.encode(passage)[: prompt.passage_tokens]
+    cut = words.cut(passage, prompt.passage_tokens, MEANING, prompt.description_tokens)
     end = f"\n{prompt.instruction}" if prompt.instruction_place == "last" else "\n"
     return [*words.frame("\nB: "), *cut, *words.frame(end)]
 
 
-def pair_prompts(words: Words, prompt: RerankerPrompt, query: str, passages: Sequence[str]) -> list[list[int]]:
+def pair_prompts(words: Words, prompt: RerankerPrompt, query: Written, passages: Sequence[Written]) -> list[list[int]]:
     """Ids of a query with each of its candidates."""
     before = reranker_query(words, prompt, query)
     return [[*before, *reranker_passage(words, prompt, passage)] for passage in passages]

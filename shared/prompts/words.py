@@ -9,6 +9,10 @@ a special token.
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from shared.prompts.query import Written
+
+THINKING, MEANING = "\nThinking: ", "\nMeaning: "  # in front of a query's rationales, of a misconception's description
+
 
 @dataclass(frozen=True)
 class Words:
@@ -23,3 +27,10 @@ class Words:
     head: tuple[int, ...]  # [CLS] or the beginning of a sequence, where the model has one
     tail: tuple[int, ...]  # [SEP], where the model has one
     end: tuple[int, ...] = ()
+
+    def cut(self, written: Written, tokens: int, label: str, note_tokens: int) -> list[int]:
+        """Ids of a text and, behind the label, of its notes, each cut at its own length; no notes, no label."""
+        ids = self.encode(written.text)[:tokens]
+        if not (written.notes and note_tokens):
+            return ids
+        return [*ids, *self.frame(label), *self.encode(written.notes)[:note_tokens]]

@@ -7,6 +7,7 @@ from pydantic import Field
 from shared.prompts.embedder import Pooling
 from shared.prompts.kinds import PROMPTS
 from shared.prompts.pointwise import INSTRUCTION
+from shared.prompts.query import Rationale
 from shared.settings.section import Count, Precision, Section, Share
 
 
@@ -32,6 +33,13 @@ class Embedder(Section):
     cut separately."""
     passage_tokens: Count = 128
     """The longest misconception, in tokens."""
+    rationale: Rationale = "none"
+    """Which rationales stand behind the query, written by `explain`: `short`, `cot` (the chain of thought), `both` or
+    `none`."""
+    rationale_tokens: Annotated[int, Field(ge=0)] = 0
+    """The longest rationale, in tokens, beside query_tokens."""
+    description_tokens: Annotated[int, Field(ge=0)] = 0
+    """The longest description behind a misconception, written by `describe`, in tokens. Zero means none."""
     example_query_tokens: Count = 384
     """The longest query of an example, in tokens; `--example_query_max_len` of the seed's FlagEmbedding."""
     example_passage_tokens: Count = 128
@@ -53,6 +61,13 @@ class Reranker(Section):
     """The longest query, in tokens."""
     passage_tokens: Count = 64
     """The longest misconception, in tokens."""
+    rationale: Rationale = "none"
+    """Which rationales stand behind the query, written by `explain`: `short`, `cot` (the chain of thought), `both` or
+    `none`."""
+    rationale_tokens: Annotated[int, Field(ge=0)] = 0
+    """The longest rationale, in tokens, beside query_tokens."""
+    description_tokens: Annotated[int, Field(ge=0)] = 0
+    """The longest description behind a misconception, written by `describe`, in tokens. Zero means none."""
     instruction: str = INSTRUCTION
     """The question that the model answers with "Yes" or "No"."""
     instruction_place: Literal["last", "first"] = "last"

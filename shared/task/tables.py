@@ -73,6 +73,31 @@ QUERIES = Table(
     nullable=("misconception_id",),
 )
 MISCONCEPTIONS = Table("misconceptions", {"misconception_id": pl.Int64, "text": pl.String}, key=("misconception_id",))
+TEXTS = Table(  # what a language model wrote about the queries and the misconceptions
+    "texts",
+    {
+        "kind": pl.String,  # "short", "cot" (a chain of thought) or "description"
+        "key": pl.String,  # the query_id, or the misconception_id in decimal
+        "raw": pl.String,
+        "clean": pl.String,  # "" where nothing was written, or nothing of it could be used
+        "tokens": pl.Int64,
+        "finish_reason": pl.String,  # "stop", "length", "failed" or "replayed"
+        "flags": pl.String,  # what the cleaner found, with a space between two
+        "model": pl.String,
+        "revision": pl.String,
+        "prompt_digest": pl.String,
+        "sampling_digest": pl.String,
+        "seed": pl.Int64,
+        "saw_label": pl.Boolean,
+        "shots": pl.String,  # query ids, with a space between two
+        "fold": pl.String,  # that of the query; "" for a description
+        "seconds": pl.Float32,
+    },
+    key=("kind", "key"),
+)
+DESCRIPTIONS = Table(  # travels with a model that reads them
+    "descriptions", {"misconception_id": pl.Int64, "description": pl.String}, key=("misconception_id",)
+)
 
 PAIR = ["query_id", "misconception_id"]
 CANDIDATES = Table(

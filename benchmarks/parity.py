@@ -30,7 +30,7 @@ from inference.reranking.kinds import prompts_of
 from inference.retrieval.retrieve import query_prompts
 from shared.artifacts.card import read_embedder_card
 from shared.prompts.embedder import Pooling
-from shared.prompts.query import row_text
+from shared.prompts.query import Written, query_of
 from shared.settings.load import read_settings
 from shared.task.current import TASK
 from shared.task.folds import labelled_queries
@@ -102,7 +102,7 @@ def _pairs(asked: pl.DataFrame, texts: dict[int, str], near: pl.DataFrame, folde
     rows, right = [], []
     for query in asked.iter_rows(named=True):
         shown = near.filter(pl.col("query_id") == query["query_id"]).sort("rank")["misconception_id"].to_list()
-        rows += make(row_text(query), [texts[id_] for id_ in shown])
+        rows += make(query_of(query), [Written(texts[id_]) for id_ in shown])
         right.append(shown.index(query["misconception_id"]) if query["misconception_id"] in shown else -1)
     return Pairs(rows, right)
 

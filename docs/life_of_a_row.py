@@ -11,7 +11,7 @@ import polars as pl
 
 from shared.prompts.embedder import EmbedderPrompt, embedder_passage, embedder_query
 from shared.prompts.pointwise import RerankerPrompt, reranker_passage, reranker_query
-from shared.prompts.query import row_text
+from shared.prompts.query import Written, query_of
 from shared.prompts.words import Words
 from shared.settings.load import load_settings
 from shared.task import tables
@@ -57,8 +57,8 @@ def _embedder(data: Competition, row: dict, right: str) -> dict[str, str]:
     )
     examples = draw_examples(data.train.with_columns(fold=pl.lit("train")), data.misconceptions, section.seed)
     shown = [example for question, answer, example in examples if question != row["question_id"]][:1]
-    asked = embedder_query(words, prompt, shown, row_text(row))
-    known = embedder_passage(words, prompt, right)
+    asked = embedder_query(words, prompt, shown, query_of(row))
+    known = embedder_passage(words, prompt, Written(right))
     return {"embedder_query": read(asked), "embedder_passage": read(known)}
 
 
@@ -66,8 +66,8 @@ def _reranker(row: dict, right: str) -> dict[str, str]:
     section, words, prompts = load_settings("iter1").reranker, spaced_words(), {}
     for place in ("last", "first"):
         prompt = RerankerPrompt(section.query_tokens, section.passage_tokens, section.instruction, place)
-        before = reranker_query(words, prompt, row_text(row))
-        behind = reranker_passage(words, prompt, right)
+        before = reranker_query(words, prompt, query_of(row))
+        behind = reranker_passage(words, prompt, Written(right))
         prompts[f"reranker_{place}"] = read([*before, *behind])
     return prompts
 

@@ -86,7 +86,9 @@ class Predict:
 
     context: typer.Context
     profile: Annotated[str, typer.Option(help="A section of inference/machine/profiles.toml.")]
-    competition: Annotated[Path, typer.Option(help="Folder with test.csv and misconception_mapping.csv.")]
+    competition: Annotated[
+        Path, typer.Option(help="Folder with test.csv and misconception_mapping.csv (and rationales.csv).")
+    ]
     out: Annotated[Path, typer.Option(help="The submission.csv to write.")]
     embedder: Annotated[list[str], _model("embedder")]
     reranker: Annotated[list[str], _model("reranker")]

@@ -20,7 +20,7 @@ ARROWS = {
     "shared/prompts": (),
     "shared/settings": ("shared/artifacts", "shared/prompts", "shared/task"),
     "shared/artifacts": ("shared/prompts",),
-    "shared/task": ("shared/artifacts",),
+    "shared/task": ("shared/artifacts", "shared/prompts"),
     "inference": ("shared",),
     "inference/machine": ("shared",),
     "inference/engines": ("shared", "inference/machine"),

@@ -14,7 +14,7 @@ from inference.retrieval.exact_search import search
 from inference.retrieval.retrieve import candidate_table, query_prompts
 from shared.artifacts.card import EmbedderCard
 from shared.prompts.embedder import EmbedderPrompt, embedder_passage
-from shared.prompts.query import row_text
+from shared.prompts.query import Written, row_text
 from shared.settings.sections import TrainEmbedder
 from shared.task.folds import labelled_queries
 from shared.task.metrics import K
@@ -42,7 +42,7 @@ def ours(context: StageContext, blind: StageContext, seed: int) -> tuple[pl.Data
     encoder, words = HFEncoder(model, card.pooling, profile.batch_tokens), embedder_words(load_tokenizer(section.base))
     valid, misconceptions = _texts(context)
     asked = encoder.encode(query_prompts(valid, words, card))
-    known = encoder.encode([embedder_passage(words, card.prompt, text) for text in misconceptions["text"]])
+    known = encoder.encode([embedder_passage(words, card.prompt, Written(text)) for text in misconceptions["text"]])
     return _find(valid, misconceptions, asked, known), seconds
 
 

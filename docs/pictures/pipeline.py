@@ -1,6 +1,7 @@
 """Draws the stages of an iteration and the loop in which iterations teach each other."""
 
 from docs.pictures.svg import arrow, draw, rectangle, text
+from shared.settings.load import load_settings
 from training.pipeline.stages import stages_of
 
 WIDTH, HEIGHT = 984, 428
@@ -23,7 +24,9 @@ PLACES = {  # stage -> (column, row, what it does)
 def pipeline() -> str:
     """The picture. A stage that is new has to get its place here."""
     drawn = {"prepare", *PLACES}
-    assert {stage.name for stage in stages_of("cv", "previous")} == drawn, "a stage has no place in the picture"
+    assert {stage.name for stage in stages_of("cv", load_settings("demo1"))} == drawn, (
+        "a stage has no place in the picture"
+    )
     boxes = [part for name, (column, row, words) in PLACES.items() for part in _box(column, row, name, words)]
     middle = (UPPER + LOWER + TALL) / 2
     prepare = [

@@ -14,11 +14,15 @@ from inference.predict.anytime import Limit
 from inference.predict.chunk_store import ChunkStore, alone
 from inference.predict.state import Prediction
 from inference.retrieval.bm25 import WordIndex
+from inference.writing.replay import replay
 from shared.artifacts.card import read_embedder_card, read_reranker_card
 from shared.artifacts.files import write_json
 from shared.artifacts.manifest import read_manifest
+from shared.prompts.query import RATIONALES
+from shared.settings.sections import Explain
 from shared.task.current import TASK
 from shared.task.submission import check_submission
+from shared.task.texts import with_rationales
 
 QUESTIONS = 700  # of a chunk: 2,100 rows, whose queries are 0.9 M tokens with their examples: minutes on a T4
 
@@ -33,9 +37,9 @@ def predict(
 ) -> dict:
     """Write `out` (submission.csv); beside it timings.json, seconds by part, and budget.json, which model came how far.
 
-    One model is in memory at a time, and one chunk of the test rows. What a model raises is printed and costs its
-    part of the result, not the result. `vectors` is a folder that remembers vectors from run to run. Returns what
-    budget.json says; "failed" there names the models that failed.
+    One model is in memory at a time, and one chunk of the test rows, with what rationales.csv in `competition` says of
+    them. What a model raises is printed and costs its part of the result, not the result. `vectors` is a folder that
+    remembers vectors from run to run. Returns what budget.json says; "failed" there names the models that failed.
     """
     models, calibration, limit = ensemble.models, ensemble.calibration, limit or Limit()
     for member in models.embedders:
@@ -62,8 +66,11 @@ def predict(
 
 def read_rows(prediction: Prediction, competition: Path) -> None:
     """Cut the test rows into chunks, and let the words that they share with misconceptions make a first submission."""
-    index = WordIndex(prediction.misconceptions)
+    index, rationales = WordIndex(prediction.misconceptions), competition / Explain().file
     for queries in TASK.stream_test(competition, QUESTIONS):
+        if rationales.is_file():
+            folds = dict(queries.select("query_id", "fold").iter_rows())
+            queries = with_rationales(queries, replay(rationales, RATIONALES["both"], folds))
         chunk = prediction.store.add(queries)
         prediction.store.keep("candidates", chunk, index.rank(queries, prediction.calibration.retrieved))
     prediction.publish(True)

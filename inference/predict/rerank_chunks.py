@@ -13,6 +13,7 @@ from inference.fusion.calibration import select_candidates
 from inference.predict.anytime import OpenableReranker, Score, Work, rerank_in_time
 from inference.predict.state import Prediction, size_of
 from inference.reranking.kinds import open_reranker
+from inference.retrieval.descriptions import described
 from shared.task.tables import PAIR
 
 STEPS = 16  # full batches of each process in a shard; that its last ones are smaller then costs little
@@ -38,6 +39,7 @@ def score_all(prediction: Prediction) -> None:
 def open_scoring(prediction: Prediction, number: int) -> Iterator[Score]:
     """The function that scores some candidates of some rows with one reranker and keeps the scores in the store."""
     member, ends, name = prediction.models.rerankers[number], np.cumsum(prediction.store.sizes), f"scored{number}"
+    misconceptions = described(prediction.misconceptions, member.folder)
 
     @lru_cache(maxsize=1)
     def read_chunk(chunk: int) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -60,7 +62,7 @@ def open_scoring(prediction: Prediction, number: int) -> Iterator[Score]:
             asked = queries[rows - (ends[chunk] - len(queries))]
             near = asked.select("query_id").join(ordered, on="query_id", maintain_order="left_right")
             near = near.filter(pl.col("rank").is_between(first + 1, last))
-            scores = reranker.score(asked, prediction.misconceptions, near)
+            scores = reranker.score(asked, misconceptions, near)
             scored = near.select(PAIR).with_columns(scores.values)
             before = [prediction.store.read(name, chunk)] if prediction.store.has(name, chunk) else []
             kept = [table.join(scored, on=PAIR, how="anti", maintain_order="left") for table in before]  # of a retry

@@ -17,6 +17,7 @@ from inference.fusion.blend import blend_candidates
 from inference.predict.anytime import ATTEMPTS, say_loudly
 from inference.predict.state import Prediction, size_of
 from inference.retrieval.catalogue_vectors import encode_misconceptions, read_vectors
+from inference.retrieval.descriptions import described
 from inference.retrieval.retrieve import find_candidates, query_prompts
 from inference.retrieval.sharded_corpus import write_corpus
 from inference.retrieval.vector_cache import RememberingEncoder, VectorStore, model_key
@@ -105,7 +106,7 @@ def _known(
     prediction: Prediction, number: int, encoder: Encoder, words: Words, card: EmbedderCard
 ) -> np.ndarray | Path:
     """Vectors of the misconceptions, or the folder of a corpus where they are too many for memory."""
-    table = prediction.misconceptions
+    table = described(prediction.misconceptions, prediction.models.embedders[number].folder)
     if len(table) <= LARGE:
         shipped = read_vectors(table, prediction.models.embedders[number].folder)
         return encode_misconceptions(table, encoder, words, card) if shipped is None else shipped

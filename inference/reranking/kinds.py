@@ -25,6 +25,7 @@ from inference.reranking.pointwise import PointwiseReranker
 from inference.reranking.protocols import Reranker, RerankerKind
 from shared.artifacts.card import read_reranker_card
 from shared.prompts.pointwise import pair_prompts
+from shared.prompts.query import Written
 
 KINDS = {"pointwise": RerankerKind(PointwiseReranker, pair_prompts, yes_token)}
 
@@ -37,7 +38,7 @@ def open_reranker(folder: Path, serving: Serving) -> Iterator[Reranker]:
         yield KINDS[card.kind].open(scorer, words, card.prompt)
 
 
-def prompts_of(folder: Path) -> Callable[[str, Sequence[str]], list[list[int]]]:
+def prompts_of(folder: Path) -> Callable[[Written, Sequence[Written]], list[list[int]]]:
     """What makes the prompts of the reranker in `folder`: from a query's text and its candidates', best first."""
     card, words = read_reranker_card(folder), reranker_words(load_tokenizer(folder))
     return partial(KINDS[card.kind].prompts, words, card.prompt)

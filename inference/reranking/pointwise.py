@@ -7,7 +7,7 @@ import polars as pl
 from inference.engines.protocols import Scorer
 from inference.reranking.protocols import Scores
 from shared.prompts.pointwise import RerankerPrompt, reranker_passage, reranker_query
-from shared.prompts.query import row_text
+from shared.prompts.query import misconception_of, query_of
 from shared.prompts.words import Words
 from shared.task.tables import PAIR
 
@@ -23,14 +23,12 @@ class PointwiseReranker:
     def score(self, queries: pl.DataFrame, misconceptions: pl.DataFrame, candidates: pl.DataFrame) -> Scores:
         """See Reranker. A text is tokenised once."""
         asked = {
-            row["query_id"]: reranker_query(self.words, self.prompt, row_text(row))
+            row["query_id"]: reranker_query(self.words, self.prompt, query_of(row, self.prompt.rationale))
             for row in queries.join(candidates, on="query_id", how="semi").iter_rows(named=True)
         }
         known = {
-            id_: reranker_passage(self.words, self.prompt, text)
-            for id_, text in misconceptions.select("misconception_id", "text")
-            .join(candidates, on="misconception_id", how="semi")
-            .iter_rows()
+            row["misconception_id"]: reranker_passage(self.words, self.prompt, misconception_of(row))
+            for row in misconceptions.join(candidates, on="misconception_id", how="semi").iter_rows(named=True)
         }
         pairs = candidates.select(PAIR).rows()
         logits = self.scorer.score([[*asked[query_id], *known[id_]] for query_id, id_ in pairs])

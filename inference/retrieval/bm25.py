@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 
 from inference.fusion.blend import candidate_table
-from shared.prompts.query import row_text
+from shared.prompts.query import Written, misconception_of, query_of
 
 WORD = re.compile(r"[a-z0-9]+")
 K1, B = 1.5, 0.75  # how soon a repeated word counts no more, and how much a long text is held back: the usual values
@@ -23,7 +23,7 @@ class WordIndex:
     def __init__(self, misconceptions: pl.DataFrame):
         table = misconceptions.sort("misconception_id")
         self.ids = table["misconception_id"].to_numpy()
-        counts = [Counter(WORD.findall(text.lower())) for text in table["text"]]
+        counts = [Counter(WORD.findall(_all_of(misconception_of(row)).lower())) for row in table.iter_rows(named=True)]
         lengths = np.array([sum(words.values()) for words in counts])
         places, repeats = defaultdict(list), defaultdict(list)
         for place, words in enumerate(counts):
@@ -43,10 +43,16 @@ class WordIndex:
         found, scores = np.empty((len(queries), k), np.int64), np.empty((len(queries), k), np.float32)
         for row, query in enumerate(queries.iter_rows(named=True)):
             value = np.zeros(len(self.ids))
-            for word in dict.fromkeys(WORD.findall(row_text(query).lower())):  # ordered: the same sums always
+            for word in dict.fromkeys(
+                WORD.findall(_all_of(query_of(query, "both")).lower())
+            ):  # ordered: the same sums always
                 if word in self.weights:
                     where, weight = self.weights[word]
                     value[where] += weight
             best = np.argsort(-value, kind="stable")[:k]  # ids ascend
             found[row], scores[row] = self.ids[best], value[best] / max(value.max(), 1e-9)
         return candidate_table(queries["query_id"], found, scores)
+
+
+def _all_of(written: Written) -> str:
+    return f"{written.text} {written.notes}"

@@ -16,10 +16,12 @@ from safetensors.numpy import save_file
 from inference.engines.open import open_encoder
 from inference.engines.protocols import Encoder
 from inference.machine.profiles import Profile
+from inference.retrieval.descriptions import described
 from shared.artifacts import manifest
 from shared.artifacts.card import EmbedderCard, read_embedder_card
 from shared.artifacts.files import replacing
 from shared.prompts.embedder import embedder_passage
+from shared.prompts.query import misconception_of
 from shared.prompts.words import Words
 from shared.settings.sections import Engine
 
@@ -42,7 +44,7 @@ def write_vectors(
 
     card, words = read_embedder_card(embedder), embedder_words(load_tokenizer(embedder))
     with open_encoder(engine, embedder, card.pooling, profile) as encoder:
-        vectors = encode_misconceptions(misconceptions, encoder, words, card)
+        vectors = encode_misconceptions(described(misconceptions, embedder), encoder, words, card)
     store_vectors(vectors, misconceptions, embedder, path)
 
 
@@ -60,7 +62,9 @@ def encode_misconceptions(
     misconceptions: pl.DataFrame, encoder: Encoder, words: Words, card: EmbedderCard
 ) -> np.ndarray:
     """Unit vectors [N, D] float32 of the rows, in their order."""
-    return encoder.encode([embedder_passage(words, card.prompt, text) for text in misconceptions["text"]])
+    return encoder.encode(
+        [embedder_passage(words, card.prompt, misconception_of(row)) for row in misconceptions.iter_rows(named=True)]
+    )
 
 
 def read_vectors(misconceptions: pl.DataFrame, embedder: Path) -> np.ndarray | None:

@@ -15,7 +15,7 @@ from inference.retrieval.exact_search import search, search_shards
 from inference.retrieval.sharded_corpus import read_corpus
 from shared.artifacts.card import EmbedderCard
 from shared.prompts.embedder import Example, embedder_query
-from shared.prompts.query import row_text
+from shared.prompts.query import query_of
 from shared.prompts.words import Words
 
 
@@ -59,7 +59,7 @@ def query_prompts(queries: pl.DataFrame, words: Words, card: EmbedderCard) -> li
         examples = choose_examples(
             card, row["question_id"], row["misconception_id"] if row["fold"] == "train" else None
         )
-        prompts.append(embedder_query(words, card.prompt, examples, row_text(row)))
+        prompts.append(embedder_query(words, card.prompt, examples, query_of(row, card.prompt.rationale)))
     return prompts
 
 

@@ -19,7 +19,10 @@ FLAGS = (  # in the order in which they are found
 ONE_PARAGRAPH = ("short",)  # kinds of which a further paragraph is a tail
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\ufeff\ufffd]")
-_LABELS = "answer|chain of thought|description|explanation|misconception|misunderstanding|output|rationale|reasoning|response|thinking"
+_LABELS = (
+    "answer|chain of thought|description|explanation|misconception|misunderstanding|"
+    "output|rationale|reasoning|response|thinking"
+)
 _LABEL = re.compile(rf"^(?:[#>*\s]*(?:{_LABELS})[*\s]*:[*\s]*)+", re.IGNORECASE)
 _OPENING = re.compile(r"^(?:here|sure|certainly|of course|okay|ok)\b[^\n]{0,120}:\s*\n+", re.IGNORECASE)
 _FRAMES = (("[", "]"), ('"', '"'), ("“", "”"), ("`", "`"))  # around the whole text

@@ -21,6 +21,7 @@ from kaggle_kernels.package.dataset_metadata import (
 )
 from kaggle_kernels.package.secret_scan import refuse_credentials
 from shared.artifacts import manifest
+from shared.task.tables import DESCRIPTIONS
 
 CACHE = Path(".cache/kaggle")  # git-ignored; what is under way with a push stands there too
 MODEL = (  # names, in whatever folder; what is not here does not travel
@@ -28,7 +29,8 @@ MODEL = (  # names, in whatever folder; what is not here does not travel
     " quantize_config.json tokenizer.json tokenizer_config.json tokenizer.model special_tokens_map.json"
     " added_tokens.json vocab.json vocab.txt merges.txt spiece.model sentencepiece.bpe.model chat_template.jinja"
     " chat_template.json modules.json sentence_bert_config.json config_sentence_transformers.json data_config.json"
-    " recipe.yaml card.json metrics.json README.md LICENSE LICENSE.* NOTICE NOTICE.* .gitattributes manifest.json"
+    " recipe.yaml card.json descriptions.parquet metrics.json README.md LICENSE LICENSE.* NOTICE NOTICE.*"
+    " .gitattributes manifest.json"
 )
 CODE = {"shared": "*.py", "inference": "*.py *.toml"}  # folder: names that the kernel needs of it
 
@@ -107,9 +109,11 @@ def _is_listed(path: Path, patterns: str) -> bool:
 
 def _refuse_in_public(role: str, source: Path) -> None:
     card = json.loads((source / "card.json").read_text(encoding="utf-8"))
-    if card.get("examples"):
+    quoting = ["card.json"] * bool(card.get("examples"))
+    quoting += [path.name for path in [DESCRIPTIONS.path(source)] if path.is_file()]
+    if quoting:
         raise ValueError(
-            f"{source}/card.json quotes items of the competition, whose rules forbid that: push without --public"
+            f"{source}/{quoting[0]} quotes items of the competition, whose rules forbid that: push without --public"
         )
     if licence_of(read_dataset_metadata(role, "")) in ("other", "unknown"):
         path = META / role / "dataset-metadata.json"

@@ -112,9 +112,29 @@ def _cross_check(settings: Settings, source: str) -> None:
             raise ValueError(
                 f"{source}: train_{name}.distill: {train.distill} needs a teacher, and iteration.previous is empty"
             )
+    _check_texts(settings, source)
     depth, kept = settings.train_reranker.depth, settings.mine_for_reranker.kept
     if depth > kept:
         raise ValueError(f"{source}: train_reranker.depth: {depth} is more than mine_for_reranker.kept, {kept}")
     depth, pool = settings.evaluate.depth, settings.evaluate.pool
     if depth > pool:
         raise ValueError(f"{source}: evaluate.depth: {depth} is more than evaluate.pool, {pool}")
+
+
+def _check_texts(settings: Settings, source: str) -> None:
+    """Raise ValueError for a model that is to read texts which nobody writes, or for which it has no room."""
+    explain, written = settings.explain, settings.explain.writer != "off"
+    for name in ("miner", *ROLES):
+        if (model := getattr(settings, name)) is None or (model.rationale == "none" and not model.description_tokens):
+            continue
+        if model.rationale != "none" and not (written and explain.kinds in (model.rationale, "both")):
+            raise ValueError(
+                f"{source}: {name}.rationale: {model.rationale} needs explain.writer, which writes that kind"
+            )
+        if (model.rationale == "none") != (model.rationale_tokens == 0):
+            raise ValueError(
+                f"{source}: {name}.rationale_tokens: {model.rationale_tokens} for rationale {model.rationale}: "
+                "a rationale needs room, and none needs none"
+            )
+        if model.description_tokens and settings.describe.writer == "off":
+            raise ValueError(f"{source}: {name}.description_tokens: {model.description_tokens} needs describe.writer")

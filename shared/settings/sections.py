@@ -8,13 +8,16 @@ from shared.settings.data import Iteration, Machine, Mine, MineForReranker, Prep
 from shared.settings.evaluation import Evaluate, Quantize
 from shared.settings.models import Embedder, Lora, Reranker
 from shared.settings.section import Count, Engine, Precision, Scheme, Section, Share
+from shared.settings.texts import Describe, Explain
 from shared.settings.training import Merge, Train, TrainEmbedder, TrainReranker
 
 __all__ = [
     "Count",
+    "Describe",
     "Embedder",
     "Engine",
     "Evaluate",
+    "Explain",
     "Iteration",
     "Lora",
     "Machine",
@@ -46,6 +49,8 @@ class Settings(Section):
     embedder: Embedder
     reranker: Reranker
     prepare: Prepare = Prepare()
+    explain: Explain = Explain()
+    describe: Describe = Describe()
     mine_for_embedder: Mine = Mine()
     teach_embedder: Teach = Teach()
     train_embedder: TrainEmbedder = TrainEmbedder()

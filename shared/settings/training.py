@@ -42,6 +42,8 @@ class Train(Section):
     each weight and token. `measured` takes as few as the GPU's memory needs, and none on a CPU."""
     checkpoint_seconds: Annotated[float, Field(ge=0)] = 300.0
     """Seconds between two checkpoints, from which a killed training goes on."""
+    rationale_dropout: Share = 0.0
+    """How often a training query is shown without its rationale, drawn anew in every epoch."""
     depth: Count = 25
     """After each epoch, recall@depth is measured for the embedder, and the reranker orders so many candidates."""
     seed: str = "train"

@@ -38,7 +38,7 @@ def rank_by_bm25(misconceptions: pl.DataFrame, asked: pl.DataFrame) -> pl.DataFr
     table = misconceptions.sort("misconception_id")
     index = bm25s.BM25()
     index.index(bm25s.tokenize(table["text"].to_list(), show_progress=False), show_progress=False)
-    texts = [row_text(row) for row in asked.iter_rows(named=True)]
+    texts = [row_text(row) for row in asked.iter_rows(named=True)]  # without rationales: the same in every run
     tokens = bm25s.tokenize(texts, return_ids=False, show_progress=False)
     scores = [index.get_scores(words) if words else np.zeros(len(table)) for words in tokens]
     return _order(asked["query_id"], np.array(scores), table["misconception_id"].to_numpy())

@@ -21,7 +21,9 @@ from inference.reranking.kinds import KINDS
 from shared.artifacts.card import EmbedderCard, write_card
 from shared.artifacts.lineage import read_lineage
 from shared.prompts.embedder import embedder_passage
+from shared.prompts.query import Written
 from shared.settings.sections import Merge
+from shared.task.tables import DESCRIPTIONS
 from training.export.classifier_head import keep_yes_alone
 from training.export.merge import average_adapters, check_merged, merge
 from training.run_folder.base_models import local_folder, weights_digest
@@ -37,7 +39,7 @@ def merge_embedder(context: StageContext, card: EmbedderCard) -> dict:
     section, profile = context.settings.embedder, load_profile(context.settings.machine.profile)
     base = local_folder(section.base)
     words = embedder_words(load_tokenizer(base))
-    rows = [embedder_passage(words, card.prompt, text) for text in PROBES]
+    rows = [embedder_passage(words, card.prompt, Written(text)) for text in PROBES]
 
     def answer(folder: Path, adapter: Path | None) -> np.ndarray:
         model = _adapted(load_backbone(folder, _probing(section.dtype, profile), device_of(profile)), adapter)
@@ -46,6 +48,7 @@ def merge_embedder(context: StageContext, card: EmbedderCard) -> dict:
     adapters = _adapters(context, "train_embedder", context.settings.merge_embedder)
     _merge(context, base, adapters, answer)
     write_card(card, context.out)
+    _ship_descriptions(context, card.prompt.description_tokens)
     return _lineage(context, base, adapters)
 
 
@@ -55,7 +58,8 @@ def merge_reranker(context: StageContext) -> dict:
     base, card = local_folder(section.base), new_reranker_card(section)
     kind, tokenizer = KINDS[card.kind], load_tokenizer(base)
     words, token = reranker_words(tokenizer), kind.token(tokenizer)
-    rows = [row for query in PROBES for row in kind.prompts(words, card.prompt, query, PROBES)]
+    probes = [Written(text) for text in PROBES]
+    rows = [row for query in probes for row in kind.prompts(words, card.prompt, query, probes)]
 
     def answer(folder: Path, adapter: Path | None) -> np.ndarray:
         load, row = (load_reranker, 0) if folder == context.out else (load_causal, token)
@@ -65,6 +69,7 @@ def merge_reranker(context: StageContext) -> dict:
     adapters = _adapters(context, "train_reranker", context.settings.merge_reranker)
     _merge(context, base, adapters, answer, lambda: keep_yes_alone(context.out, token))
     write_card(card, context.out)
+    _ship_descriptions(context, card.prompt.description_tokens)
     return _lineage(context, base, adapters)
 
 
@@ -109,6 +114,12 @@ def _adapted(model, adapter: Path | None):
 def _probing(dtype: str, profile: Profile) -> str:
     """How a merge is checked. On a CPU in 32 bits: 16 bits round by half of what a short training changes."""
     return "float32" if profile.device == "cpu" else dtype
+
+
+def _ship_descriptions(context: StageContext, tokens: int) -> None:
+    """What a model reads behind every misconception travels with it."""
+    if tokens:
+        context.write(context.descriptions(), DESCRIPTIONS)
 
 
 def _lineage(context: StageContext, base: Path, adapters: list[Path]) -> dict:

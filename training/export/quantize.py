@@ -20,16 +20,16 @@ from inference.machine.profiles import load_profile
 from inference.reranking.kinds import open_reranker, prompts_of
 from inference.reranking.order import rerank
 from inference.retrieval.retrieve import query_prompts, retrieve
-from shared.artifacts.card import read_embedder_card
+from shared.artifacts.card import read_embedder_card, read_reranker_card
 from shared.artifacts.files import write_json
 from shared.artifacts.lineage import read_lineage
 from shared.artifacts.manifest import is_whole
 from shared.prompts.embedder import embedder_passage
-from shared.prompts.query import row_text
+from shared.prompts.query import misconception_of, query_of
 from shared.settings.sections import Quantize
 from shared.task.folds import labelled_queries, seed_of, seen_ids
 from shared.task.splits import holds_out
-from shared.task.tables import CANDIDATES, GROUPS
+from shared.task.tables import CANDIDATES, DESCRIPTIONS, GROUPS
 from training.export.quantization_loss import compare, describe_loss, refuse_loss
 from training.run_folder.stage_context import StageContext
 
@@ -49,6 +49,8 @@ def quantize(job: StageContext, role: str) -> dict:
     prompts = (reranker_prompts if role == "reranker" else embedder_prompts)(job, source, settings)
     _run(job, source, prompts, inner)
     shutil.copyfile(source / "card.json", job.out / "card.json")
+    if (texts := DESCRIPTIONS.path(source)).is_file():
+        shutil.copyfile(texts, job.out / texts.name)
     if measured is None:
         figures = (_compare_rerankers if role == "reranker" else _compare_embedders)(job, source)
         figures |= {"scheme": settings.scheme, "gib": [read_model(folder).gib for folder in (source, job.out)]}
@@ -86,14 +88,15 @@ def reranker_prompts(job: StageContext, source: Path, settings: Quantize) -> lis
     """Pairs of the training fold, right and wrong ones in turn, as the reranker reads them."""
     make = prompts_of(source)
     queries, misconceptions = job.texts()
-    texts, groups = dict(misconceptions.iter_rows()), job.read(GROUPS, "mine_for_reranker")
+    texts = {row["misconception_id"]: misconception_of(row) for row in misconceptions.iter_rows(named=True)}
+    rationale, groups = read_reranker_card(source).prompt.rationale, job.read(GROUPS, "mine_for_reranker")
     asked = _sample(queries, settings)
     shown = groups.filter(pl.col("query_id").is_in(asked["query_id"].implode())).sort("query_id", "misconception_id")
     shown = {query_id: rows for (query_id,), rows in shown.group_by("query_id", maintain_order=True)}
     rows = []
     for place, row in enumerate(row for row in asked.iter_rows(named=True) if row["query_id"] in shown):
         ids = shown[row["query_id"]].filter(pl.col("is_positive") == (place % 2 == 0))["misconception_id"]
-        rows += make(row_text(row), [texts[ids[place % len(ids)]]])
+        rows += make(query_of(row, rationale), [texts[ids[place % len(ids)]]])
     return rows
 
 
@@ -104,7 +107,9 @@ def embedder_prompts(job: StageContext, source: Path, settings: Quantize) -> lis
     asked = _sample(queries, settings)[: (settings.samples + 1) // 2]
     seed = seed_of(settings.seed, "misconceptions") % 2**63
     shown = misconceptions.sample(min(settings.samples // 2, len(misconceptions)), shuffle=True, seed=seed)
-    return query_prompts(asked, words, card) + [embedder_passage(words, card.prompt, text) for text in shown["text"]]
+    return query_prompts(asked, words, card) + [
+        embedder_passage(words, card.prompt, misconception_of(row)) for row in shown.iter_rows(named=True)
+    ]
 
 
 def _sample(queries: pl.DataFrame, settings: Quantize) -> pl.DataFrame:

@@ -42,9 +42,7 @@ def resolve(target: Target) -> Chain:
 
 def stages_in(chain: Chain) -> list[tuple[Path, Settings, Stage]]:
     """(run folder, its settings, stage) of every stage of the chain, in the order in which they run."""
-    return [
-        (run, settings, stage) for run, settings in chain for stage in stages_of(run.name, settings.iteration.previous)
-    ]
+    return [(run, settings, stage) for run, settings in chain for stage in stages_of(run.name, settings)]
 
 
 def checked_chain(target: Target) -> Chain:

@@ -17,13 +17,14 @@ def drawing() -> list[str]:
     lines, above = ["the task's files"], ""
     for stage in stages:
         beside = _reads(stage, above)
-        name = f"[{stage.name}]" if stage.taught or stage.asked_for else stage.name
+        name = f"[{stage.name}]" if stage.taught or stage.asked_for or stage.writes else stage.name
         lines += ["   │", f"   {name:<{width}} {BRANCH + ', '.join(beside) if beside else ''}".rstrip()]
         above = stage.name
     return [
         *lines,
         "",
         "Every stage reads what the one above it made, and the folds of prepare where it reads questions.",
+        "[explain], [describe]: only with a writer; then all that reads questions or misconceptions reads their texts.",
         "[teach_...]: only where there is a previous iteration. [quantize_...]: only when asked for.",
     ]
 
@@ -31,6 +32,8 @@ def drawing() -> list[str]:
 def _reads(stage: Stage, above: str) -> list[str]:
     reads = []
     for need in stage.needs:
+        if need.written:
+            continue
         if need.of_previous:
             reads.append(f"{need.stage} of the previous iteration")
         elif need.in_first:

@@ -4,13 +4,14 @@ Section of the settings = stage = function here = folder of its output.
 """
 
 import json
+from dataclasses import fields
 from pathlib import Path
 
 import polars as pl
 
 from shared.settings.sections import Embedder
 from shared.task.splits import DRAWS, fold_seed, holds_out
-from shared.task.tables import CANDIDATES, GROUPS, MISCONCEPTIONS, QUERIES, RANKED, RANKS, TAUGHT
+from shared.task.tables import CANDIDATES, GROUPS, MISCONCEPTIONS, QUERIES, RANKED, RANKS, TAUGHT, TEXTS
 from training.run_folder.stage_context import StageContext
 
 
@@ -33,6 +34,27 @@ def prepare(context: StageContext) -> None:
     print(
         ", ".join(f"{count} {fold} pairs" for fold, count in labelled.group_by("fold").len().sort("fold").iter_rows())
     )
+
+
+def explain(context: StageContext) -> None:
+    """Every wrong answer, whatever its fold -> its rationales. No writer is told a label."""
+    from inference.writing.replay import replay
+    from shared.prompts.query import RATIONALES
+
+    section, queries = context.settings.explain, context.read(QUERIES, "prepare")
+    folds = dict(queries.select("query_id", "fold").iter_rows())
+    path = Path(context.settings.prepare.competition) / section.file
+    context.write(replay(path, RATIONALES[section.kinds], folds), TEXTS)
+
+
+def describe(context: StageContext) -> None:
+    """Every misconception, by its name -> its description."""
+    from inference.writing.replay import replay
+    from shared.prompts.query import DESCRIPTION
+
+    ids = context.read(MISCONCEPTIONS, "prepare")["misconception_id"].cast(pl.String)
+    path = Path(context.settings.prepare.competition) / context.settings.describe.file
+    context.write(replay(path, [DESCRIPTION], dict.fromkeys(ids, "")), TEXTS)
 
 
 def mine_for_embedder(context: StageContext) -> None:
@@ -184,14 +206,7 @@ def _new_card(context: StageContext, model: Embedder, *, all_examples: bool = Fa
     from shared.prompts.embedder import EmbedderPrompt
     from training.trainer.batches import draw_examples
 
-    prompt = EmbedderPrompt(
-        model.task,
-        model.query_tokens,
-        model.passage_tokens,
-        model.example_query_tokens,
-        model.example_passage_tokens,
-        model.end_token,
-    )
+    prompt = EmbedderPrompt(**model.model_dump(include={field.name for field in fields(EmbedderPrompt)}))
     if not model.task:
         return EmbedderCard(model.pooling, prompt)
     examples = draw_examples(*context.texts(), model.seed)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from shared.settings.load import RUNS
 from shared.settings.sections import Settings
-from training.pipeline.stages import Stage
+from training.pipeline.stages import Stage, has_writer
 
 
 def inputs_of(stage: Stage, run: Path, settings: Settings) -> list[Path]:
@@ -16,6 +16,8 @@ def inputs_of(stage: Stage, run: Path, settings: Settings) -> list[Path]:
     for need in stage.needs:
         if need.of_previous:
             folders += [RUNS / previous / run.name / need.stage] if previous else []
+        elif need.written and not has_writer(need.stage, settings):
+            continue
         else:
             folders.append(run / (need.stage if previous or not need.in_first else need.in_first))
     return list(dict.fromkeys([*folders, *averaged_folders(stage, run, settings)]))

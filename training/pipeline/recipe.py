@@ -6,7 +6,14 @@ from pathlib import Path
 from shared.settings.sections import Settings
 from training.pipeline.inputs import inputs_of
 from training.pipeline.stages import Stage
-from training.run_folder.freshness import COMPETITION, Recipe, competition_digest, input_digest
+from training.run_folder.freshness import (
+    COMPETITION,
+    REPLAYED,
+    Recipe,
+    competition_digest,
+    input_digest,
+    replayed_digest,
+)
 
 
 def recipe_of(stage: Stage, run: Path, settings: Settings, ahead: Set[Path] = frozenset()) -> Recipe:
@@ -20,4 +27,6 @@ def recipe_of(stage: Stage, run: Path, settings: Settings, ahead: Set[Path] = fr
     }
     if stage.name == "prepare":
         inputs[COMPETITION] = competition_digest(settings)
+    if stage.writes:
+        inputs[REPLAYED] = replayed_digest(settings, stage.name)
     return Recipe(stage.name, run.name, {section: values[section] for section in stage.sections}, inputs)

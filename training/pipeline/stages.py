@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from shared.settings.sections import Settings
 from shared.task.splits import holds_out
 from training.pipeline import functions
 from training.run_folder.stage_context import StageContext
@@ -15,6 +16,7 @@ class Need:
     stage: str
     of_previous: bool = False  # of the previous iteration's run; a first iteration has none and does without
     in_first: str = ""  # what a first iteration reads in its place
+    written: bool = False  # only where a writer is set for that stage
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,7 @@ class Stage:
     has_engine: bool = False  # its section names the engine that it runs a model with; hf takes every GPU
     taught: bool = False  # only with a previous iteration
     asked_for: bool = False  # only when somebody asks for it
+    writes: bool = False  # only where its section names a writer
 
     @property
     def name(self) -> str:
@@ -39,6 +42,8 @@ PREPARE = Need("prepare")
 EMBEDDER_GROUPS = Need("teach_embedder", in_first="mine_for_embedder")
 RERANKER_GROUPS = Need("teach_reranker", in_first="mine_for_reranker")
 TEACHER = Need("merge_reranker", of_previous=True)
+DESCRIPTIONS = Need("describe", written=True)
+TEXTS = (Need("explain", written=True), DESCRIPTIONS)
 
 STAGES = {
     stage.name: stage
@@ -50,46 +55,60 @@ STAGES = {
             needs=(),
         ),
         Stage(
+            functions.explain,
+            "has a language model say what thinking leads to each wrong answer",
+            sections=("explain",),
+            needs=(PREPARE,),
+            writes=True,
+        ),
+        Stage(
+            functions.describe,
+            "has a language model describe each misconception",
+            sections=("describe",),
+            needs=(PREPARE,),
+            writes=True,
+        ),
+        Stage(
             functions.mine_for_embedder,
             "finds the misconceptions that look right and are wrong, with the embedder so far",
             has_engine=True,
             sections=("miner", "mine_for_embedder"),
-            needs=(PREPARE, Need("merge_embedder", of_previous=True)),
+            needs=(PREPARE, *TEXTS, Need("merge_embedder", of_previous=True)),
         ),
         Stage(
             functions.teach_embedder,
             "has the last reranker score what was mined for the embedder",
             has_engine=True,
             sections=("teach_embedder",),
-            needs=(PREPARE, Need("mine_for_embedder"), TEACHER),
+            needs=(PREPARE, *TEXTS, Need("mine_for_embedder"), TEACHER),
             taught=True,
         ),
         Stage(
             functions.train_embedder,
             "trains the embedder to put a query beside its misconception",
             sections=("embedder", "train_embedder"),
-            needs=(PREPARE, EMBEDDER_GROUPS),
+            needs=(PREPARE, *TEXTS, EMBEDDER_GROUPS),
             trains=True,
         ),
         Stage(
             functions.merge_embedder,
             "makes one model of the embedder's base and adapter, and proves it",
             sections=("embedder", "merge_embedder"),
-            needs=(PREPARE, Need("train_embedder")),
+            needs=(PREPARE, DESCRIPTIONS, Need("train_embedder")),
         ),
         Stage(
             functions.mine_for_reranker,
             "finds what the new embedder still mistakes",
             has_engine=True,
             sections=("mine_for_reranker",),
-            needs=(PREPARE, Need("merge_embedder")),
+            needs=(PREPARE, *TEXTS, Need("merge_embedder")),
         ),
         Stage(
             functions.teach_reranker,
             "has the last reranker score what was mined for the reranker",
             has_engine=True,
             sections=("teach_reranker",),
-            needs=(PREPARE, Need("mine_for_reranker"), TEACHER),
+            needs=(PREPARE, *TEXTS, Need("mine_for_reranker"), TEACHER),
             taught=True,
         ),
         Stage(
@@ -98,6 +117,7 @@ STAGES = {
             sections=("prepare", "mine_for_embedder", "mine_for_reranker"),
             needs=(
                 PREPARE,
+                *TEXTS,
                 Need("mine_for_embedder"),
                 EMBEDDER_GROUPS,
                 Need("train_embedder"),
@@ -110,44 +130,55 @@ STAGES = {
             functions.train_reranker,
             'trains the reranker to answer "Yes" to the right misconception',
             sections=("reranker", "train_reranker"),
-            needs=(PREPARE, Need("mine_for_reranker"), RERANKER_GROUPS, Need("audit")),
+            needs=(PREPARE, *TEXTS, Need("mine_for_reranker"), RERANKER_GROUPS, Need("audit")),
             trains=True,
         ),
         Stage(
             functions.merge_reranker,
             "makes one model of the reranker's base and adapter, and proves it",
             sections=("reranker", "merge_reranker"),
-            needs=(Need("train_reranker"),),
+            needs=(DESCRIPTIONS, Need("train_reranker")),
         ),
         Stage(
             functions.evaluate,
             "measures both models on the questions that were held out",
             has_engine=True,
             sections=("miner", "embedder", "evaluate"),  # the first two for the embedder's base, untrained
-            needs=(PREPARE, Need("mine_for_embedder"), Need("merge_embedder"), Need("merge_reranker")),
+            needs=(PREPARE, *TEXTS, Need("mine_for_embedder"), Need("merge_embedder"), Need("merge_reranker")),
         ),
         Stage(
             functions.quantize_embedder,
             "makes the embedder small enough for a smaller GPU, and measures what that loses",
             sections=("evaluate", "quantize"),
-            needs=(PREPARE, Need("merge_embedder")),
+            needs=(PREPARE, *TEXTS, Need("merge_embedder")),
             asked_for=True,
         ),
         Stage(
             functions.quantize_reranker,
             "makes the reranker small enough for a smaller GPU, and measures what that loses",
             sections=("evaluate", "quantize"),
-            needs=(PREPARE, Need("mine_for_reranker"), Need("merge_reranker")),
+            needs=(PREPARE, *TEXTS, Need("mine_for_reranker"), Need("merge_reranker")),
             asked_for=True,
         ),
     )
 }
 
 
-def stages_of(split: str, previous: str) -> list[Stage]:
-    """The stages of a run, in their order: teaching needs a previous iteration, evaluating needs held-out data."""
+def stages_of(split: str, settings: Settings) -> list[Stage]:
+    """The stages of a run, in their order.
+
+    Teaching needs a previous iteration, evaluating needs held-out data, and writing needs a writer.
+    """
     return [
         stage
         for stage in STAGES.values()
-        if not stage.asked_for and (previous or not stage.taught) and (holds_out(split) or stage.name != "evaluate")
+        if not stage.asked_for
+        and (settings.iteration.previous or not stage.taught)
+        and (holds_out(split) or stage.name != "evaluate")
+        and (not stage.writes or has_writer(stage.name, settings))
     ]
+
+
+def has_writer(stage: str, settings: Settings) -> bool:
+    """Whether somebody writes in the stage `explain` or `describe`."""
+    return getattr(settings, stage).writer != "off"

@@ -11,6 +11,7 @@ from shared.settings.sections import Settings
 from shared.task.current import TASK
 
 COMPETITION = "competition"  # the input of prepare: no folder of ours
+REPLAYED = "replayed"  # the file of texts that explain or describe reads
 CHANGES_NOTHING = {"checkpoint_seconds", "recompute", "competition"}  # settings without a part in the result
 
 
@@ -85,6 +86,14 @@ def competition_digest(settings: Settings) -> str:
             )
         total.update(hashlib.sha256((folder / name).read_bytes()).digest())
     return total.hexdigest()
+
+
+def replayed_digest(settings: Settings, stage: str) -> str:
+    """SHA-256 of the file that the stage replays. Raises ValueError where it is missing."""
+    path = Path(settings.prepare.competition) / getattr(settings, stage).file
+    if not path.is_file():
+        raise ValueError(f"{path} does not exist: name another {stage}.file, or do without: {stage}.writer=off")
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _lasting(settings: dict[str, dict | None]) -> dict[str, dict | None]:

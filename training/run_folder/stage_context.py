@@ -7,7 +7,8 @@ import polars as pl
 
 from shared.settings.load import RUNS
 from shared.settings.sections import Settings
-from shared.task.tables import MISCONCEPTIONS, QUERIES, Table
+from shared.task.tables import MISCONCEPTIONS, QUERIES, TEXTS, Table
+from shared.task.texts import descriptions_of, with_descriptions, with_rationales
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,18 @@ class StageContext:
         table.write(frame, self.out)
 
     def texts(self) -> tuple[pl.DataFrame, pl.DataFrame]:
-        return self.read(QUERIES, "prepare"), self.read(MISCONCEPTIONS, "prepare")
+        """Queries and misconceptions, with what was written about them in further columns."""
+        queries, misconceptions = self.read(QUERIES, "prepare"), self.read(MISCONCEPTIONS, "prepare")
+        if self.settings.explain.writer != "off":
+            queries = with_rationales(queries, self.read(TEXTS, "explain"))
+        if (descriptions := self.descriptions()) is not None:
+            misconceptions = with_descriptions(misconceptions, descriptions)
+        return queries, misconceptions
+
+    def descriptions(self) -> pl.DataFrame | None:
+        """The table DESCRIPTIONS, where the misconceptions are described."""
+        written = self.settings.describe.writer != "off"
+        return descriptions_of(self.read(TEXTS, "describe")) if written else None
 
     def previous(self, stage: str) -> Path:
         return RUNS / self.settings.iteration.previous / self.run.name / stage

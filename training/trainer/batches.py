@@ -11,7 +11,8 @@ import numpy as np
 import polars as pl
 
 from shared.prompts.embedder import Example
-from shared.prompts.query import row_text
+from shared.prompts.query import Rationale, row_text
+from shared.settings.sections import Train
 from shared.task.folds import labelled_queries, seed_of
 
 
@@ -92,6 +93,17 @@ def choose_training_examples(
         if question != question_id and answer != misconception_id:
             chosen.append(example)
     return chosen
+
+
+def shown_rationale(rationale: Rationale, settings: Train, seed: str, query_id: str) -> Rationale:
+    """Which rationales a training query shows this time: by chance none, so that one without any costs a model little.
+
+    `seed` is the update's, in which a query stands once.
+    """
+    if rationale == "none" or not settings.rationale_dropout:
+        return rationale
+    left_out = np.random.default_rng(seed_of(seed, query_id, "rationale")).random() < settings.rationale_dropout
+    return "none" if left_out else rationale
 
 
 def _draw_group(mined: Group, group: int, seed: int) -> Group:

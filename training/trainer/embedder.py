@@ -20,13 +20,13 @@ from inference.retrieval.exact_search import search
 from inference.retrieval.retrieve import query_prompts
 from shared.artifacts.card import EmbedderCard
 from shared.prompts.embedder import embedder_passage, embedder_query
-from shared.prompts.query import row_text
+from shared.prompts.query import misconception_of, query_of
 from shared.prompts.words import Words
 from shared.settings.sections import TrainEmbedder
 from shared.task.current import TASK
 from shared.task.folds import labelled_queries, seed_of, seen_ids
 from shared.task.metrics import find_ranks, summarise
-from training.trainer.batches import Group, choose_training_examples
+from training.trainer.batches import Group, choose_training_examples, shown_rationale
 from training.trainer.losses import contrastive, distillation, group_scores
 
 
@@ -47,7 +47,8 @@ class EmbedderObjective:
         self.batch_tokens = batch_tokens
         self.rows = {row["query_id"]: row for row in self.queries.iter_rows(named=True)}
         self.passages = {
-            id_: embedder_passage(words, card.prompt, text) for id_, text in self.misconceptions.iter_rows()
+            row["misconception_id"]: embedder_passage(words, card.prompt, misconception_of(row))
+            for row in self.misconceptions.iter_rows(named=True)
         }
 
     def count_tokens(self, group: Group, seed: str) -> int:
@@ -107,7 +108,7 @@ class EmbedderObjective:
 
     def _query(self, group: Group, seed: str) -> list[int]:
         row = self.rows[group.query_id]
-        text = row_text(row)
+        text = query_of(row, shown_rationale(self.card.prompt.rationale, self.settings, seed, group.query_id))
         if not self.card.prompt.task:
             return embedder_query(self.words, self.card.prompt, (), text)
         examples = choose_training_examples(

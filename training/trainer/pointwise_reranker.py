@@ -16,12 +16,12 @@ from inference.engines.transformers.forward import answer_together, yes_logits
 from inference.reranking.order import order_by_score
 from inference.reranking.pointwise import PointwiseReranker
 from shared.prompts.pointwise import RerankerPrompt, reranker_passage, reranker_query
-from shared.prompts.query import row_text
+from shared.prompts.query import misconception_of, query_of
 from shared.settings.sections import TrainReranker
 from shared.task.folds import labelled_queries, seed_of, seen_ids
 from shared.task.metrics import find_ranks, summarise
 from shared.task.tables import PAIR
-from training.trainer.batches import Group
+from training.trainer.batches import Group, shown_rationale
 from training.trainer.losses import distillation, group_cross_entropy
 
 
@@ -42,14 +42,18 @@ class RerankerObjective:
         self.queries, self.misconceptions, self.candidates = tables
         self.batch_tokens = batch_tokens
         self.asked = {
-            row["query_id"]: reranker_query(self.words, prompt, row_text(row))
+            (row["query_id"], rationale): reranker_query(self.words, prompt, query_of(row, rationale))
             for row in self.queries.filter(pl.col("fold") == "train").iter_rows(named=True)
+            for rationale in {prompt.rationale, "none"}
         }
-        self.known = {id_: reranker_passage(self.words, prompt, text) for id_, text in self.misconceptions.iter_rows()}
+        self.known = {
+            row["misconception_id"]: reranker_passage(self.words, prompt, misconception_of(row))
+            for row in self.misconceptions.iter_rows(named=True)
+        }
 
     def count_tokens(self, group: Group, seed: str) -> int:
         """See Objective."""
-        query, passages = len(self.asked[group.query_id]), [len(self.known[id_]) for id_ in group.misconception_ids]
+        query, passages = len(self._asked(group, seed)), [len(self.known[id_]) for id_ in group.misconception_ids]
         return query * (1 if self.settings.share else len(passages)) + sum(passages)
 
     def accumulate(
@@ -59,7 +63,7 @@ class RerankerObjective:
         losses = []
         for micro in own:
             torch.manual_seed(seed_of(seed, micro[0], "dropout") % 2**63)
-            loss = self._loss([update[place] for place in micro]).sum() / len(update)
+            loss = self._loss([update[place] for place in micro], seed).sum() / len(update)
             loss.backward()
             collect()
             losses.append(loss.detach())  # read at the end: a GPU would wait for it here
@@ -81,8 +85,12 @@ class RerankerObjective:
         )
         return {"eval_loss": _mean_loss(scored, valid), **figures}
 
-    def _loss(self, groups: list[Group]) -> torch.Tensor:
-        rows = [[*self.asked[group.query_id], *self.known[id_]] for group in groups for id_ in group.misconception_ids]
+    def _asked(self, group: Group, seed: str) -> list[int]:
+        rationale = shown_rationale(self.prompt.rationale, self.settings, seed, group.query_id)
+        return self.asked[group.query_id, rationale]
+
+    def _loss(self, groups: list[Group], seed: str) -> torch.Tensor:
+        rows = [[*self._asked(group, seed), *self.known[id_]] for group in groups for id_ in group.misconception_ids]
         share = self.settings.share
         scores_N = answer_together(self.model, rows, lambda b: yes_logits(self.model, b, self.yes), share=share)
         scores_bG = scores_N.view(len(groups), -1)

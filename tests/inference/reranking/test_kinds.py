@@ -24,7 +24,7 @@ from inference.reranking.kinds import KINDS, open_reranker, prompts_of
 from inference.reranking.pointwise import PointwiseReranker
 from inference.reranking.protocols import RerankerKind, Scores
 from shared.prompts.kinds import PROMPTS
-from shared.prompts.query import row_text
+from shared.prompts.query import Written, query_of
 from shared.prompts.words import Words
 from shared.settings.sections import Reranker
 from shared.task.current import TASK
@@ -103,5 +103,5 @@ def test_the_prompts_of_a_folder_are_those_that_its_reranker_scores(models, quer
     pairs = pl.DataFrame({"query_id": asked["query_id"].to_list() * 3, "misconception_id": list(texts)})
     with open_reranker(models / "r1", SERVING) as reranker:
         scores = reranker.score(asked, misconceptions, pairs).values
-        rows = prompts_of(models / "r1")(row_text(asked.row(0, named=True)), list(texts.values()))
+        rows = prompts_of(models / "r1")(query_of(asked.row(0, named=True)), list(map(Written, texts.values())))
         np.testing.assert_allclose(reranker.scorer.score(rows), scores.to_numpy(), atol=1e-6)

@@ -7,7 +7,7 @@ import pytest
 from inference.reranking.order import order_by_score
 from inference.reranking.pointwise import PointwiseReranker
 from shared.prompts.pointwise import RerankerPrompt, reranker_passage, reranker_query
-from shared.prompts.query import row_text
+from shared.prompts.query import Written, query_of, row_text
 from shared.prompts.words import Words
 from shared.task.tables import CANDIDATES, RANKED
 
@@ -53,8 +53,8 @@ def test_a_score_stays_with_its_row_however_the_rows_are_shuffled(queries, misco
     expected = [
         checksum(
             [
-                *reranker_query(WORDS, PROMPT, row_text(rows[query_id])),
-                *reranker_passage(WORDS, PROMPT, texts[id_]),
+                *reranker_query(WORDS, PROMPT, query_of(rows[query_id])),
+                *reranker_passage(WORDS, PROMPT, Written(texts[id_])),
             ]
         )
         for query_id, id_ in pairs.iter_rows()

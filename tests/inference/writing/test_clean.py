@@ -8,7 +8,7 @@ SENTENCE = "They add the numerators and the denominators."
 
 
 @pytest.mark.parametrize(
-    "kind, text",
+    ("kind", "text"),
     [
         ("short", SENTENCE),
         ("short", r"They read \( \frac{1}{2} \) as \( 1.2 \)."),
@@ -25,7 +25,7 @@ def test_a_text_without_damage_stays_as_it_is_and_has_no_flag(kind, text):
 
 
 @pytest.mark.parametrize(
-    "kind, raw, text, flags",
+    ("kind", "raw", "text", "flags"),
     [
         ("short", f"{SENTENCE}]###", SENTENCE, ("tail",)),
         ("short", f"[{SENTENCE}]", SENTENCE, ("tail",)),

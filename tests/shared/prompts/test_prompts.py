@@ -11,7 +11,7 @@ from inference.retrieval.retrieve import query_prompts
 from shared.artifacts.card import EmbedderCard
 from shared.prompts.embedder import EmbedderPrompt, Example, embedder_passage, embedder_query
 from shared.prompts.pointwise import RerankerPrompt, reranker_passage, reranker_query
-from shared.prompts.query import FIELDS, row_text
+from shared.prompts.query import FIELDS, Written, row_text
 from shared.prompts.words import Words
 from training.evaluation.baselines import rank_by_bm25
 from training.trainer.batches import draw_examples
@@ -43,39 +43,41 @@ def test_a_query_with_examples_is_flagembeddings_in_context_format():
         "<instruct>T\n<query>second\n<response>two\n\n"
         "<instruct>T\n<query>third\n<response>"
     )
-    assert read(embedder_query(WORDS, LONG, EXAMPLES, "third")) == HEAD + expected + TAIL
-    assert read(embedder_query(WORDS, LONG, [], "third")) == HEAD + "<instruct>T\n<query>third\n<response>" + TAIL
+    assert read(embedder_query(WORDS, LONG, EXAMPLES, Written("third"))) == HEAD + expected + TAIL
+    assert (
+        read(embedder_query(WORDS, LONG, [], Written("third"))) == HEAD + "<instruct>T\n<query>third\n<response>" + TAIL
+    )
 
 
 def test_without_a_task_the_query_stands_alone():
     plain = EmbedderPrompt("", 4, 9, 9, 9)
-    assert read(embedder_query(WORDS, plain, EXAMPLES, "third")) == HEAD + "thir" + TAIL
+    assert read(embedder_query(WORDS, plain, EXAMPLES, Written("third"))) == HEAD + "thir" + TAIL
 
 
 def test_only_texts_are_cut_never_the_frame_around_them():
     short = EmbedderPrompt("T", query_tokens=2, passage_tokens=3, example_query_tokens=4, example_passage_tokens=1)
     expected = "<instruct>T\n<query>firs\n<response>o\n\n<instruct>T\n<query>th\n<response>"
-    assert read(embedder_query(WORDS, short, EXAMPLES[:1], "third")) == HEAD + expected + TAIL
-    assert read(embedder_passage(WORDS, short, "passage")) == HEAD + "pas" + TAIL
+    assert read(embedder_query(WORDS, short, EXAMPLES[:1], Written("third"))) == HEAD + expected + TAIL
+    assert read(embedder_passage(WORDS, short, Written("passage"))) == HEAD + "pas" + TAIL
     pair = RerankerPrompt(query_tokens=2, passage_tokens=3, instruction="Yes or No?")
-    assert read(reranker_query(WORDS, pair, "query")) == HEAD + "A: qu"
-    assert read(reranker_passage(WORDS, pair, "passage")) == "\nB: pas\nYes or No?"
+    assert read(reranker_query(WORDS, pair, Written("query"))) == HEAD + "A: qu"
+    assert read(reranker_passage(WORDS, pair, Written("passage"))) == "\nB: pas\nYes or No?"
 
 
 def test_a_pair_is_a_then_b_then_the_instruction():
     pair = RerankerPrompt(query_tokens=99, passage_tokens=99, instruction="Yes or No?")
-    ids = [*reranker_query(WORDS, pair, "q"), *reranker_passage(WORDS, pair, "p")]
+    ids = [*reranker_query(WORDS, pair, Written("q")), *reranker_passage(WORDS, pair, Written("p"))]
     assert read(ids) == HEAD + "A: q\nB: p\nYes or No?"  # no tail: the next token is the answer
 
 
 def test_an_instruction_that_comes_first_stands_behind_the_query_for_all_candidates():
     pair = RerankerPrompt(query_tokens=99, passage_tokens=99, instruction="Yes or No?", instruction_place="first")
-    assert read(reranker_query(WORDS, pair, "q")) == HEAD + "A: q\nYes or No?"
-    assert read(reranker_passage(WORDS, pair, "p")) == "\nB: p\n"
+    assert read(reranker_query(WORDS, pair, Written("q"))) == HEAD + "A: q\nYes or No?"
+    assert read(reranker_passage(WORDS, pair, Written("p"))) == "\nB: p\n"
 
 
 def test_every_query_has_the_same_ids_in_front():
-    one, two = (embedder_query(WORDS, LONG, EXAMPLES, text) for text in ("x", "y"))
+    one, two = (embedder_query(WORDS, LONG, EXAMPLES, Written(text)) for text in ("x", "y"))
     assert [a == b for a, b in zip(one, two, strict=True)].count(False) == 1
 
 
@@ -107,13 +109,13 @@ def test_a_decoders_text_begins_as_its_tokenizer_begins_and_has_an_end_only_for_
 def test_a_decoders_end_token_follows_only_where_the_prompt_asks_for_it(tiny_qwen):
     words = embedder_words(load_tokenizer(tiny_qwen))
     plain = words.encode("Adds 1")
-    assert embedder_passage(words, LONG, "Adds 1") == [*plain, *words.end]
-    assert embedder_passage(words, replace(LONG, end_token=False), "Adds 1") == plain
+    assert embedder_passage(words, LONG, Written("Adds 1")) == [*plain, *words.end]
+    assert embedder_passage(words, replace(LONG, end_token=False), Written("Adds 1")) == plain
 
 
 def test_a_bert_is_framed_by_cls_and_sep(tiny_bert):
     tokenizer = load_tokenizer(tiny_bert)
-    assert embedder_passage(embedder_words(tokenizer), LONG, "Adds 1") == tokenizer.encode("Adds 1")
+    assert embedder_passage(embedder_words(tokenizer), LONG, Written("Adds 1")) == tokenizer.encode("Adds 1")
 
 
 def test_yes_has_to_be_one_token(tiny_causal, tmp_path):

@@ -51,7 +51,7 @@ def finish_run(
         _write(run / "audit/audit.json", rows)
     for model, epochs in (("embedder", settings.train_embedder.epochs), ("reranker", settings.train_reranker.epochs)):
         _write(run / f"train_{model}/metrics.json", _history(run, model, epochs, split != "full"))
-    for number, stage in enumerate(stages_of(split, settings.iteration.previous)):
+    for number, stage in enumerate(stages_of(split, settings)):
         values = settings.model_dump(mode="json")
         _write(run / stage.name / "done.json", stage.name)
         lineage = {

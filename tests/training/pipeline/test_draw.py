@@ -8,4 +8,6 @@ def test_the_drawing_has_every_stage_in_its_order_and_says_what_comes_from_the_i
     lines = [line for line in drawing() if line.startswith("   ") and "│" not in line]
     names = [line.split()[0].strip("[]") for line in lines]
     assert names == list(STAGES)
-    assert lines[1].endswith("◄── merge_embedder of the previous iteration, in a first iteration the [miner]")
+    assert lines[names.index("mine_for_embedder")].endswith(
+        "◄── merge_embedder of the previous iteration, in a first iteration the [miner]"
+    )

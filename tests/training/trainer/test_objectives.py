@@ -128,7 +128,7 @@ def test_the_rerankers_loss_is_worked_out_from_the_whole_models_logits(reranker,
     total = 0.0
     with torch.no_grad():
         for group in update:
-            rows = [[*objective.asked[group.query_id], *objective.known[id_]] for id_ in group.misconception_ids]
+            rows = [[*objective._asked(group, "seed"), *objective.known[id_]] for id_ in group.misconception_ids]
             scores = torch.stack([model(input_ids=torch.tensor([row])).logits[0, -1, objective.yes] for row in rows])
             teacher = torch.tensor(group.teacher_scores, dtype=torch.float64)
             hard = cross_entropy(scores, torch.tensor(0), label_smoothing=0.2)

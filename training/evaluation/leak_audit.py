@@ -4,6 +4,7 @@
     question                  a validation question, by id, or one whose text is near it
     misconception             a held-out misconception as a right answer, by id or by its words
     negative                  a negative from outside of what mine.negatives says
+    text                      a text as input whose writer saw a label, or examples of the held-out fold
     lineage                   an input of another split, of other folds, unaudited, or changed since it was used
 
 A held-out misconception stands for one that no row of train.csv carries. With mine.negatives "seen" neither is ever a
@@ -25,7 +26,9 @@ from shared.prompts.query import row_text
 from shared.task.folds import draw_misconceptions, seen_ids
 from shared.task.near_duplicates import near_pairs, words_of
 from shared.task.splits import DRAWS, fold_seed, holds_out
-from shared.task.tables import GROUPS, TAUGHT
+from shared.task.tables import GROUPS, TAUGHT, TEXTS
+from training.evaluation.text_audit import alarms, find_labels_seen
+from training.run_folder.freshness import COMPETITION, REPLAYED
 from training.run_folder.stage_context import StageContext
 
 ROWS = {  # what trains: `row` names it, `text` is its misconception's
@@ -70,6 +73,8 @@ def audit(context: StageContext) -> None:
                 f"{finding.file}, {finding.broken[0]} breaks the rule {finding.rule!r}, and {len(finding.broken) - 1} "
                 f"more rows of {finding.rows} do: `just clean` that stage and train again"
             )
+    for sentence in alarms(*context.texts()):
+        print(f"WARNING: {sentence}")
     print(f"{len(findings)} rules kept by {sum(finding.rows for finding in findings)} rows")
 
 
@@ -117,7 +122,8 @@ def find_strangers(run: Path, folders: list[Path]) -> Finding:
         # adapters of other splits are averaged in where nothing is held out: no fold is strange to it
         averaged = set() if holds_out(run.name) else {Path(adapter).parent for adapter in lineage.averaged or ()}
         inputs = {Path(path): then for path, then in lineage.inputs.items() if Path(path) not in averaged}
-        inputs.pop(Path("competition"), None)
+        for name in (COMPETITION, REPLAYED):  # which are no folders of a run
+            inputs.pop(Path(name), None)
         if folder.name == "train_reranker" and folder.parent / "audit" not in inputs:
             broken.append(f"{folder}, which no audit preceded,")
         todo += [path for path in inputs if (folder, path) not in edges and is_whole(path)]
@@ -150,6 +156,10 @@ def _findings(context: StageContext) -> Iterator[Finding]:
             yield find_negatives(file, groups, allowed)
     for stage in ("train_embedder", "merge_embedder"):
         yield from find_leaks(f"{context.run}/{stage}/card.json", _example_rows(context.run / stage, queries), held)
+    if context.settings.explain.writer != "off":
+        written, valid = context.read(TEXTS, "explain"), queries.filter(pl.col("fold") == "valid")
+        told = find_labels_seen(written, set(valid["query_id"]))
+        yield Finding("text", f"{context.run}/explain/texts.parquet", len(written), tuple(told))
     folders = [context.run / name for name in MADE if is_whole(context.run / name)]
     yield find_strangers(context.run, folders)
 

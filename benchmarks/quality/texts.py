@@ -1,0 +1,143 @@
+"""Measures what written texts are worth to the embedder and to the reranker, on every split that holds data out.
+
+    python -m benchmarks.quality.texts embedders COMPETITION OUT [section.key=value ...]
+    python -m benchmarks.quality.texts rerankers COMPETITION OUT [section.key=value ...]
+    python -m benchmarks.quality.texts table OUT
+
+A cell is a set of settings on top of the iteration explained0. `embedders` trains the embedder alone for each cell and
+split. `rerankers` trains the embedder of explained0 once for each split, and behind it one reranker after another. Work
+is spread over the GPUs, several processes on each, since small models leave most of one idle. Every result is a file in
+OUT, and what is there is not computed again. `table` prints means over the draws with paired intervals against the
+first cell. Needs a GPU; no text of the competition gets into OUT.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from queue import Queue
+
+from shared.task.splits import SPLITS, holds_out
+
+ITERATION = "explained0"
+ROOT = Path(__file__).parents[2]
+ON_EACH_GPU = 4  # processes
+NONE = ["rationale=none", "rationale_tokens=0"]
+PLAIN = "description_tokens=0"
+EMBEDDERS = {
+    "none": [*NONE, PLAIN],
+    "none, described": NONE,
+    "short": ["rationale=short", PLAIN],
+    "short, described": ["rationale=short"],
+    "cot": ["rationale=cot", PLAIN],
+    "cot, described": ["rationale=cot"],
+    "both": ["rationale=both", PLAIN],
+    "both, described": ["rationale=both"],
+}
+RERANKERS = {
+    "none": [*NONE, PLAIN],
+    "none, described": NONE,
+    "short": ["rationale=short", PLAIN],
+    "cot": ["rationale=cot", PLAIN],
+    "both": ["rationale=both", PLAIN],
+    "both, described": ["rationale=both"],
+}
+UP_TO = {"embedders": "train_embedder", "rerankers": "evaluate"}
+
+
+def main(part: str, competition: str, out: Path, overrides: list[str], only: list[str], said_splits: list[str]) -> None:
+    """Fill `out` with the results of one part."""
+    gpus = _gpus()
+    out.mkdir(parents=True, exist_ok=True)
+    cells = {"embedders": EMBEDDERS, "rerankers": RERANKERS}[part]
+    cells = {name: cell for name, cell in cells.items() if not only or name in only}
+    common = [f"prepare.competition={Path(competition).resolve()}", *overrides]
+    splits = said_splits or [split for split in SPLITS if holds_out(split)]
+    if part == "embedders":
+        work = [(split, {name: cell}) for name, cell in cells.items() for split in splits]
+    else:
+        work = [(split, cells) for split in splits]
+    with ThreadPoolExecutor(ON_EACH_GPU * gpus.qsize()) as pool:
+        done = [pool.submit(_measure, part, split, some, common, out, gpus) for split, some in work]
+    for future in done:
+        future.result()
+
+
+def _gpus() -> Queue:
+    import torch
+
+    gpus: Queue = Queue()
+    count = max(torch.cuda.device_count(), 1)
+    for place in range(ON_EACH_GPU * count):
+        gpus.put(place % count)
+    return gpus
+
+
+def _measure(part: str, split: str, cells: dict, common: list[str], out: Path, gpus: Queue) -> None:
+    role, gpu = part.removesuffix("s"), gpus.get()
+    place = _work_folder(out, split if len(cells) > 1 else f"{split}-{'-'.join(cells)}".replace(", ", "-"))
+    for name, cell in cells.items():
+        result = out / f"{part}-{name.replace(', ', '-')}-{split}"
+        if result.with_suffix(".json").exists():
+            continue
+        sections = ("embedder", "miner") if role == "embedder" else ("reranker",)
+        said = [f"{section}.{setting}" for section in sections for setting in cell]
+        environment = {**os.environ, "CUDA_VISIBLE_DEVICES": str(gpu), "PYTHONPATH": _path()}
+        with result.with_suffix(".log").open("w", encoding="utf-8") as log:
+            words = [f"iter={ITERATION}", f"split={split}", *common, *said]
+            command = [sys.executable, "-m", "benchmarks.quality.stages", UP_TO[part], *words]
+            subprocess.run(command, cwd=place, env=environment, stdout=log, stderr=subprocess.STDOUT, check=True)
+        _keep(place / "runs" / ITERATION / split, role, result)
+        print(f"{result.name} is done", flush=True)
+    gpus.put(gpu)
+    shutil.rmtree(place)
+
+
+def _keep(run: Path, role: str, result: Path) -> None:
+    if role == "embedder":
+        shutil.copy(run / "train_embedder/metrics.json", result.with_suffix(".json"))
+        return
+    for name in ("ranks", "ranked", "candidates"):
+        shutil.copy(run / f"evaluate/{name}.parquet", f"{result}.{name}.parquet")
+    shutil.copy(run / "evaluate/metrics.json", result.with_suffix(".json"))
+
+
+def _work_folder(out: Path, name: str) -> Path:
+    """A folder that looks like a checkout, in which runs/ is its own."""
+    place = (out / "work" / name).resolve()
+    (place / "training").mkdir(parents=True, exist_ok=True)
+    for link, target in (("models", ROOT / "models"), ("training/iterations", ROOT / "training/iterations")):
+        if not (place / link).is_symlink():
+            (place / link).symlink_to(target)
+    return place
+
+
+def _path() -> str:
+    return os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
+
+
+def table(out: Path) -> None:
+    """Print what stands in `out`."""
+    for path in sorted(out.glob("embedders-*.json")):
+        last = json.loads(path.read_text(encoding="utf-8"))[-1]
+        print(path.stem, *(f"{part} {last[part]['map@25']:.4f}" for part in ("all", "seen", "unseen") if part in last))
+    for path in sorted(out.glob("rerankers-*.json")):
+        figures = json.loads(path.read_text(encoding="utf-8"))
+        for pool, rankings in figures.items():
+            for ranking in ("retrieved", "reranked"):
+                parts = rankings[ranking]
+                shown = " ".join(f"{part} {value['map@25']:.4f}" for part, value in parts.items())
+                print(path.stem, pool, ranking, shown)
+
+
+if __name__ == "__main__":
+    if sys.argv[1] == "table":
+        table(Path(sys.argv[2]))
+    else:
+        words = sys.argv[4:]
+        names, splits = ([w.removeprefix(key) for w in words if w.startswith(key)] for key in ("cell=", "split="))
+        settings = [word for word in words if not word.startswith(("cell=", "split="))]
+        main(sys.argv[1], sys.argv[2], Path(sys.argv[3]), settings, names, splits)

@@ -77,7 +77,15 @@ def _gpus() -> Queue:
 
 
 def _measure(part: str, split: str, cells: dict, common: list[str], out: Path, gpus: Queue) -> None:
-    role, gpu = part.removesuffix("s"), gpus.get()
+    gpu = gpus.get()
+    try:
+        _measure_on(gpu, part, split, cells, common, out)
+    finally:
+        gpus.put(gpu)
+
+
+def _measure_on(gpu: int, part: str, split: str, cells: dict, common: list[str], out: Path) -> None:
+    role = part.removesuffix("s")
     place = _work_folder(out, split if len(cells) > 1 else f"{split}-{'-'.join(cells)}".replace(", ", "-"))
     for name, cell in cells.items():
         result = out / f"{part}-{name.replace(', ', '-')}-{split}"
@@ -92,7 +100,6 @@ def _measure(part: str, split: str, cells: dict, common: list[str], out: Path, g
             subprocess.run(command, cwd=place, env=environment, stdout=log, stderr=subprocess.STDOUT, check=True)
         _keep(place / "runs" / ITERATION / split, role, result)
         print(f"{result.name} is done", flush=True)
-    gpus.put(gpu)
     shutil.rmtree(place)
 
 

@@ -8,8 +8,7 @@ from transformers import PreTrainedModel
 from transformers.modeling_layers import GradientCheckpointingLayer
 
 from inference.engines.distributed import largest_over_ranks, rank
-from inference.engines.packing.prefix_forest import grow
-from inference.engines.transformers.forward import last_hidden
+from inference.engines.transformers.forward import last_hidden, plan_batches
 from shared.settings.sections import Train
 
 PROBE_TOKENS = 1024
@@ -64,7 +63,8 @@ def _measure(model: PreTrainedModel, layers: list[GradientCheckpointingLayer], t
 
 def _step(model: PreTrainedModel) -> int:
     """Peak bytes of a forward and backward pass over PROBE_TOKENS tokens, beyond what is there before and after."""
-    batch = grow([[token % 7 + 1] * (PROBE_TOKENS // 8) for token in range(8)], most=PROBE_TOKENS, share=False)
+    rows = [[token % 7 + 1] * (PROBE_TOKENS // 8) for token in range(8)]
+    [batch] = plan_batches(model, rows, PROBE_TOKENS, share=False)
     torch.cuda.empty_cache()
     torch.cuda.reset_peak_memory_stats()
     before = torch.cuda.memory_allocated()

@@ -38,12 +38,13 @@ EMBEDDERS = {
     "both, described": ["rationale=both"],
 }
 RERANKERS = {
-    "none": [*NONE, PLAIN],
-    "none, described": NONE,
-    "short": ["rationale=short", PLAIN],
-    "cot": ["rationale=cot", PLAIN],
-    "both": ["rationale=both", PLAIN],
     "both, described": ["rationale=both"],
+    "none": [*NONE, PLAIN],
+    "short": ["rationale=short", PLAIN],
+    "both": ["rationale=both", PLAIN],
+    "short, described": ["rationale=short"],
+    "cot": ["rationale=cot", PLAIN],
+    "none, described": NONE,
 }
 UP_TO = {"embedders": "train_embedder", "rerankers": "evaluate"}
 

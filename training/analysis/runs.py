@@ -106,6 +106,12 @@ def describe_agreement(pairs: list[Scored]) -> str:
     )
 
 
+def check_metric(run: Path, figures: dict) -> None:
+    """Raise ValueError for figures {part: values} that were measured with another metric than the task's."""
+    if (whole := figures.get("all")) and TASK.metric.key not in whole:
+        raise ValueError(f"{run} was measured with another metric than {TASK.metric.title}: clean the run, train again")
+
+
 def format_score(value: float | None) -> str:
     """`0.505`, - where there is none."""
     return "-" if value is None else f"{value:.3f}"
@@ -116,6 +122,7 @@ def _read(run: Path) -> Run:
     lineages = [read_lineage(folder, "seconds") for folder in done]
     metrics = run / "evaluate" / "metrics.json"
     figures = json.loads(metrics.read_text(encoding="utf-8")).get("labelled", {}) if metrics.is_file() else {}
+    check_metric(run, figures.get("reranked", {}))
     return Run(
         run.parent.name,
         run.name,

@@ -13,7 +13,7 @@ from shared.settings.load import read_settings
 from shared.settings.sections import Settings
 from shared.task.tables import MISCONCEPTIONS, QUERIES, RANKED, RANKS
 from training.analysis.report.terminal import read_metrics
-from training.analysis.runs import Scored, find_runs, pair_scores
+from training.analysis.runs import Scored, check_metric, find_runs, pair_scores
 from training.pipeline.stages import STAGES
 
 
@@ -48,6 +48,8 @@ def read_finished(run: Path) -> Finished:
     """What is finished of `run`. Raises ValueError where an older version evaluated it."""
     lineages = {name: read_lineage(run / name, "seconds") for name in STAGES if is_whole(run / name)}
     histories = {model: _json(run / f"train_{model}/metrics.json") for model in ROLES}
+    for figures in (figures for history in histories.values() for figures in history or ()):
+        check_metric(run, figures)
     merged = [model for model in ROLES if f"merge_{model}" in lineages]
     adapters = {model: read_lineage(run / f"merge_{model}", "adapter").adapter for model in merged}
     calibration = run.parent / "calibration"

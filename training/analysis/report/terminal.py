@@ -9,6 +9,7 @@ from shared.artifacts.lineage import read_lineage
 from shared.artifacts.manifest import is_whole
 from shared.task.current import TASK
 from training.analysis.console import format_interval, open_console
+from training.analysis.runs import check_metric
 from training.export.quantization_loss import describe_loss
 from training.pipeline.stages import STAGES
 from training.run_folder.freshness import outdated
@@ -41,6 +42,8 @@ def read_metrics(run: Path) -> dict[str, dict[str, dict]]:
     metrics = json.loads((run / "evaluate" / "metrics.json").read_text(encoding="utf-8"))
     if "labelled" not in metrics or not (run / "evaluate" / "ranks.parquet").is_file():
         raise ValueError(f"{run} was evaluated by an older version: `just clean` its stage=evaluate and train again")
+    for parts in metrics["labelled"].values():
+        check_metric(run, parts)
     return metrics
 
 
@@ -78,6 +81,7 @@ def _reached(run: Path, stage: str) -> tuple[str, str]:
         figures = json.loads((run / stage / "metrics.json").read_text(encoding="utf-8"))["quantised"]
     else:
         return "", ""
+    check_metric(run, figures)
     if "all" not in figures:
         return "", ""
     whole = figures["all"]

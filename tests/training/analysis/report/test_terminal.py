@@ -1,13 +1,17 @@
 """Guards terminal.py: the tables say what there is, and what has changed since."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from shared.artifacts.manifest import read_manifest, write_manifest
 from shared.settings.load import ITERATIONS
+from shared.task.current import TASK
 from tests.training.analysis.finished_run import finish_run
+from training.analysis import runs
+from training.analysis.report import terminal
 from training.analysis.report.terminal import print_report
 
 ROOT = Path(__file__).parents[4]
@@ -35,3 +39,13 @@ def test_an_evaluation_of_other_models_is_named(run, capsys):
     write_manifest(folder, lineage)
     print_report([run])
     assert f"{run} was evaluated before {run}/merge_reranker changed" in capsys.readouterr().out
+
+
+def test_figures_of_another_metric_are_refused_in_a_sentence(run, monkeypatch):
+    metric = replace(TASK.metric, name="recall", depth=10)
+    for module in (terminal, runs):
+        monkeypatch.setattr(module, "TASK", replace(TASK, metric=metric))
+    with pytest.raises(
+        ValueError, match=r"was measured with another metric than RECALL@10: clean the run, train again"
+    ):
+        print_report([run])

@@ -4,7 +4,7 @@ from kagglesdk.kernels.types import kernels_api_service as kernels
 
 from kaggle_kernels.api.retries import Lost, Refused
 from kaggle_kernels.api.session import Kaggle
-from kaggle_kernels.api.types import RemoteKernel, filled
+from kaggle_kernels.api.types import RemoteKernel, filled, version_label
 
 SETTINGS = ("isPrivate", "enableInternet", "machineShape", "dockerImage", "datasetDataSources", "kernelDataSources")
 
@@ -40,7 +40,7 @@ def save_kernel(kaggle: Kaggle, fields: dict) -> tuple[int, list[str]]:
 def kernel_status(kaggle: Kaggle, slug: str, version: int) -> tuple[str, str]:
     """(a name of KernelWorkerStatus, the failure message) of one version's run."""
     request = filled(kernels.ApiGetKernelSessionStatusRequest(), user_name=kaggle.owner, kernel_slug=slug)
-    request.version_label = str(version)
+    request.version_label = version_label(version)
 
     def read(client) -> tuple[str, str]:
         try:
@@ -55,7 +55,7 @@ def kernel_status(kaggle: Kaggle, slug: str, version: int) -> tuple[str, str]:
 def kernel_output(kaggle: Kaggle, slug: str, version: int) -> list[str]:
     """Names of the files that one version's run left."""
     request = filled(kernels.ApiListKernelSessionOutputRequest(), user_name=kaggle.owner, kernel_slug=slug)
-    request.version_label = str(version)
+    request.version_label = version_label(version)
     what = f"the output of kernel {slug}"
     pages = kaggle.pages(what, request, lambda client: client.kernels.kernels_api_client.list_kernel_session_output)
     return [file.file_name for page in pages for file in page.files]

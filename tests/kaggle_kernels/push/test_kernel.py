@@ -89,3 +89,9 @@ def test_a_submission_waits_for_the_run_and_looks_at_its_output_and_the_limit_fi
     assert not server.submissions
     server.left, server.score_statuses = 1, ["PENDING", "ERROR"]
     assert "submission 1 failed at Kaggle" in failure(publish("submit"))
+
+
+def test_every_question_about_a_version_names_it_as_kaggle_does(publish, server):
+    assert publish("release", "iter=1").code == publish("kernel-status").code == 0
+    asked = [body["versionLabel"] for _, body in server.log if "versionLabel" in body]
+    assert set(asked) == {"v1"} and len(asked) > 4

@@ -14,8 +14,15 @@ def data_files(kaggle: Kaggle, competition: str) -> dict[str, int]:
     """{name: bytes} of the competition's files. Refused until its rules are accepted."""
     request = filled(competitions.ApiListDataFilesRequest(), competition_name=competition)
     what = f"the files of {competition}"
-    pages = kaggle.pages(what, request, lambda client: client.competitions.competition_api_client.list_data_files)
-    return {file.name: file.total_bytes for page in pages for file in page.files}
+    pages = kaggle.pages(
+        what,
+        request,
+        lambda client: client.competitions.competition_api_client.list_data_files,
+        lambda page: page.files,
+    )
+    if not (files := {file.name: file.total_bytes for page in pages for file in page.files}):
+        raise Refused(f"Kaggle lists no file of {competition}: run the command again")
+    return files
 
 
 def download_data(kaggle: Kaggle, competition: str, path: Path) -> None:

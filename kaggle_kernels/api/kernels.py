@@ -57,5 +57,10 @@ def kernel_output(kaggle: Kaggle, slug: str, version: int) -> list[str]:
     request = filled(kernels.ApiListKernelSessionOutputRequest(), user_name=kaggle.owner, kernel_slug=slug)
     request.version_label = version_label(version)
     what = f"the output of kernel {slug}"
-    pages = kaggle.pages(what, request, lambda client: client.kernels.kernels_api_client.list_kernel_session_output)
+    pages = kaggle.pages(
+        what,
+        request,
+        lambda client: client.kernels.kernels_api_client.list_kernel_session_output,
+        lambda page: page.files,
+    )
     return [file.file_name for page in pages for file in page.files]

@@ -9,7 +9,8 @@ from kaggle_kernels.api.datasets import find_dataset
 from kaggle_kernels.api.kernels import find_kernel, kernel_status
 from kaggle_kernels.api.session import Kaggle
 from kaggle_kernels.package.stage_folder import CACHE, StagedFolder
-from kaggle_kernels.push.dataset import check_visibility, difference
+from kaggle_kernels.push.content import difference
+from kaggle_kernels.push.dataset import check_visibility
 from kaggle_kernels.push.kernel import pushed_kernel
 from kaggle_kernels.push.kernel_request import request_digest, sources_line
 from kaggle_kernels.push.pending import Pending

@@ -105,7 +105,7 @@ def pushed_kernel(slug: str, owner: str) -> Receipt:
 
 
 def _save(kaggle: Kaggle, clock: Clock, request: dict, pending: Pending, remote: RemoteKernel | None) -> int:
-    pending.sending(remote.version if remote else 0, clock.now(), answered=False)
+    pending.sending(remote.version if remote else 0, clock.now())
     try:
         version, invalid = save_kernel(kaggle, request)
     except Refused:

@@ -86,7 +86,7 @@ def describe_submission(receipt: Receipt, slug: str) -> str:
 def _enter(
     kaggle: Kaggle, clock: Clock, competition: str, kernel: tuple[str, int], pending: Pending, description: str
 ) -> None:
-    pending.sending(0, clock.now(), answered=False)
+    pending.sending(0, clock.now())
     try:
         enter_submission(kaggle, competition, *kernel, description)
     except Refused:
@@ -95,7 +95,7 @@ def _enter(
     except Lost:
         if not _entered(kaggle, clock, competition, description, pending):
             raise Refused("Kaggle never answered the submission, nor shows it: run just submit again") from None
-    pending.sending(0, clock.now(), answered=True)
+    pending.answered()
 
 
 def _entered(kaggle: Kaggle, clock: Clock, competition: str, description: str, pending: Pending) -> Submission | None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import pytest
 import requests
+from kagglesdk.kaggle_env import KaggleEnv, get_env
 
 from tests.kaggle_kernels.bad_luck import Killed
 from tests.kaggle_kernels.kaggle_checkout import ROOT, make_kernel, make_run
@@ -39,7 +40,7 @@ class Outcome:
 
 @pytest.fixture(scope="session")
 def client_environment(tmp_path_factory):
-    """The environment that points the real client at `server`; kaggle is imported under it, and under no other."""
+    """The environment that points the real client at `server`."""
     config = tmp_path_factory.mktemp("kaggle_config")
     environment = {
         "KAGGLE_CONFIG_DIR": str(config),
@@ -89,9 +90,7 @@ def server(running_server, client_environment, monkeypatch):
         monkeypatch.setenv(name, value)
     for name in ("HTTP_PROXY", "http_proxy"):
         monkeypatch.setenv(name, f"http://127.0.0.1:{running_server.port}")
-    with contextlib.redirect_stdout(io.StringIO()):
-        from kaggle.api.kaggle_api_extended import KaggleApi
-    assert "--local" in KaggleApi.args, "kaggle was imported before it was pointed at loopback"
+    assert get_env() == KaggleEnv.LOCAL, "the client is not pointed at loopback"
     return running_server
 
 
@@ -118,7 +117,7 @@ def checkout(tmp_path, monkeypatch):
 def publish(server, checkout):
     """Run one command line in this process: publish("push-models", "iter=1") -> Outcome."""
     clock = FakeClock()
-    server.now = clock.now
+    server.now, server.stale = clock.now, 20.0
 
     def run(*arguments: str) -> Outcome:
         from kaggle_kernels.cli import main

@@ -35,7 +35,7 @@ class Accounts:
         return 200, {"active": active, **({"username": OWNER} if active else {})}, {}
 
     def GenerateAccessToken(self, body: dict):
-        # A refresh token outlives the access tokens made with it; an unknown one is 401 [src: _authenticate_with_oauth].
+        # A refresh token outlives its access tokens; an unknown one is 401 [src: _authenticate_with_oauth_creds].
         if body.get("refreshToken") not in self.refresh:
             return 401, {"code": 401, "message": "Invalid refresh token"}, {}
         self.made += 1

@@ -36,7 +36,7 @@ class Notebooks:
         return 200, {"metadata": metadata, "blob": {"source": version["text"]}}, {}
 
     def _number(self, body: dict, newest: int) -> int:
-        """The version that is asked for: `v3`. A bare number is 404 [#1201]; without a label it is the newest [#1200]."""
+        """The version asked for: `v3`. A bare number is 404 [#1201]; without a label it is the newest [#1200]."""
         label = body.get("versionLabel", f"v{newest}")
         number = int(label[1:]) if re.fullmatch("v[0-9]+", label) else 0
         return number if number <= newest else 0

@@ -1,4 +1,4 @@
-"""A small Kaggle on loopback for the real client: accounts, datasets, kernels, a competition, and all that can go wrong.
+"""A small Kaggle on loopback for the real client: accounts, datasets, kernels, a competition, and what can go wrong.
 
 It speaks as an HTTP proxy does: KAGGLE_API_ENVIRONMENT=LOCALHOST and HTTP_PROXY point the client here.
 What it keeps is the truth that tests compare with what the commands said.

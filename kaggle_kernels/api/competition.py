@@ -50,8 +50,8 @@ def submissions_left(kaggle: Kaggle, competition: str) -> int:
     return limits.num_allowed_now
 
 
-def find_submission(kaggle: Kaggle, competition: str, description: str) -> Submission | None:
-    """The newest submission with exactly this description, among the newest 200."""
+def find_submission(kaggle: Kaggle, competition: str, description: str, after: int = 0) -> Submission | None:
+    """The newest submission with exactly this description, among the newest 200 and those with a ref above `after`."""
     request = filled(competitions.ApiListSubmissionsRequest(), competition_name=competition, page_size=PAGE)
 
     def read(client) -> list:
@@ -60,7 +60,7 @@ def find_submission(kaggle: Kaggle, competition: str, description: str) -> Submi
         except KeyError as unknown:
             raise Refused(f"Kaggle lists a submission of a status without a name here: {unknown.args[0]}") from None
 
-    found = [one for one in kaggle.read("the submissions", read) if one.description == description]
+    found = [one for one in kaggle.read("the submissions", read) if one.description == description and one.ref > after]
     return submission_of(max(found, key=lambda one: one.ref)) if found else None
 
 

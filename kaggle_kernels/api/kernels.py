@@ -6,7 +6,9 @@ from kaggle_kernels.api.retries import Lost, Refused
 from kaggle_kernels.api.session import Kaggle
 from kaggle_kernels.api.types import RemoteKernel, filled, version_label
 
-SETTINGS = ("isPrivate", "enableInternet", "machineShape", "dockerImage", "datasetDataSources", "kernelDataSources")
+SOURCES = ("datasetDataSources", "kernelDataSources", "competitionDataSources")
+SETTINGS = ("isPrivate", "enableInternet", "machineShape", "dockerImage", *SOURCES)
+NOT_SHOWN = "NOT_SHOWN"  # of a version that Kaggle does not know, or not yet
 
 
 def find_kernel(kaggle: Kaggle, slug: str) -> RemoteKernel | None:
@@ -18,9 +20,10 @@ def find_kernel(kaggle: Kaggle, slug: str) -> RemoteKernel | None:
     if answer is None or answer.metadata is None:
         return None
     said, source = answer.metadata.to_dict(), answer.blob.source if answer.blob else ""
-    return RemoteKernel(
-        answer.metadata.current_version_number or 0, source or "", {name: said.get(name) for name in SETTINGS}
-    )
+    settings = {name: said.get(name) for name in SETTINGS}
+    for name in SOURCES:  # A list without entries is not in the answer.
+        settings[name] = [_plain(one, name) for one in settings[name] or []]
+    return RemoteKernel(answer.metadata.current_version_number or 0, source or "", settings)
 
 
 def save_kernel(kaggle: Kaggle, fields: dict) -> tuple[int, list[str]]:
@@ -37,8 +40,13 @@ def save_kernel(kaggle: Kaggle, fields: dict) -> tuple[int, list[str]]:
     return answer.version_number, invalid + answer.invalid_model_sources
 
 
+def _plain(source: str, kind: str) -> str:
+    """A source without the "datasets/", "code/" or "c/" that Kaggle puts in front (kaggle-cli #433 #464 #377)."""
+    return "/".join(source.split("/")[-1 if kind == "competitionDataSources" else -2 :])
+
+
 def kernel_status(kaggle: Kaggle, slug: str, version: int) -> tuple[str, str]:
-    """(a name of KernelWorkerStatus, the failure message) of one version's run."""
+    """(a name of KernelWorkerStatus, the failure message) of one version's run; NOT_SHOWN where there is none."""
     request = filled(kernels.ApiGetKernelSessionStatusRequest(), user_name=kaggle.owner, kernel_slug=slug)
     request.version_label = version_label(version)
 
@@ -49,7 +57,7 @@ def kernel_status(kaggle: Kaggle, slug: str, version: int) -> tuple[str, str]:
         except KeyError as unknown:  # a status this client has no name for
             return f"UNKNOWN ({unknown.args[0]})", ""
 
-    return kaggle.read(f"the status of kernel {slug}", read)
+    return kaggle.read(f"the status of kernel {slug}", read, absent=(NOT_SHOWN, ""))
 
 
 def kernel_output(kaggle: Kaggle, slug: str, version: int) -> list[str]:

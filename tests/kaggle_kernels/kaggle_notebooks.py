@@ -13,6 +13,8 @@ SHOWN = (
     "kernelDataSources",
     "competitionDataSources",
 )
+# What stood in front of sources in its answers, and makes them invalid in a push [#433 #464 #377].
+PREFIXES = {"datasetDataSources": "datasets/", "kernelDataSources": "code/", "competitionDataSources": "c/"}
 
 
 class Notebooks:
@@ -33,6 +35,8 @@ class Notebooks:
             return 404, {"code": 404, "message": "Not found"}, {}
         version = kernel["versions"][number - 1]
         metadata = {name: version[name] for name in SHOWN if name in version} | {"currentVersionNumber": shown}
+        for name, prefix in PREFIXES.items():
+            metadata[name] = [prefix + source for source in version.get(name, [])]
         return 200, {"metadata": metadata, "blob": {"source": version["text"]}}, {}
 
     def _number(self, body: dict, newest: int) -> int:

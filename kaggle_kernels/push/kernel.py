@@ -40,7 +40,7 @@ def push_kernel(kaggle: Kaggle, clock: Clock, request: dict, facts: dict, wanted
             version = _shown(kaggle, clock, request, pending)
         if version is None:
             version = _save(kaggle, clock, request, pending, listed)
-        _check_settings(kaggle, request, version)
+        _check_settings(kaggle, request, version, pending)
         now = iso(clock.now())
         write_receipt(slug, Receipt(owner=kaggle.owner, version=version, digest=digest, **facts, time=now))
         pending.forget()  # last: on a full disk the receipt is not there, and the push must be found again
@@ -182,12 +182,13 @@ def _same_code(there: str, here: str) -> bool:
         return there.strip() == here.strip()
 
 
-def _check_settings(kaggle: Kaggle, request: dict, version: int) -> None:
+def _check_settings(kaggle: Kaggle, request: dict, version: int, pending: Pending) -> None:
     """Compare what Kaggle made of the push: after a lost answer only this shows a dropped source."""
     remote = find_kernel(kaggle, request["slug"].rpartition("/")[2])
     for name, value in (remote.settings if remote else {}).items():
         same = sorted(value) == sorted(request[name]) if isinstance(value, list) else value == request[name]
         if value is not None and remote.version == version and not same:
+            pending.forget()  # that version is of no use: the next command pushes another
             missing = [one for one in request[name] if one not in value] if name in SOURCES else []
             raise Refused(
                 f"{request['slug']} version {version} has {name} {value!r} at Kaggle, and {request[name]!r} was sent:"

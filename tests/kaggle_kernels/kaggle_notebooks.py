@@ -1,7 +1,5 @@
 """The part of the local Kaggle that keeps kernels: versions, their runs, what a run leaves."""
 
-import re
-
 from tests.kaggle_kernels.kaggle_accounts import OWNER
 
 SHOWN = (
@@ -40,9 +38,8 @@ class Notebooks:
         return 200, {"metadata": metadata, "blob": {"source": version["text"]}}, {}
 
     def _number(self, body: dict, newest: int) -> int:
-        """The version asked for: `v3`. A bare number is 404 [#1201]; without a label it is the newest [#1200]."""
-        label = body.get("versionLabel", f"v{newest}")
-        number = int(label[1:]) if re.fullmatch("v[0-9]+", label) else 0
+        """The version asked for; without a label it is the newest [#1200], and 0 stands for none."""
+        number = int(body.get("versionLabel", f"v{newest}").removeprefix("v"))
         return number if number <= newest else 0
 
     def SaveKernel(self, body: dict):

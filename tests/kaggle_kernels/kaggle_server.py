@@ -10,6 +10,7 @@ kagglesdk 0.1.38, [#N] a report of the live server's behaviour in Kaggle/kaggle-
 
 import io
 import json
+import re
 import threading
 import zipfile
 from collections.abc import Callable
@@ -80,6 +81,9 @@ class Server(Accounts, Datasets, Notebooks, Contest):
         # A field that the request's message does not have is no request [src: the messages of kagglesdk].
         if wrong := unknown_fields(name, body):
             return 400, {"code": 400, "message": f"{name} has no field {', '.join(wrong)}"}, {}
+        # A kernel's version is `v3`; a bare number is 404, whatever is asked about it [#1201].
+        if not re.fullmatch("v[0-9]+", body.get("versionLabel", "v0")):
+            return 404, {"code": 404, "message": "Not found"}, {}
         return getattr(self, name)(body)
 
     def fault(self, name: str) -> Fault | None:

@@ -106,6 +106,9 @@ def test_every_question_about_a_version_names_it_as_kaggle_does(publish, server)
     assert publish("release", "iter=1").code == publish("kernel-status").code == 0
     asked = [body["versionLabel"] for _, body in server.log if "versionLabel" in body]
     assert set(asked) == {"v1"} and len(asked) > 4
+    run = {"userName": "alice", "kernelSlug": "malrule-submit"}
+    for call in ("GetKernel", "GetKernelSessionStatus", "ListKernelSessionOutput", "ListKernelFiles"):
+        assert [server.answer(call, run | {"versionLabel": label})[0] for label in ("1", "v1", "v2")] == [404, 200, 404]
 
 
 @pytest.mark.parametrize("ended", ["ERROR", "CANCEL_ACKNOWLEDGED"])

@@ -53,6 +53,7 @@ def submissions_left(kaggle: Kaggle, competition: str) -> int:
 def find_submission(kaggle: Kaggle, competition: str, description: str, after: int = 0) -> Submission | None:
     """The newest submission with exactly this description, among the newest 200 and those with a ref above `after`."""
     request = filled(competitions.ApiListSubmissionsRequest(), competition_name=competition, page_size=PAGE)
+    request.page_token, request.page = "", 1
 
     def read(client) -> list:
         try:

@@ -50,13 +50,15 @@ class Kaggle:
 
         `absent=` is a page in place of 403 and 404. Raises Refused where the listing goes in a circle, or on and on.
         """
-        request.page_size, request.page_token, pages, seen, empty = PAGE, None, [], set(), 0
+        request.page_size, request.page_token, pages, seen, empty = PAGE, "", [], set(), 0
         while True:
             page = self.read(what, lambda client: method(client)(request), **absent)
             pages.append(page)
             token, empty = page.next_page_token, 0 if entries(page) else empty + 1
-            if not token:
+            if not token and empty < 2:  # One empty page may be the end; one that named a next one is a gap.
                 return pages
+            if not token:
+                raise Refused(f"Kaggle's list of {what} has a gap, and may lack something: run the command again")
             if token in seen or empty >= MOST_EMPTY_PAGES or len(pages) >= MOST_PAGES:
                 raise Refused(f"Kaggle's list of {what} does not end ({len(pages)} pages): run the command again later")
             seen.add(token)

@@ -38,7 +38,7 @@ def lasting(error: Exception) -> str:
     refused = re.search(r"Tunnel connection failed: (\d+)", str(error))
     status = int(refused[1]) if refused else http_status(error)
     if status == 407:
-        return "the proxy wants a password (407): set HTTPS_PROXY to http://USER:PASSWORD@HOST:PORT"
+        return "the proxy wants a password (407): put user and password into HTTPS_PROXY, in front of its host"
     if refused and 400 <= status < 500 and status not in PASSING:
         return f"the proxy lets nobody through to Kaggle ({status}): set HTTPS_PROXY to another, or unset it"
     if isinstance(error, (InvalidProxyURL, InvalidSchema)):

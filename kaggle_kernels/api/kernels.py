@@ -61,7 +61,7 @@ def kernel_status(kaggle: Kaggle, slug: str, version: int) -> tuple[str, str]:
 
 
 def kernel_output(kaggle: Kaggle, slug: str, version: int) -> list[str]:
-    """Names of the files that one version's run left."""
+    """Names of the files that one version's run left. Refused for an answer without files and without the run's log."""
     request = filled(kernels.ApiListKernelSessionOutputRequest(), user_name=kaggle.owner, kernel_slug=slug)
     request.version_label = version_label(version)
     what = f"the output of kernel {slug}"
@@ -71,4 +71,7 @@ def kernel_output(kaggle: Kaggle, slug: str, version: int) -> list[str]:
         lambda client: client.kernels.kernels_api_client.list_kernel_session_output,
         lambda page: page.files,
     )
-    return [file.file_name for page in pages for file in page.files]
+    names = [file.file_name for page in pages for file in page.files]
+    if not names and not any(page.log for page in pages):  # Every run that ended has a log: this is no answer.
+        raise Refused(f"Kaggle says nothing about {what}: run the command again")
+    return names

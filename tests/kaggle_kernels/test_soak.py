@@ -7,6 +7,7 @@ without need; and once the server is sound the repeated command succeeds.
 """
 
 import collections
+import itertools
 import json
 import os
 import random
@@ -172,7 +173,7 @@ def _check_truth(server, checkout) -> None:
 def _check_pushes(kernel: dict) -> None:
     """Every version behind which another one came ended badly, lacked a source, or mounted other datasets."""
     versions = kernel["versions"]
-    for number, (one, following) in enumerate(zip(versions, versions[1:], strict=False), start=1):
+    for number, (one, following) in enumerate(itertools.pairwise(versions), start=1):
         badly = kernel["statuses"][number][-1] != "COMPLETE"
         assert badly or one != following, f"version {number} ran well and was pushed once more"
     assert kernel["statuses"][len(versions)][-1] == "COMPLETE"

@@ -188,3 +188,10 @@ def test_a_competition_that_was_not_joined_is_said_with_the_page_of_its_rules(an
     assert "join it and accept its rules at https://www.kaggle.com/competitions/eedi-mining-misconceptions-in-" in said
     server.joined = True
     assert publish("push-kernel", "iter=1").code == 0
+
+
+def test_an_empty_answer_about_a_runs_output_begins_no_run(publish, server):
+    assert publish("push-wheels").code == 0
+    server.faults = [Fault("ListKernelSessionOutput", 0, "empty_after")]
+    assert "Kaggle says nothing about the output of kernel malrule-wheels" in failure(publish("push-wheels"))
+    assert publish("push-wheels").code == 0 and len(server.kernels["malrule-wheels"]["versions"]) == 1

@@ -14,10 +14,17 @@ NOT_SHOWN = "NOT_SHOWN"  # of a version that Kaggle does not know, or not yet
 def find_kernel(kaggle: Kaggle, slug: str) -> RemoteKernel | None:
     """The newest version of a kernel of ours; None where there is none."""
     request = filled(kernels.ApiGetKernelRequest(), user_name=kaggle.owner, kernel_slug=slug)
-    what, read = f"kernel {slug}", lambda client: client.kernels.kernels_api_client.get_kernel(request)
+
+    def read(client):
+        answer = client.kernels.kernels_api_client.get_kernel(request)
+        if answer.metadata is None:
+            raise ValueError("it says nothing of the kernel")
+        return answer
+
     # Twice: one stray 403 says nothing.
+    what = f"kernel {slug}"
     answer = kaggle.read(what, read, absent=None) or kaggle.read(what, read, absent=None)
-    if answer is None or answer.metadata is None:
+    if answer is None:
         return None
     said, source = answer.metadata.to_dict(), answer.blob.source if answer.blob else ""
     settings = {name: said.get(name) for name in SETTINGS}

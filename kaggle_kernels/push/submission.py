@@ -9,12 +9,12 @@ from kaggle_kernels.api.kernels import kernel_output
 from kaggle_kernels.api.retries import Clock, Lost, Refused
 from kaggle_kernels.api.session import Kaggle
 from kaggle_kernels.api.types import Submission
-from kaggle_kernels.package.json_models import STRICT
+from kaggle_kernels.package.json_models import STRICT, parse_json
 from kaggle_kernels.push.kernel import await_kernel, pushed_kernel
 from kaggle_kernels.push.pending import Pending, alone, unanswered
 from kaggle_kernels.push.receipts import LAG_SECONDS, Receipt, Source, iso
 from shared.artifacts.files import write_json
-from shared.artifacts.leaderboard import SCORE_FILE
+from shared.artifacts.leaderboard import SCORE_FILE, ScoreRecord
 from shared.task.current import TASK
 
 LOOK_SECONDS = 180.0  # One run looks so long for a submission that must be there, or may be.
@@ -51,6 +51,9 @@ def submit(kaggle: Kaggle, competition: str, slug: str, wait: float, again: bool
     description = describe_submission(receipt, slug)
     with alone(f"{slug}-submission") as folder:
         pending = Pending(folder / "push.json", description)
+        if not pending.sent and _is_recorded(receipt, f"{kaggle.owner}/{slug}"):
+            pending.sending(0, kaggle.clock.now())  # it is known to be there, whatever a listing says
+            pending.answered()
         found = _entered(kaggle, competition, description, pending)
         if not found or (again and found.status == "ERROR"):
             left = submissions_left(kaggle, competition)
@@ -81,6 +84,15 @@ def _write_scores(clock: Clock, receipt: Receipt, kernel: str, done: Submission)
     run = Path(receipt.run)
     run.mkdir(parents=True, exist_ok=True)
     write_json(run / SCORE_FILE, file.model_dump(), mode=0o644)
+
+
+def _is_recorded(receipt: Receipt, kernel: str) -> bool:
+    """Whether the run's submission.json is of this very version."""
+    path = Path(receipt.run) / SCORE_FILE
+    if not path.is_file():
+        return False
+    file = parse_json(ScoreRecord, path.read_bytes(), path, "take it from git, or delete it")
+    return (file.kernel, file.version, file.digest) == (kernel, receipt.version, receipt.digest)
 
 
 def describe_submission(receipt: Receipt, slug: str) -> str:

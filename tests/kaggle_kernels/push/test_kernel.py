@@ -195,3 +195,20 @@ def test_an_empty_answer_about_a_runs_output_begins_no_run(publish, server):
     server.faults = [Fault("ListKernelSessionOutput", 0, "empty_after")]
     assert "Kaggle says nothing about the output of kernel malrule-wheels" in failure(publish("push-wheels"))
     assert publish("push-wheels").code == 0 and len(server.kernels["malrule-wheels"]["versions"]) == 1
+
+
+def test_an_empty_answer_about_a_kernel_or_the_submissions_sends_nothing_again(publish, server):
+    assert publish("release", "iter=1").code == 0
+    publish.clock.sleep(3600)
+    server.faults = [Fault("GetKernel", 0, "empty_after", 9)]
+    assert "it says nothing of the kernel" in failure(publish("push-wheels"))
+    server.faults = [Fault("ListSubmissions", 0, "empty_after", 9)]
+    assert publish("submit").code == 0
+    assert (server.count("SaveKernel"), server.count("CreateCodeSubmission")) == (2, 1)
+
+
+def test_a_score_that_was_written_down_by_hand_hinders_no_submission(publish, server, checkout):
+    assert publish("push-code").code == publish("push-models", "iter=1").code == publish("push-wheels").code == 0
+    (checkout / "runs/iter1/full/submission.json").write_text('{"public_score": "0.5"}', encoding="utf-8")
+    assert publish("push-kernel", "iter=1").code == publish("submit").code == 0
+    assert len(server.submissions) == 1

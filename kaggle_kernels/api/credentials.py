@@ -130,10 +130,14 @@ def check_folder() -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError:
-        home = str(Path.home())
-        shown = f"~{str(folder)[len(home) :]}" if str(folder).startswith(f"{home}/") else str(folder)
-        raise Refused(f"kaggle cannot write {shown}: set KAGGLE_CONFIG_DIR to a folder that can be written") from None
+        sentence = f"kaggle cannot write {_shown(folder)}: set KAGGLE_CONFIG_DIR to a folder that can be written"
+        raise Refused(sentence) from None
     return folder
+
+
+def _shown(path: Path) -> str:
+    home = Path.home()
+    return f"~/{path.relative_to(home).as_posix()}" if path.is_relative_to(home) else str(path)
 
 
 def _folder() -> Path:
@@ -160,10 +164,10 @@ def _keys() -> list[Key]:
     try:
         kept = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
     except ValueError:
-        raise Refused(f"{path} is not JSON: download it again from your account's page at Kaggle") from None
+        raise Refused(f"{_shown(path)} is not JSON: download it again from your account's page at Kaggle") from None
     kept = kept if isinstance(kept, dict) else {}
     user, key = (os.environ.get(f"KAGGLE_{name.upper()}") or kept.get(name) for name in ("username", "key"))
-    place = "KAGGLE_USERNAME and KAGGLE_KEY" if os.environ.get("KAGGLE_KEY") else str(path)
+    place = "KAGGLE_USERNAME and KAGGLE_KEY" if os.environ.get("KAGGLE_KEY") else _shown(path)
     return [Key(user, key, place)] if user and key else []
 
 

@@ -5,20 +5,20 @@ from collections.abc import Callable
 from pathlib import Path
 
 from kaggle_kernels.api.competition import data_files
-from kaggle_kernels.api.kernels import kernel_output, kernel_status
+from kaggle_kernels.api.kernels import kernel_output
 from kaggle_kernels.api.retries import Clock, Refused
 from kaggle_kernels.api.session import Kaggle, connect
 from kaggle_kernels.download import fetch_data
 from kaggle_kernels.package.calibration import calibration_file
-from kaggle_kernels.package.kernel_metadata import metadata_path, read_kernel_metadata
+from kaggle_kernels.package.kernel_metadata import check_kernel, metadata_path, read_kernel_metadata
 from kaggle_kernels.package.stage_folder import StagedFolder, stage_code, stage_model, trained_model
 from kaggle_kernels.push.dataset import push_dataset
 from kaggle_kernels.push.dry_run import dry_run_dataset, dry_run_kernel, dry_run_submission
-from kaggle_kernels.push.kernel import FAILED, await_kernel, push_kernel, pushed_kernel, with_sources
+from kaggle_kernels.push.kernel import FAILED, await_kernel, push_kernel, pushed_kernel, run_status, with_sources
 from kaggle_kernels.push.kernel_request import kernel_request
 from kaggle_kernels.push.pending import forget_unanswered
 from kaggle_kernels.push.receipts import Source
-from kaggle_kernels.push.submission import submit
+from kaggle_kernels.push.submission import OUTPUT, submit
 from kaggle_kernels.request import Request
 from shared.artifacts.leaderboard import models_of
 from shared.prompts.kinds import ROLES
@@ -26,6 +26,7 @@ from shared.settings.data import Prepare
 from shared.task.current import TASK
 
 SUBMIT, WHEELS = Path("kaggle_kernels/submit"), Path("kaggle_kernels/wheels")
+WHEEL = ".whl"  # what the wheels kernel must leave, as the other must leave OUTPUT
 
 
 def carry_out(request: Request, clock: Clock, say: Callable) -> None:
@@ -99,14 +100,17 @@ def _push_wheels(request: Request, signed_in: Callable[[], Kaggle], clock: Clock
     kaggle = signed_in()
     kernel = kernel_request(WHEELS, kaggle.owner, request.tag, internet=True, public=request.public)
     if request.dry_run:
-        dry_run_kernel(kaggle, kernel, say)
+        dry_run_kernel(kaggle, kernel, WHEEL, say)
         return
-    say(push_kernel(kaggle, clock, kernel, {}))
+    say(push_kernel(kaggle, clock, kernel, {}, WHEEL))
     slug = kernel["slug"].rpartition("/")[2]
     version = await_kernel(kaggle, clock, slug, request.wait, say)
-    wheels = [name for name in kernel_output(kaggle, slug, version) if name.endswith(".whl")]
+    wheels = [name for name in kernel_output(kaggle, slug, version) if name.endswith(WHEEL)]
     if not wheels:
-        raise Refused(f"the run of {slug} version {version} left no wheels: its log is on its page")
+        raise Refused(
+            f"the run of {slug} version {version} left no wheels: its log is on its page, and the same command runs it"
+            " once more"
+        )
     say(f"{slug} version {version} holds {len(wheels)} wheels")
 
 
@@ -125,10 +129,10 @@ def _push_kernel(
             await_kernel(kaggle, clock, slug, request.wait, say)
     kernel, sources = with_sources(kaggle, kernel, planned or {})
     if request.dry_run:
-        dry_run_kernel(kaggle, kernel, say)
+        dry_run_kernel(kaggle, kernel, OUTPUT, say)
         return
     facts = {"sources": sources, "tag": request.tag, "run": str(request.run), "models": models_of(request.run)}
-    say(push_kernel(kaggle, clock, kernel, facts))
+    say(push_kernel(kaggle, clock, kernel, facts, OUTPUT))
 
 
 def _kernel_status(request: Request, signed_in: Callable[[], Kaggle], clock: Clock, say: Callable) -> None:
@@ -136,8 +140,7 @@ def _kernel_status(request: Request, signed_in: Callable[[], Kaggle], clock: Clo
     slug = _kernel_slug(SUBMIT if request.kernel == "submit" else WHEELS, request.tag)
     if request.wait:
         await_kernel(kaggle, clock, slug, request.wait, say)
-    version = pushed_kernel(slug, kaggle.owner).version
-    status, reason = kernel_status(kaggle, slug, version)
+    version, status, reason = run_status(kaggle, clock, slug)
     sentence = f"{kaggle.owner}/{slug} version {version}: {status}{': ' + reason if reason else ''}"
     if status in FAILED:
         raise Refused(sentence)
@@ -152,7 +155,7 @@ def _submit(request: Request, signed_in: Callable[[], Kaggle], clock: Clock, say
     if request.dry_run:
         dry_run_submission(kaggle, request.competition, slug, say)
         return
-    say(submit(kaggle, clock, request.competition, slug, request.wait, say))
+    say(submit(kaggle, request.competition, slug, request.wait, request.again, say))
 
 
 def _kernel_slug(folder: Path, tag: str) -> str:
@@ -164,6 +167,9 @@ def _kernel_slug(folder: Path, tag: str) -> str:
 
 def _release(request: Request, signed_in: Callable[[], Kaggle], clock: Clock, say: Callable) -> None:
     _models(request)  # a model that was never trained is said now, not when the wheels have run
+    check_kernel(
+        read_kernel_metadata(SUBMIT, request.tag), metadata_path(SUBMIT), internet=False, public=request.public
+    )
     if request.dry_run:
         planned = _push_code(request, signed_in, clock, say)
         _push_wheels(request, signed_in, clock, say)

@@ -31,7 +31,11 @@ COMPETITION = Word("competition", "NAME", "the competition's name at Kaggle, Eed
 ASKED = "the kernel that is asked about: submit unless said otherwise, or wheels"
 KERNEL = Word("kernel", "wheels", ASKED, lambda: KERNELS)
 DRY = Word(DRY_RUN, "", "Say exactly what would be sent, and send nothing.")
-ONCE_MORE = Word(AGAIN, "", "Send once more what Kaggle never answered; look there first.")
+ONCE_MORE = Word(
+    AGAIN,
+    "",
+    "Send once more what had no answer, or failed as a submission; look there first.",
+)
 SENDING = (DRY, Word(PUBLIC, "", "Let everybody see what is sent. It is private otherwise."), ONCE_MORE)
 VERBS = (
     Command(

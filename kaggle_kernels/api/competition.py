@@ -14,8 +14,15 @@ def data_files(kaggle: Kaggle, competition: str) -> dict[str, int]:
     """{name: bytes} of the competition's files. Refused until its rules are accepted."""
     request = filled(competitions.ApiListDataFilesRequest(), competition_name=competition)
     what = f"the files of {competition}"
-    pages = kaggle.pages(what, request, lambda client: client.competitions.competition_api_client.list_data_files)
-    return {file.name: file.total_bytes for page in pages for file in page.files}
+    pages = kaggle.pages(
+        what,
+        request,
+        lambda client: client.competitions.competition_api_client.list_data_files,
+        lambda page: page.files,
+    )
+    if not (files := {file.name: file.total_bytes for page in pages for file in page.files}):
+        raise Refused(f"Kaggle lists no file of {competition}: run the command again")
+    return files
 
 
 def download_data(kaggle: Kaggle, competition: str, path: Path) -> None:
@@ -43,9 +50,10 @@ def submissions_left(kaggle: Kaggle, competition: str) -> int:
     return limits.num_allowed_now
 
 
-def find_submission(kaggle: Kaggle, competition: str, description: str) -> Submission | None:
-    """The newest submission with exactly this description, among the newest 200."""
+def find_submission(kaggle: Kaggle, competition: str, description: str, after: int = 0) -> Submission | None:
+    """The newest submission with exactly this description, among the newest 200 and those with a ref above `after`."""
     request = filled(competitions.ApiListSubmissionsRequest(), competition_name=competition, page_size=PAGE)
+    request.page_token, request.page = "", 1
 
     def read(client) -> list:
         try:
@@ -53,7 +61,7 @@ def find_submission(kaggle: Kaggle, competition: str, description: str) -> Submi
         except KeyError as unknown:
             raise Refused(f"Kaggle lists a submission of a status without a name here: {unknown.args[0]}") from None
 
-    found = [one for one in kaggle.read("the submissions", read) if one.description == description]
+    found = [one for one in kaggle.read("the submissions", read) if one.description == description and one.ref > after]
     return submission_of(max(found, key=lambda one: one.ref)) if found else None
 
 

@@ -8,8 +8,10 @@ import requests
 from kagglesdk.blobs.types import blob_api_service as blobs
 from kagglesdk.datasets.types import dataset_api_service as datasets
 
-from kaggle_kernels.api.retries import TIMEOUT_SECONDS, Lost, Refused
+from kaggle_kernels.api.credentials import TIMEOUT_SECONDS
+from kaggle_kernels.api.retries import Lost, Refused
 from kaggle_kernels.api.session import Kaggle
+from kaggle_kernels.api.transport import lasting
 from kaggle_kernels.api.types import RemoteDataset, filled, tree
 from shared.artifacts import manifest
 
@@ -28,20 +30,23 @@ def find_dataset(kaggle: Kaggle, slug: str) -> RemoteDataset | None:
 
 
 def dataset_files(kaggle: Kaggle, slug: str, version: int) -> dict[str, int]:
-    """{name: bytes} of a version."""
+    """{name: bytes} of a version; {} where Kaggle lists none, or none yet (404 for some seconds, kaggle-cli #890)."""
     request = filled(datasets.ApiListDatasetFilesRequest(), owner_slug=kaggle.owner, dataset_slug=slug)
     request.dataset_version_number = version
     pages = kaggle.pages(
-        f"the files of {slug}", request, lambda client: client.datasets.dataset_api_client.list_dataset_files
+        f"the files of {slug}",
+        request,
+        lambda client: client.datasets.dataset_api_client.list_dataset_files,
+        lambda page: page.dataset_files,
+        absent=datasets.ApiListDatasetFilesResponse(),
     )
-    files = {file.name: file.total_bytes for page in pages for file in page.dataset_files}
-    if wrong := [page.error_message for page in pages if page.error_message] or ([] if files else ["it lists none"]):
+    if wrong := [page.error_message for page in pages if page.error_message]:
         raise Refused(f"Kaggle does not list the files of {slug}: {wrong[0]}; run the command again")
-    return files
+    return {file.name: file.total_bytes for page in pages for file in page.dataset_files}
 
 
 def dataset_manifest(kaggle: Kaggle, slug: str, version: int) -> bytes:
-    """manifest.json of a version. A portal's page is no answer, and must not make 30 GB travel again."""
+    """manifest.json of a version, b"" where it is not there. A portal's page must not make 30 GB travel again."""
     request = filled(datasets.ApiDownloadDatasetRequest(), owner_slug=kaggle.owner, dataset_slug=slug)
     request.file_name, request.dataset_version_number = manifest.MANIFEST, version
 
@@ -54,7 +59,7 @@ def dataset_manifest(kaggle: Kaggle, slug: str, version: int) -> bytes:
             raise ValueError("what it sends is no manifest")
         return content
 
-    return kaggle.read(f"{manifest.MANIFEST} of {slug}", read)
+    return kaggle.read(f"{manifest.MANIFEST} of {slug}", read, absent=b"")
 
 
 def start_blob(kaggle: Kaggle, name: str, size: int, modified: int) -> tuple[str, str]:
@@ -74,7 +79,9 @@ def put(address: str, body, headers: dict) -> tuple[int, str]:
     try:
         answer = requests.put(address, data=body, headers=headers, timeout=TIMEOUT_SECONDS, allow_redirects=False)
         return answer.status_code, answer.headers.get("Range", "")
-    except (requests.RequestException, OSError):
+    except (requests.RequestException, OSError) as error:
+        if sentence := lasting(error):
+            raise Refused(f"nothing can be uploaded: {sentence}") from None
         return 0, ""
 
 

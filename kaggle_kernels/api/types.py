@@ -35,6 +35,11 @@ def filled(request, **values):
     return request
 
 
+def version_label(version: int) -> str:
+    """What Kaggle calls a kernel's version in a question: it answers 404 to a bare number (Kaggle/kaggle-cli #1201)."""
+    return f"v{version}"
+
+
 def tree(tokens: dict[str, str]) -> tuple[list, list]:
     """{path: token} as (files, directories) of a request; kagglehub sends folders so, `kaggle` drops them."""
     files = [filled(datasets.ApiDatasetNewFile(), token=token) for path, token in tokens.items() if "/" not in path]

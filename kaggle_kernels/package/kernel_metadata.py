@@ -19,6 +19,11 @@ SHAPES = (
     "NvidiaRtxPro6000",
     NO_MACHINE,
 )
+SLUG = re.compile("[A-Za-z0-9_-]+")
+OWNED = re.compile("([A-Za-z0-9_-]+/)?[A-Za-z0-9_-]+")  # ours may leave out who owns it
+MODEL = re.compile("([A-Za-z0-9_.-]+/){4}[0-9]+")
+# What stands in front in the address of a page, and in files that `kaggle kernels pull -m` once wrote (#433 #464 #377).
+ADDRESSES = ("datasets", "d", "code", "kernels", "notebooks", "c", "competitions", "models")
 IMAGE = re.compile(r"gcr\.io/(?:kaggle-private-byod|kaggle-gpu-images|kaggle-images)/python@sha256:[0-9a-f]{64}")
 
 
@@ -73,8 +78,16 @@ def read_kernel_metadata(folder: Path, tag: str) -> KernelMetadata:
         raise ValueError(f"{path}: {name} must be written, and be a {kind}; it is {value!r}") from None
 
 
-def check_kernel(metadata: KernelMetadata, path: Path, internet: bool) -> None:
-    """Raise ValueError naming `path` for what Kaggle would refuse, or would silently make something else of."""
+def check_kernel(metadata: KernelMetadata, path: Path, internet: bool, public: bool) -> None:
+    """Raise ValueError naming `path` for what Kaggle would refuse, or would silently make something else of.
+
+    Whoever sees a public kernel sees what its run leaves, and ours leaves a sample of the competition's questions.
+    """
+    if public and metadata.competition_sources:
+        raise ValueError(
+            f"{path}: a public kernel would publish what it reads of {metadata.competition_sources[0]}, whose rules"
+            " forbid that: push it without --public"
+        )
     slug, title, shape, image = metadata.slug, metadata.title, metadata.machine_shape, metadata.docker_image
     pinned = metadata.docker_image_pinning_type == "original" and IMAGE.fullmatch(image)
     wrong = {
@@ -93,3 +106,19 @@ def check_kernel(metadata: KernelMetadata, path: Path, internet: bool) -> None:
     for sentence, holds in wrong.items():
         if holds:
             raise ValueError(f"{path}: {sentence}")
+    _check_sources(metadata, path)
+
+
+def _check_sources(metadata: KernelMetadata, path: Path) -> None:
+    """Refuse what Kaggle would drop without a word, and then run without it."""
+    for kind in ("dataset_sources", "kernel_sources"):
+        for source in getattr(metadata, kind):
+            owner, slash, _ = source.partition("/")
+            if not OWNED.fullmatch(source) or (slash and owner in ADDRESSES):
+                raise ValueError(f"{path}: {kind} {source!r} must be OWNER/SLUG, without a prefix or a version")
+    for source in metadata.competition_sources:
+        if not SLUG.fullmatch(source):
+            raise ValueError(f"{path}: competition_sources {source!r} must be the competition's name alone")
+    for source in metadata.model_sources:
+        if not MODEL.fullmatch(source):
+            raise ValueError(f"{path}: model_sources {source!r} must be OWNER/MODEL/FRAMEWORK/VARIATION/NUMBER")

@@ -2,18 +2,18 @@
 
 from collections.abc import Callable
 
-from kaggle_kernels.api.datasets import create_dataset, create_version, dataset_files, dataset_manifest, find_dataset
+from kaggle_kernels.api.datasets import create_dataset, create_version, find_dataset
 from kaggle_kernels.api.retries import Clock, Lost, Refused
 from kaggle_kernels.api.session import Kaggle
 from kaggle_kernels.api.types import RemoteDataset
 from kaggle_kernels.package.stage_folder import StagedFolder
-from kaggle_kernels.push.pending import Pending, alone, unanswered
+from kaggle_kernels.push.content import difference, has_receipt, is_not_yet, shown, unlikeness
+from kaggle_kernels.push.pending import Pending, Shown, alone, unanswered
 from kaggle_kernels.push.receipts import LAG_SECONDS, Receipt, is_fresh, iso, read_receipt, write_receipt
 from kaggle_kernels.push.upload import upload
 from kaggle_kernels.push.upload_progress import UploadProgress
-from shared.artifacts import manifest
 
-LOOK_SECONDS = 600.0  # One run looks so long for a write without an answer, and for the files of a version.
+LOOK_SECONDS = 600.0  # One run looks so long for a write without an answer, and at files that are not what was sent.
 ENDS = ("FAILED", "DELETED")
 
 
@@ -24,7 +24,7 @@ def push_dataset(kaggle: Kaggle, clock: Clock, stage: StagedFolder, public: bool
     """
     with alone(stage.slug) as folder:
         pending, deadline = Pending(folder / "push.json", stage.digest), clock.now() + wait
-        remote = _arrived(kaggle, clock, stage.slug, pending, deadline) if pending.sent else None
+        remote = _described(kaggle, clock, stage, pending, deadline) if pending.sent else None
         if remote is None:
             before = _newest(kaggle, clock, stage.slug, deadline)
             check_visibility(stage.slug, before, public)
@@ -32,10 +32,10 @@ def push_dataset(kaggle: Kaggle, clock: Clock, stage: StagedFolder, public: bool
                 pending.forget()
                 return _done(kaggle, clock, stage, before, "is already there")
             _send(kaggle, clock, stage, pending, before, public)
-            remote = _arrived(kaggle, clock, stage.slug, pending, deadline)
+            remote = _described(kaggle, clock, stage, pending, deadline)
         if remote is None:  # to be sent again only by somebody who knows that
             raise Refused(f"Kaggle never answered when {stage.slug} was sent, nor shows it: run the command again")
-        _check_content(kaggle, clock, stage, remote, pending, public)
+        _check_sent_visibility(stage.slug, remote, public)
         pending.forget()
         return _done(kaggle, clock, stage, remote, "is there")
 
@@ -75,7 +75,9 @@ def _send(
     with UploadProgress({name: facts["bytes"] for name, facts in stage.files.items()}) as moved:
         tokens = upload(kaggle, clock, stage.folder, stage.files, pending, moved)
     previous, metadata = before.version if before else 0, stage.metadata.as_json()
-    pending.sending(previous, clock.now(), answered=False)
+    failed, now = bool(before) and before.status in ENDS, clock.now()
+    shows = shown(kaggle, stage.slug, previous) if previous else Shown(files={}, manifest="")
+    pending.sending(previous, now, before=shows, failed_before=failed)
     try:
         if before is None:
             create_dataset(kaggle, stage.slug, metadata, tokens, public)
@@ -88,7 +90,7 @@ def _send(
         raise
     except Lost:
         return  # _arrived finds out
-    pending.sending(previous, pending.sent.time, answered=True)
+    pending.answered()
 
 
 def _arrived(kaggle: Kaggle, clock: Clock, slug: str, pending: Pending, deadline: float) -> RemoteDataset | None:
@@ -97,7 +99,8 @@ def _arrived(kaggle: Kaggle, clock: Clock, slug: str, pending: Pending, deadline
 
     def is_over(remote: RemoteDataset | None) -> bool:
         if remote and remote.version > previous:
-            return remote.status in (*ENDS, "READY")
+            ended = remote.status in ENDS and (not pending.sent.failed_before or clock.now() - sent > LAG_SECONDS)
+            return ended or remote.status == "READY"
         if pending.sent.answered or not _is_settled(remote):  # the older version's FAILED may still be shown
             return bool(remote and remote.status in ENDS) and clock.now() - sent > LAG_SECONDS
         return clock.now() - sent > LAG_SECONDS or clock.now() - began > LOOK_SECONDS
@@ -118,37 +121,42 @@ def _arrived(kaggle: Kaggle, clock: Clock, slug: str, pending: Pending, deadline
     return None
 
 
-def _check_content(
-    kaggle: Kaggle, clock: Clock, stage: StagedFolder, remote: RemoteDataset, pending: Pending, public: bool
-) -> None:
-    began = clock.now()
-    while unlike := difference(kaggle, stage, remote):
+def _described(
+    kaggle: Kaggle, clock: Clock, stage: StagedFolder, pending: Pending, deadline: float
+) -> RemoteDataset | None:
+    """The version that was sent, once Kaggle describes it; None when it did not arrive.
+
+    The number of a new version advances at once, and until that is processed its status, files and downloads are those
+    of the version before. Refused where it is not described in time, or where it is something else than what was sent.
+    """
+    pause, began = 5.0, None  # since when it is neither what was there nor what was sent
+    while remote := _arrived(kaggle, clock, stage.slug, pending, deadline):
+        there = shown(kaggle, stage.slug, remote.version)
+        if not (unlike := unlikeness(stage, there)):
+            return remote
+        lags = is_not_yet(stage, there, pending.sent.before)
+        began = clock.now() if lags or began is None else began
+        if clock.now() >= deadline:
+            raise Refused(
+                f"Kaggle has version {remote.version} of {stage.slug} and does not describe it yet ({unlike}): run the"
+                " same command again to go on looking; nothing is sent again"
+            )
         if clock.now() - began > LOOK_SECONDS:
             pending.forget()
             raise Refused(
-                f"version {remote.version} of {stage.slug} is not what was sent: {unlike}; running again sends it anew"
+                f"version {remote.version} of {stage.slug} is not what was sent: {unlike}. Running again sends it anew"
             )
-        clock.sleep(30.0)
+        clock.sleep(pause)
+        pause = min(1.5 * pause, 60.0)
+    return None
+
+
+def _check_sent_visibility(slug: str, remote: RemoteDataset, public: bool) -> None:
     if remote.private == public:
         raise Refused(
-            f"dataset {stage.slug} is {'private' if public else 'PUBLIC'} at Kaggle, and was sent as the opposite:"
+            f"dataset {slug} is {'private' if public else 'PUBLIC'} at Kaggle, and was sent as the opposite:"
             " change it on its settings page"
         )
-
-
-def difference(kaggle: Kaggle, stage: StagedFolder, remote: RemoteDataset) -> str:
-    """What tells a version from `stage`, by the names and sizes of its files and by its manifest; "" if nothing."""
-    there = dataset_files(kaggle, stage.slug, remote.version)
-    here = {name: facts["bytes"] for name, facts in stage.files.items()}
-    for name in sorted(here.keys() | there.keys()):
-        if name not in there or name not in here:
-            return f"{name} is {'missing' if name in here else 'extra'} there"
-        if here[name] != there[name]:
-            return f"{name} has {there[name]} bytes there and {here[name]} here"
-    if _has_receipt(kaggle, stage, remote):
-        return ""  # we read its manifest when we wrote that
-    same = dataset_manifest(kaggle, stage.slug, remote.version) == (stage.folder / manifest.MANIFEST).read_bytes()
-    return "" if same else f"{manifest.MANIFEST} says something else there"
 
 
 def _wait_for(kaggle: Kaggle, clock: Clock, slug: str, is_over: Callable, deadline: float) -> RemoteDataset | None:
@@ -167,14 +175,8 @@ def _is_settled(remote: RemoteDataset | None) -> bool:
 
 
 def _done(kaggle: Kaggle, clock: Clock, stage: StagedFolder, remote: RemoteDataset, words: str) -> str:
-    if not _has_receipt(kaggle, stage, remote):
+    if not has_receipt(kaggle, stage, remote):
         files, now = {name: facts["bytes"] for name, facts in stage.files.items()}, iso(clock.now())
         receipt = Receipt(owner=kaggle.owner, version=remote.version, digest=stage.digest, files=files, time=now)
         write_receipt(stage.slug, receipt)
     return f"{kaggle.owner}/{stage.slug} version {remote.version} {words}, manifest {stage.digest[:12]}"
-
-
-def _has_receipt(kaggle: Kaggle, stage: StagedFolder, remote: RemoteDataset) -> bool:
-    """Whether the receipt is of this very version and content."""
-    receipt = read_receipt(stage.slug, kaggle.owner)
-    return bool(receipt) and (receipt.version, receipt.digest) == (remote.version, stage.digest)

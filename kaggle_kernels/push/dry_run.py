@@ -9,8 +9,9 @@ from kaggle_kernels.api.datasets import find_dataset
 from kaggle_kernels.api.kernels import find_kernel, kernel_status
 from kaggle_kernels.api.session import Kaggle
 from kaggle_kernels.package.stage_folder import CACHE, StagedFolder
-from kaggle_kernels.push.dataset import check_visibility, difference
-from kaggle_kernels.push.kernel import pushed_kernel
+from kaggle_kernels.push.content import difference
+from kaggle_kernels.push.dataset import check_visibility
+from kaggle_kernels.push.kernel import ended_badly, pushed_kernel
 from kaggle_kernels.push.kernel_request import request_digest, sources_line
 from kaggle_kernels.push.pending import Pending
 from kaggle_kernels.push.receipts import Source, iso, read_receipt
@@ -41,14 +42,16 @@ def dry_run_dataset(kaggle: Kaggle, stage: StagedFolder, public: bool, say: Call
     return Source(version=version, digest=stage.digest)
 
 
-def dry_run_kernel(kaggle: Kaggle, request: dict, say: Callable) -> None:
+def dry_run_kernel(kaggle: Kaggle, request: dict, wanted: str, say: Callable) -> None:
     """Say what push_kernel would push."""
     slug = request["slug"].rpartition("/")[2]
     remote, receipt = find_kernel(kaggle, slug), read_receipt(slug, kaggle.owner)
     version = remote.version if remote else 0
     if version and receipt and (receipt.digest, receipt.version) == (request_digest(request), version):
-        say(f"{request['slug']} version {version} is already there; nothing would be pushed")
-        return
+        if not (why := ended_badly(kaggle, slug, version, wanted)):
+            say(f"{request['slug']} version {version} is already there; nothing would be pushed")
+            return
+        say(f"{request['slug']} version {version} is already there, and {why}: the same would be pushed once more")
     code = request["text"].encode()
     shown = {**request, "text": f"{len(code):,} bytes of code, SHA-256 {hashlib.sha256(code).hexdigest()}"}
     say(f"would push {request['slug']} version {version + 1}, which starts a run: {json.dumps(shown, indent=1)}")
@@ -62,7 +65,9 @@ def dry_run_submission(kaggle: Kaggle, competition: str, slug: str, say: Callabl
     version, description = receipt.version, describe_submission(receipt, slug)
     status, _ = kernel_status(kaggle, slug, version)
     if found := find_submission(kaggle, competition, description):
-        say(f"{kaggle.owner}/{slug} version {version} was entered as submission {found.ref}; nothing would be sent")
+        once_more = " unless --again is said, since that ended as ERROR" if found.status == "ERROR" else ""
+        entered = f"{kaggle.owner}/{slug} version {version} was entered as submission {found.ref}"
+        say(f"{entered}; nothing would be sent{once_more}")
         return
     left = submissions_left(kaggle, competition)
     say(

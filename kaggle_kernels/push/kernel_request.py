@@ -29,7 +29,7 @@ def kernel_request(folder: Path, owner: str, tag: str, internet: bool, public: b
     request["slug"] = _owned(metadata.id.removeprefix("OWNER/"), owner)
     request["isPrivate"] = not public
     request["text"] = _code(folder / metadata.code_file, metadata.kernel_type)
-    check_kernel(metadata, path, internet)
+    check_kernel(metadata, path, internet, public)
     if metadata.machine_shape == NO_MACHINE:
         request["machineShape"] = ""
     _check_profile(request, path)

@@ -12,13 +12,23 @@ from kaggle_kernels.push.receipts import LAG_SECONDS, iso
 from shared.artifacts.files import locked, write_json
 
 
+class Shown(BaseModel):
+    """What Kaggle shows of a dataset's version: {name: bytes}, and the SHA-256 of its manifest, "" without one."""
+
+    model_config = STRICT
+    files: dict[str, int]
+    manifest: str
+
+
 class Sent(BaseModel):
     """A write that went out; `answered` is False as long as nobody knows whether Kaggle carried it out."""
 
     model_config = STRICT
-    previous: int  # the version before it
+    previous: int  # the version before it; of a submission, the reference of the one before
     time: float  # seconds since 1970, like every time here
     answered: bool
+    before: Shown | None = None  # what Kaggle showed of the version before: its listings may lag behind the number
+    failed_before: bool = False  # whether processing that version had failed
 
 
 class Blob(BaseModel):
@@ -54,9 +64,14 @@ class Pending:
         self.blobs[key] = blob
         self._save()
 
-    def sending(self, previous: int, time: float, answered: bool) -> None:
-        """To be called before a write goes out (answered: False), and when its answer is there."""
-        self.sent = Sent(previous=previous, time=time, answered=answered)
+    def sending(self, previous: int, time: float, **before) -> None:
+        """To be called before a write goes out; `before` are further facts of Sent."""
+        self.sent = Sent(previous=previous, time=time, answered=False, **before)
+        self._save()
+
+    def answered(self) -> None:
+        """To be called when the answer to what was sent is there."""
+        self.sent = self.sent.model_copy(update={"answered": True})
         self._save()
 
     def not_sent(self) -> None:
@@ -103,4 +118,4 @@ def _read(path: Path) -> PendingFile | None:
 
 
 def _write(path: Path, file: PendingFile) -> None:
-    write_json(path, file.model_dump(), mode=0o600)
+    write_json(path, file.model_dump(exclude_defaults=True), mode=0o600)

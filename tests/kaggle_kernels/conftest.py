@@ -1,57 +1,22 @@
 """Gives tests the real Kaggle client, a Kaggle of our own to talk to, and a wall around loopback."""
 
-import contextlib
-import io
 import ipaddress
 import os
-import random
-import shutil
 import socket
-from dataclasses import dataclass
 
 import pytest
 import requests
+from kagglesdk.kaggle_env import KaggleEnv, get_env
 
 from tests.kaggle_kernels.bad_luck import Killed
-from tests.kaggle_kernels.kaggle_checkout import ROOT, make_kernel, make_run
-from tests.kaggle_kernels.kaggle_server import OWNER, Server
-
-
-class FakeClock:
-    """Time that passes only when somebody sleeps."""
-
-    def __init__(self) -> None:
-        self.time = 1_800_000_000.0
-
-    def now(self) -> float:
-        return self.time
-
-    def sleep(self, seconds: float) -> None:
-        self.time += seconds
-
-
-@dataclass
-class Outcome:
-    code: int
-    out: str
-    err: str
+from tests.kaggle_kernels.kaggle_server import Server
+from tests.kaggle_kernels.lab import Publish, lay_out_checkout, pointed_at
 
 
 @pytest.fixture(scope="session")
-def client_environment(tmp_path_factory):
-    """The environment that points the real client at `server`; kaggle is imported under it, and under no other."""
-    config = tmp_path_factory.mktemp("kaggle_config")
-    environment = {
-        "KAGGLE_CONFIG_DIR": str(config),
-        "KAGGLE_USERNAME": OWNER,
-        "KAGGLE_KEY": "fake",
-        "HOME": str(config),
-    }
-    environment |= {"KAGGLE_API_ENVIRONMENT": "LOCALHOST", "NO_PROXY": "", "no_proxy": ""}
-    environment |= dict.fromkeys(
-        ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"), "http://127.0.0.1:9"
-    )
-    return environment
+def client_environment(tmp_path_factory, running_server):
+    """The environment that points the real client at `server`."""
+    return pointed_at(running_server.port, tmp_path_factory.mktemp("kaggle_config"))
 
 
 @pytest.fixture(scope="session")
@@ -87,29 +52,14 @@ def server(running_server, client_environment, monkeypatch):
         monkeypatch.delenv(name)
     for name, value in client_environment.items():
         monkeypatch.setenv(name, value)
-    for name in ("HTTP_PROXY", "http_proxy"):
-        monkeypatch.setenv(name, f"http://127.0.0.1:{running_server.port}")
-    with contextlib.redirect_stdout(io.StringIO()):
-        from kaggle.api.kaggle_api_extended import KaggleApi
-    assert "--local" in KaggleApi.args, "kaggle was imported before it was pointed at loopback"
+    assert get_env() == KaggleEnv.LOCAL, "the client is not pointed at loopback"
     return running_server
 
 
 @pytest.fixture
 def checkout(tmp_path, monkeypatch):
-    """A small checkout to run commands in: templates, code, and an iteration that is trained."""
-    shutil.copytree(ROOT / "datasets_meta", tmp_path / "datasets_meta", ignore=shutil.ignore_patterns("*.lock.json"))
-    for path, text in {
-        "shared/a.py": "A = 1\n",
-        "inference/b.py": "B = 2\n",
-        "inference/engines/c.py": "",
-        "inference/p.toml": "x = 1\n",
-    }.items():
-        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / path).write_text(text, encoding="utf-8")
-    make_run(tmp_path / "runs/iter1/full", random.Random("run"))
-    make_kernel(tmp_path / "kaggle_kernels/submit", internet=False)
-    make_kernel(tmp_path / "kaggle_kernels/wheels", internet=True)
+    """A small checkout to run commands in, and the folder that they run in."""
+    lay_out_checkout(tmp_path)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -117,19 +67,7 @@ def checkout(tmp_path, monkeypatch):
 @pytest.fixture
 def publish(server, checkout):
     """Run one command line in this process: publish("push-models", "iter=1") -> Outcome."""
-    clock = FakeClock()
-    server.now = clock.now
-
-    def run(*arguments: str) -> Outcome:
-        from kaggle_kernels.cli import main
-
-        out, err = io.StringIO(), io.StringIO()
-        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-            code = main(list(arguments), clock)
-        return Outcome(code, out.getvalue(), err.getvalue())
-
-    run.clock = clock
-    return run
+    return Publish(server)
 
 
 @pytest.fixture

@@ -22,6 +22,8 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers.get("Content-Length", 0))) or b"{}")
         assert self.path.startswith("http://localhost/api/v1/"), self.path
+        self.server.truth.auth = self.headers.get("Authorization", "")
+        self.server.truth.paths.append(self.path)
         try:
             status, answer, headers = self.server.truth.answer(self.path.rpartition("/")[2], body)
         except Cut:
@@ -29,6 +31,10 @@ class _Handler(BaseHTTPRequestHandler):
             return
         content = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
         self._reply(status, content, headers)
+
+    def do_GET(self) -> None:
+        """A file of a run's output, at the address that its listing names."""
+        self._reply(200, b"a,b\n", {"Content-Type": "text/csv"})
 
     def do_PUT(self) -> None:
         try:

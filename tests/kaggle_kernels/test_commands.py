@@ -101,7 +101,7 @@ def test_a_token_signs_in_and_a_wrong_one_does_not(publish, server, monkeypatch)
     monkeypatch.setenv("KAGGLE_API_TOKEN", "good")
     assert publish("push-code").code == 0
     monkeypatch.setenv("KAGGLE_API_TOKEN", "expired")
-    assert "no valid Kaggle credentials" in failure(publish("push-code"))
+    assert "the token in KAGGLE_API_TOKEN is not accepted" in failure(publish("push-code"))
 
 
 # what only a process of its own can show

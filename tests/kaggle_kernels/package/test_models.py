@@ -117,6 +117,7 @@ def test_a_release_says_that_a_model_is_not_trained_before_it_pushes_anything(se
 
 
 def test_the_lock_says_version_digest_files_and_time(server, publish, checkout):
+    server.stale = 0.0  # no time passes
     assert publish("push-models", "iter=1").code == 0
     lock = json.loads((checkout / f"datasets_meta/{EMBEDDER}.lock.json").read_text(encoding="utf-8"))
     staged = checkout / ".cache/kaggle" / EMBEDDER / "files"

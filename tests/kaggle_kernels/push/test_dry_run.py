@@ -8,7 +8,7 @@ from tests.kaggle_kernels.kaggle_server import Version
 from tests.kaggle_kernels.kaggle_storage import Fault
 
 READS = {"GetDataset", "GetDatasetStatus", "ListDatasetFiles", "DownloadDataset", "GetKernel", "GetSubmissionLimits"}
-READS |= {"GetKernelSessionStatus", "ListSubmissions"}
+READS |= {"GetKernelSessionStatus", "ListKernelSessionOutput", "ListSubmissions"}
 FIRST = (["push-code"], ["push-models", "iter=1"], ["push-wheels"], ["push-kernel", "iter=1"])
 
 

@@ -25,6 +25,17 @@ from tests.kaggle_kernels.kaggle_storage import Fault
         ({"title": "another title"}, "gives the slug 'another-title'"),
         ({"code_file": "absent.py"}, "absent.py does not exist"),
         ({"dataset_sources": "malrule-code"}, "dataset_sources must be written, and be a list"),
+        ({"dataset_sources": ["datasets/alice/malrule-code"]}, "'datasets/alice/malrule-code' must be OWNER/SLUG"),
+        ({"dataset_sources": ["datasets/malrule-code"]}, "'datasets/malrule-code' must be OWNER/SLUG"),
+        ({"dataset_sources": ["alice/malrule-code/3"]}, "'alice/malrule-code/3' must be OWNER/SLUG, without a prefix"),
+        (
+            {"kernel_sources": ["code/alice/malrule-wheels"]},
+            "kernel_sources 'code/alice/malrule-wheels' must be OWNER/",
+        ),
+        ({"kernel_sources": ["alice/malrule-wheels:v3"]}, "must be OWNER/SLUG, without a prefix or a version"),
+        ({"competition_sources": ["c/eedi"]}, "'c/eedi' must be the competition's name alone"),
+        ({"competition_sources": ["competitions/eedi"]}, "must be the competition's name alone"),
+        ({"model_sources": ["qwen/qwen2.5/transformers/14b"]}, "must be OWNER/MODEL/FRAMEWORK/VARIATION/NUMBER"),
     ],
 )
 def test_a_kernel_that_could_not_be_submitted_is_not_pushed(changes, words, publish, server, checkout):
@@ -89,3 +100,115 @@ def test_a_submission_waits_for_the_run_and_looks_at_its_output_and_the_limit_fi
     assert not server.submissions
     server.left, server.score_statuses = 1, ["PENDING", "ERROR"]
     assert "submission 1 failed at Kaggle" in failure(publish("submit"))
+
+
+def test_every_question_about_a_version_names_it_as_kaggle_does(publish, server):
+    assert publish("release", "iter=1").code == publish("kernel-status").code == 0
+    asked = [body["versionLabel"] for _, body in server.log if "versionLabel" in body]
+    assert set(asked) == {"v1"} and len(asked) > 4
+    run = {"userName": "alice", "kernelSlug": "malrule-submit"}
+    for call in ("GetKernel", "GetKernelSessionStatus", "ListKernelSessionOutput", "ListKernelFiles"):
+        assert [server.answer(call, run | {"versionLabel": label})[0] for label in ("1", "v1", "v2")] == [404, 200, 404]
+
+
+@pytest.mark.parametrize("ended", ["ERROR", "CANCEL_ACKNOWLEDGED"])
+def test_a_run_of_the_wheels_that_failed_is_begun_once_more_by_the_same_command(ended, publish, server):
+    server.kernel_statuses = [ended]
+    assert f"ended as {ended}: its log is on its page, and just push-wheels runs it" in failure(publish("push-wheels"))
+    assert f"its run ended as {ended}: the same would be pushed" in publish("push-wheels", "--dry-run").out
+    server.kernel_statuses = ["COMPLETE"]
+    for command in (["push-wheels"], ["push-wheels"], ["push-wheels", "--again"]):
+        assert publish(*command).code == 0
+    assert len(server.kernels["malrule-wheels"]["versions"]) == 2
+
+
+def test_a_release_whose_run_failed_goes_on_with_a_new_version_and_enters_that(publish, server):
+    assert publish("push-wheels").code == 0
+    server.kernel_statuses = ["RUNNING", "ERROR"]
+    assert "just push-kernel iter=1 runs it once more" in failure(publish("release", "iter=1"))
+    server.kernel_statuses = ["RUNNING", "COMPLETE"]
+    assert publish("release", "iter=1").code == 0
+    assert [body["kernelVersion"] for body in server.submissions] == [2]
+    assert len(server.kernels["malrule-wheels"]["versions"]) == 1
+
+
+def test_a_run_that_left_nothing_of_use_is_begun_once_more(publish, server):
+    server.output = ["log.txt"]
+    assert "left no wheels: its log is on its page, and the same command runs it" in failure(publish("push-wheels"))
+    assert publish("push-wheels").code == 1 and len(server.kernels["malrule-wheels"]["versions"]) == 2
+
+
+def test_a_failed_run_that_is_begun_again_without_an_answer_is_begun_once(publish, server):
+    server.kernel_statuses = ["ERROR"]
+    assert publish("push-wheels").code == 1
+    server.kernel_statuses = ["COMPLETE"]
+    server.faults, server.lags = [Fault("SaveKernel", 0, "cut_after")], [700]
+    assert "gave no answer" in failure(publish("push-wheels"))
+    publish.clock.sleep(900)
+    assert publish("push-wheels").code == 0
+    assert len(server.kernels["malrule-wheels"]["versions"]) == 2
+
+
+def test_a_submission_that_failed_is_entered_once_more_when_that_is_said(publish, server, checkout):
+    server.score_statuses = ["PENDING", "ERROR"]
+    assert "just submit --again enters the same version once more" in failure(publish("release", "iter=1"))
+    assert "submission 1 failed at Kaggle" in failure(publish("submit")) and len(server.submissions) == 1
+    assert "nothing would be sent unless --again is said" in publish("submit", "--dry-run").out
+    assert "submission 2 failed at Kaggle" in failure(publish("submit", "--again"))
+    server.score_statuses = ["PENDING", "COMPLETE"]
+    server.faults, server.lags = [Fault("CreateCodeSubmission", 0, "cut_after")], [100]
+    assert "submission 3 of malrule-submit version 1: public 0.505" in publish("submit", "--again").out
+    assert "submission 3 of malrule-submit version 1" in publish("submit", "--again").out
+    assert len(server.submissions) == 3
+
+
+@pytest.mark.parametrize("command", ["push-kernel", "release"])
+def test_a_kernel_that_reads_the_competition_is_never_public(command, publish, server):
+    said = failure(publish(command, "iter=1", "--public"))
+    assert "a public kernel would publish what it reads of eedi-mining" in said and "without --public" in said
+    assert not server.kernels and not server.blobs
+
+
+def test_a_version_that_kaggle_does_not_know_for_half_an_hour_is_pushed_again(publish, server):
+    assert publish("push-wheels").code == 0
+    server.kernels.clear()
+    publish.clock.sleep(1801)
+    assert "Kaggle has no version 1 of malrule-wheels: just push-wheels" in failure(
+        publish("kernel-status", "kernel=wheels")
+    )
+    assert publish("push-wheels").code == 0
+
+
+@pytest.mark.parametrize("answer", ["there", "lost"])
+def test_a_competition_that_was_not_joined_is_said_with_the_page_of_its_rules(answer, publish, server):
+    assert publish("push-code").code == publish("push-models", "iter=1").code == publish("push-wheels").code == 0
+    server.joined = False
+    server.faults = [Fault("SaveKernel", 0, "cut_after")] if answer == "lost" else []
+    said = failure(publish("push-kernel", "iter=1"))
+    assert "join it and accept its rules at https://www.kaggle.com/competitions/eedi-mining-misconceptions-in-" in said
+    server.joined = True
+    assert publish("push-kernel", "iter=1").code == 0
+
+
+def test_an_empty_answer_about_a_runs_output_begins_no_run(publish, server):
+    assert publish("push-wheels").code == 0
+    server.faults = [Fault("ListKernelSessionOutput", 0, "empty_after")]
+    assert "Kaggle says nothing about the output of kernel malrule-wheels" in failure(publish("push-wheels"))
+    assert publish("push-wheels").code == 0 and len(server.kernels["malrule-wheels"]["versions"]) == 1
+
+
+def test_an_empty_answer_about_a_kernel_or_the_submissions_sends_nothing_again(publish, server):
+    assert publish("release", "iter=1").code == 0
+    publish.clock.sleep(3600)
+    server.faults = [Fault("GetKernel", 0, "empty_after", 9)]
+    assert "it says nothing of the kernel" in failure(publish("push-wheels"))
+    server.faults = [Fault("ListSubmissions", 0, "empty_after", 9)]
+    assert publish("submit").code == 0
+    assert (server.count("SaveKernel"), server.count("CreateCodeSubmission")) == (2, 1)
+
+
+def test_a_score_that_was_written_down_by_hand_hinders_no_submission(publish, server, checkout):
+    assert publish("push-code").code == publish("push-models", "iter=1").code == publish("push-wheels").code == 0
+    (checkout / "runs/iter1/full/submission.json").write_text('{"public_score": "0.5"}', encoding="utf-8")
+    assert publish("push-kernel", "iter=1").code == publish("submit").code == 0
+    assert len(server.submissions) == 1

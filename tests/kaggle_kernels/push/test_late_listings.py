@@ -6,6 +6,7 @@ In 80 sequences a write is carried out, mostly without an answer, and shows only
 import itertools
 import json
 import random
+import shutil
 import socket
 
 import pytest
@@ -13,8 +14,8 @@ import requests
 
 from kaggle_kernels.api import retries
 from kaggle_kernels.api.retries import Lost, Refused
-from tests.kaggle_kernels.bad_luck import STEPS, check_dataset, run_until_done
-from tests.kaggle_kernels.kaggle_checkout import failure
+from tests.kaggle_kernels.bad_luck import STEPS, Killed, check_dataset, run_until_done
+from tests.kaggle_kernels.kaggle_checkout import failure, make_run
 from tests.kaggle_kernels.kaggle_server import Version
 from tests.kaggle_kernels.kaggle_storage import Fault
 
@@ -72,6 +73,63 @@ def test_a_submission_whose_answer_is_lost_and_which_shows_late_is_entered_once(
     assert len(server.submissions) == 1
     record = json.loads((checkout / "runs/iter1/full/submission.json").read_text(encoding="utf-8"))
     assert (record["ref"], record["public_score"]) == (1, "0.505")
+
+
+def _train_again(checkout, size: int) -> None:
+    shutil.rmtree(checkout / "runs/iter1/full")
+    make_run(checkout / "runs/iter1/full", random.Random(f"again {size}"), size)
+
+
+@pytest.mark.parametrize("size", [3000, 3100])  # of the new models: as large as the old ones, and larger
+def test_a_version_that_is_described_by_the_one_before_is_waited_for_and_sent_once(size, server, publish, checkout):
+    assert publish("push-models", "iter=1").code == 0
+    _train_again(checkout, size)
+    server.stale = 2 * 3600.0
+    outcome = publish("push-models", "iter=1")
+    assert outcome.code == 0, outcome.err
+    assert {len(dataset["versions"]) for dataset in server.datasets.values()} == {2}
+    assert publish.clock.now() - 1.8e9 > 2 * 3600
+    check_dataset(server, checkout, "malrule-iter1-reranker")
+
+
+def test_when_the_wait_is_over_the_next_run_looks_on_and_sends_nothing(server, publish, checkout, kill):
+    assert publish("push-code").code == 0
+    (checkout / "shared/a.py").write_text("A = 2\n", encoding="utf-8")
+    server.stale = 3 * 3600.0
+    for _ in range(2):
+        said = failure(publish("push-code", "wait=3600"))
+        assert "Kaggle has version 2 of malrule-code and does not describe it yet" in said
+        assert said.endswith("run the same command again to go on looking; nothing is sent again")
+    kill(3, True)
+    with pytest.raises(Killed):
+        publish("push-code")
+    kill(-1, False)
+    sent = server.storage.sent_bytes
+    assert publish("push-code").code == 0 and server.storage.sent_bytes == sent
+    assert server.count("CreateDatasetVersion") == 1
+
+
+def test_a_version_whose_listing_is_of_neither_is_sent_anew(server, publish, checkout):
+    assert publish("push-code").code == 0
+    (checkout / "shared/a.py").write_text("A = 2\n", encoding="utf-8")
+    server.faults = [Fault("PUT", 0, "lie")]  # storage loses a byte, and says that all is there
+    assert "version 2 of malrule-code is not what was sent" in failure(publish("push-code"))
+    assert publish("push-code").code == 0 and server.count("CreateDatasetVersion") == 2
+
+
+def test_the_failure_of_the_version_before_is_not_taken_for_the_new_ones(server, publish, checkout):
+    server.statuses = [["FAILED"]]
+    assert "could not process it (FAILED)" in failure(publish("push-code"))
+    server.stale = 1200.0  # the new number shows at once, and beside it the old FAILED
+    assert publish("push-code").code == 0
+    assert server.count("CreateDatasetVersion") == 1
+
+
+def test_a_version_that_fails_after_it_looked_ready_is_a_failure(server, publish, checkout):
+    assert publish("push-code").code == 0
+    (checkout / "shared/a.py").write_text("A = 2\n", encoding="utf-8")
+    server.stale, server.statuses = 1200.0, [["BLOBS_RECEIVED", "FAILED"]]  # READY of version 1 is shown before it
+    assert "could not process it (FAILED)" in failure(publish("push-code"))
 
 
 def test_a_write_that_nobody_knows_the_end_of_is_told_with_the_time_and_both_ways_out(server, publish):

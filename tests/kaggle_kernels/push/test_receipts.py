@@ -64,7 +64,7 @@ def test_a_receipt_of_a_later_version_that_says_more_is_read(publish, checkout):
 def test_what_is_under_way_is_kept_in_these_bytes_for_nobody_else_to_read(tmp_path):
     pending = Pending(tmp_path / "push.json", "ab")
     pending.keep("cd a.txt", Blob(token="t", address="http://localhost/upload/t", begun=5.5, done=True))
-    pending.sending(2, 1_800_000_000.0, answered=False)
+    pending.sending(2, 1_800_000_000.0)
     blob = {"token": "t", "address": "http://localhost/upload/t", "begun": 5.5, "done": True}
     sent = {"previous": 2, "time": 1_800_000_000.0, "answered": False}
     text = json.dumps({"digest": "ab", "sent": sent, "blobs": {"cd a.txt": blob}}, indent=1) + "\n"

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import polars as pl
 
-from shared.artifacts.files import locked, replacing
+from shared.artifacts.files import replacing
+from shared.artifacts.locks import locked
 from shared.task.current import TASK
 from shared.task.submission import submission_rows
 

@@ -3,7 +3,7 @@
 import shutil
 from contextlib import ExitStack
 
-from shared.artifacts.files import locked
+from shared.artifacts.locks import locked
 from training.pipeline.stages import STAGES
 from training.pipeline.train import TRAIN_LOCK
 from training.run_folder.names import Target

@@ -5,8 +5,9 @@ import signal
 import time
 from pathlib import Path
 
-from shared.artifacts.files import die_with_parent, locked, replace_folder
+from shared.artifacts.files import replace_folder
 from shared.artifacts.lineage import Lineage, read_lineage
+from shared.artifacts.locks import die_with_parent, locked
 from shared.artifacts.manifest import write_manifest
 from shared.settings.load import read_settings
 from shared.settings.sections import Settings

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from shared.artifacts.files import locked
+from shared.artifacts.locks import locked
 from shared.artifacts.manifest import write_manifest
 from shared.settings.load import ITERATIONS, load_settings
 from training.cli import main

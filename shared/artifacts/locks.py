@@ -22,7 +22,8 @@ def locked(path: Path, message: str, wait_seconds: float = 0.0) -> Iterator[int]
     """Hold the file `path`; the system lets go of it when this process dies, however it dies.
 
     Where another process holds it, that one is named at once. Raises ValueError where it still does after
-    `wait_seconds`: `message`, and who. Yields the file's descriptor: a child process that inherits it holds the lock too.
+    `wait_seconds`: `message`, and who. Yields the file's descriptor: a child process that inherits it holds the lock,
+    too.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     deadline, said = time.monotonic() + wait_seconds, False

@@ -59,7 +59,7 @@ def soak(cases: Sequence[Case], ledger: Path, *, seconds: float, seed: int = 0) 
 
 
 def rounds(cases: Sequence[Case], seed: int) -> Iterator[tuple[Case, int]]:
-    """(case, seed) without end where a case is seeded; the kinds take turns, so that each gets its share of the time."""
+    """(case, seed), without end where a case is seeded; the kinds take turns, so that each gets its share."""
     kinds: dict[str, list[Case]] = {}
     for case in cases:
         kinds.setdefault(case.kind, []).append(case)

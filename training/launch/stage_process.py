@@ -22,7 +22,8 @@ STOP_SECONDS = 35  # torchrun gives its workers 30 to end.
 def run_in_process(work: Callable[..., None], *arguments: object) -> int:
     """Call `work` with `arguments` in a process of its own; its exit status.
 
-    It is 2, and a sentence says why, for a ValueError and for what the disk refused. Raises ValueError where a signal ended it.
+    It is 2, and a sentence says why, for a ValueError and for what the disk refused. Raises ValueError where a signal
+    ended it.
     """
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(MODULES)

@@ -1,4 +1,4 @@
-"""Takes one step of training: gradients of an update's mean, clipped; less at once where the memory does not suffice."""
+"""Takes one step of training: gradients of an update's mean, clipped; less at once where memory lacks."""
 
 import gc
 import math

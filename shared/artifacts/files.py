@@ -7,11 +7,12 @@ the old or the new one.
 import json
 import os
 import shutil
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from shared.artifacts.disk import naming
+from shared.artifacts.disk import disk_sentence, naming
 
 
 @contextmanager
@@ -42,6 +43,15 @@ def write_text(path: Path, text: str, *, mode: int = 0o666, durable: bool = True
 def write_json(path: Path, value: object, *, mode: int = 0o666, durable: bool = True) -> None:
     """Replace `path` by `value` as JSON, in lines indented by one space."""
     write_text(path, json.dumps(value, indent=1) + "\n", mode=mode, durable=durable)
+
+
+def write_log(path: Path, value: object, *, durable: bool = True) -> None:
+    """As `write_json`, but what tells of a result must not cost the result: what the disk refuses is said, no more."""
+    try:
+        write_json(path, value, durable=durable)
+    except OSError as error:
+        with suppress(OSError):  # the output may lie on the same disk
+            print(f"{disk_sentence(error) or error}: it is left out", file=sys.stderr, flush=True)
 
 
 @contextmanager

@@ -1,7 +1,8 @@
 """Remembers vectors on disk by what they were made from, so that a second run encodes only what changed.
 
 A vector's key is the SHA-256 of its prompt's token ids, in a folder named for the digest of the model. Every write is a
-new file with keys, vectors and their checksum, complete or absent: writers need no lock, and a kill loses what was not yet written.
+new file with keys, vectors and their checksum, complete or absent: writers need no lock, and a kill loses what was not
+yet written.
 """
 
 import hashlib
@@ -53,7 +54,7 @@ class VectorStore:
     def __init__(self, folder: Path):
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
-        for partial in folder.glob(".*.partial"):
+        for partial in folder.glob(".*"):  # ours, and those that safetensors writes first
             with suppress(FileNotFoundError):  # another writer has just finished it
                 if time.time() - partial.stat().st_mtime > ABANDONED_SECONDS:
                     partial.unlink()

@@ -5,8 +5,9 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from tests.soak.frame import Case
+from tests.soak.kills import kills
 
-ROOMS = ()  # each a context manager: folder -> list of cases; what it starts ends with it
+ROOMS = (kills,)  # each a context manager: folder -> list of cases; what it starts ends with it
 
 
 @contextmanager

@@ -102,8 +102,8 @@ def test_writers_at_the_same_time_and_kills_at_any_moment_leave_only_whole_shard
 
 
 def test_what_a_killed_run_left_is_removed_a_day_later(tmp_path):
-    for name, age in (("old", 90_000), ("new", 10)):
-        path = tmp_path / f".{name}.partial"
+    for name, age in ((".old.partial", 90_000), (".tmpF9q", 90_000), (".new.partial", 10)):
+        path = tmp_path / name
         path.write_bytes(b"half")
         os.utime(path, (time.time() - age,) * 2)
     VectorStore(tmp_path)

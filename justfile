@@ -22,6 +22,10 @@ demo *arguments: setup
 test *arguments: lint browser
     {{python}} -m pytest -q "$@"
 
+# Try for some minutes what may go wrong: kills, full disks, stopped processes, damaged files: [minutes=60] [seed=0] [kind=NAME]
+soak *arguments: setup
+    {{python}} -m tests.soak "$@"
+
 # Put a headless Chromium into .tools, for the tests of the report
 browser: setup
     @requirements/browser.sh

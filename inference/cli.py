@@ -17,6 +17,7 @@ import typer
 
 from inference.engines.quiet import hush_libraries
 from inference.fusion.ensemble import Average, Models, read_member
+from shared.artifacts.disk import sentence_of
 from shared.settings.sections import Engine
 
 if TYPE_CHECKING:
@@ -27,15 +28,18 @@ if TYPE_CHECKING:
 def main(arguments: list[str]) -> int:
     """Run one command and return its exit status.
 
-    2 and a sentence on standard error for what a person got wrong; 3 for a valid submission in spite of a failure.
+    2 and a sentence on standard error for what a person got wrong and for what the disk refused; 3 for a valid
+    submission in spite of a failure.
     """
     hush_libraries()
     try:
         app(arguments, prog_name="python -m inference", obj=arguments)
     except SystemExit as end:  # how every command ends, with its status
         return int(end.code or 0)
-    except ValueError as error:
-        print(f"error: {error}", file=sys.stderr)
+    except Exception as error:
+        if not (text := sentence_of(error)):
+            raise
+        print(f"error: {text}", file=sys.stderr)
     return 2
 
 
@@ -116,7 +120,7 @@ class Predict:
 
     def run(self) -> int:
         from inference.predict.watchdog import run_guarded
-        from shared.artifacts.files import die_with_parent
+        from shared.artifacts.locks import die_with_parent
 
         if self.deadline is not None:
             die_with_parent(signal.SIGKILL)  # nobody else would end this process in time

@@ -5,52 +5,29 @@ from pathlib import Path
 import polars as pl
 import pytest
 import torch
-from tokenizers import Tokenizer, decoders, models, processors
-from transformers import (
-    BertConfig,
-    BertModel,
-    LlamaConfig,
-    LlamaForCausalLM,
-    PreTrainedTokenizerFast,
-    Qwen2Config,
-    Qwen2ForCausalLM,
-)
 
 from shared.task.tables import MISCONCEPTIONS, QUERIES
-
-VOCABULARY = 200  # ids; the tokenizers use about the first hundred
-CHARACTERS = [chr(code) for code in range(32, 127)] + ["\n"]
-SHAPE = {"vocab_size": VOCABULARY, "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2}
-HEADS = {"num_attention_heads": 4, "initializer_range": 0.2}  # wide enough for answers that differ visibly
+from tests.tiny_models import make_bert, make_llama, make_qwen
 
 torch.set_num_threads(1)  # a second thread costs more than it brings to models this small
 
 
 @pytest.fixture(scope="session")
 def tiny_causal(tmp_path_factory) -> Path:
-    """A Llama with a TIED head: its checkpoint holds no lm_head."""
-    config = LlamaConfig(
-        **SHAPE, **HEADS, num_key_value_heads=2, max_position_embeddings=1024, tie_word_embeddings=True
-    )
-    return _save(LlamaForCausalLM, config, _tokenizer("<s>", "</s>"), tmp_path_factory.mktemp("tiny_causal"))
+    """See make_llama."""
+    return make_llama(tmp_path_factory.mktemp("tiny_causal"))
 
 
 @pytest.fixture(scope="session")
 def tiny_qwen(tmp_path_factory) -> Path:
-    """A Qwen2 with an UNTIED head and no beginning-of-sequence token."""
-    config = Qwen2Config(
-        **SHAPE, **HEADS, num_key_value_heads=2, max_position_embeddings=1024, tie_word_embeddings=False
-    )
-    return _save(Qwen2ForCausalLM, config, _tokenizer(None, "<|im_end|>"), tmp_path_factory.mktemp("tiny_qwen"))
+    """See make_qwen."""
+    return make_qwen(tmp_path_factory.mktemp("tiny_qwen"))
 
 
 @pytest.fixture(scope="session")
 def tiny_bert(tmp_path_factory) -> Path:
-    """A BERT without its head; it has no dropout of its own, so what is random in training is LoRA's alone."""
-    config = BertConfig(
-        **SHAPE, **HEADS, max_position_embeddings=512, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0
-    )
-    return _save(BertModel, config, _tokenizer("[CLS]", "[SEP]", bert=True), tmp_path_factory.mktemp("tiny_bert"))
+    """See make_bert."""
+    return make_bert(tmp_path_factory.mktemp("tiny_bert"))
 
 
 @pytest.fixture(scope="session")
@@ -95,27 +72,3 @@ def misconceptions() -> pl.DataFrame:
         50: "Reads a table by its columns",
     }
     return pl.DataFrame(list(texts.items()), schema=MISCONCEPTIONS.schema, orient="row")
-
-
-def _save(kind: type, config, tokenizer: PreTrainedTokenizerFast, folder: Path) -> Path:
-    torch.manual_seed(1)
-    kind(config).to(torch.float32).save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
-    return folder
-
-
-def _tokenizer(begin: str | None, end: str, *, bert: bool = False) -> PreTrainedTokenizerFast:
-    """One token for a character, and one for "Yes"; it puts `begin` (and a BERT's `end`) around a text by itself."""
-    special = ["<pad>", "<unk>", begin or "<unused>", end]
-    vocabulary = {token: place for place, token in enumerate([*special, *CHARACTERS, "Ye", "Yes"])}
-    words = Tokenizer(models.BPE(vocab=vocabulary, merges=[("Y", "e"), ("Ye", "s")], unk_token="<unk>"))
-    words.decoder = decoders.Fuse()
-    if begin:
-        frame = f"{begin} $A {end}" if bert else f"{begin} $A"
-        words.post_processor = processors.TemplateProcessing(
-            single=frame, special_tokens=[(token, vocabulary[token]) for token in (begin, end)]
-        )
-    names = (
-        {"cls_token": begin, "sep_token": end} if bert else {"eos_token": end} | ({"bos_token": begin} if begin else {})
-    )
-    return PreTrainedTokenizerFast(tokenizer_object=words, pad_token="<pad>", unk_token="<unk>", **names)

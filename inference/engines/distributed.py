@@ -84,6 +84,23 @@ def largest_over_ranks(value: int, device: torch.device) -> int:
     return int(tensor)
 
 
+@contextmanager
+def lacks_memory_together(device: torch.device, *, alone: bool = False) -> Iterator[None]:
+    """At the end of the block an OutOfMemoryError of any process is one of all of them; of this one, if `alone`.
+
+    Every process has to come to that end: inside, none may wait for another.
+    """
+    error = None
+    try:
+        yield
+    except torch.OutOfMemoryError as lack:
+        error = lack
+    if not alone and world() > 1 and largest_over_ranks(int(error is not None), device) and error is None:
+        raise torch.OutOfMemoryError("another process ran out of memory")
+    if error is not None:
+        raise error
+
+
 def fill_from_ranks(values: np.ndarray) -> np.ndarray:
     """Put together an array of which each process computed some rows and left the others 0. Exact: x + 0 = x."""
     if world() == 1:

@@ -8,7 +8,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -107,7 +107,8 @@ def describe_progress(name: str, state: RerankingProgress) -> dict:
 
 def say_loudly(text: str) -> None:
     """A line that nobody overlooks, on standard error."""
-    print(f"\n!!! {text}\n", file=sys.stderr, flush=True)
+    with suppress(OSError):  # a full disk behind the output
+        print(f"\n!!! {text}\n", file=sys.stderr, flush=True)
 
 
 def _came_back(

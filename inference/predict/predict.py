@@ -5,7 +5,7 @@ Words shared, then retrieved, fused, reranked, fused, calibrated: after each ste
 
 import time
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 from inference.engines.serving import Serving
@@ -16,7 +16,7 @@ from inference.predict.state import Prediction
 from inference.retrieval.bm25 import WordIndex
 from inference.writing.replay import replay
 from shared.artifacts.card import read_embedder_card, read_reranker_card
-from shared.artifacts.files import write_json
+from shared.artifacts.files import write_log
 from shared.artifacts.manifest import read_manifest
 from shared.prompts.query import RATIONALES
 from shared.settings.sections import Explain
@@ -60,7 +60,7 @@ def predict(
             _timed("retrieve", seconds, lambda: _retrieve(prediction))
             _timed("rerank", seconds, lambda: _rerank(prediction))
             check_submission(out, store.query_ids(), known)
-        write_json(out.with_name("timings.json"), seconds)
+        write_log(out.with_name("timings.json"), seconds)
         return prediction.report("ended by itself")
 
 
@@ -92,5 +92,6 @@ def _timed(part: str, seconds: dict[str, float], work: Callable):
     start = time.perf_counter()
     result = work()
     seconds[part] = round(time.perf_counter() - start, 2)
-    print(f"{part}  {seconds[part]:.1f} s", flush=True)
+    with suppress(OSError):  # a full disk behind the output
+        print(f"{part}  {seconds[part]:.1f} s", flush=True)
     return result

@@ -13,7 +13,7 @@ from inference.fusion.calibration import Calibration, apply
 from inference.fusion.ensemble import Models
 from inference.predict.anytime import Limit, RerankingProgress, describe_progress
 from inference.predict.chunk_store import ChunkStore
-from shared.artifacts.files import write_json
+from shared.artifacts.files import write_log
 from shared.task.tables import PAIR
 
 
@@ -79,7 +79,7 @@ class Prediction:
             "failed": [part["model"] for part in [*embedders, *rerankers] if part["ended"] == "failed"],
         }
         # it is written with every shard, and a loss of power ends what it tells of
-        write_json(self.store.out.with_name("budget.json"), content, durable=False)
+        write_log(self.store.out.with_name("budget.json"), content, durable=False)
         return content
 
 

@@ -18,7 +18,7 @@ from typing import TextIO
 
 from inference.predict.anytime import say_loudly
 from inference.predict.chunk_store import lock_file, work_folder
-from shared.artifacts.files import write_json
+from shared.artifacts.files import write_log
 
 DEGRADED = 3  # exit status: submission.csv is valid, and something failed on the way to it
 ROOT = Path(__file__).parents[2]
@@ -52,19 +52,29 @@ def run_guarded(arguments: list[str], out: Path, limit: float, margin: float, st
         relay.join(timeout=5)
         if code is None or code < 0:  # a killed process leaves these
             shutil.rmtree(work_folder(out), ignore_errors=True)
-            lock_file(out).unlink(missing_ok=True)
+            with suppress(OSError):
+                lock_file(out).unlink(missing_ok=True)
     how = "was killed at the limit" if code is None else f"ended with status {code}"
     written = _stamp(out) != before
     if written and code not in (0, DEGRADED):
         log = out.with_name("budget.json")
-        write_json(log, {**json.loads(log.read_text(encoding="utf-8")), "process": how})
+        write_log(log, {**_read_log(log), "process": how})
     return _judge(code, how, written, out)
+
+
+def _read_log(path: Path) -> dict:
+    """What the process wrote of how far it came; {} where the disk let it write nothing whole."""
+    try:
+        return dict(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return {}
 
 
 def _relay(lines: TextIO) -> None:
     """Print what the process prints: in a notebook its own output would bypass the cell."""
     for line in lines:
-        print(line, end="", flush=True)
+        with suppress(OSError):  # it is read on, even if nobody wants it: else the process would wait for ever
+            print(line, end="", flush=True)
 
 
 def _end(process: subprocess.Popen) -> None:

@@ -1,15 +1,17 @@
 """Remembers vectors on disk by what they were made from, so that a second run encodes only what changed.
 
 A vector's key is the SHA-256 of its prompt's token ids, in a folder named for the digest of the model. Every write is a
-new file with keys and vectors, complete or absent: writers need no lock, and a kill loses what was not yet written.
+new file with keys, vectors and their checksum, complete or absent: writers need no lock, and a kill loses what was not
+yet written.
 """
 
 import hashlib
 import json
+import sys
 import time
 import uuid
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, ExitStack, suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
@@ -39,18 +41,29 @@ def model_key(folder: Path, engine: Engine, profile: Profile) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
+class Damaged(Exception):
+    """A shard that cannot be read, or is not what was written."""
+
+
 class VectorStore:
-    """The vectors of one model in a folder: shards of (keys [n, 16] uint8, vectors [n, D])."""
+    """The vectors of one model in a folder: shards of (keys [n, 16] uint8, vectors [n, D], SHA-256 of both).
+
+    A damaged shard is named and deleted; then its prompts are unknown.
+    """
 
     def __init__(self, folder: Path):
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
-        for partial in folder.glob(".*.partial"):
+        for partial in folder.glob(".*"):  # ours, and those that safetensors writes first
             with suppress(FileNotFoundError):  # another writer has just finished it
                 if time.time() - partial.stat().st_mtime > ABANDONED_SECONDS:
                     partial.unlink()
-        self.shards = sorted(folder.glob("*.safetensors"))
-        keys = [_read(path, "keys") for path in self.shards]
+        self.shards: list[Path] = []
+        keys = []
+        for path in sorted(folder.glob("*.safetensors")):
+            with _forgetting(path):
+                keys.append(_read(path, "keys"))
+                self.shards.append(path)
         places = [_places(shard, len(rows)) for shard, rows in enumerate(keys)]
         every = np.concatenate([_as_keys(np.zeros((0, KEY_BYTES), np.uint8)), *map(_as_keys, keys)])
         order = np.argsort(every, kind="stable")
@@ -65,11 +78,20 @@ class VectorStore:
             places[known] = self.places[at[known]]
         return places
 
-    def read(self, places: np.ndarray) -> np.ndarray:
-        """Vectors [N, D] float32 at known places; one shard is in memory at a time."""
+    def read(self, places: np.ndarray) -> np.ndarray | None:
+        """Vectors [N, D] float32 at known places, one shard in memory at a time; None if a shard proves damaged.
+
+        Then the places of its prompts are unknown from now on.
+        """
         vectors = None
         for shard in np.unique(places[:, 0]):
-            stored = _read(self.shards[shard], "vectors")
+            stored = None
+            with _forgetting(self.shards[shard]):
+                stored = _read_checked(self.shards[shard])
+            if stored is None:
+                kept = self.places[:, 0] != shard
+                self.keys, self.places = self.keys[kept], self.places[kept]
+                return None
             here = places[:, 0] == shard
             vectors = np.empty((len(places), stored.shape[1]), np.float32) if vectors is None else vectors
             vectors[here] = stored[places[here, 1]]
@@ -80,7 +102,8 @@ class VectorStore:
         raw = np.frombuffer(keys.tobytes(), np.uint8).reshape(-1, KEY_BYTES)
         path = self.folder / f"{time.time_ns():020d}-{uuid.uuid4().hex[:8]}.safetensors"
         with replacing(path) as partial:
-            save_file({"keys": raw, "vectors": np.ascontiguousarray(vectors, np.float32)}, partial)
+            rows = {"keys": raw, "vectors": np.ascontiguousarray(vectors, np.float32)}
+            save_file({**rows, "sha256": _hash(**rows)}, partial)
         self.shards.append(path)
         order = np.argsort(keys, kind="stable")
         at = np.searchsorted(self.keys, keys[order])
@@ -103,6 +126,11 @@ class RememberingEncoder:
 
     def encode(self, prompts: Sequence[Sequence[int]]) -> np.ndarray:
         keys = np.array([prompt_key(prompt) for prompt in prompts], f"S{KEY_BYTES}")
+        while (vectors := self._encode(prompts, keys)) is None:  # a shard was damaged: its prompts are missing now
+            pass
+        return vectors
+
+    def _encode(self, prompts: Sequence[Sequence[int]], keys: np.ndarray) -> np.ndarray | None:
         missing = np.flatnonzero(self.store.find(keys)[:, 0] < 0)
         missing = missing[np.sort(np.unique(keys[missing], return_index=True)[1])]  # a prompt that comes twice, once
         if (len(missing) or not len(keys)) and self.real is None:
@@ -121,12 +149,43 @@ def prompt_key(prompt: Sequence[int]) -> bytes:
     return hashlib.sha256(np.asarray(prompt, np.int64).tobytes()).digest()[:KEY_BYTES]
 
 
+@contextmanager
+def _forgetting(path: Path) -> Iterator[None]:
+    """Delete and name a shard that proves damaged inside."""
+    try:
+        yield
+    except Damaged as damage:
+        with suppress(OSError):
+            print(
+                f"{path} is damaged ({damage}): it is deleted, and its prompts are encoded again",
+                file=sys.stderr,
+                flush=True,
+            )
+            path.unlink()
+
+
 def _read(path: Path, name: str) -> np.ndarray:
     try:
         with safe_open(path, "numpy") as file:
+            if "sha256" not in file.keys():  # noqa: SIM118, it is no mapping
+                raise Damaged("it has no checksum")
             return file.get_tensor(name)
-    except SafetensorError as error:
-        raise ValueError(f"{path} is damaged ({error}): delete it, and its prompts are encoded again") from None
+    except (SafetensorError, OSError) as error:  # not found: another process has deleted it
+        raise Damaged(str(error)) from None
+
+
+def _read_checked(path: Path) -> np.ndarray:
+    """The vectors of a shard."""
+    keys, vectors, said = (_read(path, name) for name in ("keys", "vectors", "sha256"))
+    if not np.array_equal(_hash(keys, vectors), said):
+        raise Damaged("it is not what was written")
+    return vectors
+
+
+def _hash(keys: np.ndarray, vectors: np.ndarray) -> np.ndarray:
+    total = hashlib.sha256(keys.tobytes())
+    total.update(np.ascontiguousarray(vectors).data)
+    return np.frombuffer(total.digest(), np.uint8)
 
 
 def _as_keys(raw: np.ndarray) -> np.ndarray:

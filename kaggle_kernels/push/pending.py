@@ -9,7 +9,8 @@ from pydantic import BaseModel
 from kaggle_kernels.package.json_models import STRICT, parse_json
 from kaggle_kernels.package.stage_folder import CACHE
 from kaggle_kernels.push.receipts import LAG_SECONDS, iso
-from shared.artifacts.files import locked, write_json
+from shared.artifacts.files import write_json
+from shared.artifacts.locks import locked
 
 
 class Shown(BaseModel):

@@ -1,38 +1,35 @@
-"""Puts files and folders in place whole, locks them, and ties a process to its parent.
+"""Puts files and folders in place whole: whoever looks, and whatever kills the writer, finds the old or the new one.
 
-Whoever looks, and whatever kills the writer, finds the old or the new one.
+What is written reaches the disk before its name does, first the files, then their folder: a loss of power, too, leaves
+the old or the new one.
 """
 
-import ctypes
-import fcntl
 import json
 import os
 import shutil
-import signal
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-PR_SET_PDEATHSIG = 1  # of linux/prctl.h
-POLL_SECONDS = 0.5  # between two looks at a lock that another process holds
+from shared.artifacts.disk import disk_sentence, naming
 
 
 @contextmanager
 def replacing(path: Path, *, durable: bool = True) -> Iterator[Path]:
     """A name beside `path` to write to; at the end of the block that file takes the place of `path`.
 
-    A loss of power, too, leaves the old or the new file. `durable=False` is for scratch files, which nobody reads after
-    one: thousands of small ones would spend longer waiting for the disk than being written.
+    `durable=False` is for scratch files, which nobody reads after a loss of power: thousands of small ones would spend
+    longer waiting for the disk than being written.
     """
     partial = path.with_name(f".{path.name}.partial")
-    yield partial
-    if durable:
-        sync(partial)
-    os.replace(partial, path)
-    if durable:
-        _sync_folder(path.parent)
+    with naming(path):
+        yield partial
+        if durable:
+            sync(partial)
+        os.replace(partial, path)
+        if durable:
+            _sync_folder(path.parent)
 
 
 def write_text(path: Path, text: str, *, mode: int = 0o666, durable: bool = True) -> None:
@@ -48,6 +45,15 @@ def write_json(path: Path, value: object, *, mode: int = 0o666, durable: bool = 
     write_text(path, json.dumps(value, indent=1) + "\n", mode=mode, durable=durable)
 
 
+def write_log(path: Path, value: object, *, durable: bool = True) -> None:
+    """As `write_json`, but what tells of a result must not cost the result: what the disk refuses is said, no more."""
+    try:
+        write_json(path, value, durable=durable)
+    except OSError as error:
+        with suppress(OSError):  # the output may lie on the same disk
+            print(f"{disk_sentence(error) or error}: it is left out", file=sys.stderr, flush=True)
+
+
 @contextmanager
 def replacing_folder(folder: Path, old: Path | None = None) -> Iterator[Path]:
     """An empty folder beside `folder` to fill; at the end of the block it takes the place of `folder`.
@@ -58,57 +64,35 @@ def replacing_folder(folder: Path, old: Path | None = None) -> Iterator[Path]:
     shutil.rmtree(partial, ignore_errors=True)  # of a killed writer
     partial.mkdir(parents=True)
     try:
-        yield partial
-        replace_folder(partial, folder, old)
+        with naming(folder):
+            yield partial
+            replace_folder(partial, folder, old)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
 
 
 def replace_folder(partial: Path, folder: Path, old: Path | None = None) -> None:
-    """Put the filled `partial` in the place of `folder`, whose content goes.
+    """Put the filled `partial` in the place of `folder`, whose content goes, or stays under the name `old`.
 
-    A kill in between leaves no `folder`, or, where a name for the `old` one is given, the content under that name.
+    A kill in between leaves no `folder`, and where a name for the old one is given, the content under that name.
     """
+    sync_tree(partial)
     if old is None:
         shutil.rmtree(folder, ignore_errors=True)
-    elif folder.exists():  # if not, `old` is the only whole one: it stays until the new one is in place
+    elif folder.exists():  # if not, `old` is the only whole one: it stays
         shutil.rmtree(old, ignore_errors=True)
         folder.rename(old)
     partial.rename(folder)
     _sync_folder(folder.parent)
-    if old is not None:
-        shutil.rmtree(old, ignore_errors=True)
 
 
-@contextmanager
-def locked(path: Path, message: str, wait_seconds: float = 0.0) -> Iterator[int]:
-    """Hold the file `path`; the system lets go of it when this process dies, however it dies.
-
-    Raises ValueError(message) where another process still holds it after `wait_seconds`. Yields the file's descriptor:
-    a child process that inherits it holds the lock too.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    deadline = time.monotonic() + wait_seconds
-    with path.open("w", encoding="utf-8") as file:
-        while not _lock(file.fileno()):
-            if time.monotonic() >= deadline:
-                raise ValueError(message)
-            time.sleep(POLL_SECONDS)
-        yield file.fileno()
-
-
-def die_with_parent(number: signal.Signals) -> None:
-    """On Linux: have this process get the signal when the one that started it dies, so that no orphan goes on."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, number)
-
-
-def _lock(descriptor: int) -> bool:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
+def remove_partials(folder: Path) -> None:
+    """Remove what killed writers left in `folder`, however deep: they wrote beside what they would have replaced."""
+    for path in folder.rglob(".*.partial"):
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
 
 
 def sync(path: Path) -> None:
@@ -118,6 +102,14 @@ def sync(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def sync_tree(folder: Path) -> None:
+    """Wait until every file in `folder`, and then every name, is on the disk; what is there already takes no time."""
+    for place, _, names in os.walk(folder, topdown=False):
+        for name in names:
+            sync(Path(place, name))
+        _sync_folder(Path(place))
 
 
 def _sync_folder(folder: Path) -> None:

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 from typer.completion import completion_init
 
+from shared.artifacts.disk import sentence_of
 from shared.settings.arguments import Arguments, nearest, read_arguments
 
 COMPLETE = "_MALRULE_COMPLETE"  # the variable in which training/completion.bash asks for words
@@ -176,24 +177,29 @@ def exit_status(act: Callable[[], int], label: str, wrong: int, *errors: type[Ex
     """What `act` returns: the exit status of a command line.
 
     It is `wrong`, with one sentence behind `label` on standard error, for what a person got wrong, that is a ValueError
-    or one of `errors`; 130 and a sentence for Ctrl-C.
+    or one of `errors`, and for what the disk refused; 130 and a sentence for Ctrl-C.
     """
     try:
         status = act()
-    except (ValueError, typer.TyperException, *errors) as error:
-        print(f"{label}: {_sentence(error)}", file=sys.stderr)
-        return wrong
     except KeyboardInterrupt:
         status = STOPPED
+    except Exception as error:
+        if not (text := _sentence(error, errors)):
+            raise
+        print(f"{label}: {text}", file=sys.stderr, flush=True)
+        return wrong
     if status == STOPPED:
         print("stopped; the same command goes on from here", file=sys.stderr)
     return status
 
 
-def _sentence(error: Exception) -> str:
+def _sentence(error: Exception, errors: tuple[type[Exception], ...]) -> str:
+    """What is said of an error in one sentence; "" where it is a fault of ours, which shows where it came from."""
     if isinstance(error, typer.TyperException):
         return error.format_message()
-    if isinstance(error, OSError) and not isinstance(error, ValueError):
+    if text := sentence_of(error):
+        return text
+    if isinstance(error, OSError) and isinstance(error, errors):
         place = error.filename2 or error.filename or "this machine"  # of a copy: where to
         return f"{place}: {error.strerror or error}"
-    return str(error)
+    return str(error) if isinstance(error, errors) else ""

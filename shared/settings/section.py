@@ -18,4 +18,6 @@ HeldOutSplit = Literal[tuple(filter(holds_out, SPLITS))]
 class Section(BaseModel):
     """A section of the settings. The sentence below a key is its description, which docs/configuration.md shows."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", strict=True, allow_inf_nan=False, use_attribute_docstrings=True
+    )

@@ -13,15 +13,17 @@ import threading
 from collections.abc import Callable
 
 from inference.engines.quiet import hush_libraries
+from shared.artifacts.disk import sentence_of
 
 MODULES = ["torch", "transformers", "peft"]
 STOP_SECONDS = 35  # torchrun gives its workers 30 to end.
 
 
 def run_in_process(work: Callable[..., None], *arguments: object) -> int:
-    """Call `work` with `arguments` in a process of its own; its exit status: 0, and 2 for a ValueError, which is said.
+    """Call `work` with `arguments` in a process of its own; its exit status.
 
-    Raises ValueError where a signal ended it.
+    It is 2, and a sentence says why, for a ValueError and for what the disk refused. Raises ValueError where a signal
+    ended it.
     """
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(MODULES)
@@ -47,11 +49,13 @@ def _run(work: Callable[..., None], *arguments: object) -> None:
     hush_libraries()
     try:
         work(*arguments)
-    except ValueError as error:
-        print(f"error: {error}", file=sys.stderr, flush=True)
-        sys.exit(2)
     except KeyboardInterrupt:
         sys.exit(130)  # the process that started this one says so
+    except Exception as error:
+        if not (text := sentence_of(error)):
+            raise
+        print(f"error: {text}", file=sys.stderr, flush=True)
+        sys.exit(2)
 
 
 def _end_with_parent() -> None:

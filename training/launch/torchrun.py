@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from functools import partial
 
-from shared.artifacts.files import die_with_parent
+from shared.artifacts.locks import die_with_parent
 from shared.settings.sections import Machine
 
 

@@ -1,5 +1,6 @@
 """Notes each attempt at a training stage: the seconds of killed ones count, and their base is known."""
 
+import sys
 import time
 from pathlib import Path
 
@@ -51,11 +52,17 @@ def checkpoint_note(state: Path, recipe: Recipe) -> list[str]:
 
 def _last_attempt(state: Path) -> Attempt | None:
     """The attempt that was noted last; None where there is none, or where its note is damaged."""
+    path = state / "attempt.json"
+    if not path.is_file():
+        return None
     try:
-        return Attempt.model_validate_json((state / "attempt.json").read_bytes())
+        return Attempt.model_validate_json(path.read_bytes())
     except (OSError, ValidationError):
+        print(f"{path} is damaged: the seconds of earlier attempts are not counted", file=sys.stderr, flush=True)
         return None
 
 
 def _progress(state: Path) -> Path:
-    return state / "checkpoint" / "progress.json"
+    """The newest checkpoint's; a kill between two renames leaves the older one alone."""
+    newest, older = state / "checkpoint" / "progress.json", state / "checkpoint.old" / "progress.json"
+    return newest if newest.is_file() or not older.is_file() else older

@@ -1,5 +1,6 @@
 """Resolves an iteration and those before it into their settings, and writes these into the run folders."""
 
+import sys
 from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
@@ -72,7 +73,12 @@ def _kept(run: Path) -> tuple[str, ...]:
     try:
         return TypeAdapter(tuple[str, ...]).validate_json(path.read_bytes())
     except ValidationError:
-        raise ValueError(f"{path} is no list of section.key=value: delete it, and say them again") from None
+        print(
+            f"{path} is damaged: it counts as absent; say again what was said when {run} was started",
+            file=sys.stderr,
+            flush=True,
+        )
+        return ()
 
 
 def _is_common(override: str) -> bool:

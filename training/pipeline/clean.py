@@ -3,7 +3,7 @@
 import shutil
 from contextlib import ExitStack
 
-from shared.artifacts.files import locked
+from shared.artifacts.locks import locked
 from training.pipeline.stages import STAGES
 from training.pipeline.train import TRAIN_LOCK
 from training.run_folder.names import Target
@@ -16,13 +16,14 @@ def clean(target: Target, stage: str | None) -> int:
     """
     if stage is not None and stage not in STAGES:
         raise ValueError(f"stage={stage}: there are {', '.join(STAGES)}")
-    run, names = target.run, STAGES if stage is None else [stage]
+    run = target.run
     paths = [run] if stage is None else [run / stage, run / f".{stage}.partial", run / f".{stage}.state"]
     there = [path for path in paths if path.is_dir()]
     if not there:
         raise ValueError(f"{paths[0]} does not exist: there is nothing to delete")
     with ExitStack() as held:
-        for lock in [run / TRAIN_LOCK, *(run / f".{name}.lock" for name in names)]:
+        # any stage that runs here: one that others read from must not go while they run
+        for lock in [run / TRAIN_LOCK, *(run / f".{name}.lock" for name in STAGES)]:
             held.enter_context(locked(lock, f"{lock} is held: another command works there; stop it first"))
         for path in there:
             shutil.rmtree(path)

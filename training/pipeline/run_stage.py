@@ -5,9 +5,10 @@ import signal
 import time
 from pathlib import Path
 
-from shared.artifacts.files import die_with_parent, locked, replace_folder
+from shared.artifacts.files import remove_partials, replace_folder
 from shared.artifacts.lineage import Lineage, read_lineage
-from shared.artifacts.manifest import write_manifest
+from shared.artifacts.locks import die_with_parent, locked
+from shared.artifacts.manifest import is_whole, write_manifest
 from shared.settings.load import read_settings
 from shared.settings.sections import Settings
 from training.launch.torchrun import launch_worker, processes_of
@@ -33,10 +34,13 @@ def run_stage(name: str, run: Path, fingerprint: str | None = None) -> None:
         recipe = recipe_of(stage, run, settings)
         _check_unchanged(recipe, run, fingerprint)
         out, work, state = run / name, run / f".{name}.partial", run / f".{name}.state"
-        if not reasons_to_run(out, recipe):
+        reasons = reasons_to_run(out, recipe)
+        if not reasons:
             shutil.rmtree(state, ignore_errors=True)
             print(f"{name}  up to date", flush=True)
             return
+        if is_whole(out):
+            print(f"{name}  made again: {'; '.join(reasons)}", flush=True)
         if reasons_to_run(work, recipe):  # else a kill came between its manifest and the rename below
             print(f"{name}  {stage.meaning}", flush=True)
             _fill(stage, StageContext(settings, run, work, recipe.fingerprint), recipe, lock)
@@ -63,6 +67,7 @@ def _fill(stage: Stage, context: StageContext, recipe: Recipe, lock: int) -> Non
     if not stage.trains:  # training resumes in its work folder, everything else starts anew
         shutil.rmtree(context.out, ignore_errors=True)
     context.out.mkdir(parents=True, exist_ok=True)
+    remove_partials(context.out)
     _check_machine(context.settings)
     base = _fetch_bases(stage, context.settings)
     version = code_version()  # now: a stage of hours goes on with the code that it started with

@@ -1,6 +1,6 @@
 """Brings whole iterations up to date: skips what is done, goes on after a kill, says how far it is."""
 
-from shared.artifacts.files import locked
+from shared.artifacts.locks import locked
 from training.launch.stage_process import run_in_process
 from training.pipeline.chain import checked_chain, stages_in, write_settings_of
 from training.pipeline.recipe import recipe_of

@@ -13,7 +13,8 @@ import shutil
 from contextlib import redirect_stderr
 from pathlib import Path
 
-from shared.artifacts.files import locked, replacing_folder
+from shared.artifacts.files import replacing_folder
+from shared.artifacts.locks import locked
 
 MODELS = Path("models")
 WANTED = ["*.json", "*.safetensors", "*.model", "*.txt"]  # of a repository on the hub; no pickles

@@ -11,7 +11,7 @@ import torch
 from scipy.special import logsumexp
 from transformers import PreTrainedModel
 
-from inference.engines.distributed import rank, sum_over_ranks
+from inference.engines.distributed import lacks_memory_together, rank, sum_over_ranks
 from inference.engines.transformers.device import send
 from inference.engines.transformers.engine import HFEncoder
 from inference.engines.transformers.forward import answer_together, embed
@@ -27,6 +27,7 @@ from shared.task.current import TASK
 from shared.task.folds import labelled_queries, seed_of, seen_ids
 from shared.task.metrics import find_ranks, summarise
 from training.trainer.batches import Group, choose_training_examples, shown_rationale
+from training.trainer.fsdp import is_spread
 from training.trainer.losses import contrastive, distillation, group_scores
 
 
@@ -62,8 +63,9 @@ class EmbedderObjective:
         """See Objective. One micro-batch keeps its graph; more are each encoded again for backward (GradCache)."""
         keep = len(own) == 1
         parts = []
-        for micro in own:
-            with torch.set_grad_enabled(keep):
+        # The processes exchange vectors next: one without memory for its own must not leave the others waiting there.
+        with lacks_memory_together(self.model.device, alone=is_spread(self.model)), torch.set_grad_enabled(keep):
+            for micro in own:
                 parts.append(self._encode([update[place] for place in micro], seed, micro[0]))
         leaves_BGD = self._gather(update, own, parts).requires_grad_()
         loss = self._loss(leaves_BGD, update)

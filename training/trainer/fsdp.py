@@ -5,7 +5,7 @@ Every process gathers one layer at a time, so all of them have to run the same n
 
 import torch
 from torch.distributed.device_mesh import init_device_mesh
-from torch.distributed.fsdp import fully_shard
+from torch.distributed.fsdp import FSDPModule, fully_shard
 from transformers import PreTrainedModel
 
 from inference.engines.distributed import world
@@ -22,3 +22,8 @@ def shard_base(model: PreTrainedModel, device: torch.device) -> None:
     for layer in model.base_model.layers:
         fully_shard(layer, mesh=mesh, ignored_params=kept)
     fully_shard(model.base_model, mesh=mesh, ignored_params=kept)
+
+
+def is_spread(model: torch.nn.Module) -> bool:
+    """Whether the base of `model` is spread: a process that fails within a pass leaves the others waiting for it."""
+    return any(isinstance(module, FSDPModule) for module in model.modules())

@@ -6,37 +6,20 @@ What is trained is an Objective. Its gradients are summed over the processes, so
 import math
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol
 
 import torch
 
-from inference.engines.distributed import rank, sum_over_ranks, wait_for_all, world
+from inference.engines.distributed import rank, wait_for_all
 from inference.engines.progress import Meter
 from shared.artifacts.files import write_json
 from shared.settings.sections import Train
 from shared.task.current import TASK
-from training.trainer.batches import Group, cut_evenly
+from training.trainer.batches import Group
 from training.trainer.checkpoint import TrainingProgress, load_checkpoint, save_checkpoint
-from training.trainer.lora import Masters, PeftModel, save_adapter
-
-
-class Objective(Protocol):
-    def count_tokens(self, group: Group, seed: str) -> int:
-        """Tokens that are computed for a group of an update with this seed."""
-
-    def accumulate(
-        self, update: list[Group], own: Sequence[list[int]], collect: Callable[[], None], seed: str
-    ) -> float:
-        """Add this process's share of the gradient of the update's mean loss; returns its share of that loss.
-
-        `own` are this process's micro-batches, as places in `update`; `collect` moves the gradients
-        out of the model after each backward; the seed and a micro-batch's first place fix its dropout.
-        """
-
-    def evaluate(self) -> dict:
-        """Figures on the whole validation fold, the same on every process; {} without one."""
+from training.trainer.lora import PeftModel, save_adapter
+from training.trainer.update import Objective, Updates
 
 
 def train(
@@ -57,6 +40,8 @@ def train(
         updates = epochs(epoch)
         progress = run.train_epoch(updates, progress)
         figures = {"epoch": epoch, "loss": progress.losses / len(updates), **_evaluate(model, objective)}
+        if not math.isfinite(figures.get("eval_loss", 0.0)):
+            raise ValueError(f"eval_loss is {figures['eval_loss']} after epoch {epoch}: lower the rate")
         progress = TrainingProgress(epoch + 1, 0, 0.0, (*progress.history, figures))
         if rank() == 0:
             save_adapter(model, work / f"epoch_{epoch}")
@@ -74,21 +59,20 @@ def rate_at(step: int, steps: int, warmup: float) -> float:
 
 
 class TrainingRun:
-    """One training run: the model's masters, their optimiser, and the checkpoint that holds both."""
+    """One training run: its steps, and the checkpoint that holds what they have reached."""
 
     def __init__(self, model: PeftModel, objective: Objective, settings: Train, work: Path, fingerprint: str):
         self.model, self.objective, self.settings, self.work = model, objective, settings, work
+        self.updates = Updates(model, objective, settings)
         self.fingerprint = fingerprint
         self.checkpoint = work.with_suffix(".state") / "checkpoint"  # beside the output, which is published without it
-        self.masters = Masters(model)
-        self.optimizer = torch.optim.AdamW([self.masters.weights], lr=settings.rate, weight_decay=settings.weight_decay)
 
     def start(self) -> TrainingProgress:
         """Where the checkpoint left off, or the beginning, with the figures of the untrained model."""
-        progress = load_checkpoint(self.checkpoint, self.masters, self.optimizer, self.fingerprint)
+        progress = load_checkpoint(self.checkpoint, self.updates.masters, self.updates.optimizer, self.fingerprint)
         if progress is None:
             progress = TrainingProgress(1, 0, 0.0, ({"epoch": 0, **_evaluate(self.model, self.objective)},))
-            _clear(self.work)
+            _set_aside(self.work, self.checkpoint.with_name("before"))
         for epoch in range(1, progress.epoch):
             if not (self.work / f"epoch_{epoch}").is_dir():
                 state = self.checkpoint.parent
@@ -113,35 +97,15 @@ class TrainingRun:
         before = "" if reached is None else f", {TASK.metric.title} {reached:.4f} before"
         for step, update in enumerate(bar, progress.step):
             share = rate_at(first + step, self.settings.epochs * len(updates), self.settings.warmup)
-            losses += self.update(update, f"{self.settings.seed}/{first + step}", self.settings.rate * share)
+            losses += self.updates.update(update, f"{self.settings.seed}/{first + step}", self.settings.rate * share)
             bar.set_postfix_str(f"loss {losses / (step + 1):.4f}{before}", refresh=False)
             if rank() == 0 and time.monotonic() - saved >= self.settings.checkpoint_seconds:
                 self.save(TrainingProgress(progress.epoch, step + 1, losses, progress.history))
                 saved = time.monotonic()
         return TrainingProgress(progress.epoch, len(updates), losses, progress.history)
 
-    def update(self, groups: list[Group], seed: str, rate: float) -> float:
-        """One step on the mean loss of `groups`, which it returns; each process computes its micro-batches."""
-        tokens = [self.objective.count_tokens(group, seed) for group in groups]
-        micros = cut_evenly(tokens, self.settings.micro_tokens, world())
-        loss = self.objective.accumulate(groups, micros[rank() :: world()], self.masters.collect, seed)
-        sum_over_ranks(self.masters.weights.grad)
-        norm = torch.nn.utils.clip_grad_norm_(self.masters.weights, self.settings.clip)
-        total = sum_over_ranks(torch.tensor(loss, dtype=torch.float64, device=norm.device)).item()
-        if not (math.isfinite(norm.item()) and math.isfinite(total)):
-            names = ", ".join(group.query_id for group in groups[:3])
-            raise ValueError(
-                f"the loss is {total}, the gradient's norm {norm.item()} at the update of queries {names}, ...: "
-                "lower the rate"
-            )
-        for parameters in self.optimizer.param_groups:
-            parameters["lr"] = rate
-        self.optimizer.step()
-        self.masters.publish()
-        return total
-
     def save(self, progress: TrainingProgress) -> None:
-        save_checkpoint(self.checkpoint, self.masters, self.optimizer, progress, self.fingerprint)
+        save_checkpoint(self.checkpoint, self.updates.masters, self.updates.optimizer, progress, self.fingerprint)
 
 
 def _evaluate(model: PeftModel, objective: Objective) -> dict:
@@ -150,8 +114,14 @@ def _evaluate(model: PeftModel, objective: Objective) -> dict:
         return objective.evaluate()
 
 
-def _clear(work: Path) -> None:
+def _set_aside(work: Path, before: Path) -> None:
+    """Empty `work`. What stood there goes with the state folder, when a whole output stands: it may be all there is."""
     if rank() == 0:
+        if any(work.glob("epoch_*")):
+            shutil.rmtree(before, ignore_errors=True)
+            before.parent.mkdir(parents=True, exist_ok=True)
+            work.rename(before)
+            print(f"training begins anew; the adapters of an earlier one are kept in {before} until then", flush=True)
         shutil.rmtree(work, ignore_errors=True)
         work.mkdir(parents=True)
     wait_for_all()

@@ -1,11 +1,13 @@
 """Puts LoRA adapters into a model, and keeps their 32-bit master copies for the optimiser."""
 
+import json
 from pathlib import Path
 
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
 from transformers import PreTrainedModel
 
+from shared.artifacts.files import replacing_folder, write_json
 from shared.settings.sections import Lora
 from shared.task.folds import seed_of
 
@@ -38,6 +40,12 @@ class Masters:
                 part += live.grad
                 live.grad = None
 
+    def forget_gradient(self) -> None:
+        """Clear what an update that begins again has collected, and what it had not yet."""
+        self.weights.grad.zero_()
+        for live in self.live:
+            live.grad = None
+
     def publish(self) -> None:
         """Give the values to the model and clear the gradient."""
         with torch.no_grad():
@@ -51,5 +59,12 @@ class Masters:
 
 
 def save_adapter(model: PeftModel, folder: Path) -> None:
-    """Write the adapter in peft's own format (safetensors) to `folder`."""
-    model.save_pretrained(folder, safe_serialization=True)
+    """Put the adapter in `folder`, whole or not at all, in peft's own format (safetensors)."""
+    with replacing_folder(folder) as partial:
+        model.save_pretrained(partial, safe_serialization=True)
+        path = partial / "adapter_config.json"
+        said = json.loads(path.read_text(encoding="utf-8"))
+        for name, value in vars(model.peft_config[model.active_adapter]).items():
+            if isinstance(value, set):  # which peft writes in an order that changes from process to process
+                said[name] = sorted(value)
+        write_json(path, said)

@@ -19,10 +19,11 @@ from training.run_folder.stage_context import StageContext
 from training.trainer.batches import draw_epoch, read_groups
 from training.trainer.embedder import EmbedderObjective
 from training.trainer.fsdp import shard_base
-from training.trainer.loop import Objective, train
+from training.trainer.loop import train
 from training.trainer.lora import add_lora
 from training.trainer.pointwise_reranker import RerankerObjective
 from training.trainer.recompute import fit_memory
+from training.trainer.update import Objective
 
 OBJECTIVES = {"pointwise": RerankerObjective}  # of each kind of reranker, see inference/reranking/kinds.py
 

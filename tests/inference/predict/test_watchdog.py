@@ -111,12 +111,40 @@ def test_a_mistake_that_shows_after_the_first_submission_costs_no_submission(com
     check(competition, out)
 
 
+def test_no_log_costs_the_result_whatever_the_disk_says(competition, models, tmp_path):
+    out = tmp_path / "submission.csv"
+    for name in ("budget.json", "timings.json"):
+        (tmp_path / name / "in the way").mkdir(parents=True)
+    command = [sys.executable, "-m", "inference", *arguments(competition, models / "e1", models / "r1", out)]
+    with open("/dev/full", "w", encoding="utf-8") as full:  # every write to it fails as on a full disk
+        done = subprocess.run(
+            [*command, "--limit-seconds", "600"], cwd=ROOT, stdout=full, stderr=subprocess.PIPE, text=True, timeout=120
+        )
+    assert done.returncode == 0, done.stderr
+    assert f"{tmp_path}/budget.json: Is a directory: it is left out" in done.stderr and "Traceback" not in done.stderr
+    check(competition, out)
+
+
+def test_a_log_that_was_torn_costs_no_judgement(models, tmp_path, monkeypatch):
+    out = tmp_path / "submission.csv"
+    (tmp_path / "budget.json").write_text("{", encoding="utf-8")
+    code = "import sys, pathlib; pathlib.Path(sys.argv[sys.argv.index('--out') + 1]).write_text('a'); sys.exit(1)"
+    (tmp_path / "inference").mkdir()
+    (tmp_path / "inference/__main__.py").write_text(code, encoding="utf-8")
+    monkeypatch.setattr("inference.predict.watchdog.ROOT", tmp_path)
+    monkeypatch.chdir(tmp_path)
+    given = arguments(tmp_path, models / "e1", models / "r1", out)
+    assert run_guarded(given, out, 60, 1, time.monotonic()) == 3
+    assert json.loads((tmp_path / "budget.json").read_text(encoding="utf-8")) == {"process": "ended with status 1"}
+
+
 def test_two_predictions_into_one_folder_do_not_mix(competition, models, tmp_path):
     given = arguments(competition, models / "e1", models / "r1", tmp_path / "submission.csv")
     with alone(tmp_path / "submission.csv"):
         process = start(given)
         _, error = process.communicate(timeout=60)
     assert process.returncode == 2 and error.startswith(f"error: another predict writes to {tmp_path}: ")
+    assert f"(held by process {os.getpid()}, " in error
     assert not list(tmp_path.iterdir())
 
 

@@ -108,3 +108,17 @@ def test_a_corpus_on_disk_is_searched_exactly_and_goes_on_after_a_kill(whole_num
     expected_ids, expected_scores = by_brute_force(queries, corpus, ids, 10)
     np.testing.assert_array_equal(found, expected_ids)  # small whole numbers are exact in float16
     np.testing.assert_array_equal(scores, expected_scores)
+
+
+@pytest.mark.parametrize("name", ["000001.ids.npy", "000001.vectors.npy", "000001.sha256"])
+def test_a_damaged_shard_of_a_corpus_is_not_searched_and_is_encoded_again(whole_numbers, tmp_path, monkeypatch, name):
+    monkeypatch.setattr("inference.retrieval.sharded_corpus.SHARD_BYTES", 4 * 3 * 20)
+    _, corpus, ids = whole_numbers
+    write_corpus(ids, lambda part: corpus[part], 3, tmp_path)
+    whole = (tmp_path / name).read_bytes()
+    (tmp_path / name).write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+    with pytest.raises(ValueError, match="000001.vectors.npy is damaged"):
+        list(read_corpus(tmp_path))
+    encoded = []
+    write_corpus(ids, lambda part: encoded.append(part.start) or corpus[part], 3, tmp_path)
+    assert encoded == [20] and (tmp_path / name).read_bytes() == whole

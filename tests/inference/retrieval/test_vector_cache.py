@@ -102,18 +102,44 @@ def test_writers_at_the_same_time_and_kills_at_any_moment_leave_only_whole_shard
 
 
 def test_what_a_killed_run_left_is_removed_a_day_later(tmp_path):
-    for name, age in (("old", 90_000), ("new", 10)):
-        path = tmp_path / f".{name}.partial"
+    for name, age in ((".old.partial", 90_000), (".tmpF9q", 90_000), (".new.partial", 10)):
+        path = tmp_path / name
         path.write_bytes(b"half")
         os.utime(path, (time.time() - age,) * 2)
     VectorStore(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == [".new.partial"]
 
 
-def test_a_damaged_shard_is_named(tmp_path):
-    (tmp_path / "1.safetensors").write_bytes(b"half of a file")
-    with pytest.raises(ValueError, match=r"1.safetensors is damaged .*: delete it"):
-        VectorStore(tmp_path)
+def _cut(path):
+    path.write_bytes(path.read_bytes()[:-9])
+
+
+def _flip(path):
+    data = bytearray(path.read_bytes())
+    data[-5] ^= 1  # a bit of a vector, or of the checksum
+    path.write_bytes(data)
+
+
+def _without_checksum(path):
+    save_file({"keys": np.zeros((1, 16), np.uint8), "vectors": np.zeros((1, 3), np.float32)}, path)
+
+
+@pytest.mark.parametrize("damage", [_cut, _flip, _without_checksum, lambda path: path.write_bytes(b"")])
+@pytest.mark.parametrize("when", ["before it is opened", "meanwhile"])
+def test_a_damaged_shard_is_named_and_its_prompts_alone_are_encoded_again(tmp_path, damage, when, capsys):
+    with remembering(SumEncoder(), tmp_path) as encoder:
+        encoder.encode(prompts(0, 10))
+        encoder.encode(prompts(10, 20))
+    shard = min(tmp_path.glob("*.safetensors"))
+    if when == "meanwhile":
+        store = remembering(real := SumEncoder(), tmp_path)
+    damage(shard)
+    if when != "meanwhile":
+        store = remembering(real := SumEncoder(), tmp_path)
+    with store as encoder:
+        np.testing.assert_array_equal(encoder.encode(prompts(0, 20)), expected(prompts(0, 20)))
+    assert real.asked == prompts(0, 10) and not shard.exists()
+    assert f"{shard} is damaged (" in capsys.readouterr().err
 
 
 def test_the_key_of_a_model_changes_with_whatever_changes_its_vectors(tmp_path):

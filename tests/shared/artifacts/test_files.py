@@ -1,4 +1,4 @@
-"""Guards files.py: what stands in its place is the old or the new one, and a lock has one holder."""
+"""Guards files.py: what stands in its place is the old or the new one, on the disk before its name is."""
 
 import os
 import subprocess
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from shared.artifacts.files import locked, replace_folder, replacing, replacing_folder, write_json, write_text
+from shared.artifacts.files import remove_partials, replace_folder, replacing, replacing_folder, write_json, write_text
 
 ROOT = Path(__file__).parents[3]
 
@@ -96,51 +96,25 @@ def test_a_folder_with_a_name_for_the_old_one_is_never_gone(tmp_path, monkeypatc
             replace_folder(partial, folder, old)
     assert (old / "folder").exists() and not folder.exists()
     replace_folder(partial, folder, old)
-    assert [path.name for path in tmp_path.rglob("*")] == ["folder", "partial"]
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["folder", "folder", "old", "partial"]
+    assert (folder / "partial").exists() and (old / "folder").exists()
 
 
-def test_a_lock_has_one_holder_and_the_other_gets_the_sentence(tmp_path):
-    path = tmp_path / "new" / "lock"
-    with locked(path, "unused"), pytest.raises(ValueError, match="^held$"), locked(path, "held"):
-        pass
-    with locked(path, "held"):  # free again
-        pass
+def test_a_folder_is_on_the_disk_before_it_takes_its_place(tmp_path, monkeypatch):
+    seen = []
+    monkeypatch.setattr(os, "fsync", lambda descriptor: seen.append(os.readlink(f"/proc/self/fd/{descriptor}")))
+    with replacing_folder(tmp_path / "folder") as partial:
+        (partial / "inner").mkdir()
+        (partial / "inner" / "file").touch()
+        (partial / "file").touch()
+        seen.clear()
+    there = [".folder.partial/inner/file", ".folder.partial/inner", ".folder.partial/file", ".folder.partial", "."]
+    assert seen == [str(tmp_path / name) for name in there]
 
 
-def test_who_waits_for_a_lock_gets_it_when_its_holder_dies(tmp_path):
-    code = """
-import sys, time
-from pathlib import Path
-from shared.artifacts.files import locked
-with locked(Path(sys.argv[1]), "held"):
-    print("held", flush=True)
-    time.sleep(600)
-"""
-    command = [sys.executable, "-c", code, str(tmp_path / "lock")]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as holder:
-        assert holder.stdout.readline() == "held\n"
-        with pytest.raises(ValueError, match="^held$"), locked(tmp_path / "lock", "held", wait_seconds=0.01):
-            pass
-        holder.kill()
-        with locked(tmp_path / "lock", "held", wait_seconds=60):
-            pass
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a process of its parent's death")
-@pytest.mark.parametrize("name", ["SIGTERM", "SIGKILL"])
-def test_a_tied_process_gets_its_signal_when_its_parent_dies(name):
-    child = f"""
-import signal, time
-from shared.artifacts.files import die_with_parent
-signal.signal(signal.SIGTERM, lambda *_: print("asked to end", flush=True) or exit())
-die_with_parent(signal.{name})
-print("tied", flush=True)
-time.sleep(600)
-"""
-    parent = "import subprocess, sys; subprocess.run([sys.executable, '-c', sys.argv[1]])"
-    with subprocess.Popen(
-        [sys.executable, "-c", parent, child], cwd=ROOT, stdout=subprocess.PIPE, text=True
-    ) as process:
-        assert process.stdout.readline() == "tied\n"
-        process.kill()
-        assert process.stdout.read() == ("asked to end\n" if name == "SIGTERM" else "")  # ends when the child has
+def test_what_killed_writers_left_is_removed_however_deep_and_nothing_else(tmp_path):
+    for name in (".a.partial", "kept", "inner/.b.partial", "inner/kept", ".c.partial/file"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    remove_partials(tmp_path)
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["inner", "kept", "kept"]

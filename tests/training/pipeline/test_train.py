@@ -1,11 +1,12 @@
 """Guards the command line: what a person types reaches the right settings, and what is wrong is one sentence."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
 
-from shared.artifacts.files import locked
+from shared.artifacts.locks import locked
 from shared.artifacts.manifest import write_manifest
 from shared.settings.load import ITERATIONS, load_settings
 from training.cli import main
@@ -200,15 +201,41 @@ def test_a_stage_refuses_other_settings_than_those_that_it_was_started_for(place
 
 
 @pytest.mark.parametrize("content", ["", "{", "[1]", '"a"', "{}"])
-def test_damaged_notes_of_a_run_are_named(place, capsys, content):
+def test_damaged_notes_of_a_run_are_named_count_as_absent_and_are_written_anew(place, capsys, content):
     assert main(["settings", "iter=demo0"]) == 0
-    (place / "runs/demo0/cv/overrides.json").write_text(content, encoding="utf-8")
-    assert main(["plan", "iter=demo1"]) == 2
-    assert "runs/demo0/cv/overrides.json is no list of section.key=value" in capsys.readouterr().err
-    if content != "{}":
-        (place / "runs/demo0/cv/settings.json").write_text(content, encoding="utf-8")
-        assert main(["prepare", "runs/demo0/cv"]) == 2
-        assert "runs/demo0/cv/settings.json" in capsys.readouterr().err
+    whole = Path("runs/demo0/cv/settings.json").read_bytes()
+    for name in ("overrides.json", "settings.json"):
+        Path("runs/demo0/cv", name).write_text(content, encoding="utf-8")
+    assert main(["prepare", "runs/demo0/cv"]) == 2
+    assert "runs/demo0/cv/settings.json" in capsys.readouterr().err
+    for command in ("plan", "settings"):
+        assert main([command, "iter=demo1"]) == 0
+        said = "runs/demo0/cv/overrides.json is damaged: it counts as absent; say again what was said when"
+        assert capsys.readouterr().err.startswith(said)
+    assert Path("runs/demo0/cv/settings.json").read_bytes() == whole
+    assert main(["settings", "iter=demo0"]) == 0
+    assert main(["plan", "iter=demo1"]) == 0
+    assert not capsys.readouterr().err
+
+
+@pytest.mark.parametrize("content", ["", "{", "[1]", '{"files": {}}', '{"files": {}, "lineage": {"fingerprint": 3}}'])
+def test_a_damaged_manifest_is_named_and_its_stage_made_again(place, capsys, content):
+    assert main(["settings", "iter=demo0"]) == 0
+    assert main(["prepare", "runs/demo0/cv"]) == 0
+    made = Path("runs/demo0/cv/prepare/manifest.json")
+    before = json.loads(made.read_text(encoding="utf-8"))["files"]
+    made.write_text(content, encoding="utf-8")
+    assert main(["prepare", "runs/demo0/cv"]) == 0
+    assert f"prepare  made again: {made}" in capsys.readouterr().out
+    assert json.loads(made.read_text(encoding="utf-8"))["files"] == before
+
+
+def test_clean_refuses_while_a_stage_runs_that_may_read_what_would_go_and_names_its_process(place, capsys):
+    (place / "runs/demo0/cv/prepare").mkdir(parents=True)
+    with locked(place / "runs/demo0/cv/.train_embedder.lock", "held"):
+        assert main(["clean", "iter=demo0", "stage=prepare"]) == 2
+    assert f"works there; stop it first (held by process {os.getpid()}, " in capsys.readouterr().err
+    assert (place / "runs/demo0/cv/prepare").is_dir()
 
 
 def test_check_data_counts_the_rows_of_every_file(place, capsys):

@@ -1,6 +1,7 @@
 """Guards checkpoint.py: what is read back is what was saved, whole and of this run, or nothing."""
 
 import copy
+from dataclasses import replace
 
 import pytest
 import torch
@@ -74,12 +75,31 @@ def test_a_checkpoint_of_other_settings_or_inputs_is_not_taken_and_changes_nothi
     assert same(run, before)
 
 
-def test_a_newer_checkpoint_takes_the_place_of_the_older_and_leaves_nothing_beside(saved, tmp_path):
-    save_checkpoint(tmp_path / "checkpoint", saved.step().masters, saved.optimizer, NEWER, "mine")
+def test_the_two_newest_checkpoints_are_kept_and_the_newest_is_taken(saved, tmp_path):
+    for progress in (PROGRESS, NEWER):
+        save_checkpoint(tmp_path / "checkpoint", saved.step().masters, saved.optimizer, progress, "mine")
     run = Run(2)
     assert load(tmp_path, run) == NEWER
     assert same(run, saved)
-    assert [path.name for path in tmp_path.iterdir()] == ["checkpoint"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["checkpoint", "checkpoint.old"]
+
+
+def test_a_whole_checkpoint_is_never_given_up_for_a_damaged_one(saved, tmp_path):
+    before = copy.deepcopy(saved)
+    save_checkpoint(tmp_path / "checkpoint", saved.step().masters, saved.optimizer, PROGRESS, "mine")
+    _flip(tmp_path / "checkpoint" / "state.safetensors")
+    save_checkpoint(tmp_path / "checkpoint", saved.step().masters, saved.optimizer, NEWER, "mine")
+    _flip(tmp_path / "checkpoint" / "state.safetensors")
+    run = Run(2)
+    assert load(tmp_path, run) == PROGRESS
+    assert same(run, before)
+
+
+def test_a_disk_without_room_for_a_checkpoint_keeps_the_one_before(saved, tmp_path, monkeypatch):
+    monkeypatch.setattr("shared.artifacts.disk._free", lambda path: 1000)
+    with pytest.raises(OSError, match="1.0 MB are needed"):
+        save_checkpoint(tmp_path / "checkpoint", saved.masters, saved.optimizer, NEWER, "mine")
+    assert load(tmp_path, Run(2)) == PROGRESS
 
 
 def _cut(path):
@@ -92,6 +112,11 @@ def _flip(path):
     path.write_bytes(data)
 
 
+def _replace(path, old, new):
+    assert old in path.read_bytes()
+    path.write_bytes(path.read_bytes().replace(old, new))
+
+
 TORN = {
     "a short state": ("state.safetensors", _cut),
     "a wrong bit in the state": ("state.safetensors", _flip),
@@ -99,25 +124,27 @@ TORN = {
     "a short progress": ("progress.json", _cut),
     "an empty progress": ("progress.json", lambda path: path.write_bytes(b"")),
     "no progress": ("progress.json", lambda path: path.unlink()),
+    "a renamed key": ("progress.json", lambda path: _replace(path, b'"step"', b'"stop"')),
+    "another number": ("progress.json", lambda path: _replace(path, b'"step": 3', b'"step": 1')),
+    "a list": ("progress.json", lambda path: path.write_bytes(b"[]")),
 }
 
 
 @pytest.mark.parametrize("name", TORN)
-def test_a_torn_checkpoint_counts_as_none_and_changes_nothing(saved, name, tmp_path):
+def test_a_torn_checkpoint_counts_as_none_changes_nothing_and_is_named(saved, name, tmp_path, capsys):
     file, tear = TORN[name]
     tear(tmp_path / "checkpoint" / file)
     run = Run(2).step()
     before = copy.deepcopy(run)
     assert load(tmp_path, run) is None
     assert same(run, before)
+    assert capsys.readouterr().err.startswith(f"{tmp_path / 'checkpoint' / file} is damaged (")
 
 
 @pytest.mark.parametrize("name", TORN)
 def test_behind_a_torn_checkpoint_the_one_before_is_taken(saved, name, tmp_path):
-    (tmp_path / "checkpoint").rename(tmp_path / "checkpoint.old")
     newer = Run(3)
-    save_checkpoint(tmp_path / "other", newer.masters, newer.optimizer, NEWER, "mine")
-    (tmp_path / "other").rename(tmp_path / "checkpoint")
+    save_checkpoint(tmp_path / "checkpoint", newer.masters, newer.optimizer, replace(NEWER, step=3), "mine")
     file, tear = TORN[name]
     tear(tmp_path / "checkpoint" / file)
     run = Run(2)

@@ -33,12 +33,7 @@ def kills(folder: Path, only: str = "") -> Iterator[list[Case]]:
     """The cases of every command of a small run, or of those whose name begins with `only`."""
     with open_nursery(folder) as nursery:
         steps = make_steps(nursery, folder / "run")
-        yield [
-            case
-            for step in steps
-            if step.name.startswith(only)
-            for case in _cases(nursery, step, folder / "place")
-        ]
+        yield [case for step in steps if step.name.startswith(only) for case in _cases(nursery, step, folder / "place")]
 
 
 def _cases(nursery: Nursery, step: Step, place: Path) -> list[Case]:

@@ -11,7 +11,7 @@ from inference.retrieval.retrieve import query_prompts
 from shared.artifacts.card import EmbedderCard
 from shared.prompts.embedder import EmbedderPrompt, Example, embedder_passage, embedder_query
 from shared.prompts.pointwise import RerankerPrompt, reranker_passage, reranker_query
-from shared.prompts.query import FIELDS, Written, row_text
+from shared.prompts.query import FIELDS, Written, misconception_of, query_of, row_text
 from shared.prompts.words import Words
 from training.evaluation.baselines import rank_by_bm25
 from training.trainer.batches import draw_examples
@@ -140,3 +140,22 @@ def test_a_further_field_is_one_entry_that_training_serving_and_bm25_all_read(mo
     best = {32}  # "Counts zero twice"
     assert set(WordIndex(misconceptions).rank(asked.head(1), 1)["misconception_id"]) == best
     assert set(rank_by_bm25(misconceptions, asked.head(1)).filter(pl.col("rank") == 1)["misconception_id"]) == best
+
+
+def test_a_text_is_followed_by_its_notes_each_cut_at_its_own_length_and_without_notes_by_nothing():
+    prompt = replace(LONG, task="", query_tokens=4, passage_tokens=3, rationale_tokens=5, description_tokens=2)
+    noted = Written("third", "because")
+    assert read(embedder_query(WORDS, prompt, [], noted)) == HEAD + "thir\nThinking: becau" + TAIL
+    assert read(embedder_query(WORDS, prompt, [], Written("third"))) == HEAD + "thir" + TAIL
+    assert read(embedder_passage(WORDS, prompt, Written("passage", "is so"))) == HEAD + "pas\nMeaning: is" + TAIL
+    pair = RerankerPrompt(2, 3, "Yes or No?", rationale_tokens=3, description_tokens=0)
+    assert read(reranker_query(WORDS, pair, noted)) == HEAD + "A: th\nThinking: bec"
+    assert read(reranker_passage(WORDS, pair, Written("passage", "is so"))) == "\nB: pas\nYes or No?"
+
+
+def test_a_model_reads_the_rationales_that_it_asks_for_as_far_as_the_row_has_them():
+    row = {name: name for _, name in FIELDS} | {"short": "S.", "cot": None}
+    assert [query_of(row, kind).notes for kind in ("none", "short", "cot", "both")] == ["", "S.", "", "S."]
+    assert query_of({**row, "cot": "C."}, "both").notes == "S.\nC."
+    assert query_of(row, "both").text == row_text(row)
+    assert misconception_of({"text": "T"}) == Written("T") and misconception_of({"text": "T", "description": "D"}).notes

@@ -4,9 +4,18 @@ import polars as pl
 import pytest
 
 from shared.prompts.embedder import Example
+from shared.settings.sections import TrainReranker
 from shared.task.tables import GROUPS
 from tests.training.tiny import mined_from
-from training.trainer.batches import Group, choose_training_examples, cut_evenly, draw_epoch, draw_examples, read_groups
+from training.trainer.batches import (
+    Group,
+    choose_training_examples,
+    cut_evenly,
+    draw_epoch,
+    draw_examples,
+    read_groups,
+    shown_rationale,
+)
 
 MINED = [Group(f"{number}_A", (number, *range(100, 110))) for number in range(23)]
 DRAW = {"group": 4, "batch": 5, "seed": "train"}
@@ -111,3 +120,14 @@ def test_micro_batches_are_worked_out_by_hand():
 
 def test_there_are_no_more_micro_batches_than_groups():
     assert cut_evenly([3, 2], 1, 4) == [[0], [1]]
+
+
+def test_a_rationale_is_left_out_as_often_as_asked_anew_in_every_update_and_never_where_nobody_asks():
+    settings = TrainReranker(rationale_dropout=0.25)
+    ids = [f"{number}_A" for number in range(2000)]
+    shown = {seed: [shown_rationale("both", settings, seed, id_) for id_ in ids] for seed in ("train/1", "train/2")}
+    # 2,000 draws with probability 0.25: 500, and a standard deviation of sqrt(2000 x 0.25 x 0.75) = 19
+    assert all(abs(kinds.count("none") - 500) < 80 and set(kinds) == {"none", "both"} for kinds in shown.values())
+    assert shown["train/1"] != shown["train/2"]
+    assert shown_rationale("none", settings, "train/1", "1_A") == "none"
+    assert {shown_rationale("cot", TrainReranker(), "s", id_) for id_ in ids} == {"cot"}

@@ -59,7 +59,10 @@ def find_model(inputs: Path, role: str, sources: dict[str, dict]) -> Path:
 
     pushed = {source["digest"] for source in sources.values()}
     manifests = [path for path in sorted(inputs.rglob("manifest.json")) if _lineage(path).get("stage") in STAGES[role]]
-    found = [path.parent for path in manifests if not pushed or digest(path.parent) in pushed]
+    digests = {digest(path.parent): path.parent for path in reversed(manifests)}  # of two mounts of the same, the first
+    found = [
+        folder for name, folder in sorted(digests.items(), key=lambda item: item[1]) if not pushed or name in pushed
+    ]
     if len(found) == 1:
         return found[0]
     if found:
@@ -165,10 +168,19 @@ def _predict(competition: Path, models: dict[str, Path], out: Path, profile: str
 
 
 def _check_sample(folder: Path, models: dict[str, Path], profile: str, end: float) -> None:
-    """Predict the sample in `folder` and print its score. A failure is an error here: nothing is at stake yet."""
+    """Predict the sample in `folder` and print its score. A failure is an error here: nothing is at stake yet.
+
+    Rows for which a model has no answer are no failure: predict has named them, and they cost little.
+    """
     from inference.kernel.sample import score_sample
     from shared.task.current import TASK
 
-    if not _predict(folder, models, folder / TASK.submission.file, profile, end):
+    if not _predict(folder, models, folder / TASK.submission.file, profile, end) and _failed(folder):
         raise ValueError("the sample's prediction failed, for the reason above; so would the hidden rerun's")
     print(score_sample(folder), flush=True)
+
+
+def _failed(folder: Path) -> bool:
+    """Whether more than single rows went wrong in the prediction in `folder`."""
+    said = json.loads((folder / "budget.json").read_text(encoding="utf-8"))
+    return bool(said["failed"]) or said["process"] != "ended by itself"

@@ -99,6 +99,24 @@ def test_of_two_models_the_one_that_was_pushed_is_taken_and_without_a_push_neith
         check_sources(tmp_path, {"malrule-iter1-embedder": {"version": 4, "digest": "0" * 64}})
 
 
+def test_of_two_mounts_of_the_same_model_either_is_taken(tmp_path):
+    _model(tmp_path / "datasets/alice/iter1", "merge_embedder")
+    shutil.copytree(tmp_path / "datasets/alice/iter1", tmp_path / "iter1")
+    sources = {"iter1": {"version": 1, "digest": digest(tmp_path / "iter1")}}
+    for pushed in ({}, sources):
+        assert find_model(tmp_path, "embedder", pushed) == tmp_path / "datasets/alice/iter1"
+
+
+@pytest.mark.parametrize(("word", "sample"), [("1", 0), ("True", 0), ("False", 100), ("0", 100), ("", 100)])
+def test_only_a_word_that_says_yes_is_the_rerun(word, sample, tmp_path):
+    (tmp_path / "code/inference/kernel").mkdir(parents=True)
+    said = "def run(*given):\n    print('sample', given[4])\n"
+    (tmp_path / "code/inference/kernel/entry.py").write_text(said, encoding="utf-8")
+    given = {"MALRULE_INPUT": str(tmp_path), "KAGGLE_IS_COMPETITION_RERUN": word, "PATH": "/usr/bin:/bin"}
+    done = subprocess.run([sys.executable, KERNEL], env=given, cwd=tmp_path, capture_output=True, text=True)
+    assert done.stdout == f"sample {sample}\n", done.stderr
+
+
 def test_a_missing_input_is_named_with_what_is_there(tmp_path):
     (tmp_path / "datasets/alice/models").mkdir(parents=True)
     there = "datasets, datasets/alice, datasets/alice/models"

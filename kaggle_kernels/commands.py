@@ -12,6 +12,7 @@ from kaggle_kernels.download import fetch_data
 from kaggle_kernels.package.calibration import calibration_file
 from kaggle_kernels.package.kernel_metadata import metadata_path, read_kernel_metadata
 from kaggle_kernels.package.stage_folder import StagedFolder, stage_code, stage_model, trained_model
+from kaggle_kernels.package.wheels_lock import fill_lock, source_packages
 from kaggle_kernels.push.dataset import push_dataset
 from kaggle_kernels.push.dry_run import dry_run_dataset, dry_run_kernel, dry_run_submission
 from kaggle_kernels.push.kernel import FAILED, await_kernel, push_kernel, pushed_kernel, with_sources
@@ -98,15 +99,22 @@ def _push_stages(
 def _push_wheels(request: Request, signed_in: Callable[[], Kaggle], clock: Clock, say: Callable) -> None:
     kaggle = signed_in()
     kernel = kernel_request(WHEELS, kaggle.owner, request.tag, internet=True, public=request.public)
+    kernel["text"] = fill_lock(kernel["text"], WHEELS)
     if request.dry_run:
         dry_run_kernel(kaggle, kernel, say)
         return
     say(push_kernel(kaggle, clock, kernel, {}))
     slug = kernel["slug"].rpartition("/")[2]
     version = await_kernel(kaggle, clock, slug, request.wait, say)
-    wheels = [name for name in kernel_output(kaggle, slug, version) if name.endswith(".whl")]
+    names = kernel_output(kaggle, slug, version)
+    wheels = [name for name in names if name.endswith(".whl")]
     if not wheels:
-        raise Refused(f"the run of {slug} version {version} left no wheels: its log is on its page")
+        raise Refused(f"the run of {slug} version {version} left no wheels: just kernel-logs kernel=wheels shows why")
+    if sources := source_packages(names):
+        raise Refused(
+            f"{slug} version {version} holds {', '.join(sources)}, which would have to be built, and the offline kernel"
+            " cannot: pin a version with a wheel in kaggle_kernels/wheels/requirements.in, then requirements/pin.sh"
+        )
     say(f"{slug} version {version} holds {len(wheels)} wheels")
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from kaggle_kernels.api.competition import data_files
 from kaggle_kernels.api.kernels import kernel_output, kernel_status
 from kaggle_kernels.api.retries import Clock, Refused
+from kaggle_kernels.api.runs import run_log
 from kaggle_kernels.api.session import Kaggle, connect
 from kaggle_kernels.download import fetch_data
 from kaggle_kernels.package.calibration import calibration_file
@@ -19,6 +20,7 @@ from kaggle_kernels.push.kernel import FAILED, await_kernel, push_kernel, pushed
 from kaggle_kernels.push.kernel_request import kernel_request
 from kaggle_kernels.push.pending import forget_unanswered
 from kaggle_kernels.push.receipts import Source
+from kaggle_kernels.push.runs import check_gpu_hours, why_it_failed
 from kaggle_kernels.push.submission import submit
 from kaggle_kernels.request import Request
 from shared.artifacts.leaderboard import models_of
@@ -38,6 +40,7 @@ def carry_out(request: Request, clock: Clock, say: Callable) -> None:
         "push-wheels": _push_wheels,
         "push-kernel": _push_kernel,
         "kernel-status": _kernel_status,
+        "kernel-logs": _kernel_logs,
         "submit": _submit,
         "release": _release,
     }
@@ -103,7 +106,7 @@ def _push_wheels(request: Request, signed_in: Callable[[], Kaggle], clock: Clock
     if request.dry_run:
         dry_run_kernel(kaggle, kernel, say)
         return
-    say(push_kernel(kaggle, clock, kernel, {}))
+    say(push_kernel(kaggle, clock, kernel, {}, lambda: check_gpu_hours(kaggle, _slugs(request), say)))
     slug = kernel["slug"].rpartition("/")[2]
     version = await_kernel(kaggle, clock, slug, request.wait, say)
     names = kernel_output(kaggle, slug, version)
@@ -136,7 +139,11 @@ def _push_kernel(
         dry_run_kernel(kaggle, kernel, say)
         return
     facts = {"sources": sources, "tag": request.tag, "run": str(request.run), "models": models_of(request.run)}
-    say(push_kernel(kaggle, clock, kernel, facts))
+    say(push_kernel(kaggle, clock, kernel, facts, lambda: check_gpu_hours(kaggle, _slugs(request), say)))
+
+
+def _slugs(request: Request) -> tuple[str, ...]:
+    return tuple(_kernel_slug(folder, request.tag) for folder in (SUBMIT, WHEELS) if metadata_path(folder).is_file())
 
 
 def _kernel_status(request: Request, signed_in: Callable[[], Kaggle], clock: Clock, say: Callable) -> None:
@@ -148,8 +155,18 @@ def _kernel_status(request: Request, signed_in: Callable[[], Kaggle], clock: Clo
     status, reason = kernel_status(kaggle, slug, version)
     sentence = f"{kaggle.owner}/{slug} version {version}: {status}{': ' + reason if reason else ''}"
     if status in FAILED:
-        raise Refused(sentence)
+        raise Refused(f"{sentence}: {why_it_failed(kaggle, slug, version)}")
     say(sentence)
+
+
+def _kernel_logs(request: Request, signed_in: Callable[[], Kaggle], clock: Clock, say: Callable) -> None:
+    kaggle, slug = signed_in(), _kernel_slug(SUBMIT if request.kernel == "submit" else WHEELS, request.tag)
+    version = pushed_kernel(slug, kaggle.owner).version
+    log = run_log(kaggle, slug, version)
+    if not log:
+        status, _ = kernel_status(kaggle, slug, version)
+        raise Refused(f"Kaggle has no log of {slug} version {version} yet; its run is {status}")
+    say(log.rstrip("\n"))
 
 
 def _submit(request: Request, signed_in: Callable[[], Kaggle], clock: Clock, say: Callable) -> None:

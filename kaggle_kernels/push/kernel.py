@@ -11,13 +11,18 @@ from kaggle_kernels.api.types import RemoteKernel
 from kaggle_kernels.push.kernel_request import fill_sources, request_digest
 from kaggle_kernels.push.pending import Pending, alone, unanswered
 from kaggle_kernels.push.receipts import LAG_SECONDS, Receipt, Source, is_fresh, iso, read_receipt, write_receipt
+from kaggle_kernels.push.runs import why_it_failed
 
 LOOK_SECONDS = 180.0  # One run looks so long for a push without an answer.
 FAILED = ("ERROR", "CANCEL_REQUESTED", "CANCEL_ACKNOWLEDGED")
 
 
-def push_kernel(kaggle: Kaggle, clock: Clock, request: dict, facts: dict) -> str:
+def push_kernel(
+    kaggle: Kaggle, clock: Clock, request: dict, facts: dict, before: Callable[[], None] = lambda: None
+) -> str:
     """Push `request` unless its newest version is exactly that; a sentence. `facts` go into the receipt too.
+
+    `before` is called when it is known that something will be pushed, and may refuse that.
 
     Raises Refused when Kaggle drops a source, changes what was asked for, or does not show the push.
     """
@@ -33,6 +38,7 @@ def push_kernel(kaggle: Kaggle, clock: Clock, request: dict, facts: dict) -> str
         if pending.sent:  # a push that was killed, or had no answer
             version = _shown(kaggle, clock, request, pending)
         if version is None:
+            before()
             version = _save(kaggle, clock, request, pending, remote)
         _check_settings(kaggle, request, version)
         now = iso(clock.now())
@@ -81,8 +87,8 @@ def await_kernel(kaggle: Kaggle, clock: Clock, slug: str, wait: float, say: Call
             return version
         if status in FAILED:
             raise Refused(
-                f"the run of {slug} version {version} ended as {status}{': ' + reason if reason else ''};"
-                " its log is on its page"
+                f"the run of {slug} version {version} ended as {status}{': ' + reason if reason else ''}:"
+                f" {why_it_failed(kaggle, slug, version)}"
             )
         if clock.now() >= deadline:
             raise Refused(

@@ -52,6 +52,8 @@ class Server:
         self.invalid_sources: list[str] = []
         self.output = ["submission.csv", "vllm-0.1-py3-none-any.whl", "log.txt", "a.txt"]
         self.left, self.score_statuses = 4, ["PENDING", "COMPLETE"]
+        self.run_log = '[{"stream_name": "stdout", "time": 1.5, "data": "hello\\n"}]'
+        self.quota: dict = {}
         self.archive, self.data = b"", {}
 
     # what tests ask
@@ -219,7 +221,11 @@ class Server:
         return 200, {"status": statuses.pop(0) if len(statuses) > 1 else statuses[0], "failureMessage": ""}, {}
 
     def ListKernelSessionOutput(self, body: dict):
-        return 200, self._page(body, "files", [{"fileName": name} for name in self.output]), {}
+        return 200, self._page(body, "files", [{"fileName": name} for name in self.output]) | {"log": self.run_log}, {}
+
+    def GetAcceleratorQuotaStatistics(self, body: dict):
+        """Durations are strings of seconds; nothing is said of an accelerator that was never used [src: quota_view]."""
+        return 200, self.quota, {}
 
     # the competition
 

@@ -114,6 +114,10 @@ push-kernel *arguments: setup
 kernel-status *arguments: setup
     {{python}} -m kaggle_kernels kernel-status "$@"
 
+# Print what the kernel's run printed: [kernel=submit|wheels]
+kernel-logs *arguments: setup
+    @{{python}} -m kaggle_kernels kernel-logs "$@"
+
 # Submit the kernel's newest version to the competition and wait for its score: [iter=1] [--dry-run]
 submit *arguments: setup
     {{python}} -m kaggle_kernels submit "$@"

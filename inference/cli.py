@@ -152,7 +152,8 @@ class Predict:
         if report["failed"]:
             say_loudly(f"{', '.join(report['failed'])} failed: {self.out} is the best result without")
             return DEGRADED
-        return 0
+        parts = report["embedders"] + report["rerankers"]
+        return DEGRADED if any(part["rows_lost"] or part.get("misconceptions_lost") for part in parts) else 0
 
     def _predict_with_ray(self, ensemble: "Ensemble", serving: "Serving") -> int:
         if self.vectors is not None:

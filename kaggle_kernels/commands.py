@@ -5,19 +5,22 @@ from collections.abc import Callable
 from pathlib import Path
 
 from kaggle_kernels.api.competition import data_files
-from kaggle_kernels.api.kernels import kernel_output
+from kaggle_kernels.api.kernels import kernel_output, kernel_status
 from kaggle_kernels.api.retries import Clock, Refused
+from kaggle_kernels.api.runs import run_log
 from kaggle_kernels.api.session import Kaggle, connect
 from kaggle_kernels.download import fetch_data
 from kaggle_kernels.package.calibration import calibration_file
 from kaggle_kernels.package.kernel_metadata import check_kernel, metadata_path, read_kernel_metadata
 from kaggle_kernels.package.stage_folder import StagedFolder, stage_code, stage_model, trained_model
+from kaggle_kernels.package.wheels_lock import fill_lock, source_packages
 from kaggle_kernels.push.dataset import push_dataset
 from kaggle_kernels.push.dry_run import dry_run_dataset, dry_run_kernel, dry_run_submission
 from kaggle_kernels.push.kernel import FAILED, await_kernel, push_kernel, pushed_kernel, run_status, with_sources
 from kaggle_kernels.push.kernel_request import kernel_request
 from kaggle_kernels.push.pending import forget_unanswered
 from kaggle_kernels.push.receipts import Source
+from kaggle_kernels.push.runs import check_gpu_hours, why_it_failed
 from kaggle_kernels.push.submission import OUTPUT, submit
 from kaggle_kernels.request import Request
 from shared.artifacts.leaderboard import models_of
@@ -38,6 +41,7 @@ def carry_out(request: Request, clock: Clock, say: Callable) -> None:
         "push-wheels": _push_wheels,
         "push-kernel": _push_kernel,
         "kernel-status": _kernel_status,
+        "kernel-logs": _kernel_logs,
         "submit": _submit,
         "release": _release,
     }
@@ -99,17 +103,24 @@ def _push_stages(
 def _push_wheels(request: Request, signed_in: Callable[[], Kaggle], clock: Clock, say: Callable) -> None:
     kaggle = signed_in()
     kernel = kernel_request(WHEELS, kaggle.owner, request.tag, internet=True, public=request.public)
+    kernel["text"] = fill_lock(kernel["text"], WHEELS)
     if request.dry_run:
         dry_run_kernel(kaggle, kernel, WHEEL, say)
         return
-    say(push_kernel(kaggle, clock, kernel, {}, WHEEL))
+    say(push_kernel(kaggle, clock, kernel, {}, WHEEL, lambda: check_gpu_hours(kaggle, _slugs(request), say)))
     slug = kernel["slug"].rpartition("/")[2]
     version = await_kernel(kaggle, clock, slug, request.wait, say)
-    wheels = [name for name in kernel_output(kaggle, slug, version) if name.endswith(WHEEL)]
+    names = kernel_output(kaggle, slug, version)
+    wheels = [name for name in names if name.endswith(WHEEL)]
     if not wheels:
         raise Refused(
-            f"the run of {slug} version {version} left no wheels: its log is on its page, and the same command runs it"
-            " once more"
+            f"the run of {slug} version {version} left no wheels: just kernel-logs kernel=wheels shows why, and the"
+            " same command runs it once more"
+        )
+    if sources := source_packages(names):
+        raise Refused(
+            f"{slug} version {version} holds {', '.join(sources)}, which would have to be built, and the offline kernel"
+            " cannot: pin a version with a wheel in kaggle_kernels/wheels/requirements.in, then requirements/pin.sh"
         )
     say(f"{slug} version {version} holds {len(wheels)} wheels")
 
@@ -132,7 +143,11 @@ def _push_kernel(
         dry_run_kernel(kaggle, kernel, OUTPUT, say)
         return
     facts = {"sources": sources, "tag": request.tag, "run": str(request.run), "models": models_of(request.run)}
-    say(push_kernel(kaggle, clock, kernel, facts, OUTPUT))
+    say(push_kernel(kaggle, clock, kernel, facts, OUTPUT, lambda: check_gpu_hours(kaggle, _slugs(request), say)))
+
+
+def _slugs(request: Request) -> tuple[str, ...]:
+    return tuple(_kernel_slug(folder, request.tag) for folder in (SUBMIT, WHEELS) if metadata_path(folder).is_file())
 
 
 def _kernel_status(request: Request, signed_in: Callable[[], Kaggle], clock: Clock, say: Callable) -> None:
@@ -143,8 +158,18 @@ def _kernel_status(request: Request, signed_in: Callable[[], Kaggle], clock: Clo
     version, status, reason = run_status(kaggle, clock, slug)
     sentence = f"{kaggle.owner}/{slug} version {version}: {status}{': ' + reason if reason else ''}"
     if status in FAILED:
-        raise Refused(sentence)
+        raise Refused(f"{sentence}: {why_it_failed(kaggle, slug, version)}")
     say(sentence)
+
+
+def _kernel_logs(request: Request, signed_in: Callable[[], Kaggle], clock: Clock, say: Callable) -> None:
+    kaggle, slug = signed_in(), _kernel_slug(SUBMIT if request.kernel == "submit" else WHEELS, request.tag)
+    version = pushed_kernel(slug, kaggle.owner).version
+    log = run_log(kaggle, slug, version)
+    if not log:
+        status, _ = kernel_status(kaggle, slug, version)
+        raise Refused(f"Kaggle has no log of {slug} version {version} yet; its run is {status}")
+    say(log.rstrip("\n"))
 
 
 def _submit(request: Request, signed_in: Callable[[], Kaggle], clock: Clock, say: Callable) -> None:

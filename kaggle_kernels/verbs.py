@@ -90,6 +90,15 @@ VERBS = (
         CommandWords((), (KERNEL, _wait(0))),
     ),
     Command(
+        "kernel-logs",
+        """Print what the run of a kernel printed.
+
+        It is the log of the newest version that was pushed from here, from its beginning; Kaggle keeps it when the run
+        is over.""",
+        "kernel=wheels",
+        CommandWords((), (KERNEL,)),
+    ),
+    Command(
         "submit",
         """Enter the kernel into the competition.
 

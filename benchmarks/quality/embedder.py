@@ -7,6 +7,7 @@ import polars as pl
 from peft import PeftModel
 
 from benchmarks.peers.trainers import read_updates, train_sentence_transformers_embedder
+from inference.engines.answers import Strict
 from inference.engines.tokenizer import embedder_words, load_tokenizer
 from inference.engines.transformers.engine import HFEncoder, device_of, load_backbone
 from inference.machine.profiles import load_profile
@@ -39,7 +40,8 @@ def ours(context: StageContext, blind: StageContext, seed: int) -> tuple[pl.Data
     model = load_backbone(local_folder(section.base), section.dtype, device_of(profile))
     adapter = str(blind.out / f"epoch_{settings.epochs}")
     model = PeftModel.from_pretrained(model, adapter, autocast_adapter_dtype=False).eval().get_base_model()
-    encoder, words = HFEncoder(model, card.pooling, profile.batch_tokens), embedder_words(load_tokenizer(section.base))
+    encoder = Strict(HFEncoder(model, card.pooling, profile.batch_tokens), section.base)
+    words = embedder_words(load_tokenizer(section.base))
     valid, misconceptions = _texts(context)
     asked = encoder.encode(query_prompts(valid, words, card))
     known = encoder.encode([embedder_passage(words, card.prompt, Written(text)) for text in misconceptions["text"]])

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from inference.engines.answers import Lenient, Strict, reach_of
 from inference.engines.backends import backend
 from inference.engines.protocols import Encoder, Scorer
 from inference.engines.replicas import Opening, open_replicas, visible_gpus
@@ -15,26 +16,31 @@ from shared.settings.sections import Engine
 
 
 @contextmanager
-def open_encoder(engine: Engine, folder: Path, pooling: Pooling, profile: Profile) -> Iterator[Encoder]:
-    """The model in `folder` as an Encoder, in as many processes as the profile says."""
+def open_encoder(
+    engine: Engine, folder: Path, pooling: Pooling, profile: Profile, *, strict: bool = True
+) -> Iterator[Encoder]:
+    """The model in `folder` as an Encoder, in as many processes as the profile says.
+
+    A prompt without an answer is a ValueError, or a row of NaN unless `strict`.
+    """
     if count := count_processes(profile):
         with open_replicas(Opening(engine, folder, pooling, profile), count) as replicas:
-            yield replicas
+            yield _judged(replicas, folder, profile, strict)
     else:
         with backend(engine).open_encoder(folder, pooling, profile) as encoder:
-            yield encoder
+            yield _judged(encoder, folder, profile, strict)
 
 
 @contextmanager
-def open_scorer(engine: Engine, folder: Path, profile: Profile) -> Iterator[Scorer]:
+def open_scorer(engine: Engine, folder: Path, profile: Profile, *, strict: bool = True) -> Iterator[Scorer]:
     """The merged reranker in `folder` as a Scorer, likewise. Raises ValueError where its head is still whole."""
     _check_head(folder)
     if count := count_processes(profile):
         with open_replicas(Opening(engine, folder, None, profile), count) as replicas:
-            yield replicas
+            yield _judged(replicas, folder, profile, strict)
     else:
         with backend(engine).open_scorer(folder, profile) as scorer:
-            yield scorer
+            yield _judged(scorer, folder, profile, strict)
 
 
 def count_processes(profile: Profile) -> int:
@@ -43,6 +49,11 @@ def count_processes(profile: Profile) -> int:
         return 0
     count = profile.replicas or max(len(visible_gpus()) // profile.tensor_parallel, 1)
     return 0 if count * profile.tensor_parallel == 1 else count
+
+
+def _judged(engine: Encoder | Scorer, folder: Path, profile: Profile, strict: bool) -> Strict | Lenient:
+    reach = reach_of(folder, profile)
+    return Strict(engine, folder, reach) if strict else Lenient(engine, reach)
 
 
 def _check_head(folder: Path) -> None:

@@ -1,4 +1,7 @@
-"""What an engine is: an Encoder turns prompts into vectors, a Scorer turns prompts into logits of "Yes"."""
+"""What an engine is: an Encoder turns prompts into vectors, a Scorer turns prompts into logits of "Yes".
+
+A prompt that it has no finite answer to gets NaN; answers.Strict makes an error of that, for all who want one.
+"""
 
 from collections.abc import Sequence
 from typing import Protocol

@@ -4,21 +4,19 @@ vLLM is imported where it is first opened: it reads its environment then, and th
 """
 
 import gc
-import json
 import logging
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 
+from inference.engines.answers import Rows, reach_of
 from inference.engines.progress import Meter
 from inference.engines.quiet import hush_libraries
 from inference.machine.profiles import Profile
 from shared.prompts.embedder import Pooling
-
-Rows = Sequence[Sequence[int]]
 
 # What vLLM reads from the environment; a value that is already set there wins.
 ENVIRONMENT = {
@@ -87,10 +85,6 @@ def _set_environment(profile: Profile) -> None:
         os.environ.setdefault(name, value)
 
 
-def _read_config(folder: Path) -> dict:
-    return json.loads((folder / "config.json").read_text(encoding="utf-8"))
-
-
 @contextmanager
 def _run(folder: Path, profile: Profile, task: str, options: dict) -> Iterator["_Engine"]:
     """An engine for one task; whoever keeps the object afterwards keeps no weights with it."""
@@ -151,16 +145,13 @@ class _Engine:
     def __init__(self, folder: Path, profile: Profile, task: str, options: dict):
         from vllm import LLM
 
-        # a model without a fixed length has no such entry
-        own = _read_config(folder).get("max_position_embeddings", profile.max_tokens)
-        self.task, self.max_tokens = task, min(profile.max_tokens, own)
-        self.why = f"the model's limit is {own}, max_tokens of the profile {profile.max_tokens}"
-        together = max(profile.batch_tokens, self.max_tokens)  # a mean is not computed in parts
+        self.task, longest = task, reach_of(folder, profile).most
+        together = max(profile.batch_tokens, longest)  # a mean is not computed in parts
         self.llm = LLM(
             str(folder),
             runner="pooling",
             dtype=profile.dtype,
-            max_model_len=self.max_tokens,
+            max_model_len=longest,
             max_num_batched_tokens=together,
             max_num_seqs=max(together // LEAST_NEW_TOKENS, 1),
             trust_remote_code=False,
@@ -171,10 +162,9 @@ class _Engine:
         )
 
     def pool(self, prompts: Rows) -> np.ndarray:
-        """Results [N, D] float32 of N prompts, in their order; D is 1 for logits."""
+        """Results [N, D] float32 of N prompts that fit, in their order; D is 1 for logits."""
         from vllm import PoolingParams
 
-        self._check_lengths(prompts)
         if not prompts:
             return np.zeros((0, self.llm.model_config.get_hidden_size() if self.task == "embed" else 1), np.float32)
         # Prompts that begin alike lie beside each other: vLLM lists a block as soon as its prompt is scheduled, so
@@ -191,16 +181,7 @@ class _Engine:
         answers = np.stack([output.outputs.data.float().numpy() for output in outputs]).reshape(len(prompts), -1)
         values = np.empty_like(answers)
         values[order] = answers
-        _check_finite(values)
         return values
-
-    def _check_lengths(self, prompts: Rows) -> None:
-        for number, prompt in enumerate(prompts):
-            if len(prompt) > self.max_tokens:
-                raise ValueError(
-                    f"prompt {number} of {len(prompts)} has {len(prompt)} tokens, {self.max_tokens} fit ({self.why}): "
-                    "cut its query or its examples shorter, or take a profile with more"
-                )
 
 
 def _meter(*, total: int, **_: object) -> Meter:
@@ -219,11 +200,3 @@ def _machine(profile: Profile) -> dict:
     if profile.tensor_parallel > 1:
         options |= {"tensor_parallel_size": profile.tensor_parallel, "distributed_executor_backend": "mp"}
     return options
-
-
-def _check_finite(values: np.ndarray) -> None:
-    bad = np.flatnonzero(~np.isfinite(values).all(1))
-    if len(bad):
-        raise ValueError(
-            f"prompt {bad[0]} of {len(values)} gave NaN or infinity: use dtype bfloat16 or float32 in the profile"
-        )

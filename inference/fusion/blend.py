@@ -56,6 +56,7 @@ def blend_scores(tables: Sequence[pl.DataFrame], weights: Sequence[float], avera
 
     "score": the weighted mean of the logits, which are log-odds up to a constant of the query: no standardising.
     "rank": the weighted mean of 1 / (60 + rank). What a table lacks, and a single table: as in `blend_candidates`.
+    A null is a pair without an answer, of which its table says nothing; what nobody has an answer to stays null.
     """
     score = "rerank_score"
     if len(tables) == 1:
@@ -67,8 +68,17 @@ def blend_scores(tables: Sequence[pl.DataFrame], weights: Sequence[float], avera
 def put_in_order(candidates: pl.DataFrame, scored: pl.DataFrame, head: pl.Expr, tail: pl.Expr) -> pl.DataFrame:
     """Ranked from `candidates` and `scored` (query_id, misconception_id, rerank_score): what was scored, then the rest.
 
-    `head` orders what was scored and `tail` the rest, the highest first; equal ones go to the lower id.
+    `head` orders what was scored and `tail` the rest, the highest first; equal ones go to the lower id. A pair whose
+    score is null had no answer: it keeps the rank that it has among the candidates, and the others go around it.
     """
+    lost = scored.filter(pl.col("rerank_score").is_null()).select(PAIR)
+    if len(lost):
+        others = candidates.join(lost, on=PAIR, how="anti", maintain_order="left")
+        ranked = put_in_order(others, scored.drop_nulls("rerank_score"), head, tail)
+        places = others.sort("query_id", "rank")["rank"]  # as many of each query, in the order that `ranked` has
+        kept = candidates.join(lost, on=PAIR, how="semi").with_columns(pl.lit(None, pl.Float32).alias("rerank_score"))
+        both = pl.concat([ranked.with_columns(places), kept.select(ranked.columns)])
+        return both.sort("query_id", "rank")
     joined = candidates.join(scored.select(*PAIR, "rerank_score"), on=PAIR, how="left")
     unscored = pl.col("rerank_score").is_null()
     value = pl.when(unscored).then(tail.cast(pl.Float64)).otherwise(head.cast(pl.Float64))
@@ -81,10 +91,11 @@ def put_in_order(candidates: pl.DataFrame, scored: pl.DataFrame, head: pl.Expr, 
 
 def _reciprocal_ranks(table: pl.DataFrame, score: str) -> pl.DataFrame:
     """`table` with 1 / (60 + rank) for its score, and what an id gets that it lacks: one rank below its last."""
-    ordered = table.sort("query_id", score, "misconception_id", descending=[False, True, False])
+    ordered = table.sort("query_id", score, "misconception_id", descending=[False, True, False], nulls_last=True)
     rank = pl.int_range(1, pl.len() + 1).over("query_id")
-    below = 1 / (SMOOTH + 1 + pl.len().over("query_id"))
-    return ordered.select(*PAIR, (1 / (SMOOTH + rank)).alias(score), below.alias("floor"))
+    below = 1 / (SMOOTH + 1 + pl.col(score).count().over("query_id"))
+    own = pl.when(pl.col(score).is_not_null()).then(1 / (SMOOTH + rank))
+    return ordered.select(*PAIR, own.alias(score), below.alias("floor"))
 
 
 def _with_floor(table: pl.DataFrame, score: str) -> pl.DataFrame:
@@ -99,12 +110,12 @@ def _weighted_mean(tables: Sequence[pl.DataFrame], weights: Sequence[float], sco
     for table, weight in zip(tables, weights, strict=True):
         floors = table.select("query_id", "floor").unique("query_id")
         found = pairs.join(floors, on="query_id", how="left", maintain_order="left").join(
-            table.select(*PAIR, score), on=PAIR, how="left", maintain_order="left"
+            table.select(*PAIR, score, pl.lit(True).alias("there")), on=PAIR, how="left", maintain_order="left"
         )
-        value = found.select(pl.coalesce(score, "floor")).to_series()
+        value = found.select(pl.when("there").then(score).otherwise("floor")).to_series()
         total = total + weight * value.fill_null(0.0)
         share = share + weight * value.is_not_null().cast(pl.Float64)
-    return pairs.with_columns((total / share).alias(score))
+    return pairs.with_columns((total / share).fill_nan(None).alias(score))  # 0 / 0: of nobody
 
 
 def _cut(blended: pl.DataFrame, k: int) -> pl.DataFrame:

@@ -14,11 +14,12 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from inference.predict.budget import LEAST, Costs, RerankingStage, Shard, affordable, costs_of, plan_depths, seconds_for
+from inference.predict.patience import ATTEMPTS, Patience
 
-PROBE = 8  # the first shard is an eighth: how slow a machine is should be known early
+# The first shard is an eighth: how slow a machine is should be known early. So is one that is tried again.
+PROBE = 8
 PART = 0.25  # of the queries; for fewer a reranker is not loaded
 PLANS = 100  # remembered for the log
-ATTEMPTS = 2  # an engine that fails is opened once more, and goes on where it was
 
 Score = Callable[[np.ndarray, int, int], tuple[int, int]]
 
@@ -52,7 +53,8 @@ class RerankingProgress:
     """How far one reranker came: candidates scored of every query [Q], its shards, its plans, and how it ended."""
 
     done: np.ndarray
-    deferred: np.ndarray  # rows [Q] in whose shard it failed: they come last
+    failures: np.ndarray  # how often it failed in a row's shard [Q]: such rows come last, and at most twice
+    opened: bool = False
     start: float = 0.0  # seconds that opening took
     shards: list[Shard] = field(default_factory=list)
     plans: list[tuple[int, tuple[int, ...]]] = field(default_factory=list)  # (rows scored by then, depths): changes
@@ -78,15 +80,18 @@ def rerank_in_time(
 
     A shard lies in one chunk. Shards depend on the clock only where not everything can be scored in time.
     `publish(progress, final)` writes the best order so far where it thinks fit, and always if final; it returns the
-    seconds that writing takes. What an engine raises is printed; then the next one gets its turn.
+    seconds that writing takes. What an engine raises is printed, and it is opened once more: the shard in which it
+    failed comes last and costs itself alone. One that only fails is given up, and the next one gets its turn.
     """
     rows = sum(work.chunks)
-    table = [RerankingProgress(np.zeros(rows, np.int16), np.zeros(rows, bool)) for _ in rerankers]
+    table = [RerankingProgress(np.zeros(rows, np.int16), np.zeros(rows, np.int8)) for _ in rerankers]
     for number, reranker in enumerate(rerankers):
-        for attempt in range(1, ATTEMPTS + 1):
-            if _came_back(rerankers, table, number, work, limit, publish):
-                break
-            say_loudly(f"{reranker.name} failed, attempt {attempt} of {ATTEMPTS}")
+        patience, shards = Patience(), 0
+        while not patience.over and not _came_back(rerankers, table, number, work, limit, publish):
+            if len(table[number].shards) > shards:
+                patience.worked()
+            shards = len(table[number].shards)
+            say_loudly(patience.failed(reranker.name, opened=table[number].opened))
         publish(table, True)
     return table
 
@@ -121,8 +126,11 @@ def _came_back(
 ) -> bool:
     """Let a reranker do its part, if it is worth it; False if it failed."""
     state = table[number]
+    state.opened = False
     try:
-        if _worth_opening(rerankers, table, number, work, limit):
+        if not _pending(state, work.wanted).any():  # what is left has failed twice
+            state.ended = "complete" if state.shards else "failed"
+        elif _worth_opening(rerankers, table, number, work, limit):
             _run(rerankers, table, number, work, limit, publish)
         elif state.ended != "failed":  # by an attempt before
             state.ended = "skipped, no time"
@@ -156,7 +164,7 @@ def _run(
     state, writing, began = table[number], 0.0, limit.clock()
     state.ended = "running"
     with rerankers[number].open() as score:
-        state.start = limit.clock() - began
+        state.start, state.opened = limit.clock() - began, True
         while True:
             left = limit.left() - 2 * writing
             depths = _decide(rerankers, table, number, work, left)
@@ -167,13 +175,13 @@ def _run(
             if not len(rows):
                 break
             first, began = int(state.done[rows[0]]), limit.clock()
-            state.deferred[rows] = True  # until it comes back: one bad prompt must not keep the others from their turn
+            state.failures[rows] += 1  # until it comes back: one bad row must not keep the others from their turn
             tokens = score(rows, first, depth)
-            state.deferred[rows] = False
+            state.failures[rows] = 0
             state.shards.append(Shard(len(rows), len(rows) * (depth - first), *tokens, limit.clock() - began))
             state.done[rows] = depth
             writing = publish(table, False)
-        state.ended = "complete" if (state.done == work.wanted).all() else "out of time"
+        state.ended = "out of time" if _pending(state, work.wanted).any() else "complete"
         publish(table, True)  # before the engine is closed, which may take its time
 
 
@@ -208,20 +216,26 @@ def _stages(
     return stages
 
 
+def _pending(state: RerankingProgress, depth: int) -> np.ndarray:
+    """Which rows [Q] can still be brought to `depth`."""
+    return (state.done < depth) & (state.failures < ATTEMPTS)
+
+
 def _next_rows(state: RerankingProgress, work: Work, depth: int, left: float) -> np.ndarray:
     """The next rows to bring to `depth`: of one chunk, with as many candidates scored so far, the least first.
 
-    What an attempt failed in comes when nothing else is left.
+    What an attempt failed in comes when nothing else is left, in small shards: most of it is sound.
     """
-    pending = state.done < depth
+    pending = _pending(state, depth)
     if not pending.any() or left <= 0:
         return np.zeros(0, np.int64)
-    pending &= state.deferred == state.deferred[pending].all()
+    failures = state.failures[pending].min()
+    pending &= state.failures == failures
     level = int(state.done[pending].min())
     rows = np.flatnonzero(pending & (state.done == level))
     ends = np.cumsum(work.chunks)
     rows = rows[rows < ends[np.searchsorted(ends, rows[0], side="right")]]
-    if not state.shards:
+    if not state.shards or failures:
         return rows[: max(1, work.rows_at_once // PROBE)]
     most = work.rows_at_once
     if not math.isinf(left):

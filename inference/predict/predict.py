@@ -10,8 +10,9 @@ from pathlib import Path
 
 from inference.engines.serving import Serving
 from inference.fusion.calibration import Ensemble, check_ids
-from inference.predict.anytime import Limit
+from inference.predict.anytime import Limit, say_loudly
 from inference.predict.chunk_store import ChunkStore, alone
+from inference.predict.losses import describe_losses
 from inference.predict.state import Prediction
 from inference.retrieval.bm25 import WordIndex
 from inference.writing.replay import replay
@@ -38,8 +39,9 @@ def predict(
     """Write `out` (submission.csv); beside it timings.json, seconds by part, and budget.json, which model came how far.
 
     One model is in memory at a time, and one chunk of the test rows, with what rationales.csv in `competition` says of
-    them. What a model raises is printed and costs its part of the result, not the result. `vectors` is a folder that
-    remembers vectors from run to run. Returns what budget.json says; "failed" there names the models that failed.
+    them. What a model raises is printed and costs its part of the result, not the result; the rows without its answer
+    are named. `vectors` is a folder that remembers vectors from run to run. Returns what budget.json says; "failed"
+    there names the models that failed.
     """
     models, calibration, limit = ensemble.models, ensemble.calibration, limit or Limit()
     for member in models.embedders:
@@ -60,8 +62,9 @@ def predict(
             _timed("retrieve", seconds, lambda: _retrieve(prediction))
             _timed("rerank", seconds, lambda: _rerank(prediction))
             check_submission(out, store.query_ids(), known)
+            report = _report(prediction)
         write_log(out.with_name("timings.json"), seconds)
-        return prediction.report("ended by itself")
+        return report
 
 
 def read_rows(prediction: Prediction, competition: Path) -> None:
@@ -86,6 +89,15 @@ def _rerank(prediction: Prediction) -> None:
     from inference.predict.rerank_chunks import score_all
 
     score_all(prediction)
+
+
+def _report(prediction: Prediction) -> dict:
+    """Write budget.json, and name in a sentence for each model the rows that it has no answer for."""
+    report = prediction.report("ended by itself", final=True)
+    for entry in report["embedders"] + report["rerankers"]:
+        if sentence := describe_losses(entry, report["rows"]):
+            say_loudly(sentence)
+    return report
 
 
 def _timed(part: str, seconds: dict[str, float], work: Callable):

@@ -11,6 +11,7 @@ from inference.engines.open import count_processes
 from inference.engines.progress import Meter
 from inference.fusion.calibration import select_candidates
 from inference.predict.anytime import OpenableReranker, Score, Work, rerank_in_time
+from inference.predict.losses import NO_ANSWER, keep_losses
 from inference.predict.state import Prediction, size_of
 from inference.reranking.kinds import open_reranker
 from inference.retrieval.descriptions import described
@@ -52,7 +53,7 @@ def open_scoring(prediction: Prediction, number: int) -> Iterator[Score]:
 
     total = sum(prediction.store.sizes) * prediction.wanted
     with (
-        open_reranker(member.folder, prediction.serving) as reranker,
+        open_reranker(member.folder, prediction.serving, strict=False) as reranker,
         Meter(desc=f"rerank {member.folder.name}", total=total, unit=" candidates") as meter,
     ):
 
@@ -63,7 +64,10 @@ def open_scoring(prediction: Prediction, number: int) -> Iterator[Score]:
             near = asked.select("query_id").join(ordered, on="query_id", maintain_order="left_right")
             near = near.filter(pl.col("rank").is_between(first + 1, last))
             scores = reranker.score(asked, misconceptions, near)
-            scored = near.select(PAIR).with_columns(scores.values)
+            scored = near.select(PAIR).with_columns(scores.values.fill_nan(None))
+            lost = scored.filter(pl.col("rerank_score").is_null())["query_id"].unique(maintain_order=True)
+            if len(lost):
+                keep_losses(prediction.store, name, chunk, lost, NO_ANSWER)
             before = [prediction.store.read(name, chunk)] if prediction.store.has(name, chunk) else []
             kept = [table.join(scored, on=PAIR, how="anti", maintain_order="left") for table in before]  # of a retry
             prediction.store.keep(name, chunk, pl.concat([*kept, scored]))

@@ -13,6 +13,7 @@ from inference.fusion.calibration import Calibration, apply
 from inference.fusion.ensemble import Models
 from inference.predict.anytime import Limit, RerankingProgress, describe_progress
 from inference.predict.chunk_store import ChunkStore
+from inference.predict.losses import Losses, count, lost_by_reranker, read_losses
 from shared.artifacts.files import write_log
 from shared.task.tables import PAIR
 
@@ -58,15 +59,23 @@ class Prediction:
         self.report("running")
         return self.store.publish(self.rank, final)
 
-    def report(self, process: str) -> dict:
-        """Write budget.json and return what it says."""
+    def report(self, process: str, final: bool = False) -> dict:
+        """Write budget.json and return what it says; rows that a failed model never came to are named if `final`."""
         embedders = [
-            {"model": member.folder.name, "ended": ended}
-            for member, ended in zip(self.models.embedders, self.found, strict=False)
+            self._with_losses({"model": member.folder.name, "ended": ended}, read_losses(self.store, f"found{number}"))
+            | {
+                "misconceptions_lost": [
+                    int(id_) for ids in read_losses(self.store, f"known{number}").values() for id_ in ids
+                ]
+            }
+            for number, (member, ended) in enumerate(zip(self.models.embedders, self.found, strict=False))
         ]
         rerankers = [
-            describe_progress(member.folder.name, state)
-            for member, state in zip(self.models.rerankers, self.scored, strict=False)
+            self._with_losses(
+                describe_progress(member.folder.name, state),
+                lost_by_reranker(self.store, number, state, self.wanted, final),
+            )
+            for number, (member, state) in enumerate(zip(self.models.rerankers, self.scored, strict=False))
         ]
         left = self.limit.left()
         content = {
@@ -81,6 +90,13 @@ class Prediction:
         # it is written with every shard, and a loss of power ends what it tells of
         write_log(self.store.out.with_name("budget.json"), content, durable=False)
         return content
+
+    def _with_losses(self, entry: dict, losses: Losses) -> dict:
+        """`entry` of a model, with the rows that it has no answer for; of all of them, and it has failed."""
+        lost, ended = count(losses), entry["ended"]
+        if lost and lost == sum(self.store.sizes):
+            ended = "failed"
+        return {**entry, "ended": ended, "rows_lost": lost, "lost": losses}
 
 
 def size_of(folder: Path) -> float:

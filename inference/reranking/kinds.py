@@ -31,10 +31,10 @@ KINDS = {"pointwise": RerankerKind(PointwiseReranker, pair_prompts, yes_token)}
 
 
 @contextmanager
-def open_reranker(folder: Path, serving: Serving) -> Iterator[Reranker]:
+def open_reranker(folder: Path, serving: Serving, *, strict: bool = True) -> Iterator[Reranker]:
     """The merged reranker in `folder`; leaving the block gives its memory back. Raises ValueError as open_scorer."""
     card, words = read_reranker_card(folder), reranker_words(load_tokenizer(folder))
-    with open_scorer(serving.engine, folder, serving.profile) as scorer:
+    with open_scorer(serving.engine, folder, serving.profile, strict=strict) as scorer:
         yield KINDS[card.kind].open(scorer, words, card.prompt)
 
 

@@ -16,7 +16,8 @@ from shared.prompts.words import Words
 class Scores:
     """What a reranker says of some candidates, and how much it read for that."""
 
-    values: pl.Series  # rerank_score, Float32, higher is better: one for each candidate, in the order of their rows
+    # rerank_score, Float32, higher is better: one for each candidate, in the order of their rows; NaN without an answer
+    values: pl.Series
     query_tokens: int  # of each query once
     candidate_tokens: int  # of all that stands behind the queries
 

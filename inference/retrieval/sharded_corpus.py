@@ -15,7 +15,8 @@ def write_corpus(ids: np.ndarray, encode: Callable[[slice], np.ndarray], width: 
     """Write the vectors [N, width] that `encode` gives for slices of `ids` to `folder`, in float16.
 
     A shard that stands there whole is not encoded again: a run that was killed goes on. Rounding to float16 moves
-    about 1 place in 100 of a ranking; half the disk and half the reading is worth that to millions of rows only.
+    about 1 place in 100 of a ranking; half the disk and half the reading is worth that to millions of rows only. A row
+    of NaN, which had no answer, is left out.
     """
     folder.mkdir(parents=True, exist_ok=True)
     rows = max(1, SHARD_BYTES // (4 * width))
@@ -23,8 +24,10 @@ def write_corpus(ids: np.ndarray, encode: Callable[[slice], np.ndarray], width: 
         part = slice(start, min(start + rows, len(ids)))
         shard = folder / f"{number:06d}.sha256"
         if not _is_whole(shard):
-            _write(_beside(shard, "vectors"), np.asarray(encode(part), np.float16))
-            _write(_beside(shard, "ids"), ids[part])
+            vectors = encode(part)
+            there = np.isfinite(vectors).all(1)  # what the model has no answer for is not found
+            _write(_beside(shard, "vectors"), np.asarray(vectors[there], np.float16))
+            _write(_beside(shard, "ids"), ids[part][there])
             write_text(shard, _hash(shard))  # last: it says that the shard is whole
 
 
@@ -36,7 +39,8 @@ def read_corpus(folder: Path) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     for shard in sorted(folder.glob("*.sha256")):
         if not _is_whole(shard):
             raise ValueError(f"{_beside(shard, 'vectors')} is damaged: its shard is to be encoded again")
-        yield np.load(_beside(shard, "ids")), np.load(_beside(shard, "vectors")).astype(np.float32)
+        if len(ids := np.load(_beside(shard, "ids"))):
+            yield ids, np.load(_beside(shard, "vectors")).astype(np.float32)
 
 
 def _beside(shard: Path, name: str) -> Path:

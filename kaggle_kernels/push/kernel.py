@@ -10,16 +10,25 @@ from kaggle_kernels.api.session import Kaggle
 from kaggle_kernels.push.kernel_request import fill_sources, request_digest
 from kaggle_kernels.push.pending import Pending, alone, unanswered
 from kaggle_kernels.push.receipts import LAG_SECONDS, Receipt, Source, is_fresh, iso, read_receipt, write_receipt
+from kaggle_kernels.push.runs import why_it_failed
 
 LOOK_SECONDS = 180.0  # One run looks so long for a push without an answer.
 FAILED = ("ERROR", "CANCEL_REQUESTED", "CANCEL_ACKNOWLEDGED")
 
 
-def push_kernel(kaggle: Kaggle, clock: Clock, request: dict, facts: dict, wanted: str) -> str:
+def push_kernel(
+    kaggle: Kaggle,
+    clock: Clock,
+    request: dict,
+    facts: dict,
+    wanted: str,
+    before: Callable[[], None] = lambda: None,
+) -> str:
     """Push `request` unless its newest version is exactly that and ran well; a sentence. `facts` go into the receipt.
 
-    A run that failed, or left no file whose name ends in `wanted`, is begun once more, as a new version. Raises Refused
-    when Kaggle drops a source, changes what was asked for, or does not show the push.
+    A run that failed, or left no file whose name ends in `wanted`, is begun once more, as a new version. `before` is
+    called when it is known that something will be pushed, and may refuse that. Raises Refused when Kaggle drops a
+    source, changes what was asked for, or does not show the push.
     """
     slug, digest = request["slug"].rpartition("/")[2], request_digest(request)
     with alone(slug) as folder:
@@ -39,6 +48,7 @@ def push_kernel(kaggle: Kaggle, clock: Clock, request: dict, facts: dict, wanted
         if pending.sent:  # a push that was killed, or had no answer
             version = _shown(kaggle, clock, request, pending)
         if version is None:
+            before()
             version = _save(kaggle, clock, request, pending, listed)
         _check_settings(kaggle, request, version, pending)
         now = iso(clock.now())
@@ -106,8 +116,8 @@ def await_kernel(kaggle: Kaggle, clock: Clock, slug: str, wait: float, say: Call
             return version
         if status in FAILED:
             raise Refused(
-                f"the run of {slug} version {version} ended as {status}{': ' + reason if reason else ''}: its log is on"
-                f" its page, and {_verb(slug)} runs it once more"
+                f"the run of {slug} version {version} ended as {status}{': ' + reason if reason else ''}:"
+                f" {why_it_failed(kaggle, slug, version)}; {_verb(slug)} runs it once more"
             )
         if clock.now() >= deadline:
             raise Refused(

@@ -10,7 +10,8 @@ SOURCES = {}
 INPUT = Path(os.environ.get("MALRULE_INPUT", "/kaggle/input"))
 OUT = Path(os.environ.get("MALRULE_OUT", "/kaggle/working/submission.csv"))
 PROFILE = os.environ.get("MALRULE_PROFILE", "t4x2")
-RERUN = bool(os.environ.get("KAGGLE_IS_COMPETITION_RERUN"))  # set where the hidden test is mounted, and only there
+# "1" or "True" where the hidden test is mounted, and unset elsewhere; a word that says no is not taken for a yes.
+RERUN = os.environ.get("KAGGLE_IS_COMPETITION_RERUN", "").lower() not in ("", "0", "false", "no")
 SAMPLE = 0 if RERUN else int(os.environ.get("MALRULE_SAMPLE", "100"))  # questions to run beside the 3 public rows
 LIMIT = float(os.environ.get("MALRULE_LIMIT", 9 * 3600))  # seconds that Kaggle gives a kernel of a code competition
 

@@ -4,12 +4,14 @@ import codecs
 import csv
 import difflib
 import re
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, TextIO
 
 MAX_FIELD = 100_000  # characters; the longest real field has 1,253, so a longer one is a quote that nobody closed
+CSV_LIMIT = 131_072  # csv's own, which it meets before we can measure a field
 PIECE = 1 << 20  # bytes looked at together
 SHOWN = 40  # characters of a value that a message repeats
 WHOLE = re.compile("0|[1-9][0-9]{0,17}")  # 18 digits fit Int64; int() would also take " 12", "1_0", "-0" and "１２"
@@ -44,14 +46,15 @@ class Record:
         return defect(self.path, what, self.line, column)
 
 
-def read_records(path: Path, columns: tuple[str, ...], again: str) -> Iterator[Record]:
+def read_records(path: Path, columns: tuple[str, ...], again: str, *, cut: bool = False) -> Iterator[Record]:
     """Every row of the CSV at `path`, one at a time, which must have exactly `columns` in any order; blank lines not.
 
     Raises CompetitionError for a file that is missing, empty, not UTF-8, or not a table of those columns. `again` says
-    how to get the file anew.
+    how to get the file anew. A field that is too long is an error too, or, with `cut`, is cut, which a line says.
     """
     _check_bytes(path, again)
     with open(path, encoding="utf-8-sig", newline="") as file:  # sig: the byte order mark that Excel puts there
+        csv.field_size_limit(sys.maxsize if cut else CSV_LIMIT)  # csv keeps it for the whole process
         rows = _split(path, file)
         line, header = next(rows, (1, None))
         if header is None:
@@ -59,7 +62,7 @@ def read_records(path: Path, columns: tuple[str, ...], again: str) -> Iterator[R
         _check_header(path, line, header, columns)
         record = None
         for line, fields in rows:
-            record = Record(path, line, _name_fields(path, line, header, fields))
+            record = Record(path, line, _name_fields(path, line, header, fields, cut))
             yield record
     if record is None:
         raise defect(path, f"there is a header but no rows; {again}")
@@ -129,7 +132,7 @@ def _split(path: Path, file: TextIO) -> Iterator[tuple[int, list[str]]]:
 
 
 def _explain(error: csv.Error) -> str:
-    if "field limit" in str(error):  # csv's own bound, 131,072, which it meets before we can measure the field
+    if "field limit" in str(error):  # csv's own bound, which it meets before we can measure the field
         return f"a field has more than {MAX_FIELD:,} characters; look for a quote that is never closed"
     if "end of data" in str(error):
         return "a quote opens here and is never closed; close it, and double every quote within a quoted field"
@@ -159,12 +162,14 @@ def _advise(name: str, extra: list[str], header: list[str]) -> str:
     return f"add it to the header, which begins with {shorten(', '.join(header))}"
 
 
-def _name_fields(path: Path, line: int, header: list[str], fields: list[str]) -> dict[str, str]:
+def _name_fields(path: Path, line: int, header: list[str], fields: list[str], cut: bool) -> dict[str, str]:
     if len(fields) != len(header):
         what = f"{len(fields)} fields from {shorten(fields[0])} on, and the header has {len(header)}"
         raise defect(path, f"{what}; put fields that hold commas or line breaks in quotes", line)
     for name, field in zip(header, fields, strict=True):
         if len(field) > MAX_FIELD:
             what = f"{shorten(field)} has {len(field):,} characters and the limit is {MAX_FIELD:,}"
-            raise defect(path, f"{what}; shorten it, or look for a quote that is never closed", line, name)
-    return dict(zip(header, fields, strict=True))
+            if not cut:
+                raise defect(path, f"{what}; shorten it, or look for a quote that is never closed", line, name)
+            print(f"{defect(path, what, line, name)}; it is cut there", file=sys.stderr, flush=True)
+    return {name: field[:MAX_FIELD] for name, field in zip(header, fields, strict=True)}

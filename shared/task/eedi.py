@@ -62,8 +62,11 @@ def read_misconceptions(folder: Path) -> pl.DataFrame:
 
 
 def stream_test(folder: Path, questions: int) -> Iterator[pl.DataFrame]:
-    """The test rows of `read_competition`, so many questions at a time: memory does not grow with the file."""
-    yield from _stream_queries(Path(folder) / FILES.test, "test", set(), questions)
+    """The test rows of `read_competition`, so many questions at a time: memory does not grow with the file.
+
+    A text that is too long is cut, and a line says so: nobody can mend a hidden test, and a prompt is cut anyway.
+    """
+    yield from _stream_queries(Path(folder) / FILES.test, "test", set(), questions, cut=True)
 
 
 def as_test(rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -81,9 +84,11 @@ def _read_queries(path: Path, fold: str, known: set[int]) -> pl.DataFrame:
     return pl.concat(_stream_queries(path, fold, known, QUESTIONS))
 
 
-def _stream_queries(path: Path, fold: str, known: set[int], questions: int) -> Iterator[pl.DataFrame]:
+def _stream_queries(
+    path: Path, fold: str, known: set[int], questions: int, *, cut: bool = False
+) -> Iterator[pl.DataFrame]:
     columns = QUESTION_COLUMNS + (LABEL_COLUMNS if fold == "train" else ())
-    records, seen = _read_records(path, columns), np.zeros(0, np.int64)
+    records, seen = _read_records(path, columns, cut), np.zeros(0, np.int64)
     while part := list(itertools.islice(records, questions)):
         ids = _unique_ids(part, "QuestionId")
         seen = _add_ids(seen, np.array(ids), part, columns)
@@ -91,9 +96,9 @@ def _stream_queries(path: Path, fold: str, known: set[int], questions: int) -> I
         yield pl.DataFrame(rows, schema=QUERIES.schema, orient="row")
 
 
-def _read_records(path: Path, columns: tuple[str, ...]) -> Iterator[Record]:
+def _read_records(path: Path, columns: tuple[str, ...], cut: bool = False) -> Iterator[Record]:
     again = f"run `kaggle competitions download {SLUG}` and unzip {path.name} there"
-    return read_records(path, columns, again)
+    return read_records(path, columns, again, cut=cut)
 
 
 def _add_ids(seen: np.ndarray, ids: np.ndarray, part: list[Record], columns: tuple[str, ...]) -> np.ndarray:

@@ -96,4 +96,6 @@ def make_kernel(folder: Path, internet: bool) -> None:
     }
     metadata["competition_sources"] = [] if internet else ["eedi-mining-misconceptions-in-mathematics"]
     (folder / "kernel-metadata.json").write_text(json.dumps(metadata), encoding="utf-8")
-    (folder / "kernel.py").write_text("SOURCES = {}\nprint(SOURCES)\n", encoding="utf-8")
+    (folder / "kernel.py").write_text("SOURCES = {}\nLOCK = ''\nprint(SOURCES)\n", encoding="utf-8")
+    if internet:
+        (folder / "requirements.txt").write_text(f"vllm==0.1 \\\n    --hash=sha256:{'1' * 64}\n", encoding="utf-8")

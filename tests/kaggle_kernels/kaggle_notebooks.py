@@ -21,6 +21,7 @@ class Notebooks:
         self.kernel_statuses: list[str] = ["COMPLETE"]  # of every further version's run
         self.invalid_sources: list[str] = []
         self.output = ["submission.csv", "vllm-0.1-py3-none-any.whl", "log.txt", "a.txt"]
+        self.quota: dict = {}
         self.run_log = '[{"stream_name": "stdout", "time": 1.5, "data": "hello\\n"}]'
 
     def GetKernel(self, body: dict):
@@ -98,6 +99,10 @@ class Notebooks:
             return 404, {"code": 404, "message": "Not found"}, {}
         files = [{"fileName": name, "url": f"http://localhost/output/{name}"} for name in self.output]
         return 200, self.page(body, "files", files) | {"log": self.run_log}, {}
+
+    def GetAcceleratorQuotaStatistics(self, body: dict):
+        """Durations are strings of seconds; nothing is said of an accelerator that was never used [src: quota_view]."""
+        return 200, self.quota, {}
 
     def ListKernelFiles(self, body: dict):
         return self.ListKernelSessionOutput(body)

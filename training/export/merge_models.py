@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from peft import PeftModel
 
+from inference.engines.answers import Strict
 from inference.engines.tokenizer import embedder_words, load_tokenizer, reranker_words
 from inference.engines.transformers.engine import (
     HFEncoder,
@@ -43,7 +44,7 @@ def merge_embedder(context: StageContext, card: EmbedderCard) -> dict:
 
     def answer(folder: Path, adapter: Path | None) -> np.ndarray:
         model = _adapted(load_backbone(folder, _probing(section.dtype, profile), device_of(profile)), adapter)
-        return HFEncoder(model, section.pooling, profile.batch_tokens).encode(rows)
+        return Strict(HFEncoder(model, section.pooling, profile.batch_tokens), folder).encode(rows)
 
     adapters = _adapters(context, "train_embedder", context.settings.merge_embedder)
     _merge(context, base, adapters, answer)
@@ -64,7 +65,7 @@ def merge_reranker(context: StageContext) -> dict:
     def answer(folder: Path, adapter: Path | None) -> np.ndarray:
         load, row = (load_reranker, 0) if folder == context.out else (load_causal, token)
         model = _adapted(load(folder, _probing(section.dtype, profile), device_of(profile)), adapter)
-        return HFScorer(model, row, profile.batch_tokens).score(rows)
+        return Strict(HFScorer(model, row, profile.batch_tokens), folder).score(rows)
 
     adapters = _adapters(context, "train_reranker", context.settings.merge_reranker)
     _merge(context, base, adapters, answer, lambda: keep_yes_alone(context.out, token))

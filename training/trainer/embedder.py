@@ -11,6 +11,7 @@ import torch
 from scipy.special import logsumexp
 from transformers import PreTrainedModel
 
+from inference.engines.answers import Reach, Strict
 from inference.engines.distributed import lacks_memory_together, rank, sum_over_ranks
 from inference.engines.transformers.device import send
 from inference.engines.transformers.engine import HFEncoder
@@ -82,7 +83,8 @@ class EmbedderObjective:
         valid = labelled_queries(self.queries, "valid")
         if valid.is_empty():
             return {}
-        encoder = HFEncoder(self.model, self.card.pooling, self.batch_tokens)
+        engine = HFEncoder(self.model, self.card.pooling, self.batch_tokens)
+        encoder = Strict(engine, self.model.name_or_path, Reach(advice="lower the rate"))
         asked = encoder.encode(query_prompts(valid, self.words, self.card))
         known = encoder.encode(list(self.passages.values()))
         ids = np.fromiter(self.passages, np.int64)

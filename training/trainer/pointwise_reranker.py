@@ -9,6 +9,7 @@ import polars as pl
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from inference.engines.answers import Reach, Strict
 from inference.engines.tokenizer import reranker_words, yes_token
 from inference.engines.transformers.device import send
 from inference.engines.transformers.engine import HFScorer
@@ -77,7 +78,8 @@ class RerankerObjective:
         near = self.candidates.filter(
             pl.col("rank") <= self.settings.depth, pl.col("query_id").is_in(valid["query_id"].implode())
         )
-        scorer = HFScorer(self.model, self.yes, self.batch_tokens)
+        engine = HFScorer(self.model, self.yes, self.batch_tokens)
+        scorer = Strict(engine, self.model.name_or_path, Reach(advice="lower the rate"))
         reranker = PointwiseReranker(scorer, self.words, self.prompt)
         scored = near.select(PAIR).with_columns(reranker.score(valid, self.misconceptions, near).values)
         figures = summarise(

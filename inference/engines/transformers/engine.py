@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from transformers import (
 )
 from transformers.utils import logging
 
+from inference.engines.answers import answered
 from inference.engines.distributed import fill_from_ranks, take_turns
 from inference.engines.packing.prefix_forest import Rows
 from inference.engines.progress import Meter
@@ -41,8 +43,8 @@ class HFEncoder:
 
     def encode(self, prompts: Rows) -> np.ndarray:
         vectors = np.zeros((len(prompts), self.model.config.hidden_size), np.float32)
-        batches = plan_batches(self.model, prompts, self.batch_tokens, share=self.pooling == "last", queue=True)
-        return _compute(self.model, batches, vectors, lambda batch: embed(self.model, batch, self.pooling))
+        plan = partial(plan_batches, batch_tokens=self.batch_tokens, share=self.pooling == "last", queue=True)
+        return _answer(self.model, prompts, plan, vectors, lambda batch: embed(self.model, batch, self.pooling))
 
 
 class HFScorer:
@@ -52,9 +54,9 @@ class HFScorer:
         self.model, self.yes, self.batch_tokens = model, yes, batch_tokens
 
     def score(self, prompts: Rows) -> np.ndarray:
-        batches = plan_batches(self.model, prompts, self.batch_tokens, queue=True)
+        plan = partial(plan_batches, batch_tokens=self.batch_tokens, queue=True)
         scores = np.zeros(len(prompts), np.float32)
-        return _compute(self.model, batches, scores, lambda batch: yes_logits(self.model, batch, self.yes))
+        return _answer(self.model, prompts, plan, scores, lambda batch: yes_logits(self.model, batch, self.yes))
 
 
 @contextmanager
@@ -119,14 +121,34 @@ def _load(kind: type, folder: str | Path, dtype: str, device: torch.device, pack
     return model.eval()
 
 
+def _answer(
+    model: PreTrainedModel,
+    prompts: Rows,
+    plan: Callable[..., list[Batch]],
+    values: np.ndarray,
+    forward: Callable[[Batch], torch.Tensor],
+) -> np.ndarray:
+    """Fill `values` (zeros) with what `forward` says of the prompts in the batches of `plan`.
+
+    One NaN spreads to all that lie in the same forest, for 0 x NaN is NaN under a mask too. Who gave none by itself is
+    found by asking again, each prompt apart; where nothing at all is finite it is the model, and nobody is asked.
+    """
+    batches = plan(model, prompts)
+    values = _compute(model, batches, values, forward)
+    bad = ~answered(values)
+    in_company = {int(row) for batch in batches for forest in batch if len(forest.order) > 1 for row in forest.order}
+    suspects = sorted(in_company.intersection(np.flatnonzero(bad).tolist())) if bad.any() else []
+    if suspects and (len(batches) == 1 or not bad.all()):
+        apart = plan(model, [prompts[row] for row in suspects], apart=True)
+        values[suspects] = _compute(model, apart, np.zeros_like(values[suspects]), forward)
+    return values
+
+
 @torch.no_grad()
 def _compute(
     model: PreTrainedModel, batches: Sequence[Batch], values: np.ndarray, forward: Callable[[Batch], torch.Tensor]
 ) -> np.ndarray:
-    """Fill `values` (zeros), a row for each row of the batches, with what `forward` says of it.
-
-    Raises ValueError for a value that is not finite.
-    """
+    """Fill `values` (zeros), a row for each row of the batches, with what `forward` says of it."""
     turns = take_turns(len(batches), together=isinstance(model.base_model, FSDPModule))
     bar = Meter(turns, total=len(batches), desc="encode/score", unit=" batches")
     waiting: list[tuple[Batch, Callable[[], np.ndarray]]] = []  # one batch, read when a GPU has the next to compute
@@ -137,11 +159,7 @@ def _compute(
         if number is not None:
             waiting.append((batch, answers))
     _read(waiting, values)
-    values = fill_from_ranks(values)
-    if not np.isfinite(values).all():
-        bad = int(np.flatnonzero(~np.isfinite(values).reshape(len(values), -1).all(1))[0])
-        raise ValueError(f"prompt {bad} of {len(values)} gave NaN or infinity: use dtype bfloat16 or float32")
-    return values
+    return fill_from_ranks(values)
 
 
 def _read(waiting: list[tuple[Batch, Callable[[], np.ndarray]]], values: np.ndarray) -> None:

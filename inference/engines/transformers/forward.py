@@ -28,14 +28,23 @@ Batch = Sequence[Forest]
 
 
 def plan_batches(
-    model: PreTrainedModel, rows: Rows, batch_tokens: int, *, share: bool = True, queue: bool = False
+    model: PreTrainedModel,
+    rows: Rows,
+    batch_tokens: int,
+    *,
+    share: bool = True,
+    queue: bool = False,
+    apart: bool = False,
 ) -> list[Batch]:
     """Batches that hold every row once, each of at most `batch_tokens` tokens with padding (or one forest).
 
     Where tokens see each other both ways, rows cannot share any. The last batches of a `queue` of a packed model are
-    small, so that the processes that take from it end together.
+    small, so that the processes that take from it end together. `apart` puts every row where no other one's NaN can
+    reach it.
     """
-    share = share and shares_prefixes(model)
+    share = share and not apart and shares_prefixes(model)
+    if is_packed(model) and apart:
+        return [[Forest(rows, [row], [0])] for row in range(len(rows))]
     if is_packed(model):
         return [
             [forest]

@@ -6,7 +6,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from inference.fusion.blend import blend_candidates, blend_scores
+from inference.fusion.blend import blend_candidates, blend_scores, put_in_order
 from inference.fusion.ensemble import Member, read_member
 from shared.task.tables import CANDIDATES
 
@@ -54,6 +54,26 @@ def test_candidates_are_blended_by_reciprocal_rank_and_ties_go_to_the_lower_id()
     expected = {7: (1 / 63 + 3 / 61) / 4, 9: (1 / 61 + 3 / 62) / 4, 2: 1 / 62}
     assert values(blended, "retrieval_score") == pytest.approx(expected)
     assert blended["misconception_id"].to_list() == [7, 9, 2]
+
+
+@pytest.mark.parametrize("average", ["score", "rank"])
+def test_a_pair_without_an_answer_is_judged_by_the_others_and_stays_null_where_there_is_none(average):
+    first, second = scored("a", i1=2.0, i2=None, i3=None), scored("a", i1=4.0, i2=3.0, i3=None)
+    # the first says nothing of 2, so that it has the second's 3, or that one's rank 2
+    expected = {1: 3.0, 2: 3.0} if average == "score" else {1: 1 / 61, 2: 1 / 62}
+    found = values(blend_scores([first, second], [1.0, 1.0], average), "rerank_score")
+    assert found.pop(3) is None and found == pytest.approx(expected)
+
+
+def test_a_pair_without_an_answer_keeps_its_place_and_the_others_go_around_it():
+    ranked = put_in_order(
+        pl.concat([candidates("a", i1=0.9, i2=0.8, i3=0.7, i4=0.6, i5=0.5), candidates("b", i1=0.9, i2=0.8)]),
+        pl.concat([scored("a", i1=1.0, i2=None, i3=3.0, i4=2.0), scored("b", i1=None, i2=None)]),
+        pl.col("rerank_score"),
+        -pl.col("rank"),
+    )
+    # of a, 3, 4, 1 is the order of the scores and 5 has none; 2 stays second
+    assert values(ranked, "rank") == {3: 1, 2: 2, 4: 3, 1: 4, 5: 5} and values(ranked, "rank", "b") == {1: 1, 2: 2}
 
 
 def test_a_single_list_stays_as_it_is():

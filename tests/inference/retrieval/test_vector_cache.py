@@ -72,6 +72,24 @@ def test_a_second_run_encodes_only_what_changed_and_opens_nothing_for_nothing(tm
         assert encoder.encode([]).shape == (0, 3) and third.opened == 1  # only the model knows the width
 
 
+def test_a_prompt_without_an_answer_is_not_remembered(tmp_path):
+    class Broken(SumEncoder):
+        def encode(self, prompts):
+            vectors = super().encode(prompts)
+            vectors[vectors[:, 2] == 3] = np.nan
+            return vectors
+
+    asked = prompts(0, 10)  # row 3 alone has the first token 3
+    for rows in (asked, asked[3:4]):
+        with remembering(Broken(), tmp_path) as encoder:
+            found = encoder.encode(rows)
+        bad = [row[0] == 3 for row in rows]
+        assert np.isnan(found[bad]).all() and np.isfinite(found[np.logical_not(bad)]).all() and found.shape[1] == 3
+    with remembering(real := SumEncoder(), tmp_path) as encoder:
+        np.testing.assert_array_equal(encoder.encode(asked), expected(asked))
+    assert real.asked == [asked[3]]
+
+
 def test_many_writes_keep_the_index_right(tmp_path):
     rng = np.random.default_rng(0)
     with remembering(real := SumEncoder(), tmp_path) as encoder:

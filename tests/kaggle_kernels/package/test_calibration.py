@@ -6,7 +6,7 @@ import pytest
 
 from inference.fusion.calibration import CALIBRATION_FILE, Calibration, calibration_of, write_calibration
 from inference.fusion.ensemble import Member, Models
-from inference.kernel.entry import find_model
+from inference.kernel.work import find_model
 from shared.artifacts.manifest import digest, verify_manifest, write_manifest
 
 STAGED = ".cache/kaggle/malrule-iter1-reranker/files"

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from kaggle_kernels.push.runs import last_error
 from tests.kaggle_kernels.kaggle_checkout import failure, rewrite
 from tests.kaggle_kernels.kaggle_server import Version
 from tests.kaggle_kernels.kaggle_storage import Fault
@@ -87,6 +88,57 @@ def test_kernel_status_tells_a_failed_run_by_its_exit_status(status, code, publi
     assert (outcome.code, f"malrule-wheels version 1: {status}" in outcome.out + outcome.err) == (code, True)
 
 
+RUN_LOG = [
+    {"stream_name": "stdout", "time": 1.5, "data": "182 wheels: the image has 90\n"},
+    {"stream_name": "stderr", "time": 2.5, "data": "ERROR: hashes are required\nerror: pip could not download x\n"},
+    {"stream_name": "stderr", "time": 3.5, "data": "\x1b[0;31mSystemExit\x1b[0m: error: pip could not\n"},
+]
+
+
+def test_a_run_that_failed_is_told_with_the_last_error_of_its_log_and_a_command_prints_all(publish, server):
+    server.run_log, server.kernel_statuses = json.dumps(RUN_LOG), ["ERROR"]
+    said = "ended as ERROR: error: pip could not download x; just kernel-logs kernel=wheels shows all"
+    assert said in failure(publish("push-wheels"))
+    assert "pip could not download x" in failure(publish("kernel-status", "kernel=wheels"))
+    outcome = publish("kernel-logs", "kernel=wheels")
+    assert outcome.code == 0 and outcome.out.startswith("182 wheels: the image has 90\nERROR: hashes are required\n")
+    server.run_log = ""
+    assert "no log of malrule-wheels version 1 yet; its run is ERROR" in failure(
+        publish("kernel-logs", "kernel=wheels")
+    )
+
+
+def test_the_last_error_of_a_log_is_ours_or_an_exceptions_or_none():
+    assert last_error("Traceback (most recent call last):\n  x\nKeyError: 'a'\nsome more\n") == "KeyError: 'a'"
+    assert last_error("error: no reranker\nSystemExit: error: no reranker\n") == "error: no reranker"
+    assert last_error("torch.OutOfMemoryError: CUDA out of memory\n") == "torch.OutOfMemoryError: CUDA out of memory"
+    assert last_error("all is well\n") == last_error("") == ""
+
+
+def test_gpu_hours_and_what_still_runs_are_said_before_a_push_and_without_hours_none_is_made(publish, server, checkout):
+    server.quota = {"gpuQuota": {"timeUsed": "90000s", "timeReserved": "3600s", "totalTimeAllowed": "108000s"}}
+    server.quota["quotaRefreshTime"] = "2026-12-05T00:00:00Z"
+    outcome = publish("push-wheels")
+    # 108,000 - 90,000 = 18,000 s
+    assert "GPU: 5.0 of 30 hours are left this week, renewed at 2026-12-05 00:00 UTC; runs hold 1.0" in outcome.out
+    server.kernels["malrule-wheels"]["statuses"][1] = ["RUNNING", "COMPLETE"]
+    assert all(publish(*command).code == 0 for command in (["push-code"], ["push-models", "iter=1"]))
+    server.kernels["malrule-wheels"]["statuses"][1] = ["COMPLETE", "RUNNING"]
+    assert "malrule-wheels still runs; Kaggle runs 2 GPU sessions" in publish("push-kernel", "iter=1").out
+    server.kernels["malrule-wheels"]["statuses"][1] = ["COMPLETE"]
+    server.quota["gpuQuota"]["timeUsed"] = "108000s"
+    pushed = server.count("SaveKernel")
+    assert publish("push-wheels").code == 0  # it is there already, and needs none
+    (checkout / "kaggle_kernels/wheels/kernel.py").write_text("LOCK = ''\nprint('anew')\n", encoding="utf-8")
+    assert "GPU: 0.0 of 30 hours are left" in failure(publish("push-wheels"))
+    assert server.count("SaveKernel") == pushed
+
+
+def test_a_source_package_among_the_wheels_is_refused_with_the_way_out(publish, server):
+    server.output = ["vllm-0.1-py3-none-any.whl", "black-1.0.tar.gz"]
+    assert "holds black-1.0.tar.gz, which would have to be built" in failure(publish("push-wheels"))
+
+
 def test_a_submission_waits_for_the_run_and_looks_at_its_output_and_the_limit_first(publish, server):
     for command in (["push-code"], ["push-models", "iter=1"], ["push-wheels"], ["push-kernel", "iter=1"]):
         assert publish(*command).code == 0
@@ -114,7 +166,8 @@ def test_every_question_about_a_version_names_it_as_kaggle_does(publish, server)
 @pytest.mark.parametrize("ended", ["ERROR", "CANCEL_ACKNOWLEDGED"])
 def test_a_run_of_the_wheels_that_failed_is_begun_once_more_by_the_same_command(ended, publish, server):
     server.kernel_statuses = [ended]
-    assert f"ended as {ended}: its log is on its page, and just push-wheels runs it" in failure(publish("push-wheels"))
+    said = failure(publish("push-wheels"))
+    assert f"ended as {ended}: " in said and "; just push-wheels runs it once more" in said
     assert f"its run ended as {ended}: the same would be pushed" in publish("push-wheels", "--dry-run").out
     server.kernel_statuses = ["COMPLETE"]
     for command in (["push-wheels"], ["push-wheels"], ["push-wheels", "--again"]):
@@ -134,7 +187,7 @@ def test_a_release_whose_run_failed_goes_on_with_a_new_version_and_enters_that(p
 
 def test_a_run_that_left_nothing_of_use_is_begun_once_more(publish, server):
     server.output = ["log.txt"]
-    assert "left no wheels: its log is on its page, and the same command runs it" in failure(publish("push-wheels"))
+    assert "left no wheels: just kernel-logs kernel=wheels shows why, and the same command runs it" in failure(publish("push-wheels"))
     assert publish("push-wheels").code == 1 and len(server.kernels["malrule-wheels"]["versions"]) == 2
 
 

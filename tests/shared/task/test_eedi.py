@@ -251,6 +251,17 @@ def test_a_field_at_the_limit_loads(folder):
     assert read_competition(folder).test["question"].str.len_chars().to_list() == [100_000] * 3
 
 
+@pytest.mark.parametrize("length", [100_001, 300_000])
+def test_a_text_that_is_too_long_is_cut_where_it_is_predicted_and_refused_elsewhere(folder, length, capsys):
+    rewrite(folder / "test.csv", "A third of 3?", "x" * length)
+    (part,) = stream_test(folder, 1000)
+    assert part["question"].str.len_chars().to_list() == [100_000] * 3
+    said = capsys.readouterr().err
+    assert "column QuestionText: 'xxx" in said and f"has {length:,} characters and the limit is 100,000; it is" in said
+    with pytest.raises(CompetitionError, match="look for a quote that is never closed"):
+        read_competition(folder)
+
+
 SNIPPETS = [text.encode() for text in ('"', '""', ",", "\n", "\r", "\r\n", "\0", "\ufeff", "\u2028", "", " ", "１")]
 SNIPPETS += [b"1e3", b"-0", b"nan", b"5.0", b"9" * 31, b"x" * 100_001, b'"' + b"y" * 140_000, b"\xff"]
 CUTS = st.tuples(st.integers(0, 400), st.integers(0, 30), st.sampled_from(SNIPPETS) | st.binary(max_size=6))

@@ -55,9 +55,9 @@ class Kaggle:
             page = self.read(what, lambda client: method(client)(request), **absent)
             pages.append(page)
             token, empty = page.next_page_token, 0 if entries(page) else empty + 1
-            if not token and empty < 2:  # One empty page may be the end; one that named a next one is a gap.
+            if not token and (not empty or len(pages) == 1):
                 return pages
-            if not token:
+            if not token:  # The page before named this one as its next, and it is empty (Kaggle/kaggle-cli #836).
                 raise Refused(f"Kaggle's list of {what} has a gap, and may lack something: run the command again")
             if token in seen or empty >= MOST_EMPTY_PAGES or len(pages) >= MOST_PAGES:
                 raise Refused(f"Kaggle's list of {what} does not end ({len(pages)} pages): run the command again later")

@@ -6,6 +6,7 @@ import pytest
 
 from tests.kaggle_kernels.kaggle_checkout import failure
 from tests.kaggle_kernels.kaggle_server import packed
+from tests.kaggle_kernels.kaggle_storage import Fault
 
 FIRST = (["push-code"], ["push-models", "iter=1"], ["push-wheels"], ["push-kernel", "iter=1"])
 READS = {  # what is listed: the commands before, the command that lists it
@@ -33,3 +34,10 @@ def test_a_competition_that_lists_no_file_is_not_downloaded(publish, server, che
     server.archive = packed({"train.csv": b"x"})
     assert "Kaggle lists no file of" in failure(publish("data"))
     assert not (checkout / "data/eedi").exists()
+
+
+def test_a_list_that_breaks_off_makes_no_file_count_as_missing(publish, server):
+    assert publish("push-code").code == 0
+    server.faults = [Fault("ListDatasetFiles", 1, "empty_after")]  # the second page is empty
+    assert "Kaggle's list of the files of malrule-code has a gap" in failure(publish("push-code"))
+    assert publish("push-code").code == 0 and len(server.datasets["malrule-code"]["versions"]) == 1

@@ -10,6 +10,8 @@ import numpy as np
 import torch
 import torch.distributed as dist
 
+from inference.engines.heartbeat import heartbeat
+
 _queues = itertools.count()  # every process asks for the same queues in the same order
 
 
@@ -24,7 +26,8 @@ def joined_ranks(device: str) -> Iterator[torch.device]:
     if "WORLD_SIZE" in os.environ and not dist.is_initialized():
         dist.init_process_group("nccl" if device == "cuda" else "gloo", timeout=timedelta(minutes=30))
     try:
-        yield place
+        with heartbeat(rank()):
+            yield place
     finally:
         if dist.is_initialized():
             dist.destroy_process_group()

@@ -26,6 +26,7 @@ HINTS = {
     errno.ENOLCK: "this file system has no locks: put the folder on another one",
 }
 IN_RUST = re.compile(r"\(os error (\d+)\)")  # how safetensors and polars speak of what the system refused
+IN_PYTHON = re.compile(r"\[Errno (\d+)\]")
 IN_NUMPY = re.compile(r"^\d+ requested and \d+ written$")  # which loses the reason
 
 
@@ -35,7 +36,7 @@ def naming(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.filename is None and (number := refusal(error)):
+        if error.filename is None and not isinstance(error, shutil.Error) and (number := refusal(error)):
             raise OSError(number, os.strerror(number), str(path)) from error
         raise
     except Exception as error:
@@ -47,6 +48,8 @@ def naming(path: Path) -> Iterator[None]:
 def refusal(error: BaseException) -> int:
     """The number of what the disk refused, whoever says it; 0 where the error is another."""
     said = IN_RUST.search(str(error))
+    if isinstance(error, shutil.Error):  # of a folder that was copied: (from, to, why) of every file
+        said = IN_PYTHON.search(str(error))
     if isinstance(error, OSError) and error.errno is not None:
         number = error.errno
     elif isinstance(error, OSError) and IN_NUMPY.match(str(error)):
@@ -67,6 +70,8 @@ def disk_sentence(error: BaseException) -> str:
     if not number:
         return ""
     path = getattr(error, "filename2", None) or getattr(error, "filename", None)  # of a copy: where to
+    if isinstance(error, shutil.Error) and isinstance(error.args[0], list):
+        path = error.args[0][0][1]
     said = getattr(error, "strerror", None) or os.strerror(number)
     parts = [f"{path or 'this machine'}: {said}"]
     if number in FULL and path:

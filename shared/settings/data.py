@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from shared.settings.section import Count, Engine, Section
+from shared.settings.section import Count, Engine, Positive, Section
 
 
 class Iteration(Section):
@@ -23,6 +23,10 @@ class Machine(Section):
     """How many processes train together. Zero means one for each GPU."""
     threads: Count = 1
     """Threads of each process on a CPU."""
+    stall_seconds: Positive = 900.0
+    """Seconds after which processes that train together are ended when none of them comes any further: loading and
+    compiling a large model has to fit in. One that shows no life at all is noticed after 20 s on a CPU, 120 s on
+    GPUs."""
     shard: bool = False
     """Whether a base model that one GPU cannot hold is spread over all of them (FSDP2) while it is trained."""
     profile: str = "h200"

@@ -95,7 +95,7 @@ def _execute(stage: Stage, context: StageContext, lock: int) -> dict:
     processes = processes_of(machine) if shared else 1
     if processes > 1:
         words = ["worker", stage.name, str(context.run), context.fingerprint]
-        if launch_worker(words, processes=processes, threads=machine.threads, lock=lock):
+        if launch_worker(words, machine, lock):
             raise ValueError(
                 f"{stage.name} failed in a process of torchrun (its message stands above); repeat the command to go on"
             )

@@ -96,6 +96,7 @@ class TrainingRun:
         reached = progress.history[-1].get("all", {}).get(TASK.metric.key)
         before = "" if reached is None else f", {TASK.metric.title} {reached:.4f} before"
         for step, update in enumerate(bar, progress.step):
+            reached(f"epoch {progress.epoch}, update {step + 1} of {len(updates)}")
             share = rate_at(first + step, self.settings.epochs * len(updates), self.settings.warmup)
             losses += self.updates.update(update, f"{self.settings.seed}/{first + step}", self.settings.rate * share)
             bar.set_postfix_str(f"loss {losses / (step + 1):.4f}{before}", refresh=False)

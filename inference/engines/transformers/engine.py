@@ -19,6 +19,7 @@ from transformers.utils import logging
 
 from inference.engines.answers import answered
 from inference.engines.distributed import fill_from_ranks, take_turns
+from inference.engines.heartbeat import reached
 from inference.engines.packing.prefix_forest import Rows
 from inference.engines.progress import Meter
 from inference.engines.transformers.attention import compile_layers, is_packed, takes_forests
@@ -152,7 +153,8 @@ def _compute(
     turns = take_turns(len(batches), together=isinstance(model.base_model, FSDPModule))
     bar = Meter(turns, total=len(batches), desc="encode/score", unit=" batches")
     waiting: list[tuple[Batch, Callable[[], np.ndarray]]] = []  # one batch, read when a GPU has the next to compute
-    for number in bar:
+    for turn, number in enumerate(bar, 1):
+        reached(f"batch {turn} of at most {len(batches)}")
         batch = batches[number or 0]  # of a model spread over the processes all have to run, or none can
         answers = fetch(forward(batch).float())
         _read(waiting, values)

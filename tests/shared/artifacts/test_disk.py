@@ -2,6 +2,7 @@
 
 import errno
 import os
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -41,6 +42,21 @@ def test_safetensors_in_a_folder_that_is_none_is_a_refusal_too(tmp_path):
     with pytest.raises(NotADirectoryError) as caught, naming(tmp_path / "file/weights"):
         save_file({"a": np.zeros(3)}, tmp_path / "file/weights")
     assert disk_sentence(caught.value) == f"{tmp_path}/file/weights: Not a directory"
+
+
+def test_a_folder_that_cannot_be_copied_names_the_first_file(tmp_path):
+    for name in ("from/a", "from/b"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+
+    def refuse(source, target):
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS), target)
+
+    with pytest.raises(shutil.Error) as caught, naming(tmp_path):
+        shutil.copytree(tmp_path / "from", tmp_path / "to", copy_function=refuse)
+    assert disk_sentence(caught.value).partition("; ")[0] in {
+        f"{tmp_path}/to/{name}: Read-only file system" for name in "ab"
+    }
 
 
 def test_an_error_of_another_kind_is_no_refusal_and_stays_what_it_is():

@@ -9,6 +9,7 @@ from pathlib import Path
 import polars as pl
 
 from shared.artifacts.files import replacing
+from shared.artifacts.verified import check_file
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,12 @@ class Table:
         path = self.path(folder)
         if not path.is_file():
             raise ValueError(f"{path} does not exist: run the stage that writes {folder.name}/ first")
-        table = pl.read_parquet(path)
+        check_file(path)
+        try:
+            table = pl.read_parquet(path)
+        except (pl.exceptions.PolarsError, OSError) as error:
+            reason = (str(error).splitlines() or [type(error).__name__])[0]
+            raise ValueError(f"{path} is damaged ({reason}): delete {folder} and run its stage again") from None
         self.check(table, str(path))
         return table
 

@@ -9,10 +9,12 @@ from shared.artifacts.files import remove_partials, replace_folder
 from shared.artifacts.lineage import Lineage, read_lineage
 from shared.artifacts.locks import die_with_parent, locked
 from shared.artifacts.manifest import is_whole, write_manifest
+from shared.artifacts.verified import check_folder, note_as_listed
 from shared.settings.load import read_settings
 from shared.settings.sections import Settings
 from training.launch.torchrun import launch_worker, processes_of
 from training.pipeline.attempt import note_attempt
+from training.pipeline.inputs import inputs_of
 from training.pipeline.recipe import recipe_of
 from training.pipeline.stages import STAGES, Stage
 from training.run_folder.base_models import local_folder, weights_digest
@@ -69,6 +71,8 @@ def _fill(stage: Stage, context: StageContext, recipe: Recipe, lock: int) -> Non
     context.out.mkdir(parents=True, exist_ok=True)
     remove_partials(context.out)
     _check_machine(context.settings)
+    for folder in inputs_of(stage, context.run, context.settings):
+        check_folder(folder)
     base = _fetch_bases(stage, context.settings)
     version = code_version()  # now: a stage of hours goes on with the code that it started with
     start, before = time.time(), note_attempt(context, base) if stage.trains else 0.0
@@ -86,6 +90,7 @@ def _fill(stage: Stage, context: StageContext, recipe: Recipe, lock: int) -> Non
         **added,
     }
     write_manifest(context.out, Lineage.model_validate(lineage).record())
+    note_as_listed(context.out)
 
 
 def _execute(stage: Stage, context: StageContext, lock: int) -> dict:

@@ -10,6 +10,7 @@ import polars as pl
 
 from shared.artifacts.files import replacing
 from shared.artifacts.verified import check_file
+from shared.task.table_checks import find_defect
 
 
 @dataclass(frozen=True)
@@ -20,6 +21,7 @@ class Table:
     schema: dict[str, type[pl.DataType]]
     key: tuple[str, ...]
     nullable: tuple[str, ...] = ()
+    ranked: str = ""  # what table_checks.py asks of the ranks
 
     def path(self, folder: Path) -> Path:
         """Where the table lies in the folder of the stage that writes it."""
@@ -48,7 +50,7 @@ class Table:
             table.write_parquet(partial)
 
     def check(self, table: pl.DataFrame, where: str) -> None:
-        """Raise ValueError unless `table` has the declared columns and types, unique keys, and no stray null."""
+        """Raise ValueError unless `table` has the declared columns and types, unique keys, and values that can be."""
         if dict(table.schema) != self.schema:
             raise ValueError(
                 f"{where} has columns {dict(table.schema)}, expected {self.schema}: delete it and run its stage again"
@@ -60,6 +62,10 @@ class Table:
         keys = table.select(self.key)
         if (twice := keys.is_duplicated().arg_true()).len():
             raise ValueError(f"{where}, row {twice[0]}: {keys.row(twice[0])} stands there twice")
+        if defect := find_defect(table, self.ranked):
+            raise ValueError(
+                f"{where}, row {defect.row}, column {defect.column}: {defect.what}; delete it and run its stage again"
+            )
 
 
 QUERIES = Table(
@@ -115,19 +121,22 @@ CANDIDATES = Table(
         "retrieval_score": pl.Float32,
     },
     key=tuple(PAIR),
+    ranked="all",
 )
 GROUPS = Table(
     "groups",
     {**CANDIDATES.schema, "is_positive": pl.Boolean},
     key=tuple(PAIR),
     nullable=("rank", "retrieval_score"),  # of a positive that was not retrieved
+    ranked="some",
 )
-TAUGHT = Table("taught", {**GROUPS.schema, "teacher_score": pl.Float32}, GROUPS.key, GROUPS.nullable)
+TAUGHT = Table("taught", {**GROUPS.schema, "teacher_score": pl.Float32}, GROUPS.key, GROUPS.nullable, GROUPS.ranked)
 RANKED = Table(
     "ranked",
     {**CANDIDATES.schema, "rerank_score": pl.Float32},
     key=tuple(PAIR),
     nullable=("rerank_score",),  # of a candidate that was not scored
+    ranked="all",
 )
 POOLS = ("labelled", "catalogue")  # what competes: misconceptions that some row of train.csv carries, or all of them
 RANKS = Table(  # where each right answer of every validation query stands, in every ranking of every pool

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from inference.engines.backends import backend
-from inference.engines.model_files import read_architecture
+from inference.engines.checks.files import read_architecture
 from inference.engines.protocols import Encoder, Scorer
 from inference.engines.replicas import Opening, open_replicas, visible_gpus
 from inference.machine.profiles import Profile

@@ -3,14 +3,17 @@
 Long format throughout; ids are keys, text never is: two misconceptions of the competition have the same words.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import polars as pl
 
 from shared.artifacts.files import replacing
 from shared.artifacts.verified import check_file
-from shared.task.table_checks import find_defect
+
+FOLDS = ("train", "valid", "test")
 
 
 @dataclass(frozen=True)
@@ -21,7 +24,7 @@ class Table:
     schema: dict[str, type[pl.DataType]]
     key: tuple[str, ...]
     nullable: tuple[str, ...] = ()
-    ranked: str = ""  # what table_checks.py asks of the ranks
+    ranked: str = ""  # "all" are there, 1 to n for each query; "some" are, each once for a query; "" neither
 
     def path(self, folder: Path) -> Path:
         """Where the table lies in the folder of the stage that writes it."""
@@ -62,10 +65,53 @@ class Table:
         keys = table.select(self.key)
         if (twice := keys.is_duplicated().arg_true()).len():
             raise ValueError(f"{where}, row {twice[0]}: {keys.row(twice[0])} stands there twice")
-        if defect := find_defect(table, self.ranked):
+        if defect := _find_defect(table, self.ranked):
             raise ValueError(
                 f"{where}, row {defect.row}, column {defect.column}: {defect.what}; delete it and run its stage again"
             )
+
+
+class _Defect(NamedTuple):
+    """A row (from 0), a column, and what is wrong with the value there."""
+
+    row: int
+    column: str
+    what: str
+
+
+def _find_defect(table: pl.DataFrame, ranked: str) -> _Defect | None:
+    """The first value of `table` that no stage writes: infinite, out of its range, or of another row's query."""
+    return next(_defects(table, ranked), None)
+
+
+def _defects(table: pl.DataFrame, ranked: str) -> Iterator[_Defect]:
+    for column, kind in table.schema.items():
+        if kind.is_float():
+            yield from _where(table, column, pl.col(column).is_finite().not_(), "a score is a finite number")
+    for column in {"misconception_id", "question_id"} & set(table.columns):
+        yield from _where(table, column, pl.col(column) < 0, "an id is 0 or more")
+    if "rank" in table.columns:
+        yield from _where(table, "rank", pl.col("rank") < 1, "1 is the best rank")
+    if "fold" in table.columns:
+        yield from _where(table, "fold", pl.col("fold").is_in(("", *FOLDS)).not_(), f"there are {', '.join(FOLDS)}")
+    if {"query_id", "question_id"} <= set(table.columns):
+        own = pl.col("query_id").str.starts_with(pl.col("question_id").cast(pl.String) + "_")
+        yield from _where(table, "query_id", own.not_(), "it is of another question than the row")
+    if ranked:
+        yield from _where(table, "rank", _is_again(), "the query has that rank twice")
+    if ranked == "all":
+        most = pl.len().over("query_id")
+        yield from _where(table, "rank", pl.col("rank") > most, "a rank before it is missing")
+
+
+def _is_again() -> pl.Expr:
+    return pl.col("rank").is_not_null() & pl.struct("query_id", "rank").is_duplicated()
+
+
+def _where(table: pl.DataFrame, column: str, wrong: pl.Expr, what: str) -> Iterator[_Defect]:
+    rows = table.select(wrong.fill_null(False).alias("wrong"))["wrong"].arg_true()
+    if len(rows):
+        yield _Defect(rows[0], column, f"{table[column][rows[0]]!r} cannot be: {what}")
 
 
 QUERIES = Table(

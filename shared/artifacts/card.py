@@ -3,9 +3,9 @@
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Annotated, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError, create_model
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
 from shared.artifacts.files import write_text
 from shared.artifacts.verified import check_file
@@ -41,7 +41,7 @@ class _Embedder(BaseModel):
     pooling: Pooling
     prompt: EmbedderPrompt
     examples: tuple[tuple[int, int, Example], ...] = ()
-    shown: int = 0
+    shown: Annotated[int, Field(ge=0)] = 0
 
 
 class _Kind(BaseModel):

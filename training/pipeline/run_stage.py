@@ -21,6 +21,7 @@ from training.run_folder.base_models import local_folder, weights_digest
 from training.run_folder.code_version import code_version
 from training.run_folder.freshness import Recipe, reasons_to_run
 from training.run_folder.stage_context import StageContext
+from training.trainer.base_checks import check_bases
 
 LOCK_SECONDS = 60  # An orphan of a killed run gets its signal at once and needs a moment to end.
 
@@ -145,6 +146,7 @@ def _fetch_bases(stage: Stage, settings: Settings) -> dict[str, str]:
     sections = {"miner": settings.miner, "embedder": settings.embedder, "reranker": settings.reranker}
     models = [model for section, model in sections.items() if section in stage.sections and model is not None]
     folders = [local_folder(model.base) for model in models]
+    check_bases(settings)
     if not stage.trains:
         return {}
     [folder] = folders  # what is trained has one base

@@ -8,6 +8,7 @@ from training.pipeline.recipe import recipe_of
 from training.pipeline.run_stage import LOCK_SECONDS, run_stage
 from training.run_folder.freshness import reasons_to_run
 from training.run_folder.names import Target
+from training.trainer.base_checks import check_bases
 
 TRAIN_LOCK = ".train.lock"  # in a run folder
 
@@ -26,6 +27,7 @@ def train(target: Target, verify: bool = False) -> int:
                 check_folder(run / stage.name, hash_all=verify)
                 done += 1
                 continue
+            check_bases(settings)
             print(f"\n[{number}/{len(todo)}] {run}/", end="", flush=True)
             if status := run_in_process(run_stage, stage.name, run, recipe.fingerprint):
                 return status

@@ -24,7 +24,7 @@ class Table:
     schema: dict[str, type[pl.DataType]]
     key: tuple[str, ...]
     nullable: tuple[str, ...] = ()
-    ranked: str = ""  # "all" are there, 1 to n for each query; "some" are, each once for a query; "" neither
+    ranked: str = ""  # "all" of a query, 1 to n; "first": 1 and some others; "some"; "": any
 
     def path(self, folder: Path) -> Path:
         """Where the table lies in the folder of the stage that writes it."""
@@ -99,9 +99,10 @@ def _defects(table: pl.DataFrame, ranked: str) -> Iterator[_Defect]:
         yield from _where(table, "query_id", own.not_(), "it is of another question than the row")
     if ranked:
         yield from _where(table, "rank", _is_again(), "the query has that rank twice")
-    if ranked == "all":
-        most = pl.len().over("query_id")
-        yield from _where(table, "rank", pl.col("rank") > most, "a rank before it is missing")
+    first, most = pl.col("rank").min().over("query_id"), pl.len().over("query_id")
+    if ranked in ("all", "first"):
+        gap = pl.col("rank") > most if ranked == "all" else first > 1
+        yield from _where(table, "rank", gap, "a rank before it is missing")
 
 
 def _is_again() -> pl.Expr:
@@ -167,7 +168,7 @@ CANDIDATES = Table(
         "retrieval_score": pl.Float32,
     },
     key=tuple(PAIR),
-    ranked="all",
+    ranked="first",  # evaluate keeps some from far behind, that nobody labelled
 )
 GROUPS = Table(
     "groups",

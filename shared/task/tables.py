@@ -24,7 +24,7 @@ class Table:
     schema: dict[str, type[pl.DataType]]
     key: tuple[str, ...]
     nullable: tuple[str, ...] = ()
-    ranked: str = ""  # "all" of a query, 1 to n; "first": 1 and some others; "some"; "": any
+    ranked: str = ""  # each once for a query: "first", 1 is there; "some"; "": a rank may come again
 
     def path(self, folder: Path) -> Path:
         """Where the table lies in the folder of the stage that writes it."""
@@ -99,10 +99,9 @@ def _defects(table: pl.DataFrame, ranked: str) -> Iterator[_Defect]:
         yield from _where(table, "query_id", own.not_(), "it is of another question than the row")
     if ranked:
         yield from _where(table, "rank", _is_again(), "the query has that rank twice")
-    first, most = pl.col("rank").min().over("query_id"), pl.len().over("query_id")
-    if ranked in ("all", "first"):
-        gap = pl.col("rank") > most if ranked == "all" else first > 1
-        yield from _where(table, "rank", gap, "a rank before it is missing")
+    if ranked == "first":
+        first = pl.col("rank").min().over("query_id")
+        yield from _where(table, "rank", first > 1, "no rank 1 stands before it")
 
 
 def _is_again() -> pl.Expr:
@@ -183,7 +182,7 @@ RANKED = Table(
     {**CANDIDATES.schema, "rerank_score": pl.Float32},
     key=tuple(PAIR),
     nullable=("rerank_score",),  # of a candidate that was not scored
-    ranked="all",
+    ranked="first",
 )
 POOLS = ("labelled", "catalogue")  # what competes: misconceptions that some row of train.csv carries, or all of them
 RANKS = Table(  # where each right answer of every validation query stands, in every ranking of every pool

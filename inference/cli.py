@@ -116,6 +116,10 @@ class Predict:
         typer.Option(metavar="ADDRESS", help="Let a Ray cluster do it (auto: this machine's), without a limit."),
     ] = None
     workers: Annotated[int, typer.Option(help="Of the Ray cluster, with a GPU each.")] = 1
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Hash every file of the models, also those that did not change.")
+    ] = False
+    verified: Annotated[bool, typer.Option("--verified", hidden=True)] = False  # the kernel has just hashed them
     deadline: Annotated[float | None, typer.Option(hidden=True)] = None  # of the guarded process, by its clock
 
     def run(self) -> int:
@@ -135,16 +139,19 @@ class Predict:
 
     def _predict(self) -> int:
         from inference.engines.serving import Serving
-        from inference.fusion.calibration import Ensemble, calibration_of
+        from inference.fusion.calibration import CALIBRATION_FILE, Ensemble, calibration_of
         from inference.machine.profiles import load_profile
         from inference.predict.anytime import Limit, say_loudly
         from inference.predict.predict import predict
         from inference.predict.watchdog import DEGRADED
+        from shared.artifacts.verified import check_folder
 
         members = (tuple(map(read_member, texts)) for texts in (self.embedder, self.reranker))
         models = Models(*members, self.average)
         ensemble = Ensemble(models, calibration_of(models, depth=self.depth, ignore=self.no_calibration))
         serving = Serving(self.engine, load_profile(self.profile))
+        for member in () if self.verified else (*models.embedders, *models.rerankers):
+            check_folder(member.folder, hash_all=self.verify, beside=[CALIBRATION_FILE])
         if self.ray is not None:
             return self._predict_with_ray(ensemble, serving)
         limit = Limit(math.inf if self.deadline is None else self.deadline)

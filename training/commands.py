@@ -25,7 +25,7 @@ app = CommandLine(
 )
 
 
-@app.command(words.TARGET, "iter=1 split=cv2 train_embedder.rate=1e-5")
+@app.command(words.TRAINED, "iter=1 split=cv2 train_embedder.rate=1e-5")
 def train(said: Arguments) -> int:
     """Bring an iteration up to date.
 
@@ -34,7 +34,7 @@ def train(said: Arguments) -> int:
     """
     from training.pipeline.train import train
 
-    return train(_target(said, said.overrides))
+    return train(_target(said, said.overrides), verify=words.VERIFY.name in said.flags)
 
 
 @app.command(words.TARGET, "iter=1 mine_for_reranker.count=30")

@@ -1,12 +1,12 @@
 """The whole job on generated questions: both iterations, then the very kernel that runs on Kaggle, then its score."""
 
-import json
 import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+from shared.artifacts.json_files import read_json
 from shared.settings.load import RUNS
 from shared.task.current import TASK
 from shared.task.submission import read_labels, read_submission, score_submission
@@ -51,7 +51,7 @@ def demo(questions: int, overrides: tuple[str, ...]) -> int:
 
 def summary(runs: list[Path]) -> list[str]:
     """What the models of evaluated `runs` learnt, beside what needs no training; a line each."""
-    metrics = [json.loads((run / "evaluate" / "metrics.json").read_text(encoding="utf-8"))["labelled"] for run in runs]
+    metrics = [read_json(run / "evaluate" / "metrics.json")["labelled"] for run in runs]
     part = "weighted" if all("weighted" in figures["reranked"] for figures in metrics) else "all"
     pairs = metrics[0]["reranked"]["all"]["pairs"]
 

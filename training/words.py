@@ -38,3 +38,5 @@ ROLE = Word("role", "reranker", f"which model: {' or '.join(ROLES)}; without it 
 PATH = Word("path", "DIR", "the folder that holds the files, the competition's own unless said otherwise")
 QUESTIONS = Word("questions", "100", "how many questions are generated")
 TARGET = CommandWords((ITER,), (SPLIT,), overrides=True)
+VERIFY = Word("--verify", "", "hash every file of what is up to date, also those that did not change")
+TRAINED = CommandWords((ITER,), (SPLIT, VERIFY), overrides=True)

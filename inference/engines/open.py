@@ -1,6 +1,5 @@
 """Opens a model as an engine: one is in memory at a time, and leaving the block gives its memory back."""
 
-import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,6 +7,7 @@ from pathlib import Path
 
 from inference.engines.answers import Lenient, Strict, reach_of
 from inference.engines.backends import backend
+from inference.engines.checks.files import read_architecture
 from inference.engines.protocols import Encoder, Scorer
 from inference.engines.replicas import Opening, open_replicas, visible_gpus
 from inference.machine.profiles import Profile
@@ -58,7 +58,7 @@ def _judged(engine: Encoder | Scorer, folder: Path, profile: Profile, strict: bo
 
 def _check_head(folder: Path) -> None:
     """A whole head would be passed over, and random numbers would take its place, with a warning only."""
-    name = json.loads((folder / "config.json").read_text(encoding="utf-8"))["architectures"][0]
+    name = read_architecture(folder)
     if not name.endswith("ForSequenceClassification"):
         raise ValueError(
             f'{folder} holds a {name}, not a reranker with the row of "Yes" for its head: merge_reranker makes one '

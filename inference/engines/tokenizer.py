@@ -13,8 +13,18 @@ _remembered = lru_cache(maxsize=2**16)
 
 
 def load_tokenizer(folder: str | Path) -> PreTrainedTokenizerBase:
-    """The fast tokenizer in `folder` or of the Hugging Face model `folder`; never runs code that came with it."""
-    return AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+    """The fast tokenizer in `folder` or of the Hugging Face model `folder`; never runs code that came with it.
+
+    Raises ValueError where there is none, or a damaged one.
+    """
+    try:
+        return AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+    except Exception as error:  # of a dozen kinds, and some tell people to install what is there
+        files = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt")
+        if not any(Path(folder, name).is_file() for name in files):
+            raise ValueError(f"{folder} holds no tokenizer: fetch or make the model again") from None
+        reason = " ".join(str(error).split())[:200]
+        raise ValueError(f"{folder}: its tokenizer is damaged or unknown ({type(error).__name__}: {reason})") from None
 
 
 def embedder_words(tokenizer: PreTrainedTokenizerBase) -> Words:

@@ -89,9 +89,13 @@ def _set_environment(profile: Profile) -> None:
 def _run(folder: Path, profile: Profile, task: str, options: dict) -> Iterator["_Engine"]:
     """An engine for one task; whoever keeps the object afterwards keeps no weights with it."""
     import torch
+    from transformers import AutoModel, AutoModelForSequenceClassification
     from vllm.distributed import cleanup_dist_env_and_memory
     from vllm.platforms import current_platform
 
+    from inference.engines.checks.model import check_model
+
+    check_model(folder, AutoModel if task == "embed" else AutoModelForSequenceClassification)
     with _threads(profile), _own_environment():
         engine = _Engine(folder, profile, task, options)
         try:

@@ -3,6 +3,8 @@
 A calibration travels with a reranker as calibration.json. It was chosen on misconceptions held out from training.
 """
 
+import hashlib
+import json
 from collections.abc import Set
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,9 +16,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from inference.fusion.blend import put_in_order
 from inference.fusion.ensemble import Models
 from shared.artifacts.files import write_text
+from shared.artifacts.json_files import read_json
 from shared.task.metrics import K
 
 CALIBRATION_FILE = "calibration.json"
+CHECKSUM = "sha256"  # of everything else in the file; one that was written by hand has none
 RETRIEVED = 200  # more than is ranked: where several lists are blended, one's place 30 may be the other's first
 Id = Annotated[int, Field(ge=0)]
 Digest = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
@@ -130,19 +134,28 @@ def check_ids(calibration: Calibration, known: Set[int]) -> None:
 
 def read_calibration(folder: Path) -> Calibration | None:
     """The calibration in `folder`, None where there is none. Raises ValueError for a file that is not a sound one."""
-    path = folder / CALIBRATION_FILE
+    path, again = folder / CALIBRATION_FILE, "`just calibrate` makes one"
     if not path.exists():
         return None
+    said = read_json(path, again)
+    if said.pop(CHECKSUM, None) not in (None, _checksum(said)):
+        raise ValueError(f"{path} is damaged, as its {CHECKSUM} says: {again}")
     try:
-        return Calibration.model_validate_json(path.read_bytes())
-    except (ValidationError, OSError) as error:
-        reason = str(error)
-        if isinstance(error, ValidationError):
-            first = error.errors()[0]
-            reason = f"{'.'.join(map(str, first['loc'])) or 'the file'}: {first['msg']}"
-        raise ValueError(f"{path} is no calibration of this version: {reason}; `just calibrate` makes one") from None
+        return Calibration.model_validate_json(json.dumps(said))
+    except ValidationError as error:
+        first = error.errors()[0]
+        reason = f"{'.'.join(map(str, first['loc'])) or 'the file'}: {first['msg']}"
+        raise ValueError(f"{path} is no calibration of this version: {reason}; {again}") from None
 
 
 def write_calibration(calibration: Calibration, folder: Path) -> None:
-    """Write `folder`/calibration.json; it holds a whole calibration or does not change."""
-    write_text(folder / CALIBRATION_FILE, calibration.model_dump_json(indent=1) + "\n")
+    """Write `folder`/calibration.json; it holds a whole calibration or does not change.
+
+    It is copied beside models by hand, where no manifest lists it: so it says its own checksum.
+    """
+    said = calibration.model_dump(mode="json")
+    write_text(folder / CALIBRATION_FILE, json.dumps({**said, CHECKSUM: _checksum(said)}, indent=1) + "\n")
+
+
+def _checksum(said: dict) -> str:
+    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()

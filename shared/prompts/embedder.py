@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from shared.prompts.query import Rationale, Written
-from shared.prompts.words import MEANING, THINKING, Words
+from shared.prompts.words import MEANING, THINKING, Length, MaybeLength, Words
 
 Pooling = Literal["last", "mean"]  # what becomes of the vectors of a text's tokens
 
@@ -23,14 +23,14 @@ class EmbedderPrompt:
     """How an embedder's texts are put together; travels with the model. Lengths in tokens."""
 
     task: str
-    query_tokens: int
-    passage_tokens: int
-    example_query_tokens: int
-    example_passage_tokens: int
+    query_tokens: Length
+    passage_tokens: Length
+    example_query_tokens: Length
+    example_passage_tokens: Length
     end_token: bool = True
     rationale: Rationale = "none"
-    rationale_tokens: int = 0
-    description_tokens: int = 0
+    rationale_tokens: MaybeLength = 0
+    description_tokens: MaybeLength = 0
 
 
 def embedder_query(words: Words, prompt: EmbedderPrompt, examples: Sequence[Example], query: Written) -> list[int]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from shared.prompts.query import Rationale, Written
-from shared.prompts.words import MEANING, THINKING, Words
+from shared.prompts.words import MEANING, THINKING, Length, MaybeLength, Words
 
 INSTRUCTION = (
     "A is a mathematics question with its correct answer and one wrong answer, B is a misconception. "
@@ -18,13 +18,13 @@ YES = "Yes"
 class RerankerPrompt:
     """How a pair is put together for the reranker; travels with the model. Lengths in tokens."""
 
-    query_tokens: int
-    passage_tokens: int
+    query_tokens: Length
+    passage_tokens: Length
     instruction: str
     instruction_place: Literal["last", "first"] = "last"  # behind the pair, or already behind the query
     rationale: Rationale = "none"
-    rationale_tokens: int = 0
-    description_tokens: int = 0
+    rationale_tokens: MaybeLength = 0
+    description_tokens: MaybeLength = 0
 
 
 def reranker_query(words: Words, prompt: RerankerPrompt, query: Written) -> list[int]:

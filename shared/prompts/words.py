@@ -8,10 +8,16 @@ a special token.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Annotated
+
+from annotated_types import Ge
 
 from shared.prompts.query import Written
 
 THINKING, MEANING = "\nThinking: ", "\nMeaning: "  # in front of a query's rationales, of a misconception's description
+
+Length = Annotated[int, Ge(1)]  # in tokens; whoever reads a card checks it
+MaybeLength = Annotated[int, Ge(0)]  # 0: there is none
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ def load_settings(iteration: str, overrides: list[str] = ()) -> Settings:
         raise ValueError(f"there is no iteration {iteration!r}; there are: {known}")
     try:
         sections = tomllib.loads(path.read_text(encoding="utf-8"))
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # not TOML, not UTF-8, or brackets without an end
         raise ValueError(f"{path}: {error}") from None
     for override in overrides:
         _override(sections, override)
@@ -37,7 +37,7 @@ def read_settings(run: Path) -> Settings:
         raise ValueError(f"{path} does not exist: python -m training settings iter={run.parent.name} split={run.name}")
     try:
         sections = json.loads(path.read_bytes())
-    except ValueError as error:  # not JSON, or not UTF-8
+    except (ValueError, RecursionError) as error:  # not JSON, or not UTF-8
         raise ValueError(f"{path} is damaged ({error}): `just train` writes it anew") from None
     return _checked(sections, str(path))
 
@@ -71,7 +71,9 @@ def _override(sections: dict, override: str) -> None:
             raise ValueError(f"{override!r}: {name} is a value, not a section")
     try:
         sections[names[-1]] = tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+    except RecursionError:
+        raise ValueError(f"{key}: brackets in brackets without an end") from None
+    except (tomllib.TOMLDecodeError, KeyError):
         sections[names[-1]] = text  # a bare word: prepare.competition=data/eedi
 
 

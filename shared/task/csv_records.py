@@ -5,6 +5,7 @@ import csv
 import difflib
 import re
 import sys
+import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,15 @@ MAX_FIELD = 100_000  # characters; the longest real field has 1,253, so a longer
 CSV_LIMIT = 131_072  # csv's own, which it meets before we can measure a field
 PIECE = 1 << 20  # bytes looked at together
 SHOWN = 40  # characters of a value that a message repeats
+OTHER = {  # what a file may begin with that was fetched or unpacked the wrong way
+    b"version https://": "a pointer of Git LFS",
+    b"\x1f\x8b": "packed with gzip",
+    b"pk\x03\x04": "a zip archive",
+    b"<!doctype html": "a web page",
+    b"<html": "a web page",
+}
+UNSEEN = {"Cc", "Cf", "Cn", "Cs", "Mn", "Me", "Zl", "Zp", "Zs"}  # control, format, unassigned, marks alone, spaces
+BLANK_LETTERS = set("\u115f\u1160\u2800\u3164\uffa0")  # fillers of Hangul and the empty pattern of Braille
 WHOLE = re.compile("0|[1-9][0-9]{0,17}")  # 18 digits fit Int64; int() would also take " 12", "1_0", "-0" and "１２"
 
 
@@ -30,10 +40,12 @@ class Record:
     fields: dict[str, str]
 
     def text(self, column: str) -> str:
-        """The field without the white space around it. Raises CompetitionError when nothing is left."""
-        if text := self.fields[column].strip():
+        """The field without the white space around it. Raises CompetitionError when nothing is left that is seen."""
+        text = self.fields[column].strip()
+        if is_visible(text):
             return text
-        raise self.defect(column, "the text is empty; fill it in or remove the row")
+        what = f"the text, {shorten(text)!a}, shows nothing" if text else "the text is empty"
+        raise self.defect(column, f"{what}; fill it in or remove the row")
 
     def id(self, column: str, *, point_zero: bool = False) -> int:
         """The field as a number of 0 or more in plain digits, or 17.0 if `point_zero`. Raises CompetitionError."""
@@ -79,10 +91,19 @@ def shorten(value: str) -> str:
     return repr(value if len(value) <= SHOWN else value[: SHOWN - 1] + "…")
 
 
+def is_visible(text: str) -> bool:
+    """Whether at least one character of `text` is drawn by itself; white space is not."""
+    return any(unicodedata.category(letter) not in UNSEEN and letter not in BLANK_LETTERS for letter in text)
+
+
 def _check_bytes(path: Path, again: str) -> None:
     """Raise CompetitionError unless the file can be read and is UTF-8 without NUL; a piece at a time."""
     try:
+        if path.exists() and not path.is_file():  # a named pipe would be waited for without an end
+            raise defect(path, f"the file cannot be read (it is no plain file); {again}")
         with open(path, "rb") as file:
+            if what := next((what for start, what in OTHER.items() if file.peek(16).lower().startswith(start)), None):
+                raise defect(path, f"this is {what}, not the file itself; {again}")
             _check_pieces(path, file, again)
     except FileNotFoundError:
         raise defect(path, f"the file does not exist; {again}") from None

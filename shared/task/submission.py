@@ -2,7 +2,7 @@
 
 import csv
 import itertools
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import polars as pl
@@ -10,6 +10,8 @@ import polars as pl
 from shared.task.current import TASK
 from shared.task.metrics import find_ranks, score_queries
 from shared.task.task import Metric, SubmissionForm
+
+ID_DIGITS = 18  # which fit an Int64
 
 
 def submission_rows(ranked: pl.DataFrame, query_ids: pl.Series, form: SubmissionForm = TASK.submission) -> pl.DataFrame:
@@ -36,15 +38,11 @@ def check_submission(
     Raises ValueError for any other file. Valid: 1 to `form.depth` ids in each row, all in `known`, none twice.
     """
     count = 0
-    with open(path, newline="", encoding="utf-8") as file:
-        rows = csv.reader(file, strict=True)
-        if (header := tuple(next(rows, ()))) != form.columns:
-            raise ValueError(f"{path} has columns {list(header)}, expected {list(form.columns)}")
-        for row, query_id in itertools.zip_longest(rows, query_ids):
-            if row is None or len(row) != 2 or row[0] != query_id:
-                raise ValueError(f"{path}, row {count + 1}: {row} stands where query {query_id} should")
-            _read_row(path, *row, known, form)
-            count += 1
+    for row, query_id in itertools.zip_longest(_rows(path, form), query_ids):
+        if row is None or row[0] != query_id:
+            raise ValueError(f"{path}, row {count + 1}: {row} stands where query {query_id} should")
+        _read_row(path, *row, known, form)
+        count += 1
     return count
 
 
@@ -80,7 +78,7 @@ def _read_row(
     path: Path, query_id: str, text: str | None, known: set[int], form: SubmissionForm
 ) -> tuple[str, list[int]]:
     parts = (text or "").split()
-    ids = [int(part) for part in parts if part.isascii() and part.isdigit()]
+    ids = [int(part) for part in parts if part.isascii() and part.isdigit() and len(part) <= ID_DIGITS]
     whole = len(ids) == len(parts) == len(set(ids)) and known.issuperset(ids)
     if not whole or not 1 <= len(ids) <= form.depth:
         what = f"1 to {form.depth} different known misconception ids separated by spaces"
@@ -108,10 +106,32 @@ def read_labels(path: Path, test: pl.DataFrame, form: SubmissionForm = TASK.subm
 
 
 def _read_columns(path: Path, form: SubmissionForm) -> pl.DataFrame:
-    try:
-        table = pl.read_csv(path, infer_schema=False)
-    except (pl.exceptions.PolarsError, OSError) as error:
-        raise ValueError(f"{path} is no CSV file of a submission: {str(error).splitlines()[0]}") from None
-    if tuple(table.columns) != form.columns:
-        raise ValueError(f"{path} has columns {table.columns}, expected {list(form.columns)}")
-    return table
+    return pl.DataFrame(list(_rows(path, form)), schema=dict.fromkeys(form.columns, pl.String), orient="row")
+
+
+def _rows(path: Path, form: SubmissionForm) -> Iterator[list[str]]:
+    """Both fields of every row below the header; a blank line is none.
+
+    Raises ValueError, with the line, for a file that is no such CSV.
+    """
+    if not path.is_file():
+        raise ValueError(f"{path} is no file of a submission")
+    with open(path, newline="", encoding="utf-8-sig") as file:
+        rows = csv.reader(file, strict=True)
+        try:
+            _check_header(path, next(rows, []), form)
+            yield from (_whole(path, rows.line_num, row, form) for row in rows if row)
+        except (csv.Error, UnicodeDecodeError) as error:  # a quote that nobody closes, a field without an end
+            raise ValueError(f"{path}, line {rows.line_num}, is no CSV of a submission: {error}") from None
+
+
+def _check_header(path: Path, header: list[str], form: SubmissionForm) -> None:
+    if tuple(header) != form.columns:
+        raise ValueError(f"{path} has columns {header}, expected {list(form.columns)}")
+
+
+def _whole(path: Path, line: int, row: list[str], form: SubmissionForm) -> list[str]:
+    if len(row) != len(form.columns):
+        what = f"{len(row)} fields, expected {len(form.columns)}: ids stand in one field with spaces between them"
+        raise ValueError(f"{path}, line {line}: {what}")
+    return row

@@ -3,12 +3,17 @@
 Long format throughout; ids are keys, text never is: two misconceptions of the competition have the same words.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import polars as pl
 
 from shared.artifacts.files import replacing
+from shared.artifacts.verified import check_file
+
+FOLDS = ("train", "valid", "test")
 
 
 @dataclass(frozen=True)
@@ -19,6 +24,7 @@ class Table:
     schema: dict[str, type[pl.DataType]]
     key: tuple[str, ...]
     nullable: tuple[str, ...] = ()
+    ranked: str = ""  # each once for a query: "first", 1 is there; "some"; "": a rank may come again
 
     def path(self, folder: Path) -> Path:
         """Where the table lies in the folder of the stage that writes it."""
@@ -29,7 +35,12 @@ class Table:
         path = self.path(folder)
         if not path.is_file():
             raise ValueError(f"{path} does not exist: run the stage that writes {folder.name}/ first")
-        table = pl.read_parquet(path)
+        check_file(path)
+        try:
+            table = pl.read_parquet(path)
+        except (pl.exceptions.PolarsError, OSError) as error:
+            reason = (str(error).splitlines() or [type(error).__name__])[0]
+            raise ValueError(f"{path} is damaged ({reason}): delete {folder} and run its stage again") from None
         self.check(table, str(path))
         return table
 
@@ -42,7 +53,7 @@ class Table:
             table.write_parquet(partial)
 
     def check(self, table: pl.DataFrame, where: str) -> None:
-        """Raise ValueError unless `table` has the declared columns and types, unique keys, and no stray null."""
+        """Raise ValueError unless `table` has the declared columns and types, unique keys, and values that can be."""
         if dict(table.schema) != self.schema:
             raise ValueError(
                 f"{where} has columns {dict(table.schema)}, expected {self.schema}: delete it and run its stage again"
@@ -54,6 +65,53 @@ class Table:
         keys = table.select(self.key)
         if (twice := keys.is_duplicated().arg_true()).len():
             raise ValueError(f"{where}, row {twice[0]}: {keys.row(twice[0])} stands there twice")
+        if defect := _find_defect(table, self.ranked):
+            raise ValueError(
+                f"{where}, row {defect.row}, column {defect.column}: {defect.what}; delete it and run its stage again"
+            )
+
+
+class _Defect(NamedTuple):
+    """A row (from 0), a column, and what is wrong with the value there."""
+
+    row: int
+    column: str
+    what: str
+
+
+def _find_defect(table: pl.DataFrame, ranked: str) -> _Defect | None:
+    """The first value of `table` that no stage writes: infinite, out of its range, or of another row's query."""
+    return next(_defects(table, ranked), None)
+
+
+def _defects(table: pl.DataFrame, ranked: str) -> Iterator[_Defect]:
+    for column, kind in table.schema.items():
+        if kind.is_float():
+            yield from _where(table, column, pl.col(column).is_finite().not_(), "a score is a finite number")
+    for column in {"misconception_id", "question_id"} & set(table.columns):
+        yield from _where(table, column, pl.col(column) < 0, "an id is 0 or more")
+    if "rank" in table.columns:
+        yield from _where(table, "rank", pl.col("rank") < 1, "1 is the best rank")
+    if "fold" in table.columns:
+        yield from _where(table, "fold", pl.col("fold").is_in(("", *FOLDS)).not_(), f"there are {', '.join(FOLDS)}")
+    if {"query_id", "question_id"} <= set(table.columns):
+        own = pl.col("query_id").str.starts_with(pl.col("question_id").cast(pl.String) + "_")
+        yield from _where(table, "query_id", own.not_(), "it is of another question than the row")
+    if ranked:
+        yield from _where(table, "rank", _is_again(), "the query has that rank twice")
+    if ranked == "first":
+        first = pl.col("rank").min().over("query_id")
+        yield from _where(table, "rank", first > 1, "no rank 1 stands before it")
+
+
+def _is_again() -> pl.Expr:
+    return pl.col("rank").is_not_null() & pl.struct("query_id", "rank").is_duplicated()
+
+
+def _where(table: pl.DataFrame, column: str, wrong: pl.Expr, what: str) -> Iterator[_Defect]:
+    rows = table.select(wrong.fill_null(False).alias("wrong"))["wrong"].arg_true()
+    if len(rows):
+        yield _Defect(rows[0], column, f"{table[column][rows[0]]!r} cannot be: {what}")
 
 
 QUERIES = Table(
@@ -109,19 +167,22 @@ CANDIDATES = Table(
         "retrieval_score": pl.Float32,
     },
     key=tuple(PAIR),
+    ranked="first",  # evaluate keeps some from far behind, that nobody labelled
 )
 GROUPS = Table(
     "groups",
     {**CANDIDATES.schema, "is_positive": pl.Boolean},
     key=tuple(PAIR),
     nullable=("rank", "retrieval_score"),  # of a positive that was not retrieved
+    ranked="some",
 )
-TAUGHT = Table("taught", {**GROUPS.schema, "teacher_score": pl.Float32}, GROUPS.key, GROUPS.nullable)
+TAUGHT = Table("taught", {**GROUPS.schema, "teacher_score": pl.Float32}, GROUPS.key, GROUPS.nullable, GROUPS.ranked)
 RANKED = Table(
     "ranked",
     {**CANDIDATES.schema, "rerank_score": pl.Float32},
     key=tuple(PAIR),
     nullable=("rerank_score",),  # of a candidate that was not scored
+    ranked="first",
 )
 POOLS = ("labelled", "catalogue")  # what competes: misconceptions that some row of train.csv carries, or all of them
 RANKS = Table(  # where each right answer of every validation query stands, in every ranking of every pool

@@ -1,13 +1,13 @@
 """Prints every run with its figures, cost, code and leaderboard score, and records a score that the user saw."""
 
 import datetime
-import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from rich.table import Table
 
+from shared.artifacts.json_files import read_json
 from shared.artifacts.leaderboard import SCORE_FILE, Score, read_score, write_score
 from shared.artifacts.lineage import read_lineage
 from shared.artifacts.manifest import is_whole
@@ -121,7 +121,7 @@ def _read(run: Path) -> Run:
     done = [run / name for name in STAGES if is_whole(run / name)]
     lineages = [read_lineage(folder, "seconds") for folder in done]
     metrics = run / "evaluate" / "metrics.json"
-    figures = json.loads(metrics.read_text(encoding="utf-8")).get("labelled", {}) if metrics.is_file() else {}
+    figures = read_json(metrics).get("labelled", {}) if metrics.is_file() else {}
     check_metric(run, figures.get("reranked", {}))
     return Run(
         run.parent.name,

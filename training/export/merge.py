@@ -1,6 +1,5 @@
 """Merges an adapter into its base, shard by shard, and proves that the merged model answers as the adapted one did."""
 
-import json
 import math
 import shutil
 from collections.abc import Sequence
@@ -11,7 +10,9 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 
+from inference.engines.checks.files import tensor_shapes
 from shared.artifacts.files import write_json
+from training.export.adapter import PREFIX, WEIGHTS, check_factors, read_adapter_config
 
 # Rounding to bfloat16 alone made SmolLM2-135M miss 20 % of the effect; a lost head or a doubled scale misses 100 %.
 MOST_MISSED_SHARE = 0.5
@@ -68,11 +69,9 @@ def average_adapters(adapters: Sequence[Path], out: Path) -> None:
         tensors[f"base_model.model.{path}.lora_A.weight"] = torch.cat([A.float() for A, _, _ in mine])
         scaled = [B.float() * (scale / len(parts)) for _, B, scale in mine]
         tensors[f"base_model.model.{path}.lora_B.weight"] = torch.cat(scaled, dim=1)
-    rank = sum(json.loads((adapter / "adapter_config.json").read_text(encoding="utf-8"))["r"] for adapter in adapters)
-    config = json.loads((adapters[0] / "adapter_config.json").read_text(encoding="utf-8")) | {
-        "r": rank,
-        "lora_alpha": rank,
-    }
+    configs = [read_adapter_config(adapter) for adapter in adapters]
+    rank = sum(config["r"] for config in configs)
+    config = configs[0] | {"r": rank, "lora_alpha": rank}
     out.mkdir(parents=True, exist_ok=True)
     write_json(out / "adapter_config.json", config)
     save_file(tensors, out / "adapter_model.safetensors", metadata={"format": "pt"})
@@ -101,17 +100,14 @@ def _rms(values: np.ndarray) -> float:
 
 def _read_deltas(adapter: Path) -> dict[str, tuple[torch.Tensor, torch.Tensor, float]]:
     """Module path -> (A [rank, in], B [out, rank], scale)."""
-    config = json.loads((adapter / "adapter_config.json").read_text(encoding="utf-8"))
-    if config.get("use_dora") or config.get("use_rslora") or config.get("rank_pattern") or config.get("alpha_pattern"):
-        raise ValueError(
-            f"{adapter} uses DoRA, rsLoRA or patterns of ranks, which merge does not know: "
-            "train it with training/trainer/lora.py"
-        )
+    config = read_adapter_config(adapter)
+    shapes = tensor_shapes(adapter / WEIGHTS)
+    paths = sorted({name.rsplit(".lora_", 1)[0] for name in shapes})
+    check_factors(adapter, config["r"], paths, shapes)
     scale = config["lora_alpha"] / config["r"]
-    with safe_open(adapter / "adapter_model.safetensors", "pt") as file:
-        paths = sorted({name.rsplit(".lora_", 1)[0] for name in file.keys()})  # noqa: SIM118 (safe_open is no dict)
+    with safe_open(adapter / WEIGHTS, "pt") as file:
         return {
-            path.removeprefix("base_model.model."): (
+            path.removeprefix(PREFIX): (
                 file.get_tensor(f"{path}.lora_A.weight"),
                 file.get_tensor(f"{path}.lora_B.weight"),
                 scale,

@@ -1,5 +1,6 @@
 """Merges the adapters that training chose into their bases, proves each merged model and says where it comes from."""
 
+import json
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -21,10 +22,12 @@ from inference.machine.profiles import Profile, load_profile
 from inference.reranking.kinds import KINDS
 from shared.artifacts.card import EmbedderCard, write_card
 from shared.artifacts.lineage import read_lineage
+from shared.artifacts.verified import check_folder
 from shared.prompts.embedder import embedder_passage
 from shared.prompts.query import Written
-from shared.settings.sections import Merge
+from shared.settings.sections import Lora, Merge
 from shared.task.tables import DESCRIPTIONS
+from training.export.adapter import check_trained
 from training.export.classifier_head import keep_yes_alone
 from training.export.merge import average_adapters, check_merged, merge
 from training.run_folder.base_models import local_folder, weights_digest
@@ -81,7 +84,15 @@ def _adapters(context: StageContext, trained: str, section: Merge) -> list[Path]
     for folder in folders:
         if not folder.is_dir():
             raise ValueError(f"{folder} does not exist: that split was trained for fewer epochs")
+        check_folder(folder.parent)
+        _check_adapter(folder)
     return folders
+
+
+def _check_adapter(folder: Path) -> None:
+    """Raise ValueError for an adapter that its training, whose settings the lineage keeps, does not make."""
+    said = (read_lineage(folder.parent).settings or {}).get(folder.parent.name) or {}
+    check_trained(folder, Lora.model_validate_json(json.dumps(said["lora"])) if "lora" in said else None)
 
 
 def _merge(

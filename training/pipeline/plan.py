@@ -7,6 +7,7 @@ from training.pipeline.chain import checked_chain, stages_in
 from training.pipeline.recipe import recipe_of
 from training.run_folder.freshness import reasons_to_run
 from training.run_folder.names import Target
+from training.trainer.base_checks import check_bases
 
 
 def plan(target: Target) -> int:
@@ -16,6 +17,7 @@ def plan(target: Target) -> int:
         out, recipe = run / stage.name, recipe_of(stage, run, settings, ahead)
         reasons = reasons_to_run(out, recipe)
         if reasons:
+            check_bases(settings)
             ahead.add(out)
             reasons += checkpoint_note(run / f".{stage.name}.state", recipe)
         print(f"{'run ' if reasons else 'done'}  {out}  {'; '.join(reasons)}".rstrip())

@@ -9,16 +9,19 @@ from shared.artifacts.files import remove_partials, replace_folder
 from shared.artifacts.lineage import Lineage, read_lineage
 from shared.artifacts.locks import die_with_parent, locked
 from shared.artifacts.manifest import is_whole, write_manifest
+from shared.artifacts.verified import check_folder, note_as_listed
 from shared.settings.load import read_settings
 from shared.settings.sections import Settings
 from training.launch.torchrun import launch_worker, processes_of
 from training.pipeline.attempt import note_attempt
+from training.pipeline.inputs import inputs_of
 from training.pipeline.recipe import recipe_of
 from training.pipeline.stages import STAGES, Stage
 from training.run_folder.base_models import local_folder, weights_digest
 from training.run_folder.code_version import code_version
 from training.run_folder.freshness import Recipe, reasons_to_run
 from training.run_folder.stage_context import StageContext
+from training.trainer.base_checks import check_bases
 
 LOCK_SECONDS = 60  # An orphan of a killed run gets its signal at once and needs a moment to end.
 
@@ -69,6 +72,8 @@ def _fill(stage: Stage, context: StageContext, recipe: Recipe, lock: int) -> Non
     context.out.mkdir(parents=True, exist_ok=True)
     remove_partials(context.out)
     _check_machine(context.settings)
+    for folder in inputs_of(stage, context.run, context.settings):
+        check_folder(folder)
     base = _fetch_bases(stage, context.settings)
     version = code_version()  # now: a stage of hours goes on with the code that it started with
     start, before = time.time(), note_attempt(context, base) if stage.trains else 0.0
@@ -86,6 +91,7 @@ def _fill(stage: Stage, context: StageContext, recipe: Recipe, lock: int) -> Non
         **added,
     }
     write_manifest(context.out, Lineage.model_validate(lineage).record())
+    note_as_listed(context.out)
 
 
 def _execute(stage: Stage, context: StageContext, lock: int) -> dict:
@@ -140,6 +146,7 @@ def _fetch_bases(stage: Stage, settings: Settings) -> dict[str, str]:
     sections = {"miner": settings.miner, "embedder": settings.embedder, "reranker": settings.reranker}
     models = [model for section, model in sections.items() if section in stage.sections and model is not None]
     folders = [local_folder(model.base) for model in models]
+    check_bases(settings)
     if not stage.trains:
         return {}
     [folder] = folders  # what is trained has one base

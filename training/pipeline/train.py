@@ -1,26 +1,33 @@
 """Brings whole iterations up to date: skips what is done, goes on after a kill, says how far it is."""
 
 from shared.artifacts.locks import locked
+from shared.artifacts.verified import check_folder
 from training.launch.stage_process import run_in_process
 from training.pipeline.chain import checked_chain, stages_in, write_settings_of
 from training.pipeline.recipe import recipe_of
 from training.pipeline.run_stage import LOCK_SECONDS, run_stage
 from training.run_folder.freshness import reasons_to_run
 from training.run_folder.names import Target
+from training.trainer.base_checks import check_bases
 
 TRAIN_LOCK = ".train.lock"  # in a run folder
 
 
-def train(target: Target) -> int:
-    """Run what is not up to date of an iteration and of those before it. The status of a stage that fails, else 0."""
+def train(target: Target, verify: bool = False) -> int:
+    """Run what is not up to date of an iteration and of those before it. The status of a stage that fails, else 0.
+
+    Raises ValueError for an output whose files are not what they were when it was made; `verify` hashes all of them.
+    """
     todo, done, lock = stages_in(checked_chain(target)), 0, target.run / TRAIN_LOCK
     with locked(lock, f"{lock} is held: another command trains this run; wait for it or stop it", LOCK_SECONDS):
         write_settings_of(target)
         for number, (run, settings, stage) in enumerate(todo, 1):
             recipe = recipe_of(stage, run, settings)
             if not reasons_to_run(run / stage.name, recipe):
+                check_folder(run / stage.name, hash_all=verify)
                 done += 1
                 continue
+            check_bases(settings)
             print(f"\n[{number}/{len(todo)}] {run}/", end="", flush=True)
             if status := run_in_process(run_stage, stage.name, run, recipe.fingerprint):
                 return status

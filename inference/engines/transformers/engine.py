@@ -9,7 +9,6 @@ import numpy as np
 import torch
 from torch.distributed.fsdp import FSDPModule
 from transformers import (
-    AutoConfig,
     AutoModel,
     AutoModelForCausalLM,
     AutoModelForSequenceClassification,
@@ -18,6 +17,7 @@ from transformers import (
 from transformers.utils import logging
 
 from inference.engines.answers import answered
+from inference.engines.checks.model import check_model, load_config
 from inference.engines.distributed import fill_from_ranks, take_turns
 from inference.engines.heartbeat import reached
 from inference.engines.packing.prefix_forest import Rows
@@ -107,8 +107,9 @@ def load_reranker(folder: str | Path, dtype: str, device: torch.device, *, packe
 
 def _load(kind: type, folder: str | Path, dtype: str, device: torch.device, packed: bool) -> PreTrainedModel:
     logging.disable_progress_bar()  # weights load in a moment; the bar would hide ours
-    if getattr(AutoConfig.from_pretrained(folder, trust_remote_code=False), "quantization_config", None):
+    if getattr(load_config(Path(folder)), "quantization_config", None):
         raise ValueError(f"{folder} is quantised, which engine vllm reads: say --engine vllm, or take the merged model")
+    check_model(Path(folder), kind)
     model = kind.from_pretrained(
         folder,
         dtype=getattr(torch, dtype),

@@ -111,8 +111,8 @@ def test_a_calibration_is_read_as_it_was_written(tmp_path):
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ("{", "the file: Invalid JSON"),
-        ("[]", "the file: Input should be an object"),
+        ("{", "is damaged (Expecting property name"),
+        ("[]", "holds a list"),
         ({"depth": 0}, "depth: Input should be greater than or equal to 1"),
         ({"depth": 26}, "depth 26 is more than the 25 retrieved"),
         ({"depth": "2"}, "depth: Input should be a valid integer"),
@@ -127,7 +127,7 @@ def test_a_calibration_is_read_as_it_was_written(tmp_path):
 def test_a_file_that_is_no_calibration_is_one_sentence(tmp_path, change, words):
     text = change if isinstance(change, str) else json.dumps(json.loads(calibration().model_dump_json()) | change)
     (tmp_path / CALIBRATION_FILE).write_text(text, encoding="utf-8")
-    with pytest.raises(ValueError, match="is no calibration of this version") as error:
+    with pytest.raises(ValueError, match="calibration.json ") as error:
         read_calibration(tmp_path)
     assert words in str(error.value) and "\n" not in str(error.value)
 
@@ -168,3 +168,14 @@ def test_a_calibration_of_other_data_is_refused():
     check_ids(calibration(), {1, 2, 3, 4, 5, 6})
     with pytest.raises(ValueError, match="calls misconception 5 labelled, which this competition does not have"):
         check_ids(calibration(), {1, 2, 3, 4})
+
+
+def test_a_changed_digit_is_seen_wherever_the_file_lies_and_one_by_hand_needs_no_checksum(tmp_path):
+    made = calibration(blend=12.5, offset=0.75)
+    write_calibration(made, tmp_path)
+    path = tmp_path / "calibration.json"
+    path.write_text(path.read_text(encoding="utf-8").replace("12.5", "17.5"), encoding="utf-8")
+    with pytest.raises(ValueError, match=r"calibration.json is damaged, as its sha256 says: `just calibrate`"):
+        read_calibration(tmp_path)
+    path.write_text(made.model_dump_json(), encoding="utf-8")
+    assert read_calibration(tmp_path) == made

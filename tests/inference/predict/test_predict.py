@@ -1,12 +1,15 @@
 """Guards predict.py and its command line, end to end with small real models: calibrated, plain, together."""
 
 import json
+import math
+import re
 import shutil
 import time
 
 import numpy as np
 import polars as pl
 import pytest
+from safetensors.torch import load_file, save_file
 
 from inference.__main__ import main
 from inference.engines.open import open_scorer
@@ -42,6 +45,8 @@ def predict(competition, models, tmp_path, capsys):
         arguments += [text for name in embedders.split() for text in ("--embedder", str(models / name))]
         arguments += [text for name in rerankers.split() for text in ("--reranker", str(models / name))]
         assert main([*arguments, "--out", str(tmp_path / "submission.csv"), *more]) == status, capsys.readouterr().err
+        if status == 2:  # refused, perhaps before there was a first submission
+            return pl.DataFrame()
         return pl.read_csv(tmp_path / "submission.csv", columns=list(SUBMISSION.columns))
 
     return run
@@ -162,7 +167,9 @@ def test_shards_and_a_limit_with_time_to_spare_change_no_byte(predict, tmp_path,
 @pytest.mark.parametrize("role", ["embedder", "reranker"])
 def test_a_broken_model_costs_its_part_and_the_status_says_so(role, predict, competition, models, tmp_path, capsys):
     broken = shutil.copytree(models / f"{role[0]}1", models / f"{role[0]}broken", dirs_exist_ok=True)
-    (broken / "model.safetensors").write_bytes(b"no weights")
+    tensors = load_file(broken / "model.safetensors")
+    tensors["model.norm.weight"].fill_(math.nan)  # whole, and without one answer
+    save_file(tensors, broken / "model.safetensors", metadata={"format": "pt"})
     names = {"embedder": "e1", "reranker": "r1", role: broken.name}
     assert predict(names["embedder"], names["reranker"], status=3).height > 0
     error = capsys.readouterr().err
@@ -175,6 +182,52 @@ def test_a_broken_model_costs_its_part_and_the_status_says_so(role, predict, com
     data = read_competition(competition, need_train=False)
     read_submission(tmp_path / "submission.csv", data.test, set(data.misconceptions["misconception_id"]))
     shutil.rmtree(broken)
+
+
+REFUSED = {  # name: (which model, what is done to it, words of the sentence)
+    "no weights": ("e1", lambda folder: (folder / "model.safetensors").write_bytes(b"no weights"), "cut or damaged"),
+    "a reranker without its head": ("r1", lambda folder: drop(folder, "score.weight"), "lacks score.weight"),
+    "an embedder without a norm": ("e1", lambda folder: drop(folder, "model.norm.weight"), "lacks norm.weight"),
+    "a negative length": ("e1", lambda folder: say(folder, query_tokens=-5), "prompt.query_tokens: .* greater than"),
+    "a length without positions": ("r1", lambda folder: say(folder, query_tokens=5000), "has room for 1024 tokens"),
+}
+
+
+def drop(folder, name):
+    tensors = load_file(folder / "model.safetensors")
+    del tensors[name]
+    save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
+
+
+def say(folder, **values):
+    card = json.loads((folder / "card.json").read_text(encoding="utf-8"))
+    card["prompt"] |= values
+    (folder / "card.json").write_text(json.dumps(card), encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_a_model_that_is_not_whole_is_refused_in_a_sentence(name, predict, models, capsys):
+    model, spoil, words = REFUSED[name]
+    odd = shutil.copytree(models / model, models / f"{model[0]}odd")
+    spoil(odd)
+    try:
+        predict(*(odd.name if role == model[0] else f"{role}1" for role in "er"), status=2)
+        assert re.search(rf"error: .*odd.*{words}", capsys.readouterr().err)
+    finally:
+        shutil.rmtree(odd)
+
+
+@pytest.mark.parametrize("file", ["card.json", "model.safetensors", "tokenizer.json"])
+def test_a_model_that_is_not_as_its_manifest_lists_it_is_refused(file, predict, models, capsys):
+    odd = shutil.copytree(models / "e1", models / "eodd")
+    write_manifest(odd, {})
+    content = (odd / file).read_bytes()
+    (odd / file).write_bytes(content[:-9] + bytes([content[-9] ^ 1]) + content[-8:])
+    try:
+        predict("eodd", "r1", status=2)
+        assert re.search(rf"error: .*eodd/{file} differs: SHA-256", capsys.readouterr().err)
+    finally:
+        shutil.rmtree(odd)
 
 
 def test_after_the_deadline_the_words_shared_are_the_order(predict, competition, tmp_path):

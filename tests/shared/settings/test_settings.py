@@ -139,3 +139,20 @@ def test_settings_that_say_the_same_are_not_written_again(tmp_path):
     write_settings(settings, tmp_path)
     assert (tmp_path / "settings.json").stat().st_mtime_ns == before
     assert [path.name for path in tmp_path.iterdir()] == ["settings.json"]
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe", b"[embedder\n", b"a = " + b"[" * 5000, b"a = 1\x00"])
+def test_a_params_toml_that_cannot_be_read_is_named(content, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ITERATIONS / "odd").mkdir(parents=True)
+    (tmp_path / ITERATIONS / "odd/params.toml").write_bytes(content)
+    with pytest.raises(ValueError, match=r"training/iterations/odd/params.toml: "):
+        load_settings("odd")
+
+
+def test_an_override_of_brackets_without_an_end_and_a_damaged_settings_json_are_sentences(tmp_path):
+    with pytest.raises(ValueError, match=r"prepare.seed"):
+        load_settings("demo0", ["prepare.seed=" + "[" * 5000])
+    (tmp_path / "settings.json").write_bytes(b"[" * 100_000)
+    with pytest.raises(ValueError, match=r"settings.json is damaged"):
+        read_settings(tmp_path)

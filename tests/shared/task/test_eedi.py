@@ -353,3 +353,44 @@ def test_bytes_are_checked_alike_wherever_the_pieces_end(piece, folder, monkeypa
 def test_the_kernel_is_pushed_to_the_competition_of_the_task():
     metadata = json.loads((ROOT / "kaggle_kernels/submit/kernel-metadata.json").read_text(encoding="utf-8"))
     assert metadata["competition_sources"] == [TASK.slug]
+
+
+INVISIBLE = ["\u200b", "\u2060", "\u00ad", "\u3164", "\ufe0f", "\u200b \u2060", "\u2800", "\u0301"]
+
+
+@pytest.mark.parametrize("text", INVISIBLE, ids=ascii)
+def test_a_text_that_shows_nothing_is_refused_wherever_it_stands(folder, text):
+    rewrite(folder / "test.csv", "A third of 3?", text)
+    with pytest.raises(CompetitionError, match=r"line 2, column QuestionText: the text, .*, shows nothing"):
+        read_competition(folder)
+    rewrite(folder / "test.csv", text, "A third of 3?")
+    rewrite(folder / "misconception_mapping.csv", "Same words", text)
+    with pytest.raises(CompetitionError, match=r"line 3, column MisconceptionName: the text, .*, shows nothing"):
+        read_competition(folder)
+
+
+def test_a_text_with_something_to_see_keeps_what_is_invisible_in_it(folder):
+    rewrite(folder / "test.csv", "A third of 3?", "x\u200by")
+    assert read_competition(folder).test["question"][0] == "x\u200by"
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:1\n", "a pointer of Git LFS"),
+        (b"\x1f\x8b\x08\0", "packed with gzip"),
+        (b"PK\x03\x04", "a zip archive"),
+        (b"<!DOCTYPE html><p>", "a web page"),
+    ],
+)
+def test_a_file_of_another_kind_is_called_what_it_is(folder, content, words):
+    (folder / "test.csv").write_bytes(content)
+    with pytest.raises(CompetitionError, match=f"test.csv: this is {words}, not the file itself; run `kaggle"):
+        read_competition(folder)
+
+
+def test_a_named_pipe_is_refused_instead_of_waited_for(folder):
+    (folder / "test.csv").unlink()
+    os.mkfifo(folder / "test.csv")
+    with pytest.raises(CompetitionError, match=r"test.csv: the file cannot be read .it is no plain file"):
+        read_competition(folder)

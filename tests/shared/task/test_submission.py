@@ -67,13 +67,20 @@ INVALID = {
     "a query is missing": (HEAD + "6_A,1\n6_B,2\n", "has 2 rows for 3 wrong options .*7_A"),
     "a query is unknown": (HEAD + "6_A,1\n6_B,2\n7_A,3\n8_A,4\n", "has 4 rows for 3 .*8_A"),
     "a query stands there twice": (HEAD + "6_A,1\n6_B,2\n7_A,3\n7_A,4\n", "one twice"),
-    "no id": (HEAD + "6_A,\n6_B,2\n7_A,3\n", "row 6_A: None is not 1 to 25 different known"),
+    "no id": (HEAD + "6_A,\n6_B,2\n7_A,3\n", "row 6_A: '' is not 1 to 25 different known"),
     "26 ids": (HEAD + f"6_A,{' '.join(map(str, range(26)))}\n6_B,2\n7_A,3\n", "row 6_A: .* is not 1 to 25"),
     "an id twice": (HEAD + "6_A,1\n6_B,2 3 2\n7_A,3\n", "row 6_B: '2 3 2'"),
     "an unknown id": (HEAD + "6_A,1\n6_B,2\n7_A,3 100\n", "row 7_A: '3 100'"),
     "no whole number": (HEAD + "6_A,1.0\n6_B,2\n7_A,3\n", "row 6_A: '1.0'"),
     "a negative number": (HEAD + "6_A,-1\n6_B,2\n7_A,3\n", "row 6_A: '-1'"),
     "a digit of another script": (HEAD + "6_A,\u0663\n6_B,2\n7_A,3\n", "row 6_A"),
+    "more digits than a number has": (HEAD + f"6_A,{'9' * 5000}\n6_B,2\n7_A,3\n", "row 6_A: '999"),
+    "a quote that nobody closes": (
+        HEAD + '6_A,"1\n6_B,2\n7_A,3\n',
+        "line 4, is no CSV .*: unexpected end",
+    ),
+    "a field without an end": (HEAD + f"6_A,{'1 ' * 80_000}\n6_B,2\n7_A,3\n", "line 2, is no CSV .*: field larger"),
+    "a NUL": (HEAD + "6_A,1\n6_B,2\0\n7_A,3\n", "row 6_B"),
     "ids separated by commas": (HEAD + '6_A,"1,2"\n6_B,2\n7_A,3\n', "row 6_A: '1,2'"),
 }
 
@@ -84,6 +91,22 @@ def test_an_invalid_file_is_refused_with_a_sentence(asked, name, tmp_path):
     (tmp_path / "submission.csv").write_text(text, encoding="utf-8")
     with pytest.raises(ValueError, match=words):
         read_submission(tmp_path / "submission.csv", asked, KNOWN)
+
+
+@pytest.mark.parametrize("name", INVALID)
+def test_what_predict_has_written_is_checked_as_strictly(asked, name, tmp_path):
+    text, _ = INVALID[name]
+    (tmp_path / "submission.csv").write_text(text, encoding="utf-8")
+    with pytest.raises(ValueError, match="submission.csv"):
+        check_submission(tmp_path / "submission.csv", asked["query_id"], KNOWN)
+
+
+def test_other_bytes_and_a_folder_are_refused_by_name(asked, tmp_path):
+    (tmp_path / "latin.csv").write_bytes(HEAD.encode() + b"6_A,\xe9\n")
+    with pytest.raises(ValueError, match=r"latin.csv, line 0, is no CSV of a submission: 'utf-8'"):
+        read_labels(tmp_path / "latin.csv", asked)
+    with pytest.raises(ValueError, match="is no file"):
+        read_labels(tmp_path, asked)
 
 
 @pytest.mark.parametrize(

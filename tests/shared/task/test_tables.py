@@ -1,5 +1,7 @@
 """Guards tables.py: a table that breaks its schema is neither read nor written."""
 
+import math
+
 import polars as pl
 import pytest
 
@@ -38,6 +40,56 @@ BREAKS = {
     "a value is null": (lambda table: table.with_columns(rank=pl.Series([1, None, 1])), "row 1: rank is null"),
     "a key stands there twice": (lambda table: table[[0, 1, 1]], r"row 1: \('1_A', 11\) stands there twice"),
 }
+
+IMPOSSIBLE = {  # name: (row, column, value, what the message says of it)
+    "a score that is no number": (1, "retrieval_score", math.nan, "row 1, column retrieval_score: nan cannot be"),
+    "an infinite score": (2, "retrieval_score", -math.inf, "row 2, column retrieval_score: -inf cannot be"),
+    "rank 0": (0, "rank", 0, "row 0, column rank: 0 cannot be: 1 is the best"),
+    "a negative rank": (2, "rank", -3, "row 2, column rank: -3 cannot be"),
+    "no first rank": (0, "rank", 3, "row 0, column rank: 3 cannot be: no rank 1 stands before it"),
+    "equal ranks": (1, "rank", 1, "row 0, column rank: 1 cannot be: the query has that rank twice"),
+    "a negative id": (1, "misconception_id", -1, "row 1, column misconception_id: -1 cannot be"),
+}
+
+
+@pytest.mark.parametrize("name", IMPOSSIBLE)
+def test_a_value_that_cannot_be_is_refused_with_its_row_column_and_value(candidates, name, tmp_path):
+    row, column, value, words = IMPOSSIBLE[name]
+    values = candidates[column].to_list()
+    values[row] = value
+    spoilt = candidates.with_columns(pl.Series(column, values, candidates.schema[column]))
+    spoilt.write_parquet(tmp_path / "candidates.parquet")
+    with pytest.raises(ValueError, match=rf"candidates.parquet, {words}"):
+        CANDIDATES.read(tmp_path)
+    with pytest.raises(ValueError, match=words):
+        CANDIDATES.write(spoilt, tmp_path)
+
+
+def test_a_fold_that_there_is_not_and_a_query_of_another_question_are_refused(queries, tmp_path):
+    with pytest.raises(ValueError, match="row 0, column fold: 'validation' cannot be"):
+        QUERIES.write(queries.with_columns(fold=pl.lit("validation")), tmp_path)
+    with pytest.raises(ValueError, match="row 0, column query_id: '1_A' cannot be: it is of another question"):
+        QUERIES.write(queries.with_columns(pl.col("question_id") + 10), tmp_path)
+
+
+def test_candidates_may_leave_ranks_out_for_some_of_evaluate_come_from_far_behind(candidates, tmp_path):
+    gap = candidates.with_columns(rank=pl.Series([1, 3, 1]))
+    CANDIDATES.write(gap, tmp_path)
+    RANKED.write(gap.with_columns(rerank_score=pl.lit(0.5, pl.Float32)), tmp_path)
+
+
+def test_groups_may_leave_ranks_out_but_not_have_one_twice(candidates, tmp_path):
+    groups = candidates.with_columns(rank=pl.Series([5, 9, 1]), is_positive=pl.lit(False))
+    GROUPS.write(groups, tmp_path)
+    with pytest.raises(ValueError, match="that rank twice"):
+        GROUPS.write(groups.with_columns(rank=pl.Series([5, 5, 1])), tmp_path)
+
+
+@pytest.mark.parametrize("content", [b"", b"PAR1", b"PAR1" + bytes(40) + b"PAR1", b"\xff" * 64])
+def test_a_damaged_file_is_a_sentence_with_its_name(content, tmp_path):
+    (tmp_path / "candidates.parquet").write_bytes(content)
+    with pytest.raises(ValueError, match=r"candidates.parquet is damaged \(.*\): delete"):
+        CANDIDATES.read(tmp_path)
 
 
 @pytest.mark.parametrize("name", BREAKS)

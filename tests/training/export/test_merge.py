@@ -170,15 +170,15 @@ def test_an_untied_head_is_in_the_merged_checkpoint_to_the_bit_and_a_tied_one_is
                 assert torch.equal(loaded.lm_head.weight, before["lm_head.weight"])
 
 
-def _lose_head(tensors):  # what transformers then makes up is random, and only a warning says so
-    del tensors["lm_head.weight"]
+def _other_head(tensors):
+    tensors["lm_head.weight"] = tensors["lm_head.weight"].flip(0).contiguous()
 
 
 def _spoil_layer(tensors):
     tensors["model.layers.1.mlp.down_proj.weight"] *= 1.5
 
 
-@pytest.mark.parametrize("spoil", [_lose_head, _spoil_layer])
+@pytest.mark.parametrize("spoil", [_other_head, _spoil_layer])
 def test_a_merged_model_that_answers_otherwise_is_refused(tiny_qwen, spoil, tmp_path):
     adapter, out = make_adapter(load_causal, tiny_qwen, DECODER, tmp_path / "adapter"), tmp_path / "out"
     merge(tiny_qwen, adapter, out)

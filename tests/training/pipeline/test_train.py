@@ -93,6 +93,19 @@ def test_what_plan_calls_done_is_what_train_skips(place, capsys):
     assert todo == ["run   runs/demo0/cv/evaluate  evaluate.depth: 10 -> 5"]
 
 
+@pytest.mark.parametrize("verify", [[], ["--verify"]])
+def test_an_output_whose_bytes_changed_is_neither_called_up_to_date_nor_read(place, capsys, verify):
+    settings, run = load_settings("demo0"), Path("runs/demo0/cv")
+    for stage in stages_of("cv", settings):
+        finish(stage, run, settings)
+    (run / "train_reranker" / "x").write_text("2", encoding="utf-8")
+    assert main(["train", "iter=demo0", *verify]) == 2
+    assert "error: runs/demo0/cv/train_reranker/x differs: SHA-256" in capsys.readouterr().err
+    (run / "merge_reranker" / "manifest.json").unlink()
+    with pytest.raises(ValueError, match="train_reranker/x differs"):
+        run_stage("merge_reranker", run)
+
+
 def test_a_changed_setting_is_named_and_what_changes_no_result_is_not_a_reason(place):
     run, stage = Path("runs/demo0/cv"), STAGES["prepare"]
     before = load_settings("demo0")

@@ -1,11 +1,11 @@
 """Reads everything that a run folder holds for its report; what is not there is None, and the report says so."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
 
+from shared.artifacts.json_files import read_json
 from shared.artifacts.lineage import Lineage, read_lineage
 from shared.artifacts.manifest import is_whole
 from shared.prompts.kinds import ROLES
@@ -78,4 +78,4 @@ def _read_evaluated(run: Path) -> Evaluated:
 
 
 def _json(path: Path):
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+    return read_json(path, kind=dict | list) if path.is_file() else None

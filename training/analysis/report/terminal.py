@@ -1,10 +1,10 @@
 """Prints what finished runs cost and what they reached: stage, seconds, MAP@25, recall@25."""
 
-import json
 from pathlib import Path
 
 from rich.table import Table
 
+from shared.artifacts.json_files import read_json
 from shared.artifacts.lineage import read_lineage
 from shared.artifacts.manifest import is_whole
 from shared.task.current import TASK
@@ -32,14 +32,14 @@ def print_report(runs: list[Path]) -> list[Path]:
         console.print(_figures(run, metrics["labelled"]))
         console.print(_line(metrics["catalogue"]), highlight=False)
     for path in [path for run in found for path in sorted(run.glob("quantize_*/metrics.json"))]:
-        said = describe_loss(path.parent.name.removeprefix("quantize_"), json.loads(path.read_text(encoding="utf-8")))
+        said = describe_loss(path.parent.name.removeprefix("quantize_"), read_json(path))
         console.print(f"{path.parent.parent}: {said}", highlight=False)
     return found
 
 
 def read_metrics(run: Path) -> dict[str, dict[str, dict]]:
     """{pool: {ranking: {part: figures}}} of an evaluated run. Raises ValueError where an older version evaluated it."""
-    metrics = json.loads((run / "evaluate" / "metrics.json").read_text(encoding="utf-8"))
+    metrics = read_json(run / "evaluate" / "metrics.json")
     if "labelled" not in metrics or not (run / "evaluate" / "ranks.parquet").is_file():
         raise ValueError(f"{run} was evaluated by an older version: `just clean` its stage=evaluate and train again")
     for parts in metrics["labelled"].values():
@@ -71,14 +71,14 @@ def _stages(runs: list[Path]) -> Table:
 def _reached(run: Path, stage: str) -> tuple[str, str]:
     """What the model that the stage made reaches: of a merge, the epoch it took; of evaluate, the final ranking."""
     if stage == "evaluate":
-        figures = json.loads((run / stage / "metrics.json").read_text(encoding="utf-8"))["labelled"]["reranked"]
+        figures = read_json(run / stage / "metrics.json")["labelled"]["reranked"]
     elif stage.startswith("merge_"):
         trained, _, epoch = read_lineage(run / stage, "adapter").adapter.partition("/epoch_")
         if not (run / trained / "metrics.json").is_file():  # cleaned, to be trained again
             return "", ""
-        figures = json.loads((run / trained / "metrics.json").read_text(encoding="utf-8"))[int(epoch)]
+        figures = read_json(run / trained / "metrics.json", kind=list)[int(epoch)]
     elif (run / stage / "metrics.json").is_file() and stage.startswith("quantize_"):
-        figures = json.loads((run / stage / "metrics.json").read_text(encoding="utf-8"))["quantised"]
+        figures = read_json(run / stage / "metrics.json")["quantised"]
     else:
         return "", ""
     check_metric(run, figures)

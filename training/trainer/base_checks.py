@@ -1,0 +1,61 @@
+"""Refuses base models that cannot be trained or mined with, by the setting that names them, before anything runs."""
+
+from dataclasses import fields
+from functools import cache
+from pathlib import Path
+
+from shared.prompts.embedder import EmbedderPrompt
+from shared.prompts.kinds import ROLES
+from shared.settings.sections import Embedder, Reranker, Settings
+
+
+def check_bases(settings: Settings) -> None:
+    """Raise ValueError for a base model that lies here and is not whole, or too short for its prompts.
+
+    One that has yet to be made or fetched is passed over.
+    """
+    for name in ("miner", *ROLES):
+        section = getattr(settings, name)
+        if section is not None and Path(section.base).is_dir():
+            _check_once(name, section, Path(section.base).resolve())
+
+
+@cache  # a chain asks before every stage
+def _check_once(name: str, section: Embedder | Reranker, folder: Path) -> None:
+    """Raise ValueError unless `folder`, of the base, holds what the section called `name` asks of it."""
+    from transformers import AutoModel, AutoModelForCausalLM
+
+    from inference.engines.checks.lengths import check_length, check_vocabulary
+    from inference.engines.checks.model import check_model, load_config
+    from inference.engines.tokenizer import load_tokenizer
+
+    try:
+        config, tokenizer = load_config(folder), load_tokenizer(folder)
+        if getattr(config, "quantization_config", None):
+            raise ValueError(f"{folder} is quantised, and a quantised base cannot be trained: take the 16-bit one")
+        check_model(folder, AutoModelForCausalLM if name == "reranker" else AutoModel)
+        check_vocabulary(folder, config, tokenizer)
+        longest = (_longest_pair if isinstance(section, Reranker) else _longest_query)(tokenizer, section)
+        check_length(folder, config, longest, f"{name}.query_tokens, now {section.query_tokens}")
+    except ValueError as error:
+        raise ValueError(f"{name}.base={section.base}: {error}") from None
+
+
+def _longest_query(tokenizer, section: Embedder) -> int:
+    from inference.engines.checks.lengths import longest_embedder_prompt
+    from inference.engines.tokenizer import embedder_words
+
+    prompt = EmbedderPrompt(**section.model_dump(include={field.name for field in fields(EmbedderPrompt)}))
+    return longest_embedder_prompt(embedder_words(tokenizer), prompt, section.examples)
+
+
+def _longest_pair(tokenizer, section: Reranker) -> int:
+    from inference.engines.checks.lengths import TEXT, longest_pair
+    from inference.engines.tokenizer import reranker_words
+    from inference.reranking.kinds import KINDS
+    from training.run_folder.cards import new_reranker_card
+
+    card = new_reranker_card(section)
+    kind = KINDS[card.kind]
+    kind.token(tokenizer)  # refuses a vocabulary without a "Yes"
+    return longest_pair(reranker_words(tokenizer), lambda words: kind.prompts(words, card.prompt, TEXT, [TEXT]))

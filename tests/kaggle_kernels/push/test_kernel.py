@@ -187,7 +187,9 @@ def test_a_release_whose_run_failed_goes_on_with_a_new_version_and_enters_that(p
 
 def test_a_run_that_left_nothing_of_use_is_begun_once_more(publish, server):
     server.output = ["log.txt"]
-    assert "left no wheels: just kernel-logs kernel=wheels shows why, and the same command runs it" in failure(publish("push-wheels"))
+    assert "left no wheels: just kernel-logs kernel=wheels shows why, and the same command runs it" in failure(
+        publish("push-wheels")
+    )
     assert publish("push-wheels").code == 1 and len(server.kernels["malrule-wheels"]["versions"]) == 2
 
 

@@ -115,7 +115,8 @@ def _predict(competition: Path, models: dict[str, Path], out: Path, profile: str
     from inference.predict.watchdog import DEGRADED, run_guarded
 
     given = {"profile": profile, "competition": competition, "out": out, **models}
-    arguments = ["predict", "--verified", *(text for name, value in given.items() for text in (f"--{name}", str(value)))]
+    words = (text for name, value in given.items() for text in (f"--{name}", str(value)))
+    arguments = ["predict", "--verified", *words]
     now = time.monotonic()
     status = run_guarded(arguments, out, max(end - now, 2 * MARGIN_SECONDS), MARGIN_SECONDS, now)
     if status not in (0, DEGRADED):

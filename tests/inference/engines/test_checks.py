@@ -15,7 +15,7 @@ from inference.engines.checks.lengths import check_length, check_vocabulary, lon
 from inference.engines.checks.model import check_model, load_config
 from inference.engines.tokenizer import embedder_words, load_tokenizer
 from shared.prompts.embedder import EmbedderPrompt
-from tests.conftest import SHAPE
+from tests.tiny_models import SHAPE
 
 WHOLE, INDEX = "model.safetensors", "model.safetensors.index.json"
 

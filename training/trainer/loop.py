@@ -12,6 +12,7 @@ from pathlib import Path
 import torch
 
 from inference.engines.distributed import rank, wait_for_all
+from inference.engines.heartbeat import reached
 from inference.engines.progress import Meter
 from shared.artifacts.files import write_json
 from shared.settings.sections import Train
@@ -93,8 +94,8 @@ class TrainingRun:
             desc=f"epoch {progress.epoch}/{self.settings.epochs}",
             unit=" updates",
         )
-        reached = progress.history[-1].get("all", {}).get(TASK.metric.key)
-        before = "" if reached is None else f", {TASK.metric.title} {reached:.4f} before"
+        best = progress.history[-1].get("all", {}).get(TASK.metric.key)
+        before = "" if best is None else f", {TASK.metric.title} {best:.4f} before"
         for step, update in enumerate(bar, progress.step):
             reached(f"epoch {progress.epoch}, update {step + 1} of {len(updates)}")
             share = rate_at(first + step, self.settings.epochs * len(updates), self.settings.warmup)

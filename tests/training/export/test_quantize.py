@@ -35,9 +35,9 @@ def context(tiny_qwen, queries, misconceptions, tmp_path, monkeypatch):
     run = Path("runs/x/cv")
     labelled = queries.drop_nulls("misconception_id")
     rows = [
-        (query_id, id_, 1, 0.5, id_ == right)
+        (query_id, id_, place, 0.5, id_ == right)
         for query_id, right in labelled.select("query_id", "misconception_id").iter_rows()
-        for id_ in (right, 50)
+        for place, id_ in enumerate((right, 50), 1)
     ]
     groups = pl.DataFrame(rows, schema=GROUPS.schema, orient="row")
     QUERIES.write(queries, make(run / "prepare"))

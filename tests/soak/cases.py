@@ -6,8 +6,9 @@ from pathlib import Path
 
 from tests.soak.frame import Case
 from tests.soak.kills import kills
+from tests.soak.ranks import ranks
 
-ROOMS = (kills,)  # each a context manager: folder -> list of cases; what it starts ends with it
+ROOMS = (kills, ranks)  # each a context manager: folder -> list of cases; what it starts ends with it
 
 
 @contextmanager

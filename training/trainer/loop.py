@@ -93,8 +93,8 @@ class TrainingRun:
             desc=f"epoch {progress.epoch}/{self.settings.epochs}",
             unit=" updates",
         )
-        reached = progress.history[-1].get("all", {}).get(TASK.metric.key)
-        before = "" if reached is None else f", {TASK.metric.title} {reached:.4f} before"
+        score = progress.history[-1].get("all", {}).get(TASK.metric.key)
+        before = "" if score is None else f", {TASK.metric.title} {score:.4f} before"
         for step, update in enumerate(bar, progress.step):
             reached(f"epoch {progress.epoch}, update {step + 1} of {len(updates)}")
             share = rate_at(first + step, self.settings.epochs * len(updates), self.settings.warmup)

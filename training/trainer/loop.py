@@ -12,6 +12,7 @@ from pathlib import Path
 import torch
 
 from inference.engines.distributed import rank, wait_for_all
+from inference.engines.heartbeat import reached
 from inference.engines.progress import Meter
 from shared.artifacts.files import write_json
 from shared.settings.sections import Train

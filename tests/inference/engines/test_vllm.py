@@ -86,6 +86,12 @@ def test_the_next_engine_is_not_given_the_pool_of_cuda_graphs_that_went_with_the
     assert type(current_platform)._global_graph_pool is None
 
 
+def test_made_up_weights_need_no_file(llama, tmp_path):
+    folder = shutil.copytree(llama, tmp_path / "shape", ignore=shutil.ignore_patterns("*.safetensors"))
+    with open_encoder(folder, "last", PROFILE.model_copy(update={"weights": "dummy"})) as encoder:
+        assert encoder.encode(PROMPTS).shape == (len(PROMPTS), 64)
+
+
 def test_a_bidirectional_encoder_gives_the_mean_of_its_tokens():
     prompts = [[101, 2023, 2003, 102], [101, *range(2000, 2506), 102][:300], [101, 102]]
     with open_encoder(MINILM, "mean", PROFILE) as encoder:

@@ -107,7 +107,8 @@ def load_reranker(folder: str | Path, dtype: str, device: torch.device, *, packe
 
 def _load(kind: type, folder: str | Path, dtype: str, device: torch.device, packed: bool) -> PreTrainedModel:
     logging.disable_progress_bar()  # weights load in a moment; the bar would hide ours
-    if getattr(load_config(Path(folder)), "quantization_config", None):
+    config = load_config(Path(folder))
+    if getattr(config, "quantization_config", None):
         raise ValueError(f"{folder} is quantised, which engine vllm reads: say --engine vllm, or take the merged model")
     check_model(Path(folder), kind)
     model = kind.from_pretrained(
@@ -115,7 +116,7 @@ def _load(kind: type, folder: str | Path, dtype: str, device: torch.device, pack
         dtype=getattr(torch, dtype),
         use_safetensors=True,
         trust_remote_code=False,
-        attn_implementation=attention_of(folder, packed=packed),
+        attn_implementation=attention_of(config, packed=packed),
         device_map={"": device} if device.type == "cuda" else None,  # straight to the GPU: 8 processes share one RAM
     )
     if is_packed(model):

@@ -4,9 +4,7 @@ Every family named here was compared with it on tiny random models (tests/infere
 not named is computed as transformers does by default: right, but each prompt for itself, which is slower.
 """
 
-from pathlib import Path
-
-from transformers import AutoConfig, PretrainedConfig, PreTrainedModel
+from transformers import PretrainedConfig, PreTrainedModel
 
 from inference.engines.distributed import rank
 from inference.engines.transformers.attention import DENSE, PACKED, takes_forests
@@ -55,15 +53,15 @@ SHARES_PREFIXES = frozenset(
 TAKES_SDPA = frozenset(("bert", "distilbert", "electra", "modernbert", "roberta", "xlm-roberta"))
 
 
-def attention_of(folder: str | Path, *, packed: bool) -> str:
-    """The name of the attention that the model in `folder` is loaded with; `packed` is for decoders on a GPU."""
-    family = AutoConfig.from_pretrained(folder, trust_remote_code=False).model_type
+def attention_of(config: PretrainedConfig, *, packed: bool) -> str:
+    """The name of the attention that a model of this kind is loaded with; `packed` is for decoders on a GPU."""
+    family = config.model_type
     if family in SHARES_PREFIXES:
         return PACKED if packed else DENSE
     if family in TAKES_SDPA:
         return "sdpa"
     if rank() == 0:
-        print(f"{folder} is a {family}: transformers computes its attention, every prompt is computed for itself")
+        print(f"{config.name_or_path} is a {family}: transformers' own attention, every prompt is computed for itself")
     return "eager"
 
 

@@ -22,6 +22,16 @@ CALL_FAULTS = (
     "half_after",
     "empty_after",
 )
+DATASET_CALLS = (
+    "GetDatasetStatus",
+    "GetDataset",
+    "ListDatasetFiles",
+    "DownloadDataset",
+    "StartBlobUpload",
+    "CreateDataset",
+    "CreateDatasetVersion",
+)
+PUT_FAULTS = ("cut", "cut_after", "503", "429", "500", "gone", "half", "lie")
 STEPS = (
     "NOT_YET_PERSISTED",
     "BLOBS_RECEIVED",

@@ -15,19 +15,21 @@ import sys
 
 import pytest
 
-from tests.kaggle_kernels.bad_luck import CALL_FAULTS, STEPS, Killed, check_dataset, check_sentence
+from tests.kaggle_kernels.bad_luck import (
+    CALL_FAULTS,
+    DATASET_CALLS,
+    PUT_FAULTS,
+    STEPS,
+    Killed,
+    check_dataset,
+    check_sentence,
+)
 from tests.kaggle_kernels.kaggle_storage import Fault
 
 SEQUENCES = int(os.environ.get("MALRULE_SEQUENCES", "40"))
 BAD_RUNS, SOUND_RUNS = 6, 8  # of the command, while the server is bad, and until it must succeed afterwards
 CALLS = (
-    "GetDatasetStatus",
-    "GetDataset",
-    "ListDatasetFiles",
-    "DownloadDataset",
-    "StartBlobUpload",
-    "CreateDataset",
-    "CreateDatasetVersion",
+    *DATASET_CALLS,
     "GetKernel",
     "SaveKernel",
     "GetKernelSessionStatus",
@@ -36,7 +38,6 @@ CALLS = (
     "CreateCodeSubmission",
     "ListSubmissions",
 )
-PUT_FAULTS = ("cut", "cut_after", "503", "429", "500", "gone", "half", "lie")
 SLUGS = ("malrule-code", "malrule-iter1-embedder", "malrule-iter1-reranker")
 
 

@@ -11,6 +11,8 @@ import pytest
 
 from tests.kaggle_kernels.bad_luck import (
     CALL_FAULTS,
+    DATASET_CALLS,
+    PUT_FAULTS,
     RUNS,
     STEPS,
     Killed,
@@ -20,17 +22,6 @@ from tests.kaggle_kernels.bad_luck import (
 )
 from tests.kaggle_kernels.kaggle_server import Version
 from tests.kaggle_kernels.kaggle_storage import Fault
-
-CALLS = (
-    "GetDatasetStatus",
-    "GetDataset",
-    "ListDatasetFiles",
-    "DownloadDataset",
-    "StartBlobUpload",
-    "CreateDataset",
-    "CreateDatasetVersion",
-)
-PUT_FAULTS = ("cut", "cut_after", "503", "429", "500", "gone", "half", "lie")
 
 
 @pytest.mark.parametrize("seed", range(140))
@@ -84,7 +75,9 @@ def _draw_faults(draw: random.Random, server) -> None:
     for _ in range(draw.randrange(5)):
         kind = draw.choice(CALL_FAULTS)
         amount = draw.choice([0, 0, 7]) if kind == "429" else 0
-        server.faults.append(Fault(draw.choice(CALLS), draw.randrange(4), kind, draw.choice([1, 1, 2, 9]), amount))
+        server.faults.append(
+            Fault(draw.choice(DATASET_CALLS), draw.randrange(4), kind, draw.choice([1, 1, 2, 9]), amount)
+        )
     for _ in range(draw.randrange(4)):
         server.faults.append(
             Fault("PUT", draw.randrange(6), draw.choice(PUT_FAULTS), draw.choice([1, 1, 2, 12]), draw.randrange(3000))

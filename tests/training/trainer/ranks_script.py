@@ -85,7 +85,7 @@ def _sharded(make, folder, frames, settings, update) -> dict:
 
 
 def _gradient(model, objective, update) -> dict:
-    """Loss and gradient of an update, shared out and summed up as training/trainer/loop.py does it."""
+    """Loss and gradient of an update, shared out and summed up as training/trainer/update.py does it."""
     masters = Masters(model)
     micros = [[place] for place in range(len(update))]
     loss = objective.accumulate(update, micros[rank() :: world()], masters.collect, "seed")

@@ -16,7 +16,7 @@ from inference.predict.chunk_store import ChunkStore, alone
 from inference.predict.losses import describe_losses
 from inference.predict.state import Prediction
 from inference.retrieval.bm25 import WordIndex
-from inference.writing.replay import replay
+from inference.writing.replay import read_texts, texts_of
 from shared.artifacts.card import read_embedder_card, read_reranker_card
 from shared.artifacts.files import write_log
 from shared.artifacts.manifest import read_manifest
@@ -72,13 +72,17 @@ def predict(
 
 def read_rows(prediction: Prediction, competition: Path) -> None:
     """Cut the test rows into chunks, and let the words that they share with misconceptions make a first submission."""
-    index, rationales = WordIndex(prediction.misconceptions), competition / Explain().file
+    index, path, kinds = WordIndex(prediction.misconceptions), competition / Explain().file, RATIONALES["both"]
+    written, without = read_texts(path, kinds) if path.is_file() else {}, 0
     for queries in TASK.stream_test(competition, QUESTIONS):
-        if rationales.is_file():
+        if written:
             folds = dict(queries.select("query_id", "fold").iter_rows())
-            queries = with_rationales(queries, replay(rationales, RATIONALES["both"], folds))
+            without += sum(query_id not in written for query_id in folds)
+            queries = with_rationales(queries, texts_of(written, path.name, kinds, folds))
         chunk = prediction.store.add(queries)
         prediction.store.keep("candidates", chunk, index.rank(queries, prediction.calibration.retrieved))
+    if without:
+        print(f"{path} has no text for {without} of {sum(prediction.store.sizes)} rows; they do without", flush=True)
     prediction.publish(True)
 
 

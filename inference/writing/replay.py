@@ -4,7 +4,7 @@ A file of rationales has the columns QuestionId_Answer, Rationale and Reasoning,
 Explanation. Rows of it that nobody asks for are passed over: one file may serve training and test.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import polars as pl
@@ -18,6 +18,9 @@ RATIONALE_KEY, EXPLANATION_KEY = "QuestionId_Answer", "MisconceptionId"
 COLUMNS = {"short": "Rationale", "cot": "Reasoning", DESCRIPTION: "Explanation"}  # of each kind of text
 
 
+Texts = dict[str, dict[str, str]]  # {key: {kind: what was written}}
+
+
 def replay(path: Path, kinds: Iterable[str], folds: Mapping[str, str]) -> pl.DataFrame:
     """Table TEXTS with a row for each of `kinds` and of the keys of `folds` {key: fold}, in that order.
 
@@ -25,35 +28,41 @@ def replay(path: Path, kinds: Iterable[str], folds: Mapping[str, str]) -> pl.Dat
     not as the head of this module says, or holds none of the keys.
     """
     kinds = tuple(kinds)
-    key_column, form = (EXPLANATION_KEY, (DESCRIPTION,)) if DESCRIPTION in kinds else (RATIONALE_KEY, ("short", "cot"))
-    written = _read(path, key_column, [COLUMNS[kind] for kind in form])
-    if missing := [key for key in folds if key not in written]:
-        if len(missing) == len(folds):
-            raise ValueError(
-                f"{path} has no row for any {key_column} asked for, such as {missing[0]}: is it another's?"
-            )
+    written = read_texts(path, kinds)
+    missing = [key for key in folds if key not in written]
+    if missing and len(missing) == len(folds):
+        raise ValueError(f"{path} has no row for any key that is asked for, such as {missing[0]}: is it another's?")
+    if missing:
         print(f"{path}: {len(missing)} of {len(folds)} have no text, {missing[0]} first; they do without", flush=True)
-    rows = [_row(kind, key, fold, written.get(key, {}), path) for kind in kinds for key, fold in folds.items()]
-    return pl.DataFrame(rows, schema=TEXTS.schema, orient="row")
+    return texts_of(written, path.name, kinds, folds)
 
 
-def _read(path: Path, key_column: str, columns: list[str]) -> dict[str, dict[str, str]]:
-    """{key: {column: text}}."""
+def read_texts(path: Path, kinds: Sequence[str]) -> Texts:
+    """What the file holds. Raises ValueError for one that is not as the head of this module says."""
+    key_column, form = (EXPLANATION_KEY, (DESCRIPTION,)) if DESCRIPTION in kinds else (RATIONALE_KEY, ("short", "cot"))
+    columns = {kind: COLUMNS[kind] for kind in form}
+    again = f"it needs {key_column}, {', '.join(columns.values())}"
     if not path.is_file():
-        raise ValueError(f"{path} does not exist: name the file with {key_column} and {', '.join(columns)}")
-    written: dict[str, dict[str, str]] = {}
+        raise ValueError(f"{path} does not exist: {again}")
+    written: Texts = {}
     lines: dict[str, int] = {}
-    for record in read_records(path, (key_column, *columns), f"it needs {key_column}, {', '.join(columns)}"):
+    for record in read_records(path, (key_column, *columns.values()), again):
         key = record.text(key_column)
         if key in lines:
             raise record.defect(key_column, f"{shorten(key)} is also on line {lines[key]}; remove one of the two rows")
         lines[key] = record.line
-        written[key] = {column: record.fields[column] or "" for column in columns}
+        written[key] = {kind: record.fields[column] for kind, column in columns.items()}
     return written
 
 
-def _row(kind: str, key: str, fold: str, fields: Mapping[str, str], path: Path) -> tuple:
-    raw = fields.get(COLUMNS[kind], "")
+def texts_of(written: Texts, source: str, kinds: Sequence[str], folds: Mapping[str, str]) -> pl.DataFrame:
+    """Table TEXTS as `replay` gives it, of what was read from the file `source`."""
+    rows = [_row(kind, key, fold, written.get(key, {}), source) for kind in kinds for key, fold in folds.items()]
+    return pl.DataFrame(rows, schema=TEXTS.schema, orient="row")
+
+
+def _row(kind: str, key: str, fold: str, texts: Mapping[str, str], source: str) -> tuple:
+    raw = texts.get(kind, "")
     text, flags = clean(kind, raw)
     nobody = ("", "", "")  # revision, and digests of the prompt and the sampling: the file does not say
-    return (kind, key, raw, text, 0, "replayed", " ".join(flags), path.name, *nobody, 0, False, "", fold, 0.0)
+    return (kind, key, raw, text, 0, "replayed", " ".join(flags), source, *nobody, 0, False, "", fold, 0.0)

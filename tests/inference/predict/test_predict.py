@@ -1,7 +1,6 @@
 """Guards predict.py and its command line, end to end with small real models: calibrated, plain, together."""
 
 import json
-import math
 import re
 import shutil
 import time
@@ -21,6 +20,7 @@ from inference.predict.anytime import Limit
 from inference.predict.chunk_store import ChunkStore
 from inference.predict.predict import read_rows
 from inference.predict.rerank_chunks import open_scoring
+from inference.predict.retrieve_chunks import find_all
 from inference.predict.state import Prediction
 from inference.reranking.kinds import open_reranker
 from inference.reranking.order import rerank
@@ -165,11 +165,16 @@ def test_shards_and_a_limit_with_time_to_spare_change_no_byte(predict, tmp_path,
 
 
 @pytest.mark.parametrize("role", ["embedder", "reranker"])
-def test_a_broken_model_costs_its_part_and_the_status_says_so(role, predict, competition, models, tmp_path, capsys):
+def test_a_broken_model_costs_its_part_and_the_status_says_so(
+    role, predict, competition, models, tmp_path, capsys, monkeypatch
+):
     broken = shutil.copytree(models / f"{role[0]}1", models / f"{role[0]}broken", dirs_exist_ok=True)
-    tensors = load_file(broken / "model.safetensors")
-    tensors["model.norm.weight"].fill_(math.nan)  # whole, and without one answer
-    save_file(tensors, broken / "model.safetensors", metadata={"format": "pt"})
+
+    def find_behind_the_damage(prediction):  # a model that is broken before is refused at once
+        (broken / "model.safetensors").write_bytes(b"no weights")
+        find_all(prediction)
+
+    monkeypatch.setattr("inference.predict.retrieve_chunks.find_all", find_behind_the_damage)
     names = {"embedder": "e1", "reranker": "r1", role: broken.name}
     assert predict(names["embedder"], names["reranker"], status=3).height > 0
     error = capsys.readouterr().err

@@ -50,7 +50,7 @@ def test_descriptions_are_read_by_the_misconceptions_id(tmp_path):
         (RATIONALES + "1_A,again,\n", "record from line 5, column QuestionId_Answer: '1_A' is also on line 2"),
         (
             "QuestionId_Answer,Rationale,Reasoning\n8_D,x,y\n",
-            "has no row for any QuestionId_Answer asked for",
+            "has no row for any key that is asked for, such as 1_A",
         ),
     ],
 )

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from inference.engines.answers import Rows, reach_of
+from inference.engines.answers import Rows, answered, reach_of
 from inference.engines.progress import Meter
 from inference.engines.quiet import hush_libraries
 from inference.machine.profiles import Profile
@@ -33,6 +33,7 @@ LEFT_BEHIND = ("LD_PRELOAD", "LOCAL_WORLD_SIZE")  # vLLM sets these on a CPU and
 CPU_BLOCK_TOKENS = 32
 # A prompt is taken to add as many to a batch: vLLM's own limit of 256 prompts would leave batches half empty.
 LEAST_NEW_TOKENS = 16
+MOST_ALONE = 256  # Prompts without an answer that are asked one at a time, half a second each for a 14B on a T4.
 PROGRESS_MIN_PROMPTS = 64  # Fewer need no progress bar.
 
 logger = logging.getLogger(__name__)
@@ -167,7 +168,36 @@ class _Engine:
         )
 
     def pool(self, prompts: Rows) -> np.ndarray:
-        """Results [N, D] float32 of N prompts that fit, in their order; D is 1 for logits."""
+        """Results [N, D] float32 of N prompts that fit, in their order; D is 1 for logits.
+
+        A NaN stays behind in the blocks of the cache, and spreads to others of its batch too, since 0 x NaN is NaN. So
+        those without an answer are asked again behind an emptied cache, as long as some of them find one, and then
+        each by itself, unless they are many.
+        """
+        values = self._ask(prompts)
+        bad, left = np.flatnonzero(~answered(values)), len(prompts)
+        while 0 < len(bad) < left:
+            left = len(bad)
+            bad = self._ask_again(prompts, bad, values)
+        for row in bad if 1 < len(bad) <= MOST_ALONE else []:
+            self._ask_again(prompts, np.array([row]), values)
+        if len(bad):
+            self._empty_cache()
+        return values
+
+    def _ask_again(self, prompts: Rows, rows: np.ndarray, values: np.ndarray) -> np.ndarray:
+        """Ask some of the prompts behind an emptied cache, and fill in what they say; the rows still without."""
+        self._empty_cache()
+        again = self._ask([prompts[row] for row in rows])
+        found = answered(again)
+        values[rows[found]] = again[found]
+        return rows[~found]
+
+    def _empty_cache(self) -> None:
+        self.llm.reset_prefix_cache()
+        self.llm.collective_rpc(_zero_cache)
+
+    def _ask(self, prompts: Rows) -> np.ndarray:
         from vllm import PoolingParams
 
         if not prompts:
@@ -187,6 +217,12 @@ class _Engine:
         values = np.empty_like(answers)
         values[order] = answers
         return values
+
+
+def _zero_cache(worker) -> None:
+    """What every process of an engine does to its part of the cache."""
+    for tensor in worker.model_runner.kv_caches:
+        tensor.zero_()
 
 
 def _meter(*, total: int, **_: object) -> Meter:

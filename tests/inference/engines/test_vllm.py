@@ -2,6 +2,7 @@
 
 import logging
 import os
+import random
 import shutil
 import weakref
 from importlib.util import find_spec
@@ -112,6 +113,16 @@ def test_nan_is_the_answer_to_its_prompt_alone(encoder, llama):
     assert np.isnan(vectors[1]).any()
     model = AutoModel.from_pretrained(llama, dtype=torch.float64)
     assert_equal_vectors(vectors[[0, 2]], model, [[11, 12], [13]], "last")
+
+
+def test_a_nan_that_stays_behind_in_the_cache_spreads_to_no_later_prompt(encoder):
+    draw = random.Random(0)
+    prompts = [[draw.randrange(10, 250) for _ in range(draw.randrange(20, 250))] for _ in range(200)]
+    for row in range(0, 200, 10):
+        prompts[row][5] = BROKEN
+    for _ in range(3):  # the cache holds 3,000 tokens: its blocks come again and again
+        vectors = encoder.encode(prompts)
+        assert np.flatnonzero(np.isnan(vectors).any(1)).tolist() == list(range(0, 200, 10))
 
 
 def make_model(kind, folder, tie_word_embeddings):

@@ -33,7 +33,7 @@ LEFT_BEHIND = ("LD_PRELOAD", "LOCAL_WORLD_SIZE")  # vLLM sets these on a CPU and
 CPU_BLOCK_TOKENS = 32
 # A prompt is taken to add as many to a batch: vLLM's own limit of 256 prompts would leave batches half empty.
 LEAST_NEW_TOKENS = 16
-MOST_ALONE = 256  # Prompts without an answer that are asked one at a time, half a second each for a 14B on a T4.
+MOST_ALONE = 32  # Prompts without an answer that are asked one at a time, each behind an emptied cache: a second or so.
 PROGRESS_MIN_PROMPTS = 64  # Fewer need no progress bar.
 
 logger = logging.getLogger(__name__)

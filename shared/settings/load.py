@@ -13,6 +13,7 @@ from shared.settings.sections import Settings
 
 ITERATIONS = Path("training/iterations")
 RUNS = Path("runs")
+SHOWN = 200  # characters of what was typed that a message repeats
 
 
 def load_settings(iteration: str, overrides: list[str] = ()) -> Settings:
@@ -64,17 +65,22 @@ def _override(sections: dict, override: str) -> None:
     key, equals, text = override.partition("=")
     names = key.split(".")
     if not equals or len(names) < 2:
-        raise ValueError(f"{override!r} is no section.key=value, as in train_embedder.rate=2e-4")
+        raise ValueError(f"{_short(override)!r} is no section.key=value, as in train_embedder.rate=2e-4")
     for name in names[:-1]:
         sections = sections.setdefault(name, {})
         if not isinstance(sections, dict):
-            raise ValueError(f"{override!r}: {name} is a value, not a section")
+            raise ValueError(f"{_short(override)!r}: {_short(name)} is a value, not a section")
     try:
         sections[names[-1]] = tomllib.loads(f"value = {text}")["value"]
     except RecursionError:
-        raise ValueError(f"{key}: brackets in brackets without an end") from None
+        raise ValueError(f"{_short(key)}: brackets in brackets without an end") from None
     except (tomllib.TOMLDecodeError, KeyError):
         sections[names[-1]] = text  # a bare word: prepare.competition=data/eedi
+
+
+def _short(text: str) -> str:
+    """Its first characters: a message is one sentence whatever was typed."""
+    return text if len(text) <= SHOWN else f"{text[:SHOWN]}…"
 
 
 def _checked(sections: dict, source: str) -> Settings:
@@ -84,7 +90,7 @@ def _checked(sections: dict, source: str) -> Settings:
     except ValidationError as errors:
         error = errors.errors()[0]
         key = ".".join(str(part) for part in error["loc"])
-        text = f"{source}: {key}: {error['msg']}, got {str(error['input'])[:80]!r}"
+        text = f"{source}: {_short(key)}: {_short(error['msg'])}, got {_short(str(error['input']))!r}"
         near = nearest_key(key, error["input"]) if error["type"] == "extra_forbidden" else ""
         raise ValueError(f"{text}; did you mean {near}?" if near else text) from None
     _cross_check(settings, source)

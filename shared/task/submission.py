@@ -7,6 +7,7 @@ from pathlib import Path
 
 import polars as pl
 
+from shared.task.csv_records import shorten
 from shared.task.current import TASK
 from shared.task.metrics import find_ranks, score_queries
 from shared.task.task import Metric, SubmissionForm
@@ -40,7 +41,7 @@ def check_submission(
     count = 0
     for row, query_id in itertools.zip_longest(_rows(path, form), query_ids):
         if row is None or row[0] != query_id:
-            raise ValueError(f"{path}, row {count + 1}: {row} stands where query {query_id} should")
+            raise ValueError(f"{path}, row {count + 1}: {str(row)[:200]} stands where query {query_id} should")
         _read_row(path, *row, known, form)
         count += 1
     return count
@@ -59,7 +60,7 @@ def read_submission(
         odd = sorted(map(str, wanted ^ set(given)))[:1] or "one twice"
         raise ValueError(
             f"{path} has {len(given)} rows for {len(wanted)} wrong options of {TASK.files.test}; "
-            f"missing, unknown or doubled: {odd}"
+            f"missing, unknown or doubled: {str(odd)[:80]}"
         )
     rows = [_read_row(path, *row, known, form) for row in table.iter_rows()]
     return pl.DataFrame(
@@ -82,7 +83,7 @@ def _read_row(
     whole = len(ids) == len(parts) == len(set(ids)) and known.issuperset(ids)
     if not whole or not 1 <= len(ids) <= form.depth:
         what = f"1 to {form.depth} different known misconception ids separated by spaces"
-        raise ValueError(f"{path}, row {query_id}: {text!r} is not {what}")
+        raise ValueError(f"{path}, row {query_id[:40]}: {shorten(text)} is not {what}")
     return query_id, ids
 
 
@@ -94,13 +95,13 @@ def read_labels(path: Path, test: pl.DataFrame, form: SubmissionForm = TASK.subm
     labels = _read_columns(path, form)
     given, right = (labels[column] for column in form.columns)
     if len(twice := given.filter(given.is_duplicated())):
-        raise ValueError(f"{path} has the row {twice[0]} twice: leave one of them")
+        raise ValueError(f"{path} has the row {twice[0][:40]} twice: leave one of them")
     if not given.is_in(test["query_id"].implode()).any():
         raise ValueError(f"{path} labels no row of {TASK.files.test}: it belongs to other questions")
     ids = right.cast(pl.Int64, strict=False)
     if ids.has_nulls():
         row = ids.is_null().arg_true()[0]
-        raise ValueError(f"{path}, row {given[row]}: {right[row]!r} is not one misconception id")
+        raise ValueError(f"{path}, row {given[row][:40]}: {shorten(right[row])} is not one misconception id")
     renamed = pl.DataFrame({"query_id": given, "misconception_id": ids})
     return test.drop("misconception_id").join(renamed, on="query_id", how="inner").select(test.columns)
 
@@ -127,7 +128,7 @@ def _rows(path: Path, form: SubmissionForm) -> Iterator[list[str]]:
 
 def _check_header(path: Path, header: list[str], form: SubmissionForm) -> None:
     if tuple(header) != form.columns:
-        raise ValueError(f"{path} has columns {header}, expected {list(form.columns)}")
+        raise ValueError(f"{path} has columns {str(header)[:200]}, expected {list(form.columns)}")
 
 
 def _whole(path: Path, line: int, row: list[str], form: SubmissionForm) -> list[str]:

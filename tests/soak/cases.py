@@ -4,10 +4,12 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from tests.soak.damage import damage
 from tests.soak.frame import Case
+from tests.soak.fuzz import fuzz
 from tests.soak.kills import kills
 
-ROOMS = (kills,)  # each a context manager: folder -> list of cases; what it starts ends with it
+ROOMS = (kills, damage, fuzz)  # each a context manager: folder -> list of cases; what it starts ends with it
 
 
 @contextmanager

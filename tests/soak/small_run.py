@@ -112,7 +112,7 @@ def make_steps(nursery: Nursery, folder: Path) -> list[Step]:
 def hashes(folder: Path) -> dict[str, str]:
     """{path: SHA-256} of the files in `folder` that do not tell of the time: manifests and logs do."""
     files = [folder] if folder.is_file() else [path for path in sorted(folder.rglob("*")) if path.is_file()]
-    told = ("manifest.json", "budget.json", "timings.json")
+    told = ("manifest.json", ".verified.json", "budget.json", "timings.json")
     return {
         path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in files

@@ -171,6 +171,7 @@ def _mine(context: StageContext, settings, folder: Path, card) -> None:
         groups = pick_negatives(
             labelled,
             restrict(found, negatives, settings.highest),
+            misconceptions,
             lowest=settings.lowest,
             highest=settings.highest,
             count=settings.count,

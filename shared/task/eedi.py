@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 
 from shared.task.average_precision import average_precision
-from shared.task.csv_records import Record, defect, read_records, shorten
+from shared.task.csv_records import Record, read_records, shorten
 from shared.task.tables import MISCONCEPTIONS, QUERIES
 from shared.task.task import Competition, Files, Metric, SubmissionForm, Task
 

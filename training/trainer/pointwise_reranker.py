@@ -105,7 +105,7 @@ class RerankerObjective:
 
 
 def _mean_loss(scored: pl.DataFrame, valid: pl.DataFrame) -> float | None:
-    """Cross-entropy of the right answer within a query's candidates, averaged where it is one of them; None: nowhere."""
+    """Cross-entropy of the right answer within a query's candidates, averaged where it is one; None: nowhere."""
     score = pl.col("rerank_score").cast(pl.Float64)
     total = (score - score.max()).exp().sum().log() + score.max()
     totals = scored.group_by("query_id").agg(total.alias("total"))

@@ -24,6 +24,8 @@ def pick_negatives(
     than `count` negatives.
     """
     labelled = labelled_queries(queries, "train").select("query_id", "misconception_id")
+    if labelled.is_empty():
+        raise ValueError("no training row is labelled, so that nothing can be mined: fill in the labels of train.csv")
     window = candidates.filter(pl.col("rank") > lowest, pl.col("rank") <= highest)
     negatives = _without_the_answer(window.join(labelled.select("query_id"), on="query_id"), labelled, misconceptions)
     there = candidates["misconception_id"].n_unique()

@@ -7,7 +7,7 @@ from training.pipeline.chain import checked_chain, stages_in
 from training.pipeline.recipe import recipe_of
 from training.run_folder.freshness import reasons_to_run
 from training.run_folder.names import Target
-from training.trainer.base_checks import check_bases
+from training.trainer.bases.check import check_bases
 
 
 def plan(target: Target) -> int:

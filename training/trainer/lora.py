@@ -10,7 +10,7 @@ from transformers import PreTrainedModel
 from shared.artifacts.files import replacing_folder, write_json
 from shared.settings.sections import Lora
 from shared.task.folds import seed_of
-from training.trainer.targets import find_targets
+from training.trainer.bases.targets import find_targets
 
 
 def add_lora(model: PreTrainedModel, settings: Lora, *, seed: str) -> PeftModel:

@@ -7,7 +7,7 @@ import transformers as T
 from shared.settings.sections import Lora
 from tests.inference.engines.transformers.families import GROUPED, SHAPE, WIDE
 from tests.training.tiny import DECODER
-from training.trainer.targets import find_targets
+from training.trainer.bases.targets import find_targets
 
 
 def made(config, kind=T.AutoModelForCausalLM):

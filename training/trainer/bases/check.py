@@ -60,7 +60,7 @@ def _check_targets(name: str, kind: type, config, lora: Lora, *, without_pooler:
     """Raise ValueError where what is to be adapted is not there; the names are asked of a model without numbers."""
     import torch
 
-    from training.trainer.targets import find_targets
+    from training.trainer.bases.targets import find_targets
 
     with torch.device("meta"):
         model = kind.from_config(config)

@@ -14,13 +14,14 @@ from inference.machine.profiles import load_profile
 from inference.retrieval.exact_search import search
 from inference.retrieval.retrieve import candidate_table, query_prompts
 from shared.artifacts.card import EmbedderCard
-from shared.prompts.embedder import EmbedderPrompt, embedder_passage
+from shared.prompts.embedder import embedder_passage
 from shared.prompts.query import Written, row_text
 from shared.settings.sections import TrainEmbedder
 from shared.task.folds import labelled_queries
 from shared.task.metrics import K
 from shared.task.tables import GROUPS
 from training.run_folder.base_models import local_folder
+from training.run_folder.cards import new_embedder_card
 from training.run_folder.stage_context import StageContext
 from training.trainer.train import train_embedder
 
@@ -75,10 +76,7 @@ def _seeded(context: StageContext, seed: int) -> TrainEmbedder:
 
 def _card(context: StageContext) -> EmbedderCard:
     section = context.settings.embedder
-    lengths = (section.query_tokens, section.passage_tokens, section.example_query_tokens)
-    return EmbedderCard(
-        section.pooling, EmbedderPrompt("", *lengths, section.example_passage_tokens, section.end_token)
-    )
+    return new_embedder_card(section, local_folder(section.base))
 
 
 def _texts(context: StageContext) -> tuple[pl.DataFrame, pl.DataFrame]:

@@ -11,7 +11,7 @@ from peft import PeftModel
 from benchmarks.peers.trainers import FLAG_LENGTHS, read_shown, train_flagembedding_reranker
 from inference.engines.answers import Strict
 from inference.engines.protocols import Scorer
-from inference.engines.tokenizer import load_tokenizer, reranker_words, yes_token
+from inference.engines.tokenizer import answer_of, load_tokenizer, reranker_words
 from inference.engines.transformers.engine import HFScorer, device_of, load_causal
 from inference.machine.profiles import load_profile
 from inference.reranking.kinds import KINDS
@@ -106,5 +106,6 @@ def _rank(context: StageContext, adapter: Path, opened: Callable[[Scorer], Reran
     profile, base = load_profile(context.settings.machine.profile), local_folder(context.settings.reranker.base)
     model = load_causal(base, context.settings.reranker.dtype, device_of(profile), packed=profile.packed)
     model = PeftModel.from_pretrained(model, str(adapter), autocast_adapter_dtype=False).eval().get_base_model()
-    scorer = Strict(HFScorer(model, yes_token(load_tokenizer(base)), profile.batch_tokens), base)
+    answer = answer_of(load_tokenizer(base), new_reranker_card(context.settings.reranker).prompt)
+    scorer = Strict(HFScorer(model, answer, profile.batch_tokens), base)
     return rerank(opened(scorer), valid, misconceptions, near, depth)

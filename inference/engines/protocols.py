@@ -8,6 +8,8 @@ from typing import Protocol
 
 import numpy as np
 
+Answer = int | tuple[int, int]  # the row of the head whose logit is a score; with a second, what is taken from it
+
 
 class Encoder(Protocol):
     def encode(self, prompts: Sequence[Sequence[int]]) -> np.ndarray:

@@ -5,7 +5,8 @@ from pathlib import Path
 
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
-from shared.prompts.pointwise import YES
+from inference.engines.protocols import Answer
+from shared.prompts.pointwise import YES, RerankerPrompt
 from shared.prompts.words import Words
 
 # a text comes again and again: an example in front of many queries, a query in every epoch
@@ -38,18 +39,31 @@ def embedder_words(tokenizer: PreTrainedTokenizerBase) -> Words:
 
 
 def reranker_words(tokenizer: PreTrainedTokenizerBase) -> Words:
-    """Words of a reranker: the prompt ends where the model is to say Yes."""
-    return Words(_encoder(tokenizer), _framer(tokenizer), _frame(tokenizer)[0], ())
+    """Words of a reranker: a decoder's prompt ends where the model is to say Yes, an encoder reads a framed pair."""
+    between = ()
+    head, tail = _frame(tokenizer)
+    if tail:  # an encoder's, which reads pairs: a decoder's prompt ends where it answers
+        one, two = (tokenizer.encode(text, add_special_tokens=False) for text in "ab")
+        pair = tokenizer.encode("a", "b")
+        framed = tuple(pair[: len(head)]) == head and tuple(pair[-len(tail) :]) == tail
+        between = tuple(pair[len(head) + len(one) : -len(two) - len(tail)]) if framed else tail
+    return Words(_encoder(tokenizer), _framer(tokenizer), head, tail, between=between)
 
 
-def yes_token(tokenizer: PreTrainedTokenizerBase) -> int:
-    """The id of "Yes". Raises ValueError for a vocabulary that needs several tokens for it."""
-    ids = tokenizer.encode(YES, add_special_tokens=False)
+def yes_token(tokenizer: PreTrainedTokenizerBase, word: str = YES) -> int:
+    """The id of "Yes", or another word. Raises ValueError for a vocabulary that needs several tokens for it."""
+    ids = tokenizer.encode(word, add_special_tokens=False)
     if len(ids) != 1:
         raise ValueError(
-            f"{tokenizer.name_or_path} writes {YES!r} with {len(ids)} tokens, a reranker needs 1: take another base"
+            f"{tokenizer.name_or_path} writes {word!r} with {len(ids)} tokens, a reranker needs 1: take another base"
         )
     return ids[0]
+
+
+def answer_of(tokenizer: PreTrainedTokenizerBase, prompt: RerankerPrompt) -> Answer:
+    """Which logits of a language model's head are the score of a prompt."""
+    yes = yes_token(tokenizer, prompt.yes)
+    return (yes, yes_token(tokenizer, prompt.no)) if prompt.no else yes
 
 
 def _encoder(tokenizer: PreTrainedTokenizerBase):

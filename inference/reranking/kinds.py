@@ -20,14 +20,14 @@ from pathlib import Path
 
 from inference.engines.open import open_scorer
 from inference.engines.serving import Serving
-from inference.engines.tokenizer import load_tokenizer, reranker_words, yes_token
+from inference.engines.tokenizer import answer_of, load_tokenizer, reranker_words
 from inference.reranking.pointwise import PointwiseReranker
 from inference.reranking.protocols import Reranker, RerankerKind
 from shared.artifacts.card import read_reranker_card
 from shared.prompts.pointwise import pair_prompts
 from shared.prompts.query import Written
 
-KINDS = {"pointwise": RerankerKind(PointwiseReranker, pair_prompts, yes_token)}
+KINDS = {"pointwise": RerankerKind(PointwiseReranker, pair_prompts, answer_of)}
 
 
 @contextmanager

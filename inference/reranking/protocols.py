@@ -7,7 +7,7 @@ from typing import Any, Protocol
 import polars as pl
 from transformers import PreTrainedTokenizerBase
 
-from inference.engines.protocols import Scorer
+from inference.engines.protocols import Answer, Scorer
 from shared.prompts.query import Written
 from shared.prompts.words import Words
 
@@ -41,4 +41,5 @@ class RerankerKind:
     open: Callable[[Scorer, Words, Any], Reranker]  # from a loaded model, the words of its tokenizer, and its prompt
     # token ids of all prompts of one query, from its text and its candidates' texts in the order of their rank
     prompts: Callable[[Words, Any, Written, Sequence[Written]], list[list[int]]]
-    token: Callable[[PreTrainedTokenizerBase], int]  # whose logit a Scorer gives: merging keeps this row of the head
+    # whose logit a Scorer gives, of a language model: merging keeps this row of the head
+    token: Callable[[PreTrainedTokenizerBase, Any], Answer]

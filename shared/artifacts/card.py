@@ -14,7 +14,16 @@ from shared.prompts.kinds import PROMPTS
 from shared.prompts.pointwise import RerankerPrompt
 
 POINTWISE = "pointwise"
-UNWRITTEN = {"rationale": "none", "rationale_tokens": 0, "description_tokens": 0}  # a prompt without written texts
+UNWRITTEN = {  # a prompt without written texts, and without words in front of its own
+    "rationale": "none",
+    "rationale_tokens": 0,
+    "description_tokens": 0,
+    "query_prefix": "",
+    "passage_prefix": "",
+    "template": "plain",
+    "yes": "Yes",
+    "no": "",
+}
 CHECKED = ConfigDict(extra="forbid", strict=True)  # of the prompts inside too
 Checked = TypeVar("Checked", bound=BaseModel)
 

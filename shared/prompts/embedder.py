@@ -1,13 +1,13 @@
 """Makes the prompts of an embedder: a query behind its in-context examples, and a misconception."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from shared.prompts.query import Rationale, Written, solved_query
 from shared.prompts.words import MEANING, THINKING, Length, MaybeLength, Words
 
-Pooling = Literal["last", "mean"]  # what becomes of the vectors of a text's tokens
+Pooling = Literal["last", "mean", "cls"]  # what becomes of the vectors of a text's tokens
 
 
 @dataclass(frozen=True)
@@ -31,13 +31,16 @@ class EmbedderPrompt:
     rationale: Rationale = "none"
     rationale_tokens: MaybeLength = 0
     description_tokens: MaybeLength = 0
+    query_prefix: str = ""  # in front of a query without a task
+    passage_prefix: str = ""
 
 
 def embedder_query(words: Words, prompt: EmbedderPrompt, examples: Sequence[Example], query: Written) -> list[int]:
     """Ids of a query: plain without a task, else FlagEmbedding's in-context format, examples first."""
-    ids = words.cut(query, prompt.query_tokens, THINKING, prompt.rationale_tokens)
     if not prompt.task:
-        return [*words.head, *ids, *_tail(words, prompt)]
+        query, most = _behind(words, prompt.query_prefix, query, prompt.query_tokens)
+        return [*words.head, *words.cut(query, most, THINKING, prompt.rationale_tokens), *_tail(words, prompt)]
+    ids = words.cut(query, prompt.query_tokens, THINKING, prompt.rationale_tokens)
     shown = [token for example in examples for token in _example(words, prompt, example)]
     before = words.frame(f"<instruct>{prompt.task}\n<query>")
     return [*words.head, *shown, *before, *ids, *words.frame("\n<response>"), *_tail(words, prompt)]
@@ -45,8 +48,16 @@ def embedder_query(words: Words, prompt: EmbedderPrompt, examples: Sequence[Exam
 
 def embedder_passage(words: Words, prompt: EmbedderPrompt, passage: Written) -> list[int]:
     """Ids of a misconception as the embedder reads it."""
-    ids = words.cut(passage, prompt.passage_tokens, MEANING, prompt.description_tokens)
+    passage, most = _behind(words, prompt.passage_prefix, passage, prompt.passage_tokens)
+    ids = words.cut(passage, most, MEANING, prompt.description_tokens)
     return [*words.head, *ids, *_tail(words, prompt)]
+
+
+def _behind(words: Words, prefix: str, written: Written, tokens: int) -> tuple[Written, int]:
+    """The text behind a prefix, as one text: so a model was trained to read both. And how long they may be."""
+    if not prefix:
+        return written, tokens
+    return replace(written, text=prefix + written.text), tokens + len(words.frame(prefix))
 
 
 def _tail(words: Words, prompt: EmbedderPrompt) -> tuple[int, ...]:

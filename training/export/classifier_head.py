@@ -11,35 +11,41 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 
-from inference.engines.checks.heads import HEADS, SCORE, TIED, find_head
+from inference.engines.checks.files import read_shapes
+from inference.engines.checks.heads import HEADS, SCORE, check_yes, describe_classifier, find_head
+from inference.engines.checks.model import load_config
+from inference.engines.protocols import Answer
 
 
-def keep_yes_alone(folder: Path, yes: int) -> None:
+def keep_yes_alone(folder: Path, yes: Answer) -> None:
     """Turn the causal language model in `folder`, in place, into its family's classifier of one label.
 
-    Its score is the logit of token `yes` behind the last token. Raises ValueError for another kind of model.
+    Its score is the logit of token `yes` behind the last token, less that of a second one. Raises ValueError as check_yes
+    does.
     """
     path = folder / "config.json"
-    config = json.loads(path.read_text(encoding="utf-8"))
-    name = config["architectures"][0]
-    if not name.endswith("ForCausalLM"):
-        raise ValueError(f"{folder} holds a {name}: a reranker has to be a ...ForCausalLM, take another base")
+    config, described = json.loads(path.read_text(encoding="utf-8")), load_config(folder)
+    check_yes(folder, described, read_shapes(folder))
     _move_row(folder, yes)
-    config["architectures"] = [name.removesuffix("ForCausalLM") + "ForSequenceClassification"]
+    config["architectures"] = [type(describe_classifier(described)).__name__]
     config |= {"id2label": {"0": "Yes"}, "label2id": {"Yes": 0}}
     path.write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
 
 
-def _move_row(folder: Path, yes: int) -> None:
+def _move_row(folder: Path, yes: Answer) -> None:
     """Put the row where the head stood, or beside the embedding that is also the head; one shard is in memory."""
     places = {name: shard for shard in sorted(folder.glob("*.safetensors")) for name in _names(shard)}
     source = find_head(places)
-    if source is None:
-        raise ValueError(f"{folder} holds neither {' nor '.join((*HEADS, *TIED))}: take another base")
+    assert source is not None, folder  # check_yes has found it
     shard = places[source]
     with safe_open(shard, "pt") as file:
         tensors, metadata = {name: file.get_tensor(name) for name in file.keys()}, file.metadata()  # noqa: SIM118
-    tensors[SCORE] = tensors[source][yes : yes + 1].clone()
+    head = tensors[source]
+    tensors[SCORE] = (
+        head[yes : yes + 1].clone()
+        if isinstance(yes, int)
+        else (head[yes[0]].float() - head[yes[1]].float()).to(head.dtype)[None]
+    )
     gone = {source, source.replace(".weight", ".bias")} if source.endswith(HEADS) else set()  # a bias is alike for all
     lost = {name: tensors.pop(name) for name in gone & tensors.keys()}
     save_file(tensors, shard, metadata=metadata)

@@ -63,9 +63,12 @@ def merge(base: Path, adapter: Path, out: Path) -> int:
     shutil.copytree(
         base, out, dirs_exist_ok=True, ignore=shutil.ignore_patterns(*LEFT_OUT), copy_function=shutil.copyfile
     )
+    for part in base.glob("*/model.safetensors"):  # dense layers behind the pooling
+        if (out / part.parent.name).is_dir():
+            shutil.copyfile(part, out / part.relative_to(base))
     deltas = _read_deltas(adapter)
     turned = {delta.turned for delta in deltas.values()}
-    if turned != {read_config(base).get("model_type") in TURNED}:
+    if turned != {read_config(out).get("model_type") in TURNED}:
         raise ValueError(
             f"{adapter / CONFIG}: fan_in_fan_out is {turned.pop()}, and {base} is stored the other way round"
         )

@@ -29,8 +29,10 @@ from shared.settings.sections import Lora, Merge
 from shared.task.tables import DESCRIPTIONS
 from training.export.adapter import check_trained
 from training.export.classifier_head import keep_yes_alone
+from training.export.cross_encoder import write_cross_encoder
 from training.export.merge import average_adapters, check_merged, merge
 from training.run_folder.base_models import local_folder, weights_digest
+from training.run_folder.bases import form_of
 from training.run_folder.cards import new_reranker_card
 from training.run_folder.stage_context import StageContext
 
@@ -47,7 +49,7 @@ def merge_embedder(context: StageContext, card: EmbedderCard) -> dict:
 
     def answer(folder: Path, adapter: Path | None) -> np.ndarray:
         model = _adapted(load_backbone(folder, _probing(section.dtype, profile), device_of(profile)), adapter)
-        return Strict(HFEncoder(model, section.pooling, profile.batch_tokens), folder).encode(rows)
+        return Strict(HFEncoder(model, card.pooling, profile.batch_tokens), folder).encode(rows)
 
     adapters = _adapters(context, "train_embedder", context.settings.merge_embedder)
     _merge(context, base, adapters, answer)
@@ -60,18 +62,27 @@ def merge_reranker(context: StageContext) -> dict:
     """Fill context.out with the merged reranker and its card; returns its lineage."""
     section, profile = context.settings.reranker, load_profile(context.settings.machine.profile)
     base, card = local_folder(section.base), new_reranker_card(section)
-    kind, tokenizer = KINDS[card.kind], load_tokenizer(base)
-    words, token = reranker_words(tokenizer), kind.token(tokenizer)
-    probes = [Written(text) for text in PROBES]
+    kind, tokenizer, form = KINDS[card.kind], load_tokenizer(base), form_of(base)
+    token = kind.token(tokenizer, card.prompt) if form == "language model" else 0
+    probes, words = [Written(text) for text in PROBES], reranker_words(tokenizer)
     rows = [row for query in probes for row in kind.prompts(words, card.prompt, query, probes)]
 
     def answer(folder: Path, adapter: Path | None) -> np.ndarray:
-        load, row = (load_reranker, 0) if folder == context.out else (load_causal, token)
+        load, row = (load_causal, token) if form == "language model" and folder != context.out else (load_reranker, 0)
         model = _adapted(load(folder, _probing(section.dtype, profile), device_of(profile)), adapter)
         return Strict(HFScorer(model, row, profile.batch_tokens), folder).score(rows)
 
+    def finish() -> None:
+        if form == "language model":
+            keep_yes_alone(context.out, token)
+
     adapters = _adapters(context, "train_reranker", context.settings.merge_reranker)
-    _merge(context, base, adapters, answer, lambda: keep_yes_alone(context.out, token))
+    with tempfile.TemporaryDirectory() as place:
+        whole = base
+        if form == "cross-encoder":
+            whole = Path(place)
+            write_cross_encoder(base, whole)
+        _merge(context, whole, adapters, answer, finish)
     write_card(card, context.out)
     _ship_descriptions(context, card.prompt.description_tokens)
     return _lineage(context, base, adapters)

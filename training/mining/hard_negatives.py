@@ -8,9 +8,8 @@ from shared.task.tables import GROUPS
 
 
 def pick_negatives(
-    queries: pl.DataFrame,
+    tables: tuple[pl.DataFrame, pl.DataFrame],
     candidates: pl.DataFrame,
-    misconceptions: pl.DataFrame,
     *,
     lowest: int,
     highest: int,
@@ -19,10 +18,11 @@ def pick_negatives(
 ) -> pl.DataFrame:
     """Groups: the positive of every labelled training query and `count` negatives from its ranks [lowest, highest).
 
-    Ranks count from 0 and are cut out before the positive is dropped, with every misconception of the same words; the
-    draw is without replacement and seeded by the query's name. Raises ValueError for a query whose window holds fewer
-    than `count` negatives.
+    `tables` are the queries and the misconceptions. Ranks count from 0 and are cut out before the positive is dropped,
+    with every misconception of the same words; the draw is without replacement and seeded by the query's name. Raises
+    ValueError for a query whose window holds fewer than `count` negatives.
     """
+    queries, misconceptions = tables
     labelled = labelled_queries(queries, "train").select("query_id", "misconception_id")
     if labelled.is_empty():
         raise ValueError("no training row is labelled, so that nothing can be mined: fill in the labels of train.csv")

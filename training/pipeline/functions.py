@@ -4,7 +4,7 @@ Section of the settings = stage = function here = folder of its output.
 """
 
 import json
-from dataclasses import fields
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
@@ -172,9 +172,8 @@ def _mine(context: StageContext, settings, folder: Path, card) -> None:
     if rank() == 0:
         negatives = seen_ids(queries) if settings.negatives == "seen" else misconceptions["misconception_id"]
         groups = pick_negatives(
-            labelled,
+            (labelled, misconceptions),
             restrict(found, negatives, settings.highest),
-            misconceptions,
             lowest=settings.lowest,
             highest=settings.highest,
             count=settings.count,
@@ -206,13 +205,13 @@ def _groups(context: StageContext, model: str) -> pl.DataFrame:
 
 
 def _new_card(context: StageContext, model: Embedder, *, all_examples: bool = False):
-    from shared.artifacts.card import EmbedderCard
-    from shared.prompts.embedder import EmbedderPrompt
+    from training.run_folder.base_models import local_folder
+    from training.run_folder.cards import new_embedder_card
     from training.trainer.batches import draw_examples
 
-    prompt = EmbedderPrompt(**model.model_dump(include={field.name for field in fields(EmbedderPrompt)}))
+    card = new_embedder_card(model, local_folder(model.base))
     if not model.task:
-        return EmbedderCard(model.pooling, prompt)
+        return card
     examples = draw_examples(*context.texts(), model.seed)
     # 32: a query skips those of its own question and misconception, and never has to skip so many
-    return EmbedderCard(model.pooling, prompt, tuple(examples if all_examples else examples[:32]), model.examples)
+    return replace(card, examples=tuple(examples if all_examples else examples[:32]), shown=model.examples)

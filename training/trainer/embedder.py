@@ -13,6 +13,7 @@ from transformers import PreTrainedModel
 
 from inference.engines.answers import Reach, Strict
 from inference.engines.distributed import lacks_memory_together, rank, sum_over_ranks
+from inference.engines.transformers.dense import width_of
 from inference.engines.transformers.device import send
 from inference.engines.transformers.engine import HFEncoder
 from inference.engines.transformers.forward import answer_together, embed
@@ -127,7 +128,7 @@ class EmbedderObjective:
 
     def _gather(self, update: list[Group], own: Sequence[list[int]], parts: list[torch.Tensor]) -> torch.Tensor:
         group = len(update[0].misconception_ids)
-        shape, dtype = (len(update), 1 + group, self.model.config.hidden_size), self.model.dtype
+        shape, dtype = (len(update), 1 + group, width_of(self.model)), self.model.dtype
         vectors_BGD = torch.zeros(shape, dtype=torch.promote_types(dtype, torch.float32), device=self.model.device)
         for micro, vectors in zip(own, parts, strict=True):
             vectors_BGD[send(torch.tensor(micro), vectors_BGD.device)] = vectors.detach()

@@ -10,7 +10,7 @@ import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from inference.engines.answers import Reach, Strict
-from inference.engines.tokenizer import reranker_words, yes_token
+from inference.engines.tokenizer import answer_of, reranker_words
 from inference.engines.transformers.device import send
 from inference.engines.transformers.engine import HFScorer
 from inference.engines.transformers.forward import answer_together, yes_logits
@@ -39,7 +39,8 @@ class RerankerObjective:
         batch_tokens: int,
     ):
         self.model, self.prompt, self.settings = model, prompt, settings
-        self.yes, self.words = yes_token(tokenizer), reranker_words(tokenizer)
+        self.yes = 0 if model.get_output_embeddings() is None else answer_of(tokenizer, prompt)
+        self.words = reranker_words(tokenizer)
         self.queries, self.misconceptions, self.candidates = tables
         self.batch_tokens = batch_tokens
         self.asked = {

@@ -8,7 +8,7 @@ from transformers import PreTrainedModel
 from inference.engines.distributed import rank, world
 from inference.engines.tokenizer import embedder_words, load_tokenizer
 from inference.engines.transformers.attention import is_packed
-from inference.engines.transformers.engine import device_of, load_backbone, load_causal
+from inference.engines.transformers.engine import device_of, load_backbone
 from inference.engines.transformers.fp8 import use_fp8
 from inference.machine.profiles import load_profile
 from shared.artifacts.card import EmbedderCard, write_card
@@ -16,6 +16,7 @@ from shared.settings.sections import Train
 from training.run_folder.base_models import local_folder
 from training.run_folder.cards import new_reranker_card
 from training.run_folder.stage_context import StageContext
+from training.trainer.bases.load import load_base_of_reranker
 from training.trainer.batches import draw_epoch, read_groups
 from training.trainer.embedder import EmbedderObjective
 from training.trainer.fsdp import shard_base
@@ -32,7 +33,7 @@ def train_embedder(context: StageContext, groups: pl.DataFrame, card: EmbedderCa
     """Fill context.out with epoch_N/ and metrics.json."""
     settings, base = context.settings.train_embedder, local_folder(context.settings.embedder.base)
     profile = load_profile(context.settings.machine.profile)
-    packed = profile.packed and context.settings.embedder.pooling == "last"
+    packed = profile.packed and card.pooling == "last"
     model = load_backbone(base, context.settings.embedder.dtype, _loading_device(context), packed=packed)
     words = embedder_words(load_tokenizer(base))
     adapted = _adapt(context, model, settings)
@@ -46,7 +47,9 @@ def train_reranker(context: StageContext, groups: pl.DataFrame, candidates: pl.D
     """Fill context.out with epoch_N/ and metrics.json."""
     settings, base = context.settings.train_reranker, local_folder(context.settings.reranker.base)
     profile, tokenizer = load_profile(context.settings.machine.profile), load_tokenizer(base)
-    model = load_causal(base, context.settings.reranker.dtype, _loading_device(context), packed=profile.packed)
+    model = load_base_of_reranker(
+        base, context.settings.reranker.dtype, _loading_device(context), packed=profile.packed
+    )
     adapted = _adapt(context, model, settings)
     tables = (*context.texts(), candidates)
     card = new_reranker_card(context.settings.reranker)

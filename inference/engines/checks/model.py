@@ -6,6 +6,7 @@ Its own rules of names are asked all the same, with a model that has shapes and 
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -19,12 +20,15 @@ from inference.engines.checks.files import AGAIN, Shape, read_architecture, read
 UNREAD = ("pooler.", "bert.pooler.", "roberta.pooler.")  # of an encoder; we pool the hidden states ourselves
 
 
-def check_model(folder: Path, kind: type = AutoModel) -> list[str]:
+def check_model(folder: Path, kind: type = AutoModel, *, new_head: bool = False) -> list[str]:
     """Raise ValueError unless transformers' class `kind` gets every tensor from `folder`, and none there is odd.
 
-    Returns the names of those that may be missing, for nobody reads them: of an encoder's pooler.
+    Returns the names of those that may be missing: of an encoder's pooler, which nobody reads, or, with `new_head`, of
+    a classifier's head of one label, which is trained.
     """
     shapes, config = read_shapes(folder), load_config(folder)
+    if new_head:
+        config.num_labels = 1
     layers = config.get_text_config().num_hidden_layers
     if layers > len(shapes):  # a model of 10^5 layers would take minutes to be described
         raise ValueError(f"{folder}/config.json says {layers} layers, and {len(shapes)} tensors are there: {AGAIN}")
@@ -32,7 +36,8 @@ def check_model(folder: Path, kind: type = AutoModel) -> list[str]:
         _check_quantised(folder, config, shapes)
         return []
     found = _compare(kind, folder, config, shapes)
-    if missing := [name for name in sorted(found["missing_keys"]) if not name.startswith(UNREAD)]:
+    may_miss = partial(_of_head, kind, config) if new_head else _unread if kind is AutoModel else lambda name: False
+    if missing := [name for name in sorted(found["missing_keys"]) if not may_miss(name)]:
         raise ValueError(f"{folder} lacks {_some(missing)}, which {_class(kind, config)} has: {AGAIN}")
     for name, there, wanted in sorted(found["mismatched_keys"]):
         sizes = f"{list(there)}, and config.json describes {list(wanted)}"
@@ -44,6 +49,16 @@ def check_model(folder: Path, kind: type = AutoModel) -> list[str]:
     if surplus:
         raise ValueError(f"{folder} holds {_some(sorted(surplus))}, which its config.json does not describe: {AGAIN}")
     return sorted(found["missing_keys"])
+
+
+def _unread(name: str) -> bool:
+    return name.startswith(UNREAD)
+
+
+def _of_head(kind: type, config: PretrainedConfig, name: str) -> bool:
+    """Whether a tensor lies behind the layers of an encoder: in its classifier, or the pooler in front of that."""
+    base = kind._model_mapping[type(config)].base_model_prefix
+    return not name.startswith(f"{base}.") or name.startswith(f"{base}.pooler.")
 
 
 def load_config(folder: Path) -> PretrainedConfig:

@@ -22,11 +22,14 @@ from inference.engines.distributed import fill_from_ranks, take_turns
 from inference.engines.heartbeat import reached
 from inference.engines.packing.prefix_forest import Rows
 from inference.engines.progress import Meter
-from inference.engines.transformers.attention import compile_layers, is_packed, takes_forests
+from inference.engines.protocols import Answer
+from inference.engines.transformers.attention import compile_layers, is_packed
+from inference.engines.transformers.dense import load_dense, width_of
 from inference.engines.transformers.device import fetch
-from inference.engines.transformers.families import attention_of
+from inference.engines.transformers.families import attention_of, is_decoder
 from inference.engines.transformers.forward import Batch, embed, plan_batches, rows_of, yes_logits
 from inference.engines.transformers.fp8 import use_fp8
+from inference.engines.transformers.new_head import fill_head
 from inference.machine.profiles import Profile
 from shared.prompts.embedder import Pooling
 
@@ -35,15 +38,14 @@ class HFEncoder:
     """An Encoder over a loaded model; what prompts begin with alike is computed once, unless it is an encoder."""
 
     def __init__(self, model: PreTrainedModel, pooling: Pooling, batch_tokens: int):
-        causal = takes_forests(model) or all(getattr(module, "is_causal", True) for module in model.modules())
-        if pooling == "last" and not causal:
+        if pooling == "last" and not is_decoder(model):
             raise ValueError(
                 f'{model.name_or_path} is an encoder, its last token is like any other: set pooling = "mean"'
             )
         self.model, self.pooling, self.batch_tokens = model, pooling, batch_tokens
 
     def encode(self, prompts: Rows) -> np.ndarray:
-        vectors = np.zeros((len(prompts), self.model.config.hidden_size), np.float32)
+        vectors = np.zeros((len(prompts), width_of(self.model)), np.float32)
         plan = partial(plan_batches, batch_tokens=self.batch_tokens, share=self.pooling == "last", queue=True)
         return _answer(self.model, prompts, plan, vectors, lambda batch: embed(self.model, batch, self.pooling))
 
@@ -51,7 +53,7 @@ class HFEncoder:
 class HFScorer:
     """A Scorer over a loaded model; a query is computed once for all of its candidates."""
 
-    def __init__(self, model: PreTrainedModel, yes: int, batch_tokens: int):
+    def __init__(self, model: PreTrainedModel, yes: Answer, batch_tokens: int):
         self.model, self.yes, self.batch_tokens = model, yes, batch_tokens
 
     def score(self, prompts: Rows) -> np.ndarray:
@@ -92,7 +94,9 @@ def device_of(profile: Profile) -> torch.device:
 
 def load_backbone(folder: str | Path, dtype: str, device: torch.device, *, packed: bool = False) -> PreTrainedModel:
     """The model without its head, in eval mode, from safetensors only. `packed` is for decoders on a GPU."""
-    return _load(AutoModel, folder, dtype, device, packed)
+    model = _load(AutoModel, folder, dtype, device, packed)
+    load_dense(model, Path(folder))
+    return model
 
 
 def load_causal(folder: str | Path, dtype: str, device: torch.device, *, packed: bool = False) -> PreTrainedModel:
@@ -101,16 +105,27 @@ def load_causal(folder: str | Path, dtype: str, device: torch.device, *, packed:
 
 
 def load_reranker(folder: str | Path, dtype: str, device: torch.device, *, packed: bool = False) -> PreTrainedModel:
-    """A merged reranker, whose head is the row of "Yes", in eval mode. `packed` is for GPUs."""
+    """A classifier of one label in eval mode, such as a merged reranker with the row of "Yes". `packed` is for GPUs."""
     return _load(AutoModelForSequenceClassification, folder, dtype, device, packed)
 
 
-def _load(kind: type, folder: str | Path, dtype: str, device: torch.device, packed: bool) -> PreTrainedModel:
+def load_cross_encoder(folder: str | Path, dtype: str, device: torch.device) -> PreTrainedModel:
+    """An encoder's classifier of one label; one without a head gets a new one, the same every time."""
+    kind = AutoModelForSequenceClassification
+    model = _load(kind, folder, dtype, device, False, new_head=True)
+    if new := check_model(Path(folder), kind, new_head=True):
+        fill_head(model, new)
+    return model
+
+
+def _load(
+    kind: type, folder: str | Path, dtype: str, device: torch.device, packed: bool, new_head: bool = False
+) -> PreTrainedModel:
     logging.disable_progress_bar()  # weights load in a moment; the bar would hide ours
     config = load_config(Path(folder))
     if getattr(config, "quantization_config", None):
         raise ValueError(f"{folder} is quantised, which engine vllm reads: say --engine vllm, or take the merged model")
-    unread = check_model(Path(folder), kind)
+    unread = check_model(Path(folder), kind, new_head=new_head)
     model = kind.from_pretrained(
         folder,
         dtype=getattr(torch, dtype),
@@ -118,8 +133,9 @@ def _load(kind: type, folder: str | Path, dtype: str, device: torch.device, pack
         trust_remote_code=False,
         attn_implementation=attention_of(config, packed=packed),
         device_map={"": device} if device.type == "cuda" else None,  # straight to the GPU: 8 processes share one RAM
+        **({"num_labels": 1} if new_head else {}),
     )
-    if unread:
+    if unread and kind is AutoModel:
         model.pooler = None  # the file has none: random numbers would take its place, and be trained and merged
     if is_packed(model):
         compile_layers(model)

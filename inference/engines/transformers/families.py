@@ -70,6 +70,18 @@ def shares_prefixes(model: PreTrainedModel) -> bool:
     return takes_forests(model) and not sees_both_ways(model.config)
 
 
+def is_cross_encoder(model: PreTrainedModel) -> bool:
+    """Whether the model is an encoder's classifier: a decoder's has one row, `score`, in place of its head."""
+    return type(model).__name__.endswith("ForSequenceClassification") and not hasattr(model, "score")
+
+
+def is_decoder(model: PreTrainedModel) -> bool:
+    """Whether the model is of a family of decoders, so that its last token may stand for a text."""
+    return model.config.model_type in SHARES_PREFIXES or all(
+        getattr(module, "is_causal", True) for module in model.modules()
+    )
+
+
 def sees_both_ways(config: PretrainedConfig) -> bool:
     """Whether a decoder was made into an encoder: gte-Qwen2 says it in one word, EmbeddingGemma in another."""
     return not getattr(config, "is_causal", True) or bool(getattr(config, "use_bidirectional_attention", False))

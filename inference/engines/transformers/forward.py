@@ -15,9 +15,11 @@ from transformers import PreTrainedModel
 
 from inference.engines.packing.padded_batches import cut_batches
 from inference.engines.packing.prefix_forest import BLOCK, Forest, Rows, grow
+from inference.engines.protocols import Answer
 from inference.engines.transformers.attention import Layout, is_packed, laid_out, takes_forests
+from inference.engines.transformers.dense import behind_pooling
 from inference.engines.transformers.device import send
-from inference.engines.transformers.families import shares_prefixes
+from inference.engines.transformers.families import is_cross_encoder, shares_prefixes
 from shared.prompts.embedder import Pooling
 
 DENSE_TOKENS = 1024  # A forest under a dense mask has no more: attention is quadratic in them.
@@ -70,19 +72,33 @@ def rows_of(batch: Batch) -> np.ndarray:
 
 
 def embed(model: PreTrainedModel, batch: Batch, pooling: Pooling) -> torch.Tensor:
-    """Unit vectors [N, D] float32 of the batch's rows, by the last token or by the mean of all tokens."""
-    if pooling == "mean":
-        return _mean(model, batch)
-    return normalize(last_hidden(model, batch), dim=-1)
+    """Unit vectors [N, D] float32 of the batch's rows: the last token's, the first one's, or the mean of all tokens."""
+    pooled_ND = {"mean": _mean, "cls": _first, "last": last_hidden}[pooling](model, batch)
+    return normalize(behind_pooling(model, pooled_ND), dim=-1)
 
 
-def yes_logits(model: PreTrainedModel, batch: Batch, yes: int) -> torch.Tensor:
+def yes_logits(model: PreTrainedModel, batch: Batch, yes: Answer) -> torch.Tensor:
     """Logits of "Yes" [N] float32 behind the batch's rows; no other logit is computed.
 
-    `yes` is its row in the head: the token's id, or 0 in a merged reranker, whose head has no other.
+    `yes` is its row in the head: the token's id, or 0 in a merged reranker, whose head has no other. Of a cross-encoder
+    it is the logit of its one label.
     """
-    head = model.get_output_embeddings() or model.score
-    return last_hidden(model, batch) @ _at_least_32_bits(head.weight[yes])
+    if is_cross_encoder(model):
+        return label_logits(model, batch)
+    weight = (model.get_output_embeddings() or model.score).weight
+    row = weight[yes] if isinstance(yes, int) else weight[yes[0]] - weight[yes[1]]
+    return last_hidden(model, batch) @ _at_least_32_bits(row)
+
+
+def label_logits(model: PreTrainedModel, batch: Batch) -> torch.Tensor:
+    """Logits [N] float32 of the one label of pairs, each in a row that ends as its first text does, with [SEP]."""
+    inputs = _padded(model, batch)
+    if getattr(model.config, "type_vocab_size", 0) > 1:
+        ids_BT, mask_BT = inputs["input_ids"], inputs["attention_mask"]
+        ends_BT = (ids_BT == ids_BT.gather(1, mask_BT.sum(1, keepdim=True) - 1)).long()
+        behind_BT = (ends_BT.cumsum(1) - ends_BT) > 0  # behind the first [SEP] is the second text
+        inputs["token_type_ids"] = (behind_BT & mask_BT.bool()).long()
+    return _at_least_32_bits(model(**inputs).logits[:, 0])
 
 
 def last_hidden(model: PreTrainedModel, batch: Batch) -> torch.Tensor:
@@ -110,16 +126,26 @@ def last_hidden(model: PreTrainedModel, batch: Batch) -> torch.Tensor:
 def _mean(model: PreTrainedModel, batch: Batch) -> torch.Tensor:
     hidden_BTD, mask_BT = _plain(model, batch)
     weights_BT1 = mask_BT.unsqueeze(-1)
-    return normalize((_at_least_32_bits(hidden_BTD) * weights_BT1).sum(1) / weights_BT1.sum(1), dim=-1)
+    return (_at_least_32_bits(hidden_BTD) * weights_BT1).sum(1) / weights_BT1.sum(1)
+
+
+def _first(model: PreTrainedModel, batch: Batch) -> torch.Tensor:
+    return _at_least_32_bits(_plain(model, batch)[0][:, 0])
 
 
 def _plain(model: PreTrainedModel, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
     """Hidden states [B, T, D] of a batch in which every row lies alone, and which of them are no padding [B, T]."""
+    inputs = _padded(model, batch)
+    answer = model.base_model(**inputs, use_cache=False)
+    return answer.last_hidden_state, inputs["attention_mask"].bool()
+
+
+def _padded(model: PreTrainedModel, batch: Batch) -> dict[str, torch.Tensor]:
+    """What a model is asked [B, T] of a batch in which every row lies alone."""
     lengths_B = torch.tensor([len(forest) for forest in batch])
     mask_BT = send(torch.arange(int(lengths_B.max())) < lengths_B.unsqueeze(1), model.device)
     ids_BT = send(_pad([forest.ids for forest in batch], mask_BT.shape[1]), model.device)
-    answer = model.base_model(input_ids=ids_BT, attention_mask=mask_BT.long(), use_cache=False)
-    return answer.last_hidden_state, mask_BT
+    return {"input_ids": ids_BT, "attention_mask": mask_BT.long()}
 
 
 def _pad(rows: Sequence[np.ndarray], length: int, filling: int = 0) -> torch.Tensor:

@@ -11,7 +11,7 @@ import pytest
 
 from inference.engines.protocols import Scorer
 from inference.engines.serving import Serving
-from inference.engines.tokenizer import yes_token
+from inference.engines.tokenizer import answer_of
 from inference.fusion.calibration import plain
 from inference.fusion.ensemble import Member, Models
 from inference.machine.profiles import load_profile
@@ -58,7 +58,7 @@ class CountingReranker:
 def counting(models, tmp_path, monkeypatch) -> Path:
     """A reranker of that kind, which two lines make known here."""
     monkeypatch.setitem(PROMPTS, "counting", CountPrompt)
-    monkeypatch.setitem(KINDS, "counting", RerankerKind(CountingReranker, lambda *_: [], yes_token))
+    monkeypatch.setitem(KINDS, "counting", RerankerKind(CountingReranker, lambda *_: [], answer_of))
     folder = shutil.copytree(models / "r1", tmp_path / "counting")
     (folder / "card.json").write_text(
         json.dumps({"prompt": {"query_tokens": 60}, "kind": "counting"}), encoding="utf-8"

@@ -73,5 +73,5 @@ def test_a_whole_head_is_refused_where_a_reranker_serves(tiny_qwen):
 
 def test_a_model_without_a_causal_head_is_refused(tiny_bert, tmp_path):
     shutil.copytree(tiny_bert, tmp_path / "bert")
-    with pytest.raises(ValueError, match="holds a BertModel: a reranker has to be a ...ForCausalLM"):
+    with pytest.raises(ValueError, match="is a bert, which puts classifier.weight between its layers and its answer"):
         keep_yes_alone(tmp_path / "bert", 5)

@@ -1,12 +1,11 @@
 """Refuses base models that cannot be trained or mined with, by the setting that names them, before anything runs."""
 
-from dataclasses import fields
 from functools import cache
 from pathlib import Path
 
-from shared.prompts.embedder import EmbedderPrompt
 from shared.prompts.kinds import ROLES
 from shared.settings.sections import Embedder, Lora, Reranker, Settings
+from training.run_folder.bases import form_of
 
 
 def check_bases(settings: Settings) -> None:
@@ -33,11 +32,14 @@ def _check_once(name: str, section: Embedder | Reranker, folder: Path, lora: Lor
         if getattr(config, "quantization_config", None):
             raise ValueError(f"{folder} is quantised, and a quantised base cannot be trained: take the 16-bit one")
         kind = _class_of(section, folder, config)
-        unread = check_model(folder, kind)
+        new_head = isinstance(section, Reranker) and form_of(folder) == "cross-encoder"
+        unread = check_model(folder, kind, new_head=new_head)
+        if isinstance(section, Embedder):
+            _check_pooling(section, folder, config)
         if lora is not None:
-            _check_targets(name, kind, config, lora, without_pooler=bool(unread))
+            _check_targets(name, kind, config, lora, without_pooler=bool(unread) and not new_head)
         check_vocabulary(folder, config, tokenizer)
-        longest = (_longest_pair if isinstance(section, Reranker) else _longest_query)(tokenizer, section)
+        longest = (_longest_pair if isinstance(section, Reranker) else _longest_query)(tokenizer, section, folder)
         check_length(folder, config, longest, f"{name}.query_tokens, now {section.query_tokens}")
     except ValueError as error:
         raise ValueError(f"{name}.base={section.base}: {error}") from None
@@ -45,15 +47,31 @@ def _check_once(name: str, section: Embedder | Reranker, folder: Path, lora: Lor
 
 def _class_of(section: Embedder | Reranker, folder: Path, config) -> type:
     """The class of transformers that the base is loaded with. Raises ValueError for one that cannot be a reranker."""
-    from transformers import AutoModel, AutoModelForCausalLM
+    from transformers import AutoModel, AutoModelForCausalLM, AutoModelForSequenceClassification
 
-    from inference.engines.checks.files import read_shapes
-    from inference.engines.checks.heads import check_yes
+    from inference.engines.checks.files import read_architecture, read_shapes
+    from inference.engines.checks.heads import check_labels, check_yes, describe_classifier
 
     if isinstance(section, Embedder):
         return AutoModel
-    check_yes(folder, config, read_shapes(folder))
-    return AutoModelForCausalLM
+    form, named = form_of(folder), read_architecture(folder)
+    if (form == "cross-encoder") != (section.template == "pair"):
+        what = "an encoder, which reads pairs" if form == "cross-encoder" else "no encoder, and only these read pairs"
+        raise ValueError(f'{folder} is {what}: set reranker.template to "{_template(form)}"')
+    if form == "language model":
+        check_yes(folder, config, read_shapes(folder))
+        return AutoModelForCausalLM
+    if named.endswith("ForSequenceClassification"):
+        check_labels(folder, config)
+    elif describe_classifier(config) is None:
+        raise ValueError(
+            f"{folder} is a {config.model_type}, which transformers has no classifier of: take another base"
+        )
+    return AutoModelForSequenceClassification
+
+
+def _template(form: str) -> str:
+    return "pair" if form == "cross-encoder" else "plain"
 
 
 def _check_targets(name: str, kind: type, config, lora: Lora, *, without_pooler: bool) -> None:
@@ -72,15 +90,30 @@ def _check_targets(name: str, kind: type, config, lora: Lora, *, without_pooler:
         raise ValueError(f"train_{name}.{error}") from None
 
 
-def _longest_query(tokenizer, section: Embedder) -> int:
+def _check_pooling(section: Embedder, folder: Path, config) -> None:
+    """Raise ValueError for an encoder that is read at its last token, and for layers behind it that are not known."""
+    import torch
+    from transformers import AutoModel
+
+    from inference.engines.transformers.families import is_decoder
+    from training.run_folder.cards import new_embedder_card
+
+    with torch.device("meta"):
+        model = AutoModel.from_config(config)
+    if new_embedder_card(section, folder).pooling == "last" and not is_decoder(model):
+        raise ValueError(f'{folder} is an encoder, its last token is like any other: set pooling = "mean"')
+
+
+def _longest_query(tokenizer, section: Embedder, folder: Path) -> int:
     from inference.engines.checks.lengths import longest_embedder_prompt
     from inference.engines.tokenizer import embedder_words
+    from training.run_folder.cards import new_embedder_card
 
-    prompt = EmbedderPrompt(**section.model_dump(include={field.name for field in fields(EmbedderPrompt)}))
+    prompt = new_embedder_card(section, folder).prompt
     return longest_embedder_prompt(embedder_words(tokenizer), prompt, section.examples)
 
 
-def _longest_pair(tokenizer, section: Reranker) -> int:
+def _longest_pair(tokenizer, section: Reranker, folder: Path) -> int:
     from inference.engines.checks.lengths import TEXT, longest_pair
     from inference.engines.tokenizer import reranker_words
     from inference.reranking.kinds import KINDS
@@ -88,5 +121,6 @@ def _longest_pair(tokenizer, section: Reranker) -> int:
 
     card = new_reranker_card(section)
     kind = KINDS[card.kind]
-    kind.token(tokenizer)  # refuses a vocabulary without a "Yes"
+    if form_of(folder) == "language model":
+        kind.token(tokenizer, card.prompt)  # refuses a vocabulary without a "Yes"
     return longest_pair(reranker_words(tokenizer), lambda words: kind.prompts(words, card.prompt, TEXT, [TEXT]))

@@ -7,6 +7,8 @@ import torch
 from transformers import PreTrainedModel
 from transformers.pytorch_utils import Conv1D
 
+from inference.engines.transformers.dense import NAME as DENSE
+
 ALL = "all-linear"
 
 
@@ -51,9 +53,13 @@ def _named(layers: dict[str, torch.nn.Module], target: str) -> dict[str, torch.n
 
 
 def _fixed(model: PreTrainedModel, layers: dict[str, torch.nn.Module]) -> dict[str, torch.nn.Module]:
-    """What gives a decoder's answer: the head over the vocabulary, or the row that a merged reranker has for it."""
+    """What gives a model's answer: the head over the vocabulary, a reranker's row of it, layers behind the pooling."""
     heads = (model.get_output_embeddings(), getattr(model, "score", None))
-    return {name: layer for name, layer in layers.items() if any(layer is head for head in heads)}
+    return {
+        name: layer
+        for name, layer in layers.items()
+        if any(layer is head for head in heads) or name.startswith(f"{DENSE}.")
+    }
 
 
 def _trained_head(model: PreTrainedModel, free: dict[str, torch.nn.Module]) -> list[str]:

@@ -59,8 +59,8 @@ class Reranker(Section):
     """The model that orders the candidates of a query: it reads each pair and gives the logit of "Yes"."""
 
     base: str
-    """A Hugging Face id, with an optional `@COMMIT`, or a folder: of a decoder with a word "Yes", of a classifier of one
-    label such as a reranker that was merged, or of an encoder, with `template = "pair"`."""
+    """A Hugging Face id, with an optional `@COMMIT`, or a folder: of a decoder with a word "Yes", of a classifier of
+    one label such as a reranker that was merged, or of an encoder, with `template = "pair"`."""
     kind: Literal[tuple(PROMPTS)] = "pointwise"
     """What the model reads at once: `pointwise` is one candidate behind the query."""
     dtype: Precision = "bfloat16"

@@ -31,7 +31,7 @@ from training.trainer.embedder import EmbedderObjective
 from training.trainer.lora import Masters, add_lora, save_adapter
 from training.trainer.pointwise_reranker import RerankerObjective
 
-PROMPTS = [list(range(4, 44)) + [last, last + 1] for last in (50, 60)] + [[9] * 30]
+PROMPTS = [[*range(4, 44), last, last + 1] for last in (50, 60)] + [[9] * 30]
 PAIRS = [[2, *range(4, 44), 3, last, last + 1, 3] for last in (50, 60)] + [[2, 9, 9, 3, 8, 3]]  # as an encoder reads
 SETTINGS = {**RECIPE, "distill": 0.0, "group": 3, "lora": Lora(rank=2, alpha=4, targets=("all-linear",))}
 

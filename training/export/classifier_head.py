@@ -20,8 +20,8 @@ from inference.engines.protocols import Answer
 def keep_yes_alone(folder: Path, yes: Answer) -> None:
     """Turn the causal language model in `folder`, in place, into its family's classifier of one label.
 
-    Its score is the logit of token `yes` behind the last token, less that of a second one. Raises ValueError as check_yes
-    does.
+    Its score is the logit of token `yes` behind the last token, less that of a second one. Raises ValueError as
+    check_yes does.
     """
     path = folder / "config.json"
     config, described = json.loads(path.read_text(encoding="utf-8")), load_config(folder)

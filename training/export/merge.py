@@ -154,7 +154,7 @@ def _read_deltas(adapter: Path) -> dict[str, Delta]:
 
 
 def _merge_shard(shard: Path, deltas: dict[str, Delta], merged: set[str]) -> tuple[dict, dict[str, str]]:
-    tensors, bare = {}, {path.partition(".")[2]: path for path in deltas}
+    tensors, bare = {}, {path.partition(".")[2]: path for path in deltas if "." in path}
     with safe_open(shard, "pt") as file:
         for name in file.keys():  # noqa: SIM118
             tensors[name], path = file.get_tensor(name), _adapted_path(name, deltas, bare)

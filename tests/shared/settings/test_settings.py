@@ -46,7 +46,7 @@ def test_there_are_iterations_and_a_missing_one_is_answered_with_their_names():
         ("prepare.held_out=nan", "prepare.held_out"),
         ("train_reranker.label_smoothing=1.0", "train_reranker.label_smoothing"),
         ("mine_for_embedder.engine=onnx", "mine_for_embedder.engine: .*'hf' or 'vllm'"),
-        ("embedder.pooling=cls", "embedder.pooling"),
+        ("embedder.pooling=max", "embedder.pooling"),
         ("merge_embedder.epoch=9", "merge_embedder.epoch: 9 is never trained; train_embedder.epochs is 3"),
         ("merge_reranker.epoch=0", "merge_reranker.epoch: .*greater than or equal to 1"),
         ("evaluate.pool=24", "evaluate.depth: 25 is more than evaluate.pool, 24"),

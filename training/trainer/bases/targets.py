@@ -26,7 +26,7 @@ def find_targets(model: PreTrainedModel, asked: Sequence[str]) -> Targets:
     `asked` are ends of their names, or "all-linear" alone. Raises ValueError for one that no linear layer has, with the
     names there are; a model without numbers (device meta) will do.
     """
-    layers = {name: layer for name, layer in model.named_modules() if isinstance(layer, (torch.nn.Linear, Conv1D))}
+    layers = {name: layer for name, layer in model.named_modules() if _is_linear(layer)}
     fixed = _fixed(model, layers)
     free = {name: layer for name, layer in layers.items() if name not in fixed}
     there = sorted({name.rpartition(".")[2] for name in free})
@@ -45,6 +45,11 @@ def find_targets(model: PreTrainedModel, asked: Sequence[str]) -> Targets:
     if len(kinds) > 1:
         raise ValueError(f"lora.targets: {list(names)} are stored in two ways round: train them apart")
     return Targets(names, kinds.pop())
+
+
+def _is_linear(layer: torch.nn.Module) -> bool:
+    """A router of experts is derived from a linear layer and gives more than one: an adapter does not fit it."""
+    return type(layer).forward is torch.nn.Linear.forward or isinstance(layer, Conv1D)
 
 
 def _named(layers: dict[str, torch.nn.Module], target: str) -> dict[str, torch.nn.Module]:

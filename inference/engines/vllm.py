@@ -6,16 +6,18 @@ vLLM is imported where it is first opened: it reads its environment then, and th
 import gc
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 
 from inference.engines.answers import Rows, answered, reach_of
+from inference.engines.checks.files import read_config
 from inference.engines.progress import Meter
 from inference.engines.quiet import hush_libraries
 from inference.machine.profiles import Profile
+from shared.artifacts.sentence_folder import ENCODERS, reads_two_texts
 from shared.prompts.embedder import Pooling
 
 # What vLLM reads from the environment; a value that is already set there wins.
@@ -74,9 +76,10 @@ def open_encoder(folder: Path, pooling: Pooling, profile: Profile) -> Iterator[V
 
 @contextmanager
 def open_scorer(folder: Path, profile: Profile) -> Iterator[VLLMScorer]:
-    """The merged reranker in `folder`, whose head is the row of "Yes"; the memory is given back at the end."""
+    """The merged reranker in `folder`, of one label or the row of "Yes"; the memory is given back at the end."""
     _set_environment(profile)
-    with _run(folder, profile, "classify", {"enable_prefix_caching": True}) as engine:
+    causal = read_config(folder).get("model_type") not in ENCODERS
+    with _run(folder, profile, "classify", {"enable_prefix_caching": causal}) as engine:
         yield VLLMScorer(engine)
 
 
@@ -152,6 +155,7 @@ class _Engine:
         from vllm import LLM
 
         self.task, longest = task, reach_of(folder, profile).most
+        self.two_texts = task == "classify" and reads_two_texts(read_config(folder))
         together = max(profile.batch_tokens, longest)  # a mean is not computed in parts
         self.llm = LLM(
             str(folder),
@@ -197,6 +201,10 @@ class _Engine:
         self.llm.reset_prefix_cache()
         self.llm.collective_rpc(_zero_cache)
 
+    def _params(self, kind: type, prompt: Sequence[int]):  # of two texts the second begins behind the first [SEP]
+        types = {"compressed_token_type_ids": prompt.index(prompt[-1]) + 1} if self.two_texts else None
+        return kind(use_activation=self.task == "embed", extra_kwargs=types)
+
     def _ask(self, prompts: Rows) -> np.ndarray:
         from vllm import PoolingParams
 
@@ -207,7 +215,7 @@ class _Engine:
         order = sorted(range(len(prompts)), key=prompts.__getitem__)
         outputs = self.llm.encode(
             [{"prompt_token_ids": list(prompts[row])} for row in order],
-            PoolingParams(use_activation=self.task == "embed"),  # unit vectors, but logits as they are
+            [self._params(PoolingParams, prompts[row]) for row in order],
             pooling_task=self.task,
             use_tqdm=_meter if len(prompts) >= PROGRESS_MIN_PROMPTS else False,
         )

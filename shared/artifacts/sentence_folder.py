@@ -40,6 +40,11 @@ def read_sentence_folder(folder: Path) -> SentenceFolder:
     return SentenceFolder(pooling or _usual(folder), *prompts, tuple(dense))
 
 
+def reads_two_texts(config: dict) -> bool:
+    """Whether an encoder marks which of two texts a token is of: BERT does, XLM-R does not."""
+    return config.get("model_type") in ENCODERS and config.get("type_vocab_size", 0) > 1
+
+
 def _modules(folder: Path) -> list[dict]:
     path = folder / "modules.json"
     if not path.is_file():

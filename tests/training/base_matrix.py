@@ -12,13 +12,17 @@ import torch
 import transformers as T
 from transformers import AutoModel, AutoModelForCausalLM, AutoModelForSequenceClassification
 
+from inference.engines import vllm
 from inference.engines.checks.files import read_shapes
 from inference.engines.checks.heads import check_yes
 from inference.engines.tokenizer import answer_of, embedder_words, load_tokenizer
 from inference.engines.transformers.engine import HFEncoder, HFScorer, load_backbone, load_reranker
+from inference.machine.profiles import load_profile
 from shared.artifacts.sentence_folder import ENCODERS
 from shared.prompts.pointwise import RerankerPrompt
 from shared.settings.sections import Embedder, Lora, TrainEmbedder, TrainReranker
+from tests.inference.engines.transformers.families import ALONE, DECODERS
+from tests.inference.engines.transformers.families import ENCODERS as ENCODER_FAMILIES
 from tests.tiny_models import _tokenizer
 from tests.training.tiny import CPU, RECIPE, all_candidates, randomise, updates_of
 from training.export.classifier_head import keep_yes_alone
@@ -31,6 +35,7 @@ from training.trainer.embedder import EmbedderObjective
 from training.trainer.lora import Masters, add_lora, save_adapter
 from training.trainer.pointwise_reranker import RerankerObjective
 
+FAMILIES = {**DECODERS, **ALONE, **ENCODER_FAMILIES}
 PROMPTS = [[*range(4, 44), last, last + 1] for last in (50, 60)] + [[9] * 30]
 PAIRS = [[2, *range(4, 44), 3, last, last + 1, 3] for last in (50, 60)] + [[2, 9, 9, 3, 8, 3]]  # as an encoder reads
 SETTINGS = {**RECIPE, "distill": 0.0, "group": 3, "lora": Lora(rank=2, alpha=4, targets=("all-linear",))}
@@ -125,3 +130,18 @@ def _eager(model: torch.nn.Module, row: list[int], two_texts: bool = False):
 def _types(row: list[int]) -> list[int]:
     first = row.index(row[-1]) + 1
     return [0] * first + [1] * (len(row) - first)
+
+
+def difference_of_vllm(role: str, place: Path) -> float:
+    """How far vLLM's answers to the merged folder of a role are from those of the engine hf."""
+    profile, folder = load_profile("cpu"), place / {"retriever": "embedder", "reranker": "reranker"}[role]
+    pairs = form_of(folder) == "cross-encoder"
+    if role == "retriever":
+        pooling = new_embedder_card(Embedder(base="x"), folder).pooling
+        ours = HFEncoder(load_backbone(folder, "float32", CPU), pooling, 1000).encode(PROMPTS)
+        with vllm.open_encoder(folder, pooling, profile) as encoder:
+            return float(np.abs(encoder.encode(PROMPTS) - ours).max())
+    rows = PAIRS if pairs else PROMPTS
+    ours = HFScorer(load_reranker(folder, "float32", CPU), 0, 1000).score(rows)
+    with vllm.open_scorer(folder, profile) as scorer:
+        return float(np.abs(scorer.score(rows) - ours).max() / max(np.abs(ours).max(), 1))

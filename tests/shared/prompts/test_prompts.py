@@ -90,6 +90,23 @@ def test_an_instruction_that_comes_first_stands_behind_the_query_for_all_candida
     assert read(reranker_passage(WORDS, pair, Written("p"))) == "\nB: p\n"
 
 
+def test_qwen3_reads_an_instruction_a_query_and_a_document_and_thinks_nothing():
+    pair = RerankerPrompt(query_tokens=99, passage_tokens=99, instruction="I?", template="qwen3", yes="yes", no="no")
+    text = read([*reranker_query(WORDS, pair, Written("q")), *reranker_passage(WORDS, pair, Written("p"))])
+    before, _, rest = text.partition("<|im_start|>user\n")
+    assert before.startswith("<|im_start|>system\nJudge whether the Document meets") and before.endswith("<|im_end|>\n")
+    assert rest == (
+        "<Instruct>: I?\n<Query>: q\n<Document>: p<|im_end|>\n<|im_start|>assistant\n<think>\n\n</think>\n\n"
+    )
+
+
+def test_a_pair_stands_between_the_tokenizers_own_marks(tiny_bert):
+    tokenizer = load_tokenizer(tiny_bert)
+    words, pair = reranker_words(tokenizer), RerankerPrompt(4, 99, "", template="pair")
+    ids = [*reranker_query(words, pair, Written("query")), *reranker_passage(words, pair, Written("p"))]
+    assert tokenizer.convert_ids_to_tokens(ids) == ["[CLS]", *"quer", "[SEP]", "p", "[SEP]"]
+
+
 def test_every_query_has_the_same_ids_in_front():
     one, two = (embedder_query(WORDS, LONG, EXAMPLES, Written(text)) for text in ("x", "y"))
     assert [a == b for a, b in zip(one, two, strict=True)].count(False) == 1

@@ -10,9 +10,14 @@ from transformers import AutoModelForCausalLM, AutoModelForSequenceClassificatio
 
 from inference.engines.open import open_scorer
 from inference.engines.tokenizer import load_tokenizer, yes_token
-from inference.engines.transformers.engine import load_causal
+from inference.engines.transformers.engine import HFScorer, load_causal, load_reranker
 from inference.machine.profiles import Profile
+from shared.settings.sections import Lora
+from tests.training.tiny import randomise
 from training.export.classifier_head import keep_yes_alone
+from training.export.merge import merge
+from training.trainer.bases.load import load_base_of_reranker
+from training.trainer.lora import add_lora, save_adapter
 
 PROMPTS = [[2, 30, 31], [2, 30, 31, 50, 51], [2, 40]]
 PROFILE = Profile(device="cpu", dtype="float32", batch_tokens=64, max_tokens=64)
@@ -75,3 +80,27 @@ def test_a_model_without_a_causal_head_is_refused(tiny_bert, tmp_path):
     shutil.copytree(tiny_bert, tmp_path / "bert")
     with pytest.raises(ValueError, match="is a bert, which puts classifier.weight between its layers and its answer"):
         keep_yes_alone(tmp_path / "bert", 5)
+
+
+@pytest.mark.parametrize("name", ["tiny_causal", "tiny_qwen"])
+def test_of_a_pair_of_words_the_row_is_the_difference(name, request, tmp_path):
+    whole = request.getfixturevalue(name)
+    model, rows = load_causal(whole, "float32", torch.device("cpu")), [[2, 30, 31, 50], [2, 40, 53]]
+    wanted = HFScorer(model, 101, 100).score(rows) - HFScorer(model, 30, 100).score(rows)
+    shutil.copytree(whole, tmp_path / "cut")
+    keep_yes_alone(tmp_path / "cut", (101, 30))
+    served = HFScorer(load_reranker(tmp_path / "cut", "float32", torch.device("cpu")), 0, 100).score(rows)
+    np.testing.assert_allclose(served, wanted, atol=1e-5)
+    np.testing.assert_allclose(HFScorer(model, (101, 30), 100).score(rows), wanted, atol=1e-5)
+
+
+def test_a_reranker_that_was_merged_is_trained_on_and_its_row_stays(tiny_qwen, tmp_path):
+    base = shutil.copytree(tiny_qwen, tmp_path / "base")
+    keep_yes_alone(base, 101)
+    model = load_base_of_reranker(base, "float32", torch.device("cpu"))
+    adapted = randomise(add_lora(model, Lora(rank=2, alpha=4, targets=("all-linear",)), seed="x"))
+    save_adapter(adapted, tmp_path / "adapter")
+    wanted = HFScorer(adapted.eval().get_base_model(), 0, 100).score([[2, 30, 31, 50]])
+    assert merge(base, tmp_path / "adapter", tmp_path / "out") == 14
+    served = HFScorer(load_reranker(tmp_path / "out", "float32", torch.device("cpu")), 0, 100).score([[2, 30, 31, 50]])
+    np.testing.assert_allclose(served, wanted, atol=1e-5)

@@ -222,9 +222,7 @@ class _Engine:
         shared, total = sum(output.num_cached_tokens for output in outputs), sum(map(len, prompts))
         logger.info("%d prompts of %d tokens, %d of them shared", len(prompts), total, shared)
         answers = np.stack([output.outputs.data.float().numpy() for output in outputs]).reshape(len(prompts), -1)
-        values = np.empty_like(answers)
-        values[order] = answers
-        return values
+        return answers[np.argsort(order)]
 
 
 def _zero_cache(worker) -> None:

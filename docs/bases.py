@@ -44,7 +44,7 @@ def render(tried: dict[str, dict]) -> str:
 
 
 def _figure(value: float) -> str:
-    return f"{value:.0e}"
+    return f"{value:.0e}" if value else "0"
 
 
 def _said(here: float | None, value: float | str | None) -> str:

@@ -32,6 +32,8 @@ def find_targets(model: PreTrainedModel, asked: Sequence[str]) -> Targets:
     there = sorted({name.rpartition(".")[2] for name in free})
     if ALL in asked and len(asked) > 1:
         raise ValueError(f'lora.targets: "{ALL}" stands alone, and {list(asked)} has more: leave one of them out')
+    if not there:
+        raise ValueError(f"lora.targets: a {model.config.model_type} has no linear layers: take another base")
     wanted = there if ALL in asked else asked
     for target in wanted:
         if not _named(free, target):
@@ -49,7 +51,7 @@ def find_targets(model: PreTrainedModel, asked: Sequence[str]) -> Targets:
 
 def _is_linear(layer: torch.nn.Module) -> bool:
     """A router of experts is derived from a linear layer and gives more than one: an adapter does not fit it."""
-    return type(layer).forward is torch.nn.Linear.forward or isinstance(layer, Conv1D)
+    return isinstance(layer, (torch.nn.Linear, Conv1D)) and not type(layer).__name__.endswith("Router")
 
 
 def _named(layers: dict[str, torch.nn.Module], target: str) -> dict[str, torch.nn.Module]:

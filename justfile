@@ -30,6 +30,10 @@ soak *arguments: setup
 browser: setup
     @requirements/browser.sh
 
+# Print the licence that every installed package states, those that are not free software first
+licences: setup
+    @{{python}} requirements/licences.py
+
 # Check style and format
 lint: setup
     {{python}} -m ruff check .

@@ -31,10 +31,10 @@ MOST_KILLS = 3  # one after the other, before the command may end
 
 @contextmanager
 def kills(folder: Path, only: str = "") -> Iterator[list[Case]]:
-    """The cases of every command of a small run, or of those whose name begins with `only`."""
+    """The cases of every command of a small run, or of the one that is called `only`."""
     with open_nursery(folder) as nursery:
-        steps = make_steps(nursery, folder / "run")
-        yield [case for step in steps if step.name.startswith(only) for case in _cases(nursery, step, folder / "place")]
+        steps = make_steps(nursery, folder / "run", only)
+        yield [case for step in steps if only in ("", step.name) for case in _cases(nursery, step, folder / "place")]
 
 
 def _cases(nursery: Nursery, step: Step, place: Path) -> list[Case]:

@@ -1,4 +1,4 @@
-"""Guards training by several processes against one that is stopped: it ends, says so, and the repeated command goes on."""
+"""Guards training by several processes against one that is stopped: it ends, says so, and goes on."""
 
 from tests.soak.ranks import ranks
 

@@ -8,6 +8,8 @@ from transformers import AutoTokenizer, PreTrainedTokenizerBase
 from shared.prompts.pointwise import YES
 from shared.prompts.words import Words
 
+PLACE = "[what is asked]"  # in the user's turn of a chat template
+
 # a text comes again and again: an example in front of many queries, a query in every epoch
 _remembered = lru_cache(maxsize=2**16)
 
@@ -38,6 +40,22 @@ def embedder_words(tokenizer: PreTrainedTokenizerBase) -> Words:
 def reranker_words(tokenizer: PreTrainedTokenizerBase) -> Words:
     """Words of a reranker: the prompt ends where the model is to say Yes."""
     return Words(_encoder(tokenizer), _framer(tokenizer), _beginning(tokenizer), ())
+
+
+def writer_words(tokenizer: PreTrainedTokenizerBase) -> Words:
+    """Words of a writer: what it is asked stands in the user's turn where it has a chat template, else plainly.
+
+    A model that thinks before it answers is told not to, where its template has a switch for that.
+    """
+    if not tokenizer.chat_template:
+        return reranker_words(tokenizer)
+    frame = _framer(tokenizer)
+    turn = [{"role": "user", "content": PLACE}]
+    text = tokenizer.apply_chat_template(turn, tokenize=False, add_generation_prompt=True, enable_thinking=False)
+    before, there, after = text.partition(PLACE)
+    if not there:
+        raise ValueError(f"the chat template of {tokenizer.name_or_path} leaves out what is asked: take another base")
+    return Words(_encoder(tokenizer), frame, tuple(frame(before)), tuple(frame(after)))
 
 
 def yes_token(tokenizer: PreTrainedTokenizerBase) -> int:

@@ -6,9 +6,10 @@ vLLM is imported where it is first opened: it reads its environment then, and th
 import gc
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
@@ -17,6 +18,8 @@ from inference.engines.progress import Meter
 from inference.engines.quiet import hush_libraries
 from inference.machine.profiles import Profile
 from shared.prompts.embedder import Pooling
+
+Running = TypeVar("Running")
 
 # What vLLM reads from the environment; a value that is already set there wins.
 ENVIRONMENT = {
@@ -62,7 +65,7 @@ class VLLMScorer:
 @contextmanager
 def open_encoder(folder: Path, pooling: Pooling, profile: Profile) -> Iterator[VLLMEncoder]:
     """The embedder in `folder`, causal or bidirectional; the memory is given back at the end."""
-    _set_environment(profile)
+    set_environment(profile)
     from vllm.config import PoolerConfig
 
     # use_activation is the normalization: a folder without sentence-transformers' modules.json has it, others may not
@@ -75,12 +78,13 @@ def open_encoder(folder: Path, pooling: Pooling, profile: Profile) -> Iterator[V
 @contextmanager
 def open_scorer(folder: Path, profile: Profile) -> Iterator[VLLMScorer]:
     """The merged reranker in `folder`, whose head is the row of "Yes"; the memory is given back at the end."""
-    _set_environment(profile)
+    set_environment(profile)
     with _run(folder, profile, "classify", {"enable_prefix_caching": True}) as engine:
         yield VLLMScorer(engine)
 
 
-def _set_environment(profile: Profile) -> None:
+def set_environment(profile: Profile) -> None:
+    """What vLLM reads when it is imported."""
     hush_libraries()
     for name, value in {**ENVIRONMENT, **(CPU_ENVIRONMENT if profile.device == "cpu" else {})}.items():
         os.environ.setdefault(name, value)
@@ -89,6 +93,13 @@ def _set_environment(profile: Profile) -> None:
 @contextmanager
 def _run(folder: Path, profile: Profile, task: str, options: dict) -> Iterator["_Engine"]:
     """An engine for one task; whoever keeps the object afterwards keeps no weights with it."""
+    with running(profile, lambda: _Engine(folder, profile, task, options)) as engine:
+        yield engine
+
+
+@contextmanager
+def running(profile: Profile, start: Callable[[], Running]) -> Iterator[Running]:
+    """What `start` makes, an object with an `llm`; at the end that is stopped and gives everything back."""
     import torch
     from transformers import AutoModel, AutoModelForSequenceClassification
     from vllm.distributed import cleanup_dist_env_and_memory
@@ -99,7 +110,7 @@ def _run(folder: Path, profile: Profile, task: str, options: dict) -> Iterator["
     if profile.weights != "dummy":  # made-up weights come from no file
         check_model(folder, AutoModel if task == "embed" else AutoModelForSequenceClassification)
     with _threads(profile), _own_environment():
-        engine = _Engine(folder, profile, task, options)
+        engine = start()
         try:
             yield engine
         finally:
@@ -163,7 +174,7 @@ class _Engine:
             trust_remote_code=False,
             use_tqdm_on_load=False,
             load_format=profile.weights,
-            **_machine(profile),
+            **machine_options(profile),
             **options,
         )
 
@@ -230,7 +241,7 @@ def _meter(*, total: int, **_: object) -> Meter:
     return Meter(total=total, desc="encode/score", unit=" prompts")
 
 
-def _machine(profile: Profile) -> dict:
+def machine_options(profile: Profile) -> dict:
     """What an engine is told of the machine."""
     if profile.device == "cpu":
         cache = int(profile.cache_gib * 2**30)

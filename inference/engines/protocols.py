@@ -27,7 +27,7 @@ class Scorer(Protocol):
 
 
 @dataclass(frozen=True)
-class Written:
+class Generated:
     """What a model wrote behind one prompt; its end token and what stopped it are counted but not part of the text."""
 
     text: str
@@ -38,5 +38,5 @@ class Written:
 class Writer(Protocol):
     def generate(
         self, prompts: Sequence[Sequence[int]], sampling: Sampling, seeds: Sequence[int] = ()
-    ) -> list[Written]:
+    ) -> list[Generated]:
         """What the model writes behind N prompts (token ids), in their order; a seed for each unless it is greedy."""

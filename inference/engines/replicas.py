@@ -21,7 +21,7 @@ from inference.engines.backends import backend
 from inference.engines.packing.prefix_forest import Rows
 from inference.engines.packing.work_queue import cut_pieces
 from inference.engines.progress import Meter
-from inference.engines.protocols import Written
+from inference.engines.protocols import Generated
 from inference.machine.profiles import Profile
 from shared.prompts.writer import Sampling
 
@@ -78,7 +78,7 @@ class Replicas:
     def score(self, prompts: Rows) -> np.ndarray:
         return self.encode(prompts)
 
-    def generate(self, prompts: Rows, sampling: Sampling, seeds: Sequence[int] = ()) -> list[Written]:
+    def generate(self, prompts: Rows, sampling: Sampling, seeds: Sequence[int] = ()) -> list[Generated]:
         order = sorted(range(len(prompts)), key=prompts.__getitem__)  # what begins alike goes to one process
         share = max(
             -(-len(order) // max(len(self.replicas), 1)), 1

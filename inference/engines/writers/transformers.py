@@ -21,7 +21,7 @@ from transformers import (
 
 from inference.engines.packing.prefix_forest import Rows
 from inference.engines.progress import Meter
-from inference.engines.protocols import Written
+from inference.engines.protocols import Generated
 from inference.engines.tokenizer import load_tokenizer
 from inference.engines.transformers.engine import device_of, load_causal
 from inference.machine.profiles import Profile
@@ -34,10 +34,10 @@ class HFWriter:
     def __init__(self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, batch_tokens: int):
         self.model, self.tokenizer, self.batch_tokens = model, tokenizer, batch_tokens
 
-    def generate(self, prompts: Rows, sampling: Sampling, seeds: Sequence[int] = ()) -> list[Written]:
+    def generate(self, prompts: Rows, sampling: Sampling, seeds: Sequence[int] = ()) -> list[Generated]:
         assert sampling.greedy or len(seeds) == len(prompts)
         order = sorted(range(len(prompts)), key=lambda row: len(prompts[row]))
-        written: dict[int, Written] = {}
+        written: dict[int, Generated] = {}
         with Meter(total=len(prompts), desc="write", unit=" texts") as bar:
             while order:
                 # the longest first: that memory is too small shows early
@@ -50,7 +50,7 @@ class HFWriter:
         return [written[row] for row in range(len(prompts))]
 
     @torch.no_grad()
-    def _write(self, prompts: Rows, sampling: Sampling, seeds: Sequence[int]) -> list[Written]:
+    def _write(self, prompts: Rows, sampling: Sampling, seeds: Sequence[int]) -> list[Generated]:
         longest = max(map(len, prompts))
         ids = torch.zeros(len(prompts), longest, dtype=torch.long)
         mask = torch.zeros_like(ids)
@@ -72,14 +72,14 @@ class HFWriter:
         )
         return [self._read(row[longest:].tolist(), ends, sampling) for row in tokens]
 
-    def _read(self, ids: list[int], ends: Sequence[int], sampling: Sampling) -> Written:
+    def _read(self, ids: list[int], ends: Sequence[int], sampling: Sampling) -> Generated:
         """What stands in front of the first end token or stop string."""
         end = next((place for place, token in enumerate(ids) if token in ends), None)
         text = self.tokenizer.decode(ids[:end], skip_special_tokens=True)
         stops = [place for stop in sampling.stop if (place := text.find(stop)) >= 0]
         stopped = bool(stops) or end is not None
         tokens = len(ids) if end is None else end + 1
-        return Written(text[: min(stops, default=None)], tokens, "stop" if stopped else "length")
+        return Generated(text[: min(stops, default=None)], tokens, "stop" if stopped else "length")
 
 
 @contextmanager

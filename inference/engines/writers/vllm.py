@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from inference.engines.progress import Meter
-from inference.engines.protocols import Written
+from inference.engines.protocols import Generated
 from inference.engines.vllm import PROGRESS_MIN_PROMPTS, Rows, machine_options, read_config, running, set_environment
 from inference.machine.profiles import Profile
 from shared.prompts.writer import Sampling
@@ -27,7 +27,7 @@ class VLLMWriter:
     def __init__(self, engine: "_Engine"):
         self.engine = engine
 
-    def generate(self, prompts: Rows, sampling: Sampling, seeds: Sequence[int] = ()) -> list[Written]:
+    def generate(self, prompts: Rows, sampling: Sampling, seeds: Sequence[int] = ()) -> list[Generated]:
         return self.engine.write(prompts, sampling, seeds)
 
 
@@ -82,7 +82,7 @@ class _Engine:
             **({"enable_lora": True, "max_lora_rank": least, "max_loras": 1} if adapter else {}),
         )
 
-    def write(self, prompts: Rows, sampling: Sampling, seeds: Sequence[int]) -> list[Written]:
+    def write(self, prompts: Rows, sampling: Sampling, seeds: Sequence[int]) -> list[Generated]:
         self._check_lengths(prompts, sampling)
         assert sampling.greedy or len(seeds) == len(prompts)
         if not prompts:
@@ -98,7 +98,7 @@ class _Engine:
         shared, total = sum(output.num_cached_tokens or 0 for output in outputs), sum(map(len, prompts))
         logger.info("%d prompts of %d tokens, %d of them shared", len(prompts), total, shared)
         answers = [output.outputs[0] for output in outputs]
-        written = [Written(answer.text, len(answer.token_ids), answer.finish_reason) for answer in answers]
+        written = [Generated(answer.text, len(answer.token_ids), answer.finish_reason) for answer in answers]
         return [text for _, text in sorted(zip(order, written, strict=True), key=lambda pair: pair[0])]
 
     def _check_lengths(self, prompts: Rows, sampling: Sampling) -> None:

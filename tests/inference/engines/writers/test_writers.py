@@ -6,7 +6,7 @@ import pytest
 import torch
 from transformers import AutoConfig, AutoModelForCausalLM
 
-from inference.engines.protocols import Written
+from inference.engines.protocols import Generated
 from inference.engines.tokenizer import load_tokenizer
 from inference.engines.writers.open import WriterOpening, open_writer
 from inference.engines.writers.vllm import adapter_rank
@@ -45,7 +45,7 @@ def expected(folder):
             end = ids[-1] == tokenizer.eos_token_id
         made = ids[len(prompt) :]
         text = tokenizer.decode(made[:-1] if end else made, skip_special_tokens=True)
-        written.append(Written(text, len(made), "stop" if end else "length"))
+        written.append(Generated(text, len(made), "stop" if end else "length"))
     return written
 
 

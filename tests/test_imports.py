@@ -27,7 +27,7 @@ ARROWS = {
     "inference/fusion": ("shared",),
     "inference/retrieval": ("shared", "inference/engines", "inference/fusion", "inference/machine"),
     "inference/reranking": ("shared", "inference/engines", "inference/fusion", "inference/machine"),
-    "inference/writing": ("shared", "inference/engines", "inference/machine"),
+    "inference/writing": ("shared", "inference/engines", "inference/machine", "inference/retrieval"),
     "inference/predict": (
         "shared",
         "inference/engines",

@@ -1,0 +1,88 @@
+"""Keeps every text that was ever written in one file that only grows, under the digest of what it was written from.
+
+A line is a checksum and a text. A kill while a line is written leaves a torn last one, which the next start takes
+away, so that its text is written again; whatever was whole stays.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from shared.artifacts.files import locked, sync
+
+FILE = "texts.jsonl"
+CHECKED = 16  # hex digits of a line's SHA-256 in front of it
+
+
+def digest_of(*parts: object) -> str:
+    """32 hex digits that stand for these parts (anything that JSON can say)."""
+    text = json.dumps(parts, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+@contextmanager
+def open_store(folder: Path) -> Iterator["TextStore"]:
+    """The texts in `folder`, for this process alone. Raises ValueError where another one writes there."""
+    message = f"another process writes texts to {folder}: wait for it, or name another folder"
+    with locked(folder / ".lock", message), open(folder / FILE, "a+b") as file:
+        sync(folder)  # the name of the file, too, is to outlive a loss of power
+        yield TextStore(folder / FILE, file)
+
+
+class TextStore:
+    """Texts as dictionaries, each under its digest ("id")."""
+
+    def __init__(self, path: Path, file: BinaryIO):
+        self.path, self.file, self.texts = path, file, {}
+        self._read()
+
+    def __contains__(self, id_: str) -> bool:
+        return id_ in self.texts
+
+    def __getitem__(self, id_: str) -> dict:
+        return self.texts[id_]
+
+    def append(self, texts: Sequence[dict]) -> None:
+        """Keep these; when this returns, a loss of power takes none of them."""
+        for text in texts:
+            assert text["id"] not in self.texts, text["id"]
+        self.file.write(b"".join(map(_line, texts)))
+        self.file.flush()
+        os.fsync(self.file.fileno())
+        self.texts |= {text["id"]: text for text in texts}
+
+    def _read(self) -> None:
+        self.file.seek(0)
+        lines, whole = self.file.read().splitlines(keepends=True), 0
+        for number, line in enumerate(lines):
+            text = _text_of(line)
+            if text is None and number + 1 == len(lines):
+                self.file.truncate(whole)
+                return
+            if text is None:
+                raise ValueError(
+                    f"{self.path}, line {number + 1} is damaged: delete that line, and its text is written again"
+                )
+            self.texts[text["id"]] = text
+            whole += len(line)
+
+
+def _line(text: dict) -> bytes:
+    body = json.dumps(text, sort_keys=True, separators=(",", ":")).encode()  # ASCII: no line break of Unicode's
+    return b"%s %s\n" % (_checksum(body), body)
+
+
+def _text_of(line: bytes) -> dict | None:
+    """None for a line that is not as it was written."""
+    checksum, _, body = line.removesuffix(b"\n").partition(b" ")
+    if not line.endswith(b"\n") or checksum != _checksum(body):
+        return None
+    return json.loads(body)
+
+
+def _checksum(body: bytes) -> bytes:
+    return hashlib.sha256(body).hexdigest()[:CHECKED].encode()

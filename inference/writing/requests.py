@@ -35,7 +35,8 @@ def description_requests(misconceptions: pl.DataFrame, words: Words) -> list[Req
     """A request for the description of each of MISCONCEPTIONS, from its name and the names nearest to it alone."""
     names = dict(misconceptions.select("misconception_id", "text").iter_rows())
     ids = list(names)
-    found, _ = WordIndex(misconceptions).find([names[id_] for id_ in ids], CONTRASTED + 3)  # its own and its twins'
+    index = WordIndex(misconceptions.select("misconception_id", "text"))  # by the names alone
+    found, _ = index.find([names[id_] for id_ in ids], CONTRASTED + 3)  # its own and its twins'
     prompt, requests = PROMPTS["description"], []
     for id_, near in zip(ids, found.tolist(), strict=True):
         others = dict.fromkeys(names[other] for other in near if names[other] != names[id_])

@@ -7,9 +7,8 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
-from inference.engines.progress import Meter
 from inference.engines.protocols import Generated
-from inference.engines.vllm import PROGRESS_MIN_PROMPTS, Rows, machine_options, read_config, running, set_environment
+from inference.engines.vllm import Rows, machine_options, read_config, running, set_environment
 from inference.machine.profiles import Profile
 from shared.prompts.writer import Sampling
 
@@ -93,7 +92,7 @@ class _Engine:
             [{"prompt_token_ids": list(prompts[row])} for row in order],
             [_parameters(sampling, seeds[row] if seeds else None) for row in order],
             lora_request=self.adapter,
-            use_tqdm=_meter if len(prompts) >= PROGRESS_MIN_PROMPTS else False,
+            use_tqdm=False,  # its bar divides by the seconds of a bar that is shown; whoever asks for slices shows ours
         )
         shared, total = sum(output.num_cached_tokens or 0 for output in outputs), sum(map(len, prompts))
         logger.info("%d prompts of %d tokens, %d of them shared", len(prompts), total, shared)
@@ -120,8 +119,3 @@ def _parameters(sampling: Sampling, seed: int | None):
         stop=list(sampling.stop),
         **chosen,
     )
-
-
-def _meter(*, total: int, **_: object) -> Meter:
-    """What vLLM shows its progress with: our bar, in our words."""
-    return Meter(total=total, desc="write", unit=" texts")

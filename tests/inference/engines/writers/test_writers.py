@@ -61,6 +61,11 @@ def test_a_greedy_writer_writes_what_a_plain_loop_writes_in_order(writer, expect
     assert len({text.text for text in expected}) == len(PROMPTS)  # else their order says nothing
 
 
+def test_many_prompts_are_written_about_in_order(writer, expected):
+    many = writer.generate(PROMPTS * 20, GREEDY)
+    assert many == expected * 20
+
+
 def test_a_temperature_under_a_hundredth_is_greedy(writer, expected):
     assert writer.generate(PROMPTS, Sampling(12, temperature=0.009, top_p=0.5), SEEDS) == expected
 

@@ -37,7 +37,7 @@ ARROWS = {
         "inference/retrieval",
         "inference/writing",
     ),
-    "inference/kernel": ("shared", "inference/machine", "inference/predict"),
+    "inference/kernel": ("shared", "inference/engines", "inference/machine", "inference/predict"),
     "training": ("shared", "inference"),
     "training/run_folder": ("shared",),
     "training/launch": ("shared", "inference/engines"),

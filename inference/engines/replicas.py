@@ -3,6 +3,7 @@
 A process that dies leaves its piece of the work to the others, and a loud line says so.
 """
 
+import math
 import os
 import subprocess
 import sys
@@ -17,7 +18,6 @@ from typing import Any, NoReturn, Protocol
 
 import numpy as np
 
-from inference.engines.backends import backend
 from inference.engines.packing.prefix_forest import Rows
 from inference.engines.packing.work_queue import cut_pieces
 from inference.engines.progress import Meter
@@ -41,31 +41,12 @@ class Openable(Protocol):
         """The function that computes, which is called with prompts and whatever else belongs to them."""
 
 
-@dataclass(frozen=True)
-class Opening:
-    """What a process opens: an Encoder with this pooling, or a Scorer where it is None."""
-
-    engine: str
-    folder: Path
-    pooling: str | None
-    profile: Profile
-
-    @contextmanager
-    def open(self) -> Iterator[Callable[[Rows], np.ndarray]]:
-        module = backend(self.engine)
-        if self.pooling is None:
-            with module.open_scorer(self.folder, self.profile) as scorer:
-                yield scorer.score
-        else:
-            with module.open_encoder(self.folder, self.pooling, self.profile) as encoder:
-                yield encoder.encode
-
-
 class Replicas:
     """An Encoder, a Scorer or a Writer: whatever its processes were opened as."""
 
     def __init__(self, replicas: list["_Replica"], least: int):
         self.replicas, self.least, self.count = replicas, least, len(replicas)
+        self.patience = math.inf  # seconds that the next answer may take
 
     def encode(self, prompts: Rows) -> np.ndarray:
         pieces = self._cut(prompts)
@@ -139,9 +120,14 @@ class Replicas:
                     self._bury(replica, pieces)
 
     def _collect(self, pieces: deque[list[int]]) -> Iterator[tuple["_Replica", Any]]:
-        """Wait for answers: values, texts, or the sentence of a refusal."""
+        """Wait for answers: values, texts, or the sentence of a refusal. Kills who hangs and raises TimeoutError."""
         busy = {replica.pipe: replica for replica in self.replicas if replica.piece is not None}
-        for pipe in wait(list(busy)) if busy else ():
+        ready = wait(list(busy), None if math.isinf(self.patience) else max(self.patience, 0.0)) if busy else ()
+        if busy and not ready:
+            for replica in busy.values():
+                replica.process.kill()
+            raise TimeoutError(f"no replica answered within {self.patience:.0f} s")
+        for pipe in ready:
             try:
                 yield busy[pipe], pipe.recv()
             except GONE:
@@ -160,14 +146,18 @@ class Replicas:
 
 
 @contextmanager
-def open_replicas(opening: Openable, count: int) -> Iterator[Replicas]:
-    """`count` processes with the model; their GPUs are free again at the end. Raises ValueError for a bad model."""
+def open_replicas(opening: Openable, count: int, patience: float = math.inf) -> Iterator[Replicas]:
+    """`count` processes with the model; their GPUs are free again at the end. Raises ValueError for a bad model.
+
+    One that does not come up within `patience` seconds is killed, and TimeoutError raised.
+    """
     wanted, there = count * opening.profile.tensor_parallel, len(visible_gpus())
     if opening.profile.device == "cuda" and wanted > there:
         raise ValueError(f"the profile asks for {wanted} GPUs and {there} are there: take another profile")
     replicas = [_start(number, opening) for number in range(count)]
     try:
         opened = Replicas(replicas.copy(), min(opening.profile.batch_tokens, LAST_PIECE_TOKENS))
+        opened.patience = patience
         opened.wait()
         yield opened
     finally:

@@ -47,13 +47,18 @@ def description_requests(misconceptions: pl.DataFrame, words: Words) -> list[Req
 
 def openable_writer(requests: Sequence[Request], opening: WriterOpening, name: str = "") -> OpenableWriter:
     """The model of `opening` with as much room as these requests need; what it is told apart from others by is read."""
-    room = max((len(request.prompt) + request.sampling.max_tokens for request in requests), default=1)
-    fitting = replace(opening, longest=room)
+    fitting = with_room(opening, requests)
 
     def open_() -> AbstractContextManager[Writer]:
         return open_writer(fitting)
 
     return OpenableWriter(name or opening.folder.name, revision_of(opening), open_)
+
+
+def with_room(opening: WriterOpening, requests: Sequence[Request]) -> WriterOpening:
+    """`opening` with as much room as the longest of these requests needs."""
+    longest = max((len(request.prompt) + request.sampling.max_tokens for request in requests), default=1)
+    return replace(opening, longest=longest)
 
 
 def words_of_writer(folder: Path) -> Words:

@@ -1,6 +1,5 @@
 """Opens a language model that writes: one is in memory at a time, and leaving the block gives its memory back."""
 
-import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -9,10 +8,9 @@ from pathlib import Path
 from inference.engines.open import count_processes
 from inference.engines.protocols import Writer
 from inference.engines.replicas import open_replicas
+from inference.engines.writers.check import check_writer
 from inference.machine.profiles import Profile
 from shared.settings.sections import Engine
-
-WRITE = ("ForCausalLM", "ForConditionalGeneration", "LMHeadModel")  # how the classes of models with a head end
 
 
 @dataclass(frozen=True)
@@ -44,19 +42,10 @@ class WriterOpening:
 @contextmanager
 def open_writer(opening: WriterOpening) -> Iterator[Writer]:
     """The model as a Writer, in as many processes as the profile says. Raises ValueError for one that cannot write."""
-    _check_folder(opening.folder)
+    check_writer(opening.folder, opening.adapter)
     if count := count_processes(opening.profile):
         with open_replicas(opening, count) as replicas:
             yield replicas
     else:
         with opening.open_here() as writer:
             yield writer
-
-
-def _check_folder(folder: Path) -> None:
-    path = folder / "config.json"
-    if not path.is_file():
-        raise ValueError(f"{path} does not exist: a writer is a folder of a causal language model")
-    names = json.loads(path.read_text(encoding="utf-8")).get("architectures") or [""]
-    if not names[0].endswith(WRITE):
-        raise ValueError(f"{folder} holds a {names[0] or 'model'}, which has no head to write with: take its base")

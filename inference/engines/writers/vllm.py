@@ -1,6 +1,5 @@
 """Lets a model folder, with or without an adapter, write through vLLM, on a GPU or a CPU, inside this process."""
 
-import json
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -9,13 +8,13 @@ from pathlib import Path
 
 from inference.engines.protocols import Generated
 from inference.engines.vllm import Rows, machine_options, read_config, running, set_environment
+from inference.engines.writers.check import RANKS, adapter_rank
 from inference.machine.profiles import Profile
 from shared.prompts.writer import Sampling
 
 MOST_TOGETHER = 256  # texts in work at once; where the cache holds fewer, vLLM lets the others wait
 # A text keeps its logits in 32 bits, some of them several times: 256 of 152,064 are 0.6 GB, and a T4 has none to spare.
 TOKENS_OF_ONE = 64  # of the profile's batch_tokens; a T4's 4,096 are 64 texts, which its cache holds at 14B in 4 bits
-RANKS = (8, 16, 32, 64, 128, 256, 512)  # of adapters, for which vLLM has kernels
 
 logger = logging.getLogger(__name__)
 
@@ -37,22 +36,6 @@ def open_writer(folder: Path, profile: Profile, longest: int, adapter: Path | No
     set_environment(profile)
     with running(profile, partial(_Engine, folder, profile, longest, adapter, rank)) as engine:
         yield VLLMWriter(engine)
-
-
-def adapter_rank(adapter: Path) -> int:
-    """The rank of a LoRA adapter. Raises ValueError for one with more than LoRA weights."""
-    path = adapter / "adapter_config.json"
-    if not path.is_file():
-        raise ValueError(f"{path} does not exist: {adapter} holds no adapter")
-    config = json.loads(path.read_text(encoding="utf-8"))
-    if whole := config.get("modules_to_save"):
-        raise ValueError(
-            f"{adapter} brings whole modules along ({', '.join(whole)} in modules_to_save), which vLLM does not load: "
-            "merge it into its base, or train one without"
-        )
-    if config["r"] > RANKS[-1]:
-        raise ValueError(f"{adapter} has rank {config['r']}, vLLM loads up to {RANKS[-1]}: merge it into its base")
-    return config["r"]
 
 
 class _Engine:

@@ -8,8 +8,8 @@ from transformers import AutoConfig, AutoModelForCausalLM
 
 from inference.engines.protocols import Generated
 from inference.engines.tokenizer import load_tokenizer
+from inference.engines.writers.check import adapter_rank
 from inference.engines.writers.open import WriterOpening, open_writer
-from inference.engines.writers.vllm import adapter_rank
 from inference.machine.profiles import Profile
 from shared.prompts.writer import Sampling
 

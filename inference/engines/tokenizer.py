@@ -1,5 +1,6 @@
 """Opens a model folder's tokenizer as Words, the plain value that shared/prompts works with."""
 
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -33,8 +34,7 @@ def embedder_words(tokenizer: PreTrainedTokenizerBase) -> Words:
     """Words of an embedder, with the end token of a decoder."""
     if tokenizer.cls_token_id is not None and tokenizer.sep_token_id is not None:
         return Words(_encoder(tokenizer), _framer(tokenizer), (tokenizer.cls_token_id,), (tokenizer.sep_token_id,))
-    end = () if tokenizer.eos_token_id is None else (tokenizer.eos_token_id,)
-    return Words(_encoder(tokenizer), _framer(tokenizer), _beginning(tokenizer), (), end)
+    return Words(_encoder(tokenizer), _framer(tokenizer), _beginning(tokenizer), (), _end(tokenizer))
 
 
 def reranker_words(tokenizer: PreTrainedTokenizerBase) -> Words:
@@ -45,17 +45,18 @@ def reranker_words(tokenizer: PreTrainedTokenizerBase) -> Words:
 def writer_words(tokenizer: PreTrainedTokenizerBase) -> Words:
     """Words of a writer: what it is asked stands in the user's turn where it has a chat template, else plainly.
 
-    A model that thinks before it answers is told not to, where its template has a switch for that.
+    `end` is what the model writes behind its text. A model that thinks before it answers is told not to, where its
+    template has a switch for that.
     """
     if not tokenizer.chat_template:
-        return reranker_words(tokenizer)
+        return replace(reranker_words(tokenizer), end=_end(tokenizer))
     frame = _framer(tokenizer)
     turn = [{"role": "user", "content": PLACE}]
     text = tokenizer.apply_chat_template(turn, tokenize=False, add_generation_prompt=True, enable_thinking=False)
     before, there, after = text.partition(PLACE)
     if not there:
         raise ValueError(f"the chat template of {tokenizer.name_or_path} leaves out what is asked: take another base")
-    return Words(_encoder(tokenizer), frame, tuple(frame(before)), tuple(frame(after)))
+    return Words(_encoder(tokenizer), frame, tuple(frame(before)), tuple(frame(after)), _end(tokenizer))
 
 
 def yes_token(tokenizer: PreTrainedTokenizerBase) -> int:
@@ -75,6 +76,10 @@ def _encoder(tokenizer: PreTrainedTokenizerBase):
 
 def _framer(tokenizer: PreTrainedTokenizerBase):
     return _remembered(lambda text: tokenizer.encode(text, add_special_tokens=False))
+
+
+def _end(tokenizer: PreTrainedTokenizerBase) -> tuple[int, ...]:
+    return () if tokenizer.eos_token_id is None else (tokenizer.eos_token_id,)
 
 
 def _beginning(tokenizer: PreTrainedTokenizerBase) -> tuple[int, ...]:

@@ -88,6 +88,12 @@ def description_prompt(words: Words, prompt: WriterPrompt, name: str, near: Sequ
     return _put_together(words, prompt, ids)
 
 
+def taught_text(words: Words, text: str) -> list[int]:
+    """Ids that a model learns to write behind one of these prompts: the text and the end."""
+    behind_cue = "" if words.tail else " "  # without a chat template the text goes on from the cue
+    return [*words.encode(f"{behind_cue}{text}"), *words.end]
+
+
 def _put_together(words: Words, prompt: WriterPrompt, text: Sequence[int]) -> list[int]:
     before, after = words.frame(f"{prompt.instruction}\n\n"), words.frame(f"\n\n{prompt.cue}")
     return [*words.head, *before, *text, *after, *words.tail]

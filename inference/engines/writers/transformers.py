@@ -57,7 +57,7 @@ class HFWriter:
         for row, prompt in enumerate(prompts):
             ids[row, longest - len(prompt) :] = torch.tensor(prompt)
             mask[row, longest - len(prompt) :] = 1
-        ends = _end_tokens(self.model)
+        ends = _end_tokens(self.model, self.tokenizer)
         tokens = self.model.generate(
             ids.to(self.model.device),
             attention_mask=mask.to(self.model.device),
@@ -133,6 +133,8 @@ def _choosing(sampling: Sampling, seeds: Sequence[int]) -> LogitsProcessorList:
     return LogitsProcessorList([TemperatureLogitsWarper(sampling.temperature), *cut, _Noise(seeds)])
 
 
-def _end_tokens(model: PreTrainedModel) -> list[int]:
+def _end_tokens(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> list[int]:
+    """Those of the model and that of the tokenizer, as vLLM has them."""
     found = model.generation_config.eos_token_id
-    return [] if found is None else [found] if isinstance(found, int) else list(found)
+    ids = [found] if isinstance(found, int) else list(found or ())
+    return [*dict.fromkeys([*ids, *([] if tokenizer.eos_token_id is None else [tokenizer.eos_token_id])])]

@@ -8,11 +8,13 @@ import hashlib
 import json
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from io import FileIO
 from pathlib import Path
-from typing import BinaryIO
 
-from shared.artifacts.files import locked, sync
+from shared.artifacts.disk import naming
+from shared.artifacts.files import sync
+from shared.artifacts.locks import locked
 
 FILE = "texts.jsonl"
 CHECKED = 16  # hex digits of a line's SHA-256 in front of it
@@ -28,16 +30,17 @@ def digest_of(*parts: object) -> str:
 def open_store(folder: Path) -> Iterator["TextStore"]:
     """The texts in `folder`, for this process alone. Raises ValueError where another one writes there."""
     message = f"another process writes texts to {folder}: wait for it, or name another folder"
-    with locked(folder / ".lock", message), open(folder / FILE, "a+b") as file:
-        sync(folder)  # the name of the file, too, is to outlive a loss of power
+    with locked(folder / ".lock", message), open(folder / FILE, "a+b", buffering=0) as file:
+        with suppress(OSError):  # some network file systems cannot say so of a folder
+            sync(folder)  # the name of the file, too, is to outlive a loss of power
         yield TextStore(folder / FILE, file)
 
 
 class TextStore:
     """Texts as dictionaries, each under its digest ("id")."""
 
-    def __init__(self, path: Path, file: BinaryIO):
-        self.path, self.file, self.texts = path, file, {}
+    def __init__(self, path: Path, file: FileIO):
+        self.path, self.file, self.texts, self.whole = path, file, {}, 0  # bytes of whole lines
         self._read()
 
     def __contains__(self, id_: str) -> bool:
@@ -50,25 +53,36 @@ class TextStore:
         """Keep these; when this returns, a loss of power takes none of them."""
         for text in texts:
             assert text["id"] not in self.texts, text["id"]
-        self.file.write(b"".join(map(_line, texts)))
-        self.file.flush()
-        os.fsync(self.file.fileno())
+        lines = b"".join(map(_line, texts))
+        with naming(self.path):
+            try:
+                self._write(lines)
+            except OSError:  # a full disk: what came after half a line would be damaged, not torn
+                self.file.truncate(self.whole)
+                raise
+        self.whole += len(lines)
         self.texts |= {text["id"]: text for text in texts}
+
+    def _write(self, lines: bytes) -> None:
+        left = memoryview(lines)
+        while left:
+            left = left[self.file.write(left) :]
+        os.fsync(self.file.fileno())
 
     def _read(self) -> None:
         self.file.seek(0)
-        lines, whole = self.file.read().splitlines(keepends=True), 0
+        lines = self.file.read().splitlines(keepends=True)
         for number, line in enumerate(lines):
             text = _text_of(line)
             if text is None and number + 1 == len(lines):
-                self.file.truncate(whole)
+                self.file.truncate(self.whole)
                 return
             if text is None:
                 raise ValueError(
                     f"{self.path}, line {number + 1} is damaged: delete that line, and its text is written again"
                 )
             self.texts[text["id"]] = text
-            whole += len(line)
+            self.whole += len(line)
 
 
 def _line(text: dict) -> bytes:

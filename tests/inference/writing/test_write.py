@@ -1,5 +1,7 @@
 """Guards write.py and store.py: no text is lost, none is written twice, and what changes is written anew."""
 
+import resource
+import signal
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -102,6 +104,26 @@ def test_a_torn_last_line_is_written_again_and_a_damaged_one_is_named(tmp_path):
     lines.write_bytes(content.replace(b"They think 2", b"They think 5"))
     with pytest.raises(ValueError, match=r"texts.jsonl, line 2 is damaged: delete that line"):
         write_texts(ask(1), script.writer(), tmp_path)
+
+
+def test_a_full_disk_is_told_in_a_sentence_and_leaves_no_half_line(tmp_path):
+    script = Script(lambda prompt, greedy: f"They think {prompt}.")
+    write_texts(ask(1), script.writer(), tmp_path)
+    before = (tmp_path / FILE).read_bytes()
+    with open_store(tmp_path) as store:
+        limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+        handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) + 20, limits[1]))
+        try:
+            with pytest.raises(OSError, match=FILE):
+                store.append([{"id": "a", "raw": "x" * 100}])
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+            signal.signal(signal.SIGXFSZ, handler)
+        assert (tmp_path / FILE).read_bytes() == before
+        store.append([{"id": "a", "raw": "x" * 100}])
+    with open_store(tmp_path) as store:
+        assert "a" in store and len(store.texts) == 2
 
 
 def test_two_processes_do_not_write_to_one_store(tmp_path):

@@ -19,10 +19,10 @@ from inference.machine.profiles import Profile
 from shared.settings.models import Lora
 from shared.settings.section import Count, Positive, Section, Share
 from shared.task.folds import seed_of
-from training.trainer.lessons import Lesson, draw_lessons
 from training.trainer.loop import train
 from training.trainer.lora import add_lora
 from training.trainer.recompute import fit_memory
+from training.trainer.writing.lessons import Lesson, draw_lessons
 
 HEAD_TOKENS = 1024  # whose 152,064 logits are there at once: 0.6 GB in 32 bits
 

@@ -116,7 +116,7 @@ def _read_cards(models: Models, competition: Path) -> list[str]:
 
 
 def _write(prediction: Prediction, kinds: list[str]) -> None:
-    from inference.predict.write_rationales import write_all
+    from inference.predict.writing.rationales import write_all
 
     write_all(prediction, kinds)
 

@@ -14,7 +14,7 @@ from inference.fusion.ensemble import Models
 from inference.predict.anytime import Limit, RerankingProgress, describe_progress
 from inference.predict.chunk_store import ChunkStore
 from inference.predict.losses import Losses, count, lost_by_reranker, read_losses
-from inference.predict.write_in_time import WritingProgress, describe_writing
+from inference.predict.writing.in_time import WritingProgress, describe_writing
 from shared.artifacts.files import write_log
 from shared.task.tables import PAIR
 

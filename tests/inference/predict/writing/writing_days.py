@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from inference.predict.anytime import Limit
-from inference.predict.write_in_time import OpenableWriting, Phase, WritingProgress, write_in_time
+from inference.predict.writing.in_time import OpenableWriting, Phase, WritingProgress, write_in_time
 from tests.inference.predict.bad_days import LIMIT, MARGIN, WORK, Clock, Day, Killed, Outcome, draw_day, live_through
 
 ROWS = sum(WORK.chunks)

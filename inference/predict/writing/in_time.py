@@ -9,7 +9,8 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 
-from inference.predict.anytime import ATTEMPTS, Limit, say_loudly
+from inference.predict.anytime import Limit, say_loudly
+from inference.predict.patience import ATTEMPTS, Patience
 
 SHARE = 0.5  # of the time that is left belongs to writing: retrieval and reranking are worth more than the last texts
 GRACE = 0.1  # of that share is waited for the last slice, should it take longer than its pace foretold
@@ -17,6 +18,7 @@ HANGS = 20  # times as long as foretold: a slice that takes more hangs, and a ma
 FIRST_ROWS = 64  # of the first slice: it shows the pace
 SLICE_SECONDS = 120.0
 MOST_ROWS = 4096
+SMALLER = 16  # times fewer rows has a slice of rows of which a slice failed before
 
 Write = Callable[[Sequence, float], int]
 
@@ -51,6 +53,7 @@ class WritingProgress:
     seconds: float = 0.0
     tokens: int = 0
     slices: int = 0
+    lost: int = 0  # texts whose slices failed as often as a part of the work is tried
     ended: str = "not started"
 
 
@@ -59,21 +62,20 @@ def write_in_time(
 ) -> WritingProgress:
     """Write phase after phase until all is written or the writer's share of the time is used up; it is never raised.
 
-    A slice that fails or hangs goes behind the others, once the model is opened again.
+    A slice that fails or hangs goes behind the others, once the model is opened again, and is tried once more.
     """
-    span = SHARE * limit.left()
-    run = _Run(Limit(limit.clock() + span, limit.clock), GRACE * span, progress)
-    for attempt in range(1, ATTEMPTS + 1):
+    span, patience = SHARE * limit.left(), Patience()
+    run = _Run(Limit(limit.clock() + span, limit.clock), GRACE * span, progress, patience)
+    while not patience.over and run.share.left() > 0:
         try:
-            if run.share.left() > 0:
-                run.go(writing, phases)
-            elif progress.ended == "not started":
-                progress.ended = "skipped, no time"
+            run.go(writing, phases)
             return progress
         except Exception:
             traceback.print_exc()
-            say_loudly(f"writer {writing.name} failed, attempt {attempt} of {ATTEMPTS}")
+            say_loudly(patience.failed(f"writer {writing.name}", opened=run.opened))
             progress.ended = "failed"
+    if progress.ended == "not started":
+        progress.ended = "skipped, no time"
     return progress
 
 
@@ -84,6 +86,7 @@ def describe_writing(name: str, progress: WritingProgress) -> dict:
         "ended": progress.ended,
         "texts": progress.texts,
         "slices": progress.slices,
+        "texts_lost": progress.lost,
         "seconds_to_open": round(progress.start, 1),
         "seconds_of_slices": round(progress.seconds, 1),
         "tokens_per_second": round(progress.tokens / progress.seconds, 1) if progress.seconds else 0.0,
@@ -93,37 +96,45 @@ def describe_writing(name: str, progress: WritingProgress) -> dict:
 class _Run:
     """One opening of the writer after the other: what failed, and the pace, outlive it."""
 
-    def __init__(self, share: Limit, grace: float, progress: WritingProgress):
-        self.share, self.grace, self.progress = share, grace, progress
-        self.tried: set = set()  # what a slice that failed held: it comes last
+    def __init__(self, share: Limit, grace: float, progress: WritingProgress, patience: Patience):
+        self.share, self.grace, self.progress, self.patience = share, grace, progress, patience
+        self.failed: dict = {}  # (phase, row): how often a slice failed that held it
         self.pace: tuple[float, int] | None = None  # seconds of a row, and the tokens that such a row could get
+        self.opened = False
 
     def go(self, writing: OpenableWriting, phases: Sequence[Phase]) -> None:
         """Write until all is written or the share is used up."""
-        began = self.share.clock()
+        began, self.opened = self.share.clock(), False
         self.progress.ended = "running"
         with writing.open(self.share.left() + self.grace) as write:
+            self.opened = True
             self.progress.start = self.share.clock() - began
-            turns = [(phase, again) for again in (False, True) for phase in phases]  # one bad row stops nobody else
-            whole = all(self._finish(write, phase, again) for phase, again in turns)
+            turns = [(phase, failed) for failed in range(ATTEMPTS) for phase in phases]  # what failed comes last
+            whole = all(self._finish(write, phase, failed) for phase, failed in turns)
             self.progress.ended = "complete" if whole else "out of time"
 
-    def _finish(self, write: Write, phase: Phase, again: bool) -> bool:
-        """Whether there was time for all of the phase that did not fail before, or for all that did."""
-        rows = [row for row in phase.pending() if ((phase.name, row) in self.tried) == again]
+    def _finish(self, write: Write, phase: Phase, failed: int) -> bool:
+        """Whether there was time for all of the phase that failed so often before."""
+        rows = [row for row in phase.pending() if self.failed.get((phase.name, row), 0) == failed]
         while rows:
             count = _affordable(self.pace, phase, self.share.left())
             if not count:
                 return False
+            count = max(count // SMALLER**failed, 1)  # one bad row costs few others
             self._write_slice(write, phase, rows[:count])
             rows = rows[count:]
         return True
 
     def _write_slice(self, write: Write, phase: Phase, rows: Sequence) -> None:
-        progress, names, began = self.progress, [(phase.name, row) for row in rows], self.share.clock()
-        self.tried.update(names)
+        progress, began = self.progress, self.share.clock()
+        names = {(phase.name, row): self.failed.get((phase.name, row), 0) for row in rows}
+        self.failed.update({name: count + 1 for name, count in names.items()})
+        progress.lost = sum(count >= ATTEMPTS for count in self.failed.values())
         progress.tokens += write(rows, self._patience(phase, len(rows)))
-        self.tried.difference_update(names)
+        for name in names:
+            del self.failed[name]
+        progress.lost = sum(count >= ATTEMPTS for count in self.failed.values())
+        self.patience.worked()
         took = self.share.clock() - began
         self.pace = (took / len(rows), phase.tokens)
         progress.seconds, progress.slices = progress.seconds + took, progress.slices + 1

@@ -12,7 +12,7 @@ from inference.engines.writers.open import WriterOpening
 from inference.fusion.ensemble import Writing
 from inference.machine.profiles import Profile
 from inference.predict.state import Prediction, size_of
-from inference.predict.write_in_time import OpenableWriting, Phase, Write, write_in_time
+from inference.predict.writing.in_time import OpenableWriting, Phase, Write, write_in_time
 from inference.retrieval.bm25 import WordIndex
 from inference.writing.requests import openable_writer, row_requests, with_room, words_of_writer
 from inference.writing.store import open_store

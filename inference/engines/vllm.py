@@ -93,6 +93,12 @@ def set_environment(profile: Profile) -> None:
 @contextmanager
 def _run(folder: Path, profile: Profile, task: str, options: dict) -> Iterator["_Engine"]:
     """An engine for one task; whoever keeps the object afterwards keeps no weights with it."""
+    from transformers import AutoModel, AutoModelForSequenceClassification
+
+    from inference.engines.checks.model import check_model
+
+    if profile.weights != "dummy":  # made-up weights come from no file
+        check_model(folder, AutoModel if task == "embed" else AutoModelForSequenceClassification)
     with running(profile, lambda: _Engine(folder, profile, task, options)) as engine:
         yield engine
 
@@ -101,14 +107,9 @@ def _run(folder: Path, profile: Profile, task: str, options: dict) -> Iterator["
 def running(profile: Profile, start: Callable[[], Running]) -> Iterator[Running]:
     """What `start` makes, an object with an `llm`; at the end that is stopped and gives everything back."""
     import torch
-    from transformers import AutoModel, AutoModelForSequenceClassification
     from vllm.distributed import cleanup_dist_env_and_memory
     from vllm.platforms import current_platform
 
-    from inference.engines.checks.model import check_model
-
-    if profile.weights != "dummy":  # made-up weights come from no file
-        check_model(folder, AutoModel if task == "embed" else AutoModelForSequenceClassification)
     with _threads(profile), _own_environment():
         engine = start()
         try:

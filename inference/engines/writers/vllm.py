@@ -6,8 +6,10 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
+from inference.engines.checks.files import read_architecture, read_config
+from inference.engines.packing.prefix_forest import Rows
 from inference.engines.protocols import Generated
-from inference.engines.vllm import Rows, machine_options, read_config, running, set_environment
+from inference.engines.vllm import machine_options, running, set_environment
 from inference.engines.writers.check import RANKS, adapter_rank
 from inference.machine.profiles import Profile
 from shared.prompts.writer import Sampling
@@ -34,6 +36,12 @@ def open_writer(folder: Path, profile: Profile, longest: int, adapter: Path | No
     """The causal model in `folder`, plain or quantised; a prompt and its text have `longest` tokens at most."""
     rank = adapter_rank(adapter) if adapter else 0
     set_environment(profile)
+    if profile.weights != "dummy" and read_architecture(folder).endswith("ForCausalLM"):
+        from transformers import AutoModelForCausalLM
+
+        from inference.engines.checks.model import check_model
+
+        check_model(folder, AutoModelForCausalLM)
     with running(profile, partial(_Engine, folder, profile, longest, adapter, rank)) as engine:
         yield VLLMWriter(engine)
 

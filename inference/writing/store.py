@@ -27,10 +27,13 @@ def digest_of(*parts: object) -> str:
 
 
 @contextmanager
-def open_store(folder: Path) -> Iterator["TextStore"]:
-    """The texts in `folder`, for this process alone. Raises ValueError where another one writes there."""
+def open_store(folder: Path, wait_seconds: float = 0.0) -> Iterator["TextStore"]:
+    """The texts in `folder`, for this process alone.
+
+    Raises ValueError where another one still writes there after `wait_seconds`.
+    """
     message = f"another process writes texts to {folder}: wait for it, or name another folder"
-    with locked(folder / ".lock", message), open(folder / FILE, "a+b", buffering=0) as file:
+    with locked(folder / ".lock", message, wait_seconds), open(folder / FILE, "a+b", buffering=0) as file:
         with suppress(OSError):  # some network file systems cannot say so of a folder
             sync(folder)  # the name of the file, too, is to outlive a loss of power
         yield TextStore(folder / FILE, file)

@@ -50,15 +50,17 @@ class OpenableWriter:
     open: Callable[[], AbstractContextManager[Writer]]
 
 
-def write_texts(requests: Sequence[Request], writer: OpenableWriter, folder: Path, seed: str = "0") -> pl.DataFrame:
+def write_texts(
+    requests: Sequence[Request], writer: OpenableWriter, folder: Path, seed: str = "0", *, wait_seconds: float = 0.0
+) -> pl.DataFrame:
     """The TEXTS of `requests`, in their order; those that the store in `folder` lacks are written.
 
     A text of which nothing can be used is tried once more with another seed; then it is "" and its finish_reason
     "failed". The model is opened only where something is to be written. Raises ValueError for a request that is there
-    twice, and for what the engine refuses.
+    twice, for what the engine refuses, and where another process still uses the store after `wait_seconds`.
     """
     _check(requests)
-    with open_store(folder) as store, ExitStack() as stack:
+    with open_store(folder, wait_seconds) as store, ExitStack() as stack:
         desk = Desk(writer, store, seed)
         for attempt in (0, 1):
             pending = [request for request in requests if desk.wants(request, attempt)]

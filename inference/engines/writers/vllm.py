@@ -9,7 +9,7 @@ from pathlib import Path
 from inference.engines.checks.files import read_architecture, read_config
 from inference.engines.packing.prefix_forest import Rows
 from inference.engines.protocols import Generated
-from inference.engines.vllm import machine_options, running, set_environment
+from inference.engines.vllm_process import machine_options, running, set_environment
 from inference.engines.writers.check import RANKS, adapter_rank
 from inference.machine.profiles import Profile
 from shared.prompts.writer import Sampling

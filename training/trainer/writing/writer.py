@@ -5,10 +5,8 @@ Lessons of a micro-batch are packed as everything else is. n lessons of an updat
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated, Literal
 
 import torch
-from pydantic import Field
 from torch.nn.functional import cross_entropy
 from torch.utils.checkpoint import checkpoint
 from transformers import PreTrainedModel
@@ -16,8 +14,7 @@ from transformers import PreTrainedModel
 from inference.engines.transformers.engine import device_of, load_causal
 from inference.engines.transformers.forward import hidden_in_front, plan_batches, rows_of
 from inference.machine.profiles import Profile
-from shared.settings.models import Lora
-from shared.settings.section import Count, Positive, Section, Share
+from shared.settings.sections import TrainWriter
 from shared.task.folds import seed_of
 from training.trainer.loop import train
 from training.trainer.lora import add_lora
@@ -25,33 +22,6 @@ from training.trainer.recompute import fit_memory
 from training.trainer.writing.lessons import Lesson, draw_lessons
 
 HEAD_TOKENS = 1024  # whose 152,064 logits are there at once: 0.6 GB in 32 bits
-
-
-class TrainWriter(Section):
-    """How a writer is trained: what training/trainer/loop.py reads, as in the trainings of embedder and reranker."""
-
-    lora: Lora = Lora(rank=64, alpha=128)
-    """The adapter. Its head is left alone: vLLM loads no adapter that brings whole modules along."""
-    epochs: Count = 2
-    """How often training goes through all lessons. An adapter is kept for every epoch."""
-    batch: Count = 32
-    """Lessons of one update, over all processes."""
-    rate: Positive = 1e-4
-    """The peak learning rate, which then falls linearly to 0."""
-    warmup: Share = 0.05
-    """The share of the updates in which the learning rate rises to its peak."""
-    weight_decay: Share = 0.01
-    """AdamW's weight decay."""
-    clip: Positive = 1.0
-    """The largest norm of an update's gradient."""
-    micro_tokens: Count = 8192
-    """Tokens that are computed together."""
-    recompute: Literal["measured", "all", "none"] = "measured"
-    """Which layers compute their activations again in the backward pass, as in the other trainings."""
-    checkpoint_seconds: Annotated[float, Field(ge=0)] = 300.0
-    """Seconds between two checkpoints, from which a killed training goes on."""
-    seed: str = "writer"
-    """The seed of the order of lessons, of the new adapter, and of dropout."""
 
 
 def train_writer(

@@ -13,13 +13,13 @@ from inference.engines.transformers.engine import load_causal
 from inference.engines.writers.open import WriterOpening, open_writer
 from inference.machine.profiles import Profile
 from shared.prompts.writer import Sampling
-from shared.settings.sections import Lora
+from shared.settings.sections import Lora, TrainWriter
 from shared.task.tables import TEXTS
 from tests.training.tiny import CPU, DECODER, norms_as_wide_as_the_model, randomise
 from training.export.merge import merge
 from training.trainer.lora import add_lora
 from training.trainer.writing.lessons import Lesson, cut_parts, draw_lessons, lessons_without, make_lessons
-from training.trainer.writing.writer import TrainWriter, WriterObjective, train_writer
+from training.trainer.writing.writer import WriterObjective, train_writer
 
 PROFILE = Profile(device="cpu", dtype="float32", batch_tokens=512, max_tokens=300, cache_gib=0.1)
 LORA = Lora(rank=8, alpha=16, dropout=0.0, targets=DECODER)

@@ -47,6 +47,7 @@ def run_stage(name: str, run: Path, fingerprint: str | None = None) -> None:
         if reasons_to_run(work, recipe):  # else a kill came between its manifest and the rename below
             print(f"{name}  {stage.meaning}", flush=True)
             _fill(stage, StageContext(settings, run, work, recipe.fingerprint), recipe, lock)
+        remove_partials(work)  # of a note that a kill tore, behind the manifest
         replace_folder(work, out)
         shutil.rmtree(state, ignore_errors=True)
         print(f"{name}  {read_lineage(out, 'seconds').seconds:.0f} s", flush=True)

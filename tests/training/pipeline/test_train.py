@@ -8,7 +8,7 @@ import pytest
 
 from shared.artifacts.locks import locked
 from shared.artifacts.manifest import write_manifest
-from shared.settings.load import ITERATIONS, load_settings
+from shared.settings.load import ITERATIONS, load_settings, write_settings
 from training.cli import main
 from training.pipeline.inputs import inputs_of
 from training.pipeline.recipe import recipe_of
@@ -77,7 +77,7 @@ def finish(stage, run, settings):
     (run / stage.name).mkdir(parents=True, exist_ok=True)
     (run / stage.name / "x").write_text("1", encoding="utf-8")
     lineage = {"fingerprint": recipe.fingerprint, "inputs": recipe.inputs, "settings": recipe.settings}
-    write_manifest(run / stage.name, lineage)
+    write_manifest(run / stage.name, {**lineage, "seconds": 1.0})
 
 
 def test_what_plan_calls_done_is_what_train_skips(place, capsys):
@@ -91,6 +91,17 @@ def test_what_plan_calls_done_is_what_train_skips(place, capsys):
     assert main(["plan", "iter=demo0", "evaluate.depth=5"]) == 0
     todo = [line for line in capsys.readouterr().out.splitlines() if line.startswith("run")]
     assert todo == ["run   runs/demo0/cv/evaluate  evaluate.depth: 10 -> 5"]
+
+
+def test_what_a_kill_tore_behind_the_manifest_is_not_published(place):
+    settings, run = load_settings("demo0"), Path("runs/demo0/cv")
+    write_settings(settings, run)
+    finish(STAGES["prepare"], run, settings)
+    (run / "prepare").rename(run / ".prepare.partial")  # killed before the rename
+    (run / ".prepare.partial/..verified.json.partial").write_text("{", encoding="utf-8")
+    run_stage("prepare", run)
+    assert not list((run / "prepare").glob(".*.partial"))
+    assert not (run / ".prepare.partial").exists()
 
 
 @pytest.mark.parametrize("verify", [[], ["--verify"]])

@@ -44,19 +44,19 @@ data: setup
 check-data *arguments: setup
     {{python}} -m training check-data "$@"
 
-# Say what `train` would run, and why: iter=1 [split=cv] [section.key=value ...]
+# Say what `train` would run, and why: iter=1 [split=cv] [as=NAME] [section.key=value ...]
 plan *arguments: setup
     @{{python}} -m training plan "$@"
 
-# Bring an iteration, and those before it, up to date: iter=1 [split=cv] [section.key=value ...]
+# Bring an iteration, and those before it, up to date: iter=1 [split=cv] [as=NAME] [section.key=value ...]
 train *arguments: setup
     {{python}} -m training train "$@"
 
-# Train and evaluate every split that holds data out, and print one table: iter=1 [draws=4] [section.key=value ...]
+# Train and evaluate every split that holds data out, and print one table: iter=1 [draws=4] [as=NAME] [section.key=value ...]
 cv *arguments: setup
     {{python}} -m training cv "$@"
 
-# Say whether run b is better than run a, and what difference can be seen: a=RUN b=RUN, as runs/iter1/cv or 1
+# Say whether run b is better than run a, and what difference can be seen: a=RUN b=RUN, as runs/iter1/cv, 1 or 1@slow
 compare *arguments: setup
     @{{python}} -m training compare "$@"
 
@@ -85,9 +85,9 @@ doctor *arguments: setup
 calibrate *arguments: setup
     @{{python}} -m training calibrate "$@"
 
-# Draw the stages and what each of them reads
-dag: setup
-    @{{python}} -m training dag
+# Draw the stages and what each of them reads, of an iteration with what is done: [iter=1] [split=cv] [as=NAME]
+dag *arguments: setup
+    @{{python}} -m training dag "$@"
 
 # Write a submission.csv on this machine: --profile h200 --competition DIR --embedder DIR --reranker DIR --out FILE
 predict *arguments: setup
@@ -127,7 +127,7 @@ release *arguments: setup
     {{python}} -m kaggle_kernels.package.notebook
     {{python}} -m kaggle_kernels release "$@"
 
-# Delete the output of a stage, or of a whole run: iter=1 [split=cv] [stage=NAME]
+# Delete the output of a stage, or, when you say yes, of a whole run: iter=1 [split=cv] [as=NAME] [stage=NAME]
 clean *arguments: setup
     {{python}} -m training clean "$@"
 

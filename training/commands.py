@@ -30,11 +30,13 @@ def train(said: Arguments) -> int:
     """Bring an iteration up to date.
 
     Every stage of it and of the iterations before it runs, unless its output is there and nothing it depends on has
-    changed. A stage that was killed goes on where it was.
+    changed. A stage that was killed goes on where it was. as=NAME makes a run that stands beside the plain one, and
+    shares every stage that is the same.
     """
     from training.pipeline.train import train
 
-    return train(_target(said, said.overrides), verify=words.VERIFY.name in said.flags)
+    target = _target(said, said.overrides, new=True)
+    return train(target, verify=words.VERIFY.name in said.flags, replace=words.REPLACE.name in said.flags)
 
 
 @app.command(words.TARGET, "iter=1 mine_for_reranker.count=30")
@@ -43,9 +45,9 @@ def plan(said: Arguments) -> int:
 
     Nothing is written.
     """
-    from training.pipeline.plan import plan
+    from training.pipeline.ahead.plan import plan
 
-    return plan(_target(said, said.overrides))
+    return plan(_target(said, said.overrides, new=True))
 
 
 @app.command(words.TARGET, "iter=1 machine.profile=h200")
@@ -56,12 +58,12 @@ def settings(said: Arguments) -> int:
     """
     from training.pipeline.chain import write_settings_of
 
-    for path in write_settings_of(_target(said, said.overrides)):
+    for path in write_settings_of(_target(said, said.overrides, new=True)):
         print(path)
     return 0
 
 
-@app.command(CommandWords((ITER,), (words.DRAWN,), overrides=True), "iter=1 draws=2")
+@app.command(CommandWords((ITER,), (words.DRAWN, words.AS, words.REPLACE), overrides=True), "iter=1 draws=2")
 def cv(said: Arguments) -> int:
     """Train and evaluate on every split that holds data out.
 
@@ -69,10 +71,10 @@ def cv(said: Arguments) -> int:
     """
     from training.analysis.cv import cv
 
-    return cv(_target(said).iteration, _draws(said), said.overrides)
+    return cv(_target(said, said.overrides, new=True), _draws(said), replace=words.REPLACE.name in said.flags)
 
 
-@app.command(CommandWords((ITER,), (words.DRAWN,)), "iter=1")
+@app.command(CommandWords((ITER,), (words.DRAWN, words.AS)), "iter=1")
 def cv_table(said: Arguments) -> int:
     """Print the table of cv without training.
 
@@ -80,7 +82,7 @@ def cv_table(said: Arguments) -> int:
     """
     from training.analysis.cv import cv_table
 
-    return cv_table(_target(said).iteration, _draws(said))
+    return cv_table(_target(said), _draws(said))
 
 
 @app.command(CommandWords(words.BOTH_SIDES, (words.POOL,)), "a=runs/iter0/cv b=runs/iter1/cv")
@@ -94,7 +96,7 @@ def compare(said: Arguments) -> int:
     return compare(**said.options)
 
 
-@app.command(CommandWords((ITER,)), "iter=1")
+@app.command(CommandWords((ITER,), (words.AS,)), "iter=1")
 def calibrate(said: Arguments) -> int:
     """Choose how predictions are made from scores.
 
@@ -107,7 +109,7 @@ def calibrate(said: Arguments) -> int:
     return 0
 
 
-@app.command(CommandWords((), (ITER, words.SPLIT)), "iter=0")
+@app.command(CommandWords((), (ITER, words.SPLIT, words.AS)), "iter=0")
 def report(said: Arguments) -> int:
     """Print what a run cost and reached.
 
@@ -140,7 +142,9 @@ def lb(said: Arguments) -> int:
     return lb(_target(said, split="full"), *scores)
 
 
-@app.command(CommandWords((ITER,), (words.SPLIT, words.SCHEME, words.ROLE), overrides=True), "iter=1 scheme=fp8")
+@app.command(
+    CommandWords((ITER,), (words.SPLIT, words.AS, words.SCHEME, words.ROLE), overrides=True), "iter=1 scheme=fp8"
+)
 def quantize(said: Arguments) -> int:
     """Make 4- or 8-bit models of merged ones.
 
@@ -160,15 +164,15 @@ def quantize(said: Arguments) -> int:
     return quantize(_target(said), (role,) if role else ROLES, changes)
 
 
-@app.command(CommandWords((ITER,), (words.SPLIT, words.STAGE)), "iter=1 split=cv2 stage=evaluate")
+@app.command(CommandWords((ITER,), (words.SPLIT, words.AS, words.STAGE, words.YES)), "iter=1 split=cv2 stage=evaluate")
 def clean(said: Arguments) -> int:
     """Delete the output of a stage, or of a whole run.
 
-    What was trained is gone then.
+    What was trained is gone then. A whole run goes when you say yes; runs that share its stages keep them.
     """
     from training.pipeline.clean import clean
 
-    return clean(_target(said), said.options.get("stage"))
+    return clean(_target(said), said.options.get("stage"), words.YES.name in said.flags)
 
 
 @app.command(CommandWords((), (words.PATH,)), "path=data/demo")
@@ -186,7 +190,7 @@ def check_data(said: Arguments) -> int:
     return 0
 
 
-@app.command(CommandWords((), (words.QUESTIONS,), overrides=True), "questions=100")
+@app.command(CommandWords((), (words.QUESTIONS, words.REPLACE), overrides=True), "questions=100")
 def demo(said: Arguments) -> int:
     """Run the whole job on generated questions.
 
@@ -197,15 +201,18 @@ def demo(said: Arguments) -> int:
     count = said.options.get("questions", str(USUAL))
     if not count.isdecimal():
         raise ValueError(f"questions={count}: say a number, at least {FEWEST}")
-    return demo(int(count), said.overrides)
+    return demo(int(count), said.overrides, words.REPLACE.name in said.flags)
 
 
-@app.command()
+@app.command(CommandWords((), (ITER, words.SPLIT, words.AS)), "iter=1")
 def dag(said: Arguments) -> int:
-    """Draw the stages and what each of them reads."""
+    """Draw the stages and what each of them reads.
+
+    Of an iteration, it says what is done, and what of it is linked to another run.
+    """
     from training.pipeline.draw import draw
 
-    return draw()
+    return draw(_target(said) if said.options else None)
 
 
 @app.command()
@@ -218,10 +225,15 @@ def completion(said: Arguments) -> int:
     return 0
 
 
-def _target(said: Arguments, overrides: tuple[str, ...] | None = None, **defaults: str) -> "Target":
+def _target(
+    said: Arguments, overrides: tuple[str, ...] | None = None, *, new: bool = False, **defaults: str
+) -> "Target":
+    """The run that is meant; a named one has to be there, unless it may be `new`."""
     from training.run_folder.names import read_target
 
-    return read_target({**defaults, **said.options}, overrides)
+    if "iter" not in (options := {**defaults, **said.options}):
+        raise ValueError(ITER.missing)
+    return read_target(options, overrides, there=not new)
 
 
 def _draws(said: Arguments) -> int:

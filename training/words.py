@@ -15,8 +15,18 @@ def stages() -> Sequence[str]:
     return tuple(STAGES)
 
 
+def named() -> list[str]:
+    """The names that runs have."""
+    from shared.settings.load import RUNS
+    from training.run_folder.names import BESIDE
+
+    return sorted({path.name.partition(BESIDE)[2] for path in RUNS.glob(f"*{BESIDE}*")})
+
+
 SPLIT = Word("split", "cv", f"what is held out for validation: {', '.join(SPLITS)}", lambda: SPLITS)
+AS = Word("as", "slow", "the name of a run that stands beside the plain one and shares what is the same", named)
 STAGE = Word("stage", "evaluate", "the name of one stage; without it the whole run is meant", stages)
+YES = Word("--yes", "", "delete a whole run without being asked")
 COUNTS = [str(number) for number in range(1, len(DRAWS) + 1)]
 DRAWN = Word("draws", COUNTS[-1], f"how many of the draws {', '.join(DRAWS)} are taken", lambda: COUNTS)
 SIDES = {
@@ -32,11 +42,12 @@ SCORES = (
     Word("private", "0.49", "the private score, from 0 to 1"),
 )
 NO_SCORE = "say which iteration and its score: iter=1 public=0.505 [private=0.49] [split=full]"
-LEADERBOARD = CommandWords((replace(ITER, missing=NO_SCORE),), (*SCORES, replace(SPLIT, example="full")))
+LEADERBOARD = CommandWords((replace(ITER, missing=NO_SCORE),), (*SCORES, replace(SPLIT, example="full"), AS))
 SCHEME = Word("scheme", "awq", "how the weights are stored: awq, gptq or fp8", lambda: ("awq", "gptq", "fp8"))
 ROLE = Word("role", "reranker", f"which model: {' or '.join(ROLES)}; without it both", lambda: ROLES)
 PATH = Word("path", "DIR", "the folder that holds the files, the competition's own unless said otherwise")
 QUESTIONS = Word("questions", "100", "how many questions are generated")
-TARGET = CommandWords((ITER,), (SPLIT,), overrides=True)
+REPLACE = Word("--replace", "", "lose what is evaluated where other settings or data were said")
+TARGET = CommandWords((ITER,), (SPLIT, AS), overrides=True)
 VERIFY = Word("--verify", "", "hash every file of what is up to date, also those that did not change")
-TRAINED = CommandWords((ITER,), (SPLIT, VERIFY), overrides=True)
+TRAINED = CommandWords((ITER,), (SPLIT, AS, VERIFY, REPLACE), overrides=True)

@@ -44,6 +44,10 @@ data: setup
 check-data *arguments: setup
     {{python}} -m training check-data "$@"
 
+# Make the folder of a new iteration from another one's: iter=2 from=1 [previous=1]
+new *arguments: setup
+    @{{python}} -m training new "$@"
+
 # Say what `train` would run, and why: iter=1 [split=cv] [as=NAME] [section.key=value ...]
 plan *arguments: setup
     @{{python}} -m training plan "$@"

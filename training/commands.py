@@ -39,6 +39,21 @@ def train(said: Arguments) -> int:
     return train(target, verify=words.VERIFY.name in said.flags, replace=words.REPLACE.name in said.flags)
 
 
+@app.command(words.NEW, "iter=2 from=1")
+def new(said: Arguments) -> int:
+    """Make the folder of a new iteration from another one's.
+
+    The copy trains as it is; what it tries is then changed in its params.toml. It comes after the one that it is copied
+    from where its name counts one further, as iter=2 from=1, and else after the same iteration as that one.
+    """
+    from training.run_folder.new_iteration import new_iteration
+
+    path = new_iteration(said.options["iter"], said.options["from"], said.options.get("previous", ""))
+    print(path.read_text(encoding="utf-8").splitlines()[0].removeprefix("# "))
+    print(f"written to {path}; `just plan iter={said.options['iter']}` says what would run")
+    return 0
+
+
 @app.command(words.TARGET, "iter=1 mine_for_reranker.count=30")
 def plan(said: Arguments) -> int:
     """Say what train would run, and why.

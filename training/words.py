@@ -43,6 +43,14 @@ SCORES = (
 )
 NO_SCORE = "say which iteration and its score: iter=1 public=0.505 [private=0.49] [split=full]"
 LEADERBOARD = CommandWords((replace(ITER, missing=NO_SCORE),), (*SCORES, replace(SPLIT, example="full"), AS))
+NO_NEW = "say the new iteration and the one that is copied: iter=2 from=1"
+NEW = CommandWords(
+    (
+        replace(ITER, example="2", meaning="the new iteration: a number, or a name", values=tuple, missing=NO_NEW),
+        replace(ITER, name="from", meaning="the iteration that is copied", missing=NO_NEW),
+    ),
+    (replace(ITER, name="previous", meaning="the iteration that comes before the new one", missing=""),),
+)
 SCHEME = Word("scheme", "awq", "how the weights are stored: awq, gptq or fp8", lambda: ("awq", "gptq", "fp8"))
 ROLE = Word("role", "reranker", f"which model: {' or '.join(ROLES)}; without it both", lambda: ROLES)
 PATH = Word("path", "DIR", "the folder that holds the files, the competition's own unless said otherwise")

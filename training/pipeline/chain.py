@@ -12,7 +12,7 @@ from shared.settings.sections import Settings
 from training.pipeline.inputs import averaged_folders
 from training.pipeline.stages import STAGES, Stage, stages_of
 from training.run_folder.freshness import competition_digest, input_digest
-from training.run_folder.names import BESIDE, Target, folder_name
+from training.run_folder.names import BESIDE, Target, folder_name, iteration_name
 
 OVERRIDES = "overrides.json"  # beside settings.json: what was said when the run was started
 
@@ -44,6 +44,7 @@ def resolve(target: Target) -> Chain:
             )
         previous = settings.iteration.previous
         if previous:
+            _check_previous(iteration, previous)
             name = _name_before(run, previous, name, said)
             place = Iteration(previous=folder_name(previous, name))
             settings = settings.model_copy(update={"iteration": place})
@@ -96,6 +97,14 @@ def _overrides_in(run: Path, target: Target, said: tuple[str, ...]) -> list[str]
     plain = run.parents[1] / run.parent.name.partition(BESIDE)[0] / run.name
     own = _kept(run if (run / OVERRIDES).is_file() else plain)
     return [*(item for item in own if not _is_common(item)), *filter(_is_common, said)]
+
+
+def _check_previous(iteration: str, previous: str) -> None:
+    try:
+        if iteration_name(previous) != previous:
+            raise ValueError(f"say the whole name, {iteration_name(previous)}")
+    except ValueError as error:
+        raise ValueError(f"iteration.previous of {iteration}: {error}") from None
 
 
 def _name_before(run: Path, previous: str, name: str, said: tuple[str, ...]) -> str:

@@ -4,6 +4,8 @@
 set positional-arguments
 
 python := ".venv/bin/python"
+# The same for a recipe that stays in the folder in which ./just was called: paths mean what they mean there.
+here := "PYTHONSAFEPATH=1 PYTHONPATH=" + quote(justfile_directory()) + " " + quote(join(justfile_directory(), python))
 
 # List the commands
 [private]
@@ -82,8 +84,9 @@ quantize *arguments: setup
     {{python}} -m training quantize "$@"
 
 # Say what this machine has, which profile fits it and what would fail: [--profile t4x2] [--model DIR]
+[no-cd]
 doctor *arguments: setup
-    @{{python}} -m inference doctor "$@"
+    @{{here}} -m inference doctor "$@"
 
 # Choose candidate depth, blend and the offset of never-labelled ids on the evaluated draws cv, cv2, ...: iter=1
 calibrate *arguments: setup
@@ -94,8 +97,9 @@ dag *arguments: setup
     @{{python}} -m training dag "$@"
 
 # Write a submission.csv on this machine: --profile h200 --competition DIR --embedder DIR --reranker DIR --out FILE
+[no-cd]
 predict *arguments: setup
-    {{python}} -m inference predict "$@"
+    @{{here}} -m inference predict "$@"
 
 # Upload an iteration's merged models as private Kaggle datasets: iter=1 [vectors=PROFILE|skip] [quantized] [--dry-run]
 push-models *arguments: setup

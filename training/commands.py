@@ -6,7 +6,6 @@ A command imports what it needs when it runs, so that help and completion answer
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from shared.prompts.kinds import ROLES
 from shared.settings.arguments import Arguments
 from shared.settings.command_line import ITER, CommandLine, CommandWords
 from training import words
@@ -86,7 +85,7 @@ def cv(said: Arguments) -> int:
     """
     from training.analysis.cv import cv
 
-    return cv(_target(said, said.overrides, new=True), _draws(said), replace=words.REPLACE.name in said.flags)
+    return cv(_target(said, said.overrides, new=True), words.read_draws(said), replace=words.REPLACE.name in said.flags)
 
 
 @app.command(CommandWords((ITER,), (words.DRAWN, words.AS)), "iter=1")
@@ -97,7 +96,7 @@ def cv_table(said: Arguments) -> int:
     """
     from training.analysis.cv import cv_table
 
-    return cv_table(_target(said), _draws(said))
+    return cv_table(_target(said), words.read_draws(said))
 
 
 @app.command(CommandWords(words.BOTH_SIDES, (words.POOL,)), "a=runs/iter0/cv b=runs/iter1/cv")
@@ -168,15 +167,7 @@ def quantize(said: Arguments) -> int:
     """
     from training.pipeline.quantize import quantize
 
-    changes = list(said.overrides)
-    if "scheme" in said.options:
-        changes.append(f"quantize.scheme={said.options['scheme']}")
-    if wrong := [change for change in changes if not change.startswith("quantize.")]:
-        raise ValueError(f"{wrong[0]!r}: only quantize.key=value can be changed here, the rest is the run's")
-    role = said.options.get("role", "")
-    if role not in ("", *ROLES):
-        raise ValueError(f"role={role}: it is {' or '.join(ROLES)}, or left out for both")
-    return quantize(_target(said), (role,) if role else ROLES, changes)
+    return quantize(_target(said), *words.read_quantize(said))
 
 
 @app.command(CommandWords((ITER,), (words.SPLIT, words.AS, words.STAGE, words.YES)), "iter=1 split=cv2 stage=evaluate")
@@ -249,10 +240,3 @@ def _target(
     if "iter" not in (options := {**defaults, **said.options}):
         raise ValueError(ITER.missing)
     return read_target(options, overrides, there=not new)
-
-
-def _draws(said: Arguments) -> int:
-    count = said.options.get("draws", words.COUNTS[-1])
-    if count not in words.COUNTS:
-        raise ValueError(f"draws={count}: say a number from 1 to {words.COUNTS[-1]}")
-    return int(count)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from shared.prompts.kinds import ROLES
+from shared.settings.arguments import Arguments
 from shared.settings.command_line import ITER, CommandWords, Word
 from shared.task.splits import DRAWS, SPLITS
 
@@ -59,3 +60,24 @@ REPLACE = Word("--replace", "", "lose what is evaluated where other settings or 
 TARGET = CommandWords((ITER,), (SPLIT, AS), overrides=True)
 VERIFY = Word("--verify", "", "hash every file of what is up to date, also those that did not change")
 TRAINED = CommandWords((ITER,), (SPLIT, AS, VERIFY, REPLACE), overrides=True)
+
+
+def read_draws(said: Arguments) -> int:
+    """How many draws are meant. Raises ValueError where it is no such number."""
+    count = said.options.get("draws", COUNTS[-1])
+    if count not in COUNTS:
+        raise ValueError(f"draws={count}: say a number from 1 to {COUNTS[-1]}")
+    return int(count)
+
+
+def read_quantize(said: Arguments) -> tuple[Sequence[str], list[str]]:
+    """(the roles that are quantised, quantize.key=value of what is changed). Raises ValueError for anything else."""
+    changes = list(said.overrides)
+    if "scheme" in said.options:
+        changes.append(f"quantize.scheme={said.options['scheme']}")
+    if wrong := [change for change in changes if not change.startswith("quantize.")]:
+        raise ValueError(f"{wrong[0]!r}: only quantize.key=value can be changed here, the rest is the run's")
+    role = said.options.get("role", "")
+    if role not in ("", *ROLES):
+        raise ValueError(f"role={role}: it is {' or '.join(ROLES)}, or left out for both")
+    return (role,) if role else ROLES, changes

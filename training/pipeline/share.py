@@ -15,6 +15,7 @@ from shared.artifacts.lineage import Lineage, read_lineage
 from shared.artifacts.locks import locked
 from shared.artifacts.manifest import read_manifest, write_manifest
 from shared.artifacts.verified import TICK_NS, check_folder, note_as_listed
+from shared.settings.sections import Settings
 from training.run_folder.freshness import Recipe, reasons_to_run
 from training.run_folder.names import BESIDE
 
@@ -33,8 +34,8 @@ def shared_source(out: Path, recipe: Recipe) -> Path | None:
     return next((run / out.name for run in siblings(out.parent) if _is_made_by(run / out.name, recipe)), None)
 
 
-def share(run: Path, recipe: Recipe) -> Path | None:
-    """Link into `run` what another run has of `recipe`, and return that; None where there is none to be had now.
+def share(run: Path, settings: Settings, recipe: Recipe) -> Path | None:
+    """Link into `run`, which has these settings, what another run has of `recipe`; None where it is not to be had now.
 
     Raises ValueError where its files are not what they were when it was made.
     """
@@ -51,7 +52,7 @@ def share(run: Path, recipe: Recipe) -> Path | None:
         if not reasons_to_run(out, recipe) or not _is_made_by(source, recipe):
             return None
         check_folder(source)
-        _link(source, out, recipe)
+        _link(source, out, settings, recipe)
     return source
 
 
@@ -62,7 +63,7 @@ def _is_made_by(source: Path, recipe: Recipe) -> bool:
         return False
 
 
-def _link(source: Path, out: Path, recipe: Recipe) -> None:
+def _link(source: Path, out: Path, settings: Settings, recipe: Recipe) -> None:
     work, listed = out.with_name(f".{out.name}.partial"), read_manifest(source)["files"]
     shutil.rmtree(work, ignore_errors=True)
     for name in listed:
@@ -70,6 +71,8 @@ def _link(source: Path, out: Path, recipe: Recipe) -> None:
     linked = [_link_file(source / name, work / name) for name in listed]
     said = read_lineage(source).record()
     own = {"iteration": out.parent.parent.name, "inputs": recipe.inputs, "shared_with": str(source)}
+    if "all_settings" in said:  # of which the depth of the evaluation travels with a model
+        own["all_settings"] = settings.model_dump(mode="json")
     write_manifest(work, Lineage.model_validate({**said, **own}).record(), known=listed)
     replace_folder(work, out)
     shutil.rmtree(out.with_name(f".{out.name}.state"), ignore_errors=True)

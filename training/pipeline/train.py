@@ -33,7 +33,7 @@ def train(target: Target, verify: bool = False, replace: bool = False) -> int:
                 check_folder(run / stage.name, hash_all=verify)
                 done += 1
                 continue
-            if source := share(run, recipe):
+            if source := share(run, settings, recipe):
                 print(f"[{number}/{len(todo)}] {run}/{stage.name}  is that of {source.parent}: linked", flush=True)
                 continue
             check_bases(settings)

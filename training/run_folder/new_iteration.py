@@ -27,9 +27,7 @@ def new_iteration(text: str, source: str, previous: str = "") -> Path:
         raise ValueError(f"{folder} is there already: take another name")
     before = load_settings(source).iteration.previous
     if previous and not before:
-        raise ValueError(
-            f"{source} is a first iteration, and has a [miner] in place of a previous one: copy a later one"
-        )
+        raise ValueError(f"{source} is a first iteration, with a [miner] and without a previous one: copy a later one")
     before = iteration_name(previous) if previous else _before(name, source, before)
     copied = (ITERATIONS / source / "params.toml").read_text(encoding="utf-8")
     with replacing_folder(folder) as partial:

@@ -46,7 +46,7 @@ def finish(target):
     write_settings_of(target)
     for run, settings, stage in stages_in(checked_chain(target)):
         recipe = recipe_of(stage, run, settings)
-        if share(run, recipe):
+        if share(run, settings, recipe):
             continue
         (run / stage.name / "deep").mkdir(parents=True, exist_ok=True)
         for name in ("x", "deep/y"):
@@ -171,8 +171,8 @@ def test_nothing_is_linked_while_another_process_works_there(place):
     step = survey(resolve(Target("demo0")))[0]
     recipe = recipe_of(step.stage, SLOW, step.settings)
     with locked(PLAIN / ".prepare.lock", "held"):
-        assert share(SLOW, recipe) is None
-    assert share(SLOW, recipe) == PLAIN / "prepare"
+        assert share(SLOW, step.settings, recipe) is None
+    assert share(SLOW, step.settings, recipe) == PLAIN / "prepare"
 
 
 @pytest.mark.parametrize(

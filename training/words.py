@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from shared.prompts.kinds import ROLES
+from shared.settings.arguments import Arguments
 from shared.settings.command_line import ITER, CommandWords, Word
 from shared.task.splits import DRAWS, SPLITS
 
@@ -15,8 +16,18 @@ def stages() -> Sequence[str]:
     return tuple(STAGES)
 
 
+def named() -> list[str]:
+    """The names that runs have."""
+    from shared.settings.load import RUNS
+    from training.run_folder.names import BESIDE
+
+    return sorted({path.name.partition(BESIDE)[2] for path in RUNS.glob(f"*{BESIDE}*")})
+
+
 SPLIT = Word("split", "cv", f"what is held out for validation: {', '.join(SPLITS)}", lambda: SPLITS)
+AS = Word("as", "slow", "the name of a run that stands beside the plain one and shares what is the same", named)
 STAGE = Word("stage", "evaluate", "the name of one stage; without it the whole run is meant", stages)
+YES = Word("--yes", "", "delete a whole run without being asked")
 COUNTS = [str(number) for number in range(1, len(DRAWS) + 1)]
 DRAWN = Word("draws", COUNTS[-1], f"how many of the draws {', '.join(DRAWS)} are taken", lambda: COUNTS)
 SIDES = {
@@ -32,11 +43,41 @@ SCORES = (
     Word("private", "0.49", "the private score, from 0 to 1"),
 )
 NO_SCORE = "say which iteration and its score: iter=1 public=0.505 [private=0.49] [split=full]"
-LEADERBOARD = CommandWords((replace(ITER, missing=NO_SCORE),), (*SCORES, replace(SPLIT, example="full")))
+LEADERBOARD = CommandWords((replace(ITER, missing=NO_SCORE),), (*SCORES, replace(SPLIT, example="full"), AS))
+NO_NEW = "say the new iteration and the one that is copied: iter=2 from=1"
+NEW = CommandWords(
+    (
+        replace(ITER, example="2", meaning="the new iteration: a number, or a name", values=tuple, missing=NO_NEW),
+        replace(ITER, name="from", meaning="the iteration that is copied", missing=NO_NEW),
+    ),
+    (replace(ITER, name="previous", meaning="the iteration that comes before the new one", missing=""),),
+)
 SCHEME = Word("scheme", "awq", "how the weights are stored: awq, gptq or fp8", lambda: ("awq", "gptq", "fp8"))
 ROLE = Word("role", "reranker", f"which model: {' or '.join(ROLES)}; without it both", lambda: ROLES)
 PATH = Word("path", "DIR", "the folder that holds the files, the competition's own unless said otherwise")
 QUESTIONS = Word("questions", "100", "how many questions are generated")
-TARGET = CommandWords((ITER,), (SPLIT,), overrides=True)
+REPLACE = Word("--replace", "", "lose what is evaluated where other settings or data were said")
+TARGET = CommandWords((ITER,), (SPLIT, AS), overrides=True)
 VERIFY = Word("--verify", "", "hash every file of what is up to date, also those that did not change")
-TRAINED = CommandWords((ITER,), (SPLIT, VERIFY), overrides=True)
+TRAINED = CommandWords((ITER,), (SPLIT, AS, VERIFY, REPLACE), overrides=True)
+
+
+def read_draws(said: Arguments) -> int:
+    """How many draws are meant. Raises ValueError where it is no such number."""
+    count = said.options.get("draws", COUNTS[-1])
+    if count not in COUNTS:
+        raise ValueError(f"draws={count}: say a number from 1 to {COUNTS[-1]}")
+    return int(count)
+
+
+def read_quantize(said: Arguments) -> tuple[Sequence[str], list[str]]:
+    """(the roles that are quantised, quantize.key=value of what is changed). Raises ValueError for anything else."""
+    changes = list(said.overrides)
+    if "scheme" in said.options:
+        changes.append(f"quantize.scheme={said.options['scheme']}")
+    if wrong := [change for change in changes if not change.startswith("quantize.")]:
+        raise ValueError(f"{wrong[0]!r}: only quantize.key=value can be changed here, the rest is the run's")
+    role = said.options.get("role", "")
+    if role not in ("", *ROLES):
+        raise ValueError(f"role={role}: it is {' or '.join(ROLES)}, or left out for both")
+    return (role,) if role else ROLES, changes

@@ -6,14 +6,14 @@ import numpy as np
 import polars as pl
 
 from shared.artifacts.manifest import digest, is_whole
-from shared.settings.load import RUNS, read_settings
+from shared.settings.load import read_settings
 from shared.task.current import TASK
 from shared.task.metrics import interval, resample_maps
 from shared.task.splits import DRAWS
 from shared.task.tables import POOLS, RANKS
 from training.analysis.console import open_console
 from training.run_folder.freshness import outdated
-from training.run_folder.names import iteration_name
+from training.run_folder.names import read_target
 
 
 def compare(a: str, b: str, pool: str = POOLS[0]) -> int:
@@ -55,7 +55,7 @@ def find_common(a: str, b: str) -> list[tuple[Path, Path]]:
     if "/" in a:
         pairs = [(Path(a), Path(b))]
     else:
-        folders = [RUNS / iteration_name(text) for text in (a, b)]
+        folders = [read_target({"iter": text}, there=True).run.parent for text in (a, b)]
         pairs = [(folders[0] / split, folders[1] / split) for split in DRAWS]
         pairs = [pair for pair in pairs if all(is_whole(run / "evaluate") for run in pair)]
     if not pairs:

@@ -1,5 +1,6 @@
 """Trains and evaluates an iteration on every split that holds data out, and prints one table over all of them."""
 
+import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import polars as pl
 from rich.table import Table
 
 from shared.artifacts.manifest import is_whole
-from shared.settings.load import RUNS, read_settings
+from shared.settings.load import read_settings
 from shared.task.current import TASK
 from shared.task.metrics import interval, resample_maps
 from shared.task.splits import DRAWS
@@ -21,22 +22,23 @@ from training.run_folder.names import Target
 PARTS = ("all", "seen", "unseen", "weighted")
 
 
-def cv(iteration: str, draws: int, overrides: tuple[str, ...]) -> int:
+def cv(target: Target, draws: int, replace: bool = False) -> int:
     """Train what is not up to date of the first `draws` draws and of the split questions, then print the table."""
     for split in _splits(draws):
-        if status := train(Target(iteration, split, overrides)):
+        if status := train(dataclasses.replace(target, split=split), replace=replace):
             return status
-    return cv_table(iteration, draws)
+    return cv_table(target, draws)
 
 
-def cv_table(iteration: str, draws: int) -> int:
+def cv_table(target: Target, draws: int) -> int:
     """Print the table of the splits of `cv` that are evaluated, and name those that are not."""
-    runs = [RUNS / iteration / split for split in _splits(draws)]
+    folder = target.run.parent
+    runs = [folder / split for split in _splits(draws)]
     done = [run for run in runs if is_whole(run / "evaluate")]
     if not done:
-        raise ValueError(f"no evaluated run in {', '.join(map(str, runs))}: `just cv iter={iteration}` makes them")
+        raise ValueError(f"no evaluated run in {', '.join(map(str, runs))}: `just cv iter={folder.name}` makes them")
     console = open_console()
-    console.print(_table(iteration, done))
+    console.print(_table(folder.name, done))
     console.print(
         "±: standard deviation over the draws. In brackets: what holds 95 % of the resamples of the questions; a "
         "resample is applied to every draw, and the mean over the draws is taken within it.",

@@ -8,7 +8,7 @@ from pathlib import Path
 from shared.artifacts.files import remove_partials, replace_folder
 from shared.artifacts.lineage import Lineage, read_lineage
 from shared.artifacts.locks import die_with_parent, locked
-from shared.artifacts.manifest import is_whole, write_manifest
+from shared.artifacts.manifest import is_whole, read_manifest, write_manifest
 from shared.artifacts.verified import check_folder, note_as_listed
 from shared.settings.load import read_settings
 from shared.settings.sections import Settings
@@ -50,6 +50,8 @@ def run_stage(name: str, run: Path, fingerprint: str | None = None) -> None:
         remove_partials(work)  # of a note that a kill tore, behind the manifest
         replace_folder(work, out)
         shutil.rmtree(state, ignore_errors=True)
+        if name == "evaluate":
+            _note_settings(run / "merge_reranker", settings)
         print(f"{name}  {read_lineage(out, 'seconds').seconds:.0f} s", flush=True)
 
 
@@ -59,6 +61,14 @@ def work(name: str, run: Path, fingerprint: str) -> None:
     settings, stage = read_settings(run), STAGES[name]
     _check_unchanged(recipe_of(stage, run, settings), run, fingerprint)
     _execute_here(stage, StageContext(settings, run, run / f".{name}.partial", fingerprint))
+
+
+def _note_settings(folder: Path, settings: Settings) -> None:
+    """Have a model's manifest say how it was evaluated, where that was changed after the model was merged."""
+    manifest = read_manifest(folder)
+    said = Lineage.model_validate({**manifest["lineage"], "all_settings": settings.model_dump(mode="json")}).record()
+    if said != manifest["lineage"]:
+        write_manifest(folder, said, known=manifest["files"])
 
 
 def _check_unchanged(recipe: Recipe, run: Path, fingerprint: str | None) -> None:

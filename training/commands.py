@@ -191,8 +191,8 @@ def check_data(said: Arguments) -> int:
     from shared.task.current import TASK
 
     folder = Path(said.options.get("path", Prepare().competition))
-    for name, rows in TASK.check(folder):
-        print(f"{folder / name}  {rows:,} rows, nothing wrong")
+    for name, rows, note in TASK.check(folder):
+        print(f"{folder / name}  {rows:,} rows, {note or 'nothing wrong'}")
     return 0
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from shared.prompts.query import Rationale, Written
+from shared.prompts.query import Rationale, Written, solved_query
 from shared.prompts.words import MEANING, THINKING, Length, MaybeLength, Words
 
 Pooling = Literal["last", "mean"]  # what becomes of the vectors of a text's tokens
@@ -54,7 +54,8 @@ def _tail(words: Words, prompt: EmbedderPrompt) -> tuple[int, ...]:
 
 
 def _example(words: Words, prompt: EmbedderPrompt, example: Example) -> list[int]:
-    query = words.encode(example.query)[: prompt.example_query_tokens]  # without rationales: they are long
+    # without rationales: they are long
+    query = words.cut(solved_query(example.query), prompt.example_query_tokens, THINKING, 0)
     response = words.encode(example.response)[: prompt.example_passage_tokens]
     before = words.frame(f"<instruct>{prompt.task}\n<query>")
     return [*before, *query, *words.frame("\n<response>"), *response, *words.frame("\n\n")]

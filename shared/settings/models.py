@@ -85,4 +85,9 @@ class Lora(Section):
     dropout: Share = 0.0
     """Zero keeps a shared prefix exact. The seed used 0.1 and 0.05."""
     targets: tuple[str, ...] = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
-    """The linear layers that get an adapter, by the names that the base model gives them."""
+    """The linear layers that get an adapter, by the names that the base model gives them, or `["all-linear"]`: all but
+    the head."""
+    rslora: bool = False
+    """Whether the product is scaled by alpha / sqrt(rank) instead, which suits high ranks."""
+    dora: bool = False
+    """Whether the size of every output of a layer is trained apart from its direction (DoRA)."""

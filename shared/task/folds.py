@@ -5,7 +5,7 @@ import hashlib
 import numpy as np
 import polars as pl
 
-from shared.task.near_duplicates import group_near, words_of
+from shared.task.near_duplicates import group_near, words_alone, words_of
 
 
 def seed_of(*names: object) -> int:
@@ -39,6 +39,13 @@ def draw_misconceptions(queries: pl.DataFrame, misconceptions: pl.DataFrame, sha
     words = {id_: words_of(text) for id_, text in misconceptions.select("misconception_id", "text").iter_rows()}
     held_out = {words[id_] for id_ in drawn}
     return {id_ for id_ in words if words[id_] in held_out}
+
+
+def alike(misconceptions: pl.DataFrame) -> dict[int, int]:
+    """Every misconception's id -> the lowest id of those with the same words: case and punctuation do not count."""
+    first: dict[tuple[str, ...], int] = {}
+    rows = sorted(misconceptions.select("misconception_id", "text").iter_rows())
+    return {id_: first.setdefault(words_alone(text) or (text,), id_) for id_, text in rows}
 
 
 def labelled_queries(queries: pl.DataFrame, fold: str) -> pl.DataFrame:

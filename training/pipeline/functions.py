@@ -19,6 +19,7 @@ def prepare(context: StageContext) -> None:
     """Competition CSVs -> queries with their folds, misconceptions."""
     from shared.task.current import TASK
     from shared.task.folds import hold_out_misconceptions, hold_out_questions
+    from training.trainer.bases.cut_rows import report_cuts
 
     data = TASK.read(Path(context.settings.prepare.competition))
     queries = data.train
@@ -34,6 +35,8 @@ def prepare(context: StageContext) -> None:
     print(
         ", ".join(f"{count} {fold} pairs" for fold, count in labelled.group_by("fold").len().sort("fold").iter_rows())
     )
+    for sentence in report_cuts(context.settings, queries):
+        print(sentence)
 
 
 def explain(context: StageContext) -> None:
@@ -171,6 +174,7 @@ def _mine(context: StageContext, settings, folder: Path, card) -> None:
         groups = pick_negatives(
             labelled,
             restrict(found, negatives, settings.highest),
+            misconceptions,
             lowest=settings.lowest,
             highest=settings.highest,
             count=settings.count,

@@ -21,7 +21,7 @@ from training.run_folder.base_models import local_folder, weights_digest
 from training.run_folder.code_version import code_version
 from training.run_folder.freshness import Recipe, reasons_to_run
 from training.run_folder.stage_context import StageContext
-from training.trainer.base_checks import check_bases
+from training.trainer.bases.check import check_bases
 
 LOCK_SECONDS = 60  # An orphan of a killed run gets its signal at once and needs a moment to end.
 

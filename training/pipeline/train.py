@@ -10,7 +10,7 @@ from training.pipeline.run_stage import LOCK_SECONDS, run_stage
 from training.pipeline.share import share
 from training.run_folder.freshness import reasons_to_run
 from training.run_folder.names import Target
-from training.trainer.base_checks import check_bases
+from training.trainer.bases.check import check_bases
 
 TRAIN_LOCK = ".train.lock"  # in a run folder
 

@@ -25,7 +25,7 @@ from shared.prompts.query import misconception_of, query_of
 from shared.prompts.words import Words
 from shared.settings.sections import TrainEmbedder
 from shared.task.current import TASK
-from shared.task.folds import labelled_queries, seed_of, seen_ids
+from shared.task.folds import alike, labelled_queries, seed_of, seen_ids
 from shared.task.metrics import find_ranks, summarise
 from training.trainer.batches import Group, choose_training_examples, shown_rationale
 from training.trainer.fsdp import is_spread
@@ -47,6 +47,7 @@ class EmbedderObjective:
         self.model, self.words, self.card, self.settings = model, words, card, settings
         self.queries, self.misconceptions = tables
         self.batch_tokens = batch_tokens
+        self.alike = alike(self.misconceptions)
         self.rows = {row["query_id"]: row for row in self.queries.iter_rows(named=True)}
         self.passages = {
             row["misconception_id"]: embedder_passage(words, card.prompt, misconception_of(row))
@@ -134,7 +135,8 @@ class EmbedderObjective:
 
     def _loss(self, vectors_BGD: torch.Tensor, update: list[Group]) -> torch.Tensor:
         queries_BD, passages_BGD = vectors_BGD[:, 0], vectors_BGD[:, 1:]
-        ids_BG = send(torch.tensor([group.misconception_ids for group in update]), vectors_BGD.device)
+        ids = [[self.alike[id_] for id_ in group.misconception_ids] for group in update]
+        ids_BG = send(torch.tensor(ids), vectors_BGD.device)
         loss_B = contrastive(queries_BD, passages_BGD, ids_BG, self.settings.temperature)
         if self.settings.distill:
             teacher_BG = send(torch.tensor([group.teacher_scores for group in update]), vectors_BGD.device)

@@ -64,6 +64,20 @@ def test_only_texts_are_cut_never_the_frame_around_them():
     assert read(reranker_passage(WORDS, pair, Written("passage"))) == "\nB: pas\nYes or No?"
 
 
+def test_a_query_that_is_too_long_loses_the_end_of_its_question_and_keeps_the_answers():
+    row = {"subject": "S", "construct": "C", "question": "Read the table", "correct": "5/6", "wrong": "2/5"}
+    asked, ending = query_of(row), "\nCorrect answer: 5/6\nWrong answer: 2/5"
+
+    def cut(letters_left):
+        return read(embedder_query(WORDS, replace(LONG, task="", query_tokens=letters_left), [], asked))[1:-1]
+
+    # 34 letters in front of the question, 4 of the question, 38 of the answers
+    assert cut(34 + 4 + 38) == f"Subject: S\nConstruct: C\nQuestion: Read{ending}"
+    assert cut(40) == f"Su{ending}" and cut(38) == ending and cut(3) == "2/5"
+    shown = embedder_query(WORDS, replace(LONG, example_query_tokens=40), [Example(asked.text, "R")], Written("x"))
+    assert f"<query>Su{ending}\n<response>R" in read(shown)
+
+
 def test_a_pair_is_a_then_b_then_the_instruction():
     pair = RerankerPrompt(query_tokens=99, passage_tokens=99, instruction="Yes or No?")
     ids = [*reranker_query(WORDS, pair, Written("q")), *reranker_passage(WORDS, pair, Written("p"))]

@@ -4,7 +4,7 @@ from training.pipeline.ahead.survey import Step, replaced, survey
 from training.pipeline.attempt import checkpoint_note
 from training.pipeline.chain import checked_chain
 from training.run_folder.names import Target
-from training.trainer.base_checks import check_bases
+from training.trainer.bases.check import check_bases
 
 
 def plan(target: Target) -> int:

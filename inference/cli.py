@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from inference.engines.quiet import hush_libraries
-from inference.fusion.ensemble import Average, Models, read_member
+from inference.fusion.ensemble import Average, Models, Writing, read_member
 from inference.options import choice_option, model_option
 from shared.artifacts.disk import sentence_of
 from shared.settings.sections import Engine
@@ -79,6 +79,11 @@ class Predict:
     embedder: Annotated[list[str], model_option("embedder")]
     reranker: Annotated[list[str], model_option("reranker")]
     out: Annotated[Path | None, typer.Option(help="The submission.csv to write.")] = None
+    writer: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Folder of a language model that writes about every row first.")
+    ] = None
+    writer_adapter: Annotated[Path | None, typer.Option(metavar="DIR", help="LoRA on top of the writer.")] = None
+    writer_gpus: Annotated[int, typer.Option(help="GPUs that share a copy of it; 0: as many as its weights need.")] = 0
     average: Annotated[str, choice_option(Average.__args__, "What several models blend.")] = "score"
     engine: Annotated[str, choice_option(Engine.__args__, "What computes.")] = "vllm"
     depth: Annotated[
@@ -168,7 +173,7 @@ class Predict:
         from shared.artifacts.verified import check_folder
 
         members = (tuple(map(read_member, texts)) for texts in (self.embedder, self.reranker))
-        models = Models(*members, self.average)
+        models = Models(*members, self.average, self._writing())
         ensemble = Ensemble(models, calibration_of(models, depth=self.depth, ignore=self.no_calibration))
         serving = Serving(self.engine, load_profile(self.profile))
         for member in () if self.verified else (*models.embedders, *models.rerankers):
@@ -186,6 +191,15 @@ class Predict:
             return DEGRADED
         parts = report["embedders"] + report["rerankers"]
         return DEGRADED if any(part["rows_lost"] or part.get("misconceptions_lost") for part in parts) else 0
+
+    def _writing(self) -> Writing | None:
+        if self.writer is None:
+            if self.writer_adapter is not None:
+                raise ValueError("--writer-adapter needs --writer, the base that it was trained on")
+            return None
+        if self.ray is not None:
+            raise ValueError("--writer is for one machine: leave it or --ray out")
+        return Writing(self.writer, self.writer_adapter, self.writer_gpus)
 
     def _predict_with_ray(self, ensemble: "Ensemble", serving: "Serving") -> int:
         if self.vectors is not None:

@@ -10,6 +10,7 @@ from shared.artifacts.files import write_text
 from shared.prompts.kinds import ROLES
 from shared.settings.keys import nearest_key
 from shared.settings.sections import Settings
+from shared.settings.texts import WRITING_ENGINES
 
 ITERATIONS = Path("training/iterations")
 RUNS = Path("runs")
@@ -120,6 +121,7 @@ def _cross_check(settings: Settings, source: str) -> None:
             raise ValueError(
                 f"{source}: train_{name}.distill: {train.distill} needs a teacher, and iteration.previous is empty"
             )
+    _check_writer(settings, source)
     _check_texts(settings, source)
     depth, kept = settings.train_reranker.depth, settings.mine_for_reranker.kept
     if depth > kept:
@@ -127,6 +129,18 @@ def _cross_check(settings: Settings, source: str) -> None:
     depth, pool = settings.evaluate.depth, settings.evaluate.pool
     if depth > pool:
         raise ValueError(f"{source}: evaluate.depth: {depth} is more than evaluate.pool, {pool}")
+
+
+def _check_writer(settings: Settings, source: str) -> None:
+    """Raise ValueError for a text that nobody is there to write, and for a student that writes nothing."""
+    for name in ("explain", "describe"):
+        if (engine := getattr(settings, name).writer) in WRITING_ENGINES and settings.writer is None:
+            raise ValueError(f"{source}: {name}.writer: {engine} runs the model of [writer], and there is none")
+    if settings.train_writer.file and settings.explain.writer not in WRITING_ENGINES:
+        raise ValueError(
+            f"{source}: train_writer.file: {settings.train_writer.file} is what a student learns from, and "
+            f"explain.writer is {settings.explain.writer}: say vllm or hf there, with a [writer]"
+        )
 
 
 def _check_texts(settings: Settings, source: str) -> None:

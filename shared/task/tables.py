@@ -153,6 +153,11 @@ TEXTS = Table(  # what a language model wrote about the queries and the misconce
     },
     key=("kind", "key"),
 )
+LESSONS = Table(  # what each student of a teacher learnt from
+    "lessons",
+    {"student": pl.String, "query_id": pl.String, "question_id": pl.Int64},
+    key=("student", "query_id"),
+)
 DESCRIPTIONS = Table(  # travels with a model that reads them
     "descriptions", {"misconception_id": pl.Int64, "description": pl.String}, key=("misconception_id",)
 )

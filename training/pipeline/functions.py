@@ -39,25 +39,32 @@ def prepare(context: StageContext) -> None:
         print(sentence)
 
 
+def train_writer(context: StageContext) -> None:
+    """A teacher's texts -> adapters of the students that write in its place, and what each of them learnt from."""
+    from training.trainer.writing.students import train_students
+
+    train_students(context)
+
+
+def merge_writer(context: StageContext) -> dict:
+    """The adapter of the student that learnt from all rows, and the base -> the writer. Returns its lineage."""
+    from training.export.merge_models import merge_writer as run
+
+    return run(context)
+
+
 def explain(context: StageContext) -> None:
     """Every wrong answer, whatever its fold -> its rationales. No writer is told a label."""
-    from inference.writing.replay import replay
-    from shared.prompts.query import RATIONALES
+    from training.pipeline.texts import rationales
 
-    section, queries = context.settings.explain, context.read(QUERIES, "prepare")
-    folds = dict(queries.select("query_id", "fold").iter_rows())
-    path = Path(context.settings.prepare.competition) / section.file
-    context.write(replay(path, RATIONALES[section.kinds], folds), TEXTS)
+    context.write(rationales(context), TEXTS)
 
 
 def describe(context: StageContext) -> None:
     """Every misconception, by its name -> its description."""
-    from inference.writing.replay import replay
-    from shared.prompts.query import DESCRIPTION
+    from training.pipeline.texts import descriptions
 
-    ids = context.read(MISCONCEPTIONS, "prepare")["misconception_id"].cast(pl.String)
-    path = Path(context.settings.prepare.competition) / context.settings.describe.file
-    context.write(replay(path, [DESCRIPTION], dict.fromkeys(ids, "")), TEXTS)
+    context.write(descriptions(context), TEXTS)
 
 
 def mine_for_embedder(context: StageContext) -> None:

@@ -9,11 +9,10 @@ from training.pipeline.inputs import inputs_of
 from training.pipeline.stages import Stage
 from training.run_folder.freshness import (
     COMPETITION,
-    REPLAYED,
     Recipe,
     competition_digest,
     input_digest,
-    replayed_digest,
+    texts_inputs,
 )
 
 
@@ -34,5 +33,5 @@ def recipe_of(
     if stage.name == "prepare":
         inputs[COMPETITION] = competition_digest(settings)
     if stage.writes:
-        inputs[REPLAYED] = replayed_digest(settings, stage.name)
+        inputs |= texts_inputs(settings, stage.name)
     return Recipe(stage.name, run.name, {section: values[section] for section in stage.sections}, inputs)

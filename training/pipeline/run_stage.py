@@ -154,9 +154,8 @@ def _fetch_bases(stage: Stage, settings: Settings) -> dict[str, str]:
 
     Returns the digest of the one that a stage trains, which belongs into its lineage; {} for other stages.
     """
-    sections = {"miner": settings.miner, "embedder": settings.embedder, "reranker": settings.reranker}
-    models = [model for section, model in sections.items() if section in stage.sections and model is not None]
-    folders = [local_folder(model.base) for model in models]
+    models = [getattr(settings, name) for name in ("miner", "embedder", "reranker", "writer") if name in stage.sections]
+    folders = [local_folder(model.base) for model in models if model is not None]
     check_bases(settings)
     if not stage.trains:
         return {}

@@ -7,12 +7,15 @@ from pathlib import Path
 
 from shared.artifacts.lineage import Lineage, read_lineage
 from shared.artifacts.manifest import MANIFEST, digest, is_whole
+from shared.prompts.writer import PROMPTS as WRITER_PROMPTS
 from shared.settings.sections import Settings
+from shared.settings.texts import WRITING_ENGINES
 from shared.task.current import TASK
 from training.run_folder.names import plain_path
 
 COMPETITION = "competition"  # the input of prepare: no folder of ours
-REPLAYED = "replayed"  # the file of texts that explain or describe reads
+REPLAYED = "replayed"  # the file of texts that a stage reads, as it is in the competition's folder
+PROMPTS = "prompts"  # with which a writer is asked
 CHANGES_NOTHING = {"checkpoint_seconds", "recompute", "competition"}  # settings without a part in the result
 
 
@@ -95,12 +98,23 @@ def competition_digest(settings: Settings) -> str:
     return total.hexdigest()
 
 
-def replayed_digest(settings: Settings, stage: str) -> str:
-    """SHA-256 of the file that the stage replays. Raises ValueError where it is missing."""
-    path = Path(settings.prepare.competition) / getattr(settings, stage).file
-    if not path.is_file():
-        raise ValueError(f"{path} does not exist: name another {stage}.file, or do without: {stage}.writer=off")
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+def texts_inputs(settings: Settings, stage: str) -> dict[str, str]:
+    """What a stage of texts reads beside folders: {name: SHA-256}, of a file or of the prompts of a writer.
+
+    Raises ValueError where the file is missing.
+    """
+    if stage == "merge_writer":
+        return {}
+    inputs, section = {}, getattr(settings, stage)
+    if stage == "train_writer" or section.writer in WRITING_ENGINES:
+        inputs[PROMPTS] = hashlib.sha256(repr(sorted(WRITER_PROMPTS.items())).encode()).hexdigest()
+    if stage == "train_writer" or section.writer == "replay":
+        path = Path(settings.prepare.competition) / section.file
+        without = "train_writer.file= (nothing behind it)" if stage == "train_writer" else f"{stage}.writer=off"
+        if not path.is_file():
+            raise ValueError(f"{path} does not exist: name another {stage}.file, or do without: {without}")
+        inputs[REPLAYED] = hashlib.sha256(path.read_bytes()).hexdigest()
+    return inputs
 
 
 def _changes(recipe: Recipe, made: Lineage) -> list[str]:

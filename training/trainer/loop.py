@@ -66,7 +66,7 @@ class TrainingRun:
         self.model, self.objective, self.settings, self.work = model, objective, settings, work
         self.updates = Updates(model, objective, settings)
         self.fingerprint = fingerprint
-        self.checkpoint = work.with_suffix(".state") / "checkpoint"  # beside the output, which is published without it
+        self.checkpoint = state_of(work) / "checkpoint"
 
     def start(self) -> TrainingProgress:
         """Where the checkpoint left off, or the beginning, with the figures of the untrained model."""
@@ -108,6 +108,16 @@ class TrainingRun:
 
     def save(self, progress: TrainingProgress) -> None:
         save_checkpoint(self.checkpoint, self.updates.masters, self.updates.optimizer, progress, self.fingerprint)
+
+
+def state_of(work: Path) -> Path:
+    """Where the state of the training in `work` lies: beside the stage's output, which is published without it.
+
+    A stage that trains several models has a folder for each in its output.
+    """
+    if work.parent.suffix == ".partial":
+        return work.parent.with_suffix(".state") / work.name
+    return work.with_suffix(".state")
 
 
 def _evaluate(model: PeftModel, objective: Objective) -> dict:

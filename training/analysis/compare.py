@@ -12,6 +12,7 @@ from shared.task.metrics import interval, resample_maps
 from shared.task.splits import DRAWS
 from shared.task.tables import POOLS, RANKS
 from training.analysis.console import open_console
+from training.analysis.sensitivity import read_siblings, sensitivity_differences
 from training.run_folder.freshness import outdated
 from training.run_folder.names import iteration_name
 
@@ -42,6 +43,8 @@ def compare(a: str, b: str, pool: str = POOLS[0]) -> int:
         f"{(high - low) / 2:.4f}",
         highlight=False,
     )
+    for line in _sensitivity(pairs, pool, names, settings.bootstrap):
+        console.print(line, highlight=False)
     return 0
 
 
@@ -84,6 +87,19 @@ def paired_difference(
     difference = after - before
     better = float(np.mean(difference[1:] > 0) + np.mean(difference[1:] == 0) / 2)
     return float(before[0]), float(after[0]), float(difference[0]), *interval(difference), better
+
+
+def _sensitivity(pairs: list[tuple[Path, Path]], pool: str, names: list[str], resamples: int) -> list[str]:
+    """What both sides read of the wrong answer; nothing where an older version evaluated a run."""
+    tables = [[read_siblings(pair[side]) for pair in pairs] for side in (0, 1)]
+    if any(table is None for side in tables for table in side):
+        return []
+    parts = [
+        [table.filter(pl.col("pool") == pool, pl.col("ranking") == name) for table in side]
+        for side, name in zip(tables, names, strict=True)
+    ]
+    lines = sensitivity_differences(*parts, resamples)
+    return [f"answer sensitivity, {pool} pool, a -> b and their paired difference:", *lines] if lines else []
 
 
 def _read(run: Path, pool: str, ranking: str) -> pl.DataFrame:

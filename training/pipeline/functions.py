@@ -11,7 +11,7 @@ import polars as pl
 
 from shared.settings.sections import Embedder
 from shared.task.splits import DRAWS, fold_seed, holds_out
-from shared.task.tables import CANDIDATES, GROUPS, MISCONCEPTIONS, QUERIES, RANKED, RANKS, TAUGHT, TEXTS
+from shared.task.tables import CANDIDATES, GROUPS, MISCONCEPTIONS, QUERIES, RANKED, RANKS, SIBLINGS, TAUGHT, TEXTS
 from training.run_folder.stage_context import StageContext
 
 
@@ -128,16 +128,20 @@ def merge_reranker(context: StageContext) -> dict:
 
 
 def evaluate(context: StageContext) -> None:
-    """Both merged models, as they serve, and the baselines -> candidates, ranked, ranks, metrics."""
+    """Both merged models, as they serve, and the baselines -> candidates, ranked, ranks, siblings, metrics."""
     from inference.engines.distributed import rank
     from training.evaluation.evaluate import evaluate as run
+    from training.evaluation.siblings import sensitivity
 
     made = run(context)
     if rank() == 0:
         context.write(made.candidates, CANDIDATES)
         context.write(made.ranked, RANKED)
         context.write(made.ranks, RANKS)
-        (context.out / "metrics.json").write_text(json.dumps(made.metrics, indent=1) + "\n", encoding="utf-8")
+        context.write(made.siblings, SIBLINGS)
+        figures = sensitivity(made.siblings, context.settings.evaluate.bootstrap)
+        for name, values in (("metrics", made.metrics), ("sensitivity", figures)):
+            (context.out / f"{name}.json").write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")
 
 
 def quantize_embedder(context: StageContext) -> dict:

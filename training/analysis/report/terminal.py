@@ -7,9 +7,11 @@ from rich.table import Table
 from shared.artifacts.json_files import read_json
 from shared.artifacts.lineage import read_lineage
 from shared.artifacts.manifest import is_whole
+from shared.settings.load import read_settings
 from shared.task.current import TASK
 from training.analysis.console import format_interval, open_console
 from training.analysis.runs import check_metric
+from training.analysis.sensitivity import MEANING, read_siblings, sensitivity_table
 from training.export.quantization_loss import describe_loss
 from training.pipeline.stages import STAGES
 from training.run_folder.freshness import outdated
@@ -31,6 +33,10 @@ def print_report(runs: list[Path]) -> list[Path]:
             console.print(why, highlight=False)
         console.print(_figures(run, metrics["labelled"]))
         console.print(_line(metrics["catalogue"]), highlight=False)
+        if (siblings := read_siblings(run)) is not None:
+            resamples = read_settings(run).evaluate.bootstrap
+            console.print(sensitivity_table(str(run), [siblings], "labelled", resamples))
+            console.print(MEANING, highlight=False)
     for path in [path for run in found for path in sorted(run.glob("quantize_*/metrics.json"))]:
         said = describe_loss(path.parent.name.removeprefix("quantize_"), read_json(path))
         console.print(f"{path.parent.parent}: {said}", highlight=False)

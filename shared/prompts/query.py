@@ -15,6 +15,8 @@ FIELDS = (  # (label, column of the queries table), in the order of the text; a 
     ("Wrong answer", "wrong"),
 )
 
+WRONG = "wrong"  # the column of the answer whose misconception is wanted
+Layout = Literal["plain", "wrong_first", "wrong_marked"]  # how the fields stand in the text of a query
 Rationale = Literal["none", "short", "cot", "both"]  # which rationales of a query a model reads
 RATIONALES = {"none": (), "short": ("short",), "cot": ("cot",), "both": ("short", "cot")}  # their columns
 DESCRIPTION = "description"  # the column of the misconceptions that holds what was written about them
@@ -28,10 +30,10 @@ class Written:
     notes: str = ""
 
 
-def query_of(row: Mapping[str, object], rationale: Rationale = "none") -> Written:
+def query_of(row: Mapping[str, object], rationale: Rationale = "none", layout: Layout = "plain") -> Written:
     """A row of the queries table as a model reads it. A rationale that the row has not is left out."""
     notes = [str(row[kind]) for kind in RATIONALES[rationale] if row.get(kind)]
-    return Written(row_text(row), "\n".join(notes))
+    return Written(row_text(row, layout), "\n".join(notes))
 
 
 def misconception_of(row: Mapping[str, object]) -> Written:
@@ -39,6 +41,17 @@ def misconception_of(row: Mapping[str, object]) -> Written:
     return Written(str(row["text"]), str(row.get(DESCRIPTION) or ""))
 
 
-def row_text(row: Mapping[str, object]) -> str:
-    """What a row of the queries table asks: a question and the wrong answer whose misconception is wanted."""
-    return "\n".join(f"{label}: {row[column]}" for label, column in FIELDS)
+def row_text(row: Mapping[str, object], layout: Layout = "plain") -> str:
+    """What a row of the queries table asks: a question and the wrong answer whose misconception is wanted.
+
+    "wrong_first" puts the wrong answer in front of all else, where a text that is too long is not cut; "wrong_marked"
+    puts marks around it where it stands.
+    """
+    fields = FIELDS
+    if layout == "wrong_first":
+        fields = sorted(FIELDS, key=lambda field: field[1] != WRONG)  # the others keep their order
+    marks = (">>> ", " <<<") if layout == "wrong_marked" else ("", "")
+    texts = [
+        (label, f"{marks[0]}{row[column]}{marks[1]}" if column == WRONG else row[column]) for label, column in fields
+    ]
+    return "\n".join(f"{label}: {text}" for label, text in texts)

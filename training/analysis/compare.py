@@ -13,6 +13,7 @@ from shared.task.splits import DRAWS
 from shared.task.tables import POOLS, RANKS
 from training.analysis.console import open_console
 from training.analysis.sensitivity import read_siblings, sensitivity_differences
+from training.analysis.untrained import describe_best
 from training.run_folder.freshness import outdated
 from training.run_folder.names import iteration_name
 
@@ -35,7 +36,7 @@ def compare(a: str, b: str, pool: str = POOLS[0]) -> int:
     console = open_console()
     for side, value in enumerate((before, after)):
         folders = ", ".join(str(pair[side]) for pair in pairs)
-        console.print(f"{'ab'[side]}  {value:.4f}  {names[side]} of {folders}", highlight=False)
+        console.print(f"{'ab'[side]}  {value:.4f}  {names[side]} of {folders}, {pool} pool", highlight=False)
     console.print(
         f"b - a  {difference:+.4f} (95 %: {low:+.4f} to {high:+.4f}) of weighted {TASK.metric.title}, {pool} pool; "
         f"b is better in {better:.0%} of the resamples\n"
@@ -43,6 +44,9 @@ def compare(a: str, b: str, pool: str = POOLS[0]) -> int:
         f"{(high - low) / 2:.4f}",
         highlight=False,
     )
+    for side in (0, 1):
+        if said := describe_best([pair[side] for pair in pairs], pool, names[side]):
+            console.print(f"{'ab'[side]}: {said}", highlight=False)
     for line in _sensitivity(pairs, pool, names, settings.bootstrap):
         console.print(line, highlight=False)
     return 0

@@ -16,6 +16,7 @@ from shared.task.splits import DRAWS
 from shared.task.tables import POOLS, RANKS
 from training.analysis.console import open_console
 from training.analysis.sensitivity import MEANING, read_siblings, sensitivity_table
+from training.analysis.untrained import describe_best, name_miner
 from training.pipeline.train import train
 from training.run_folder.freshness import outdated
 from training.run_folder.names import Target
@@ -44,7 +45,11 @@ def cv_table(iteration: str, draws: int) -> int:
         "resample is applied to every draw, and the mean over the draws is taken within it.",
         highlight=False,
     )
-    _print_sensitivity(console, iteration, done)
+    drawn = [run for run in done if run.name in DRAWS]
+    for pool in POOLS if drawn else ():
+        console.print(describe_best(drawn, pool), highlight=False)
+    console.print(f"miner: {name_miner(read_settings(done[0]))}", highlight=False)
+    _print_sensitivity(console, iteration, drawn)
     for run in runs:
         if run not in done:
             console.print(f"not evaluated: {run}", highlight=False)
@@ -71,7 +76,7 @@ def measure_draws(
 
 def _print_sensitivity(console: Console, name: str, runs: list[Path]) -> None:
     """A table over the draws that have it; nothing where none has."""
-    found = [table for run in runs if run.name in DRAWS and (table := read_siblings(run)) is not None]
+    found = [table for run in runs if (table := read_siblings(run)) is not None]
     if found:
         resamples = read_settings(runs[0]).evaluate.bootstrap
         console.print(sensitivity_table(f"{name}, {len(found)} of {len(DRAWS)} draws", found, POOLS[0], resamples))

@@ -10,10 +10,11 @@ import polars as pl
 
 from shared.artifacts.json_files import read_json
 from shared.artifacts.manifest import is_whole
-from shared.settings.load import RUNS
+from shared.settings.load import RUNS, read_settings
 from shared.task.current import TASK
 from shared.task.submission import read_labels, read_submission, score_submission
 from training.analysis.report.page import write_page
+from training.analysis.untrained import name_miner
 from training.pipeline.ahead.survey import refuse_to_replace, survey
 from training.pipeline.chain import resolve, write_settings_of
 from training.pipeline.train import train
@@ -71,11 +72,13 @@ def summary(runs: list[Path]) -> list[str]:
         return f"  {figures[ranking][part][TASK.metric.key]:.3f}  {meaning}"
 
     lines = [
-        f"What was learnt: {TASK.metric.title} of {pairs} wrong answers to questions that were held out",
+        f"What was learnt: {TASK.metric.title} of {pairs} wrong answers to questions that were held out,",
+        "among the misconceptions that some row of train.csv carries",
         "(1 would be the right misconception in front every time)",
         line(metrics[0], "popularity", "what is common, no text read"),
         line(metrics[0], "bm25", "words in common (BM25)"),
         line(metrics[0], "untrained", "the embedder before training"),
+        line(metrics[0], "miner", f"{name_miner(read_settings(runs[0]))}, which mines first"),
     ]
     for run, figures in zip(runs, metrics, strict=True):
         lines.append(line(figures, "retrieved", f"{run.parent.name}: as the embedder finds them"))

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from shared.prompts.query import Rationale, Written, solved_query
+from shared.prompts.query import Layout, Rationale, Written, solved_query
 from shared.prompts.words import MEANING, THINKING, Length, MaybeLength, Words
 
 Pooling = Literal["last", "mean"]  # what becomes of the vectors of a text's tokens
@@ -31,6 +31,7 @@ class EmbedderPrompt:
     rationale: Rationale = "none"
     rationale_tokens: MaybeLength = 0
     description_tokens: MaybeLength = 0
+    layout: Layout = "plain"
 
 
 def embedder_query(words: Words, prompt: EmbedderPrompt, examples: Sequence[Example], query: Written) -> list[int]:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from shared.prompts.query import Rationale, Written
+from shared.prompts.query import Layout, Rationale, Written
 from shared.prompts.words import MEANING, THINKING, Length, MaybeLength, Words
 
 INSTRUCTION = (
@@ -25,6 +25,7 @@ class RerankerPrompt:
     rationale: Rationale = "none"
     rationale_tokens: MaybeLength = 0
     description_tokens: MaybeLength = 0
+    layout: Layout = "plain"
 
 
 def reranker_query(words: Words, prompt: RerankerPrompt, query: Written) -> list[int]:

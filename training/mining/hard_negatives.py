@@ -4,7 +4,7 @@ import numpy as np
 import polars as pl
 
 from shared.task.folds import alike, labelled_queries, seed_of
-from shared.task.tables import GROUPS
+from shared.task.tables import GROUPS, PAIR
 
 
 def pick_negatives(
@@ -44,6 +44,17 @@ def pick_negatives(
         how="diagonal",
     )
     return rows.select(*GROUPS.schema).sort("query_id", pl.col("is_positive").not_(), "rank", "misconception_id")
+
+
+def add_siblings(groups: pl.DataFrame, siblings: pl.DataFrame, candidates: pl.DataFrame) -> pl.DataFrame:
+    """`groups` with each pair of `siblings` (query_id, misconception_id) as a further negative of its query.
+
+    A pair has the rank and score that `candidates` gives it, or none. Pairs that the groups have stay as they are.
+    """
+    wanted = siblings.join(groups, on="query_id", how="semi").join(groups, on=PAIR, how="anti")
+    further = wanted.join(candidates, on=PAIR, how="left").with_columns(is_positive=pl.lit(False))
+    rows = pl.concat([groups, further.select(*GROUPS.schema)])
+    return rows.sort("query_id", pl.col("is_positive").not_(), "rank", "misconception_id", nulls_last=True)
 
 
 def _without_the_answer(window: pl.DataFrame, labelled: pl.DataFrame, misconceptions: pl.DataFrame) -> pl.DataFrame:

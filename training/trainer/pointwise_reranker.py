@@ -43,7 +43,7 @@ class RerankerObjective:
         self.queries, self.misconceptions, self.candidates = tables
         self.batch_tokens = batch_tokens
         self.asked = {
-            (row["query_id"], rationale): reranker_query(self.words, prompt, query_of(row, rationale))
+            (row["query_id"], rationale): reranker_query(self.words, prompt, query_of(row, rationale, prompt.layout))
             for row in self.queries.filter(pl.col("fold") == "train").iter_rows(named=True)
             for rationale in {prompt.rationale, "none"}
         }

@@ -4,7 +4,7 @@ import polars as pl
 import pytest
 
 from shared.task.tables import CANDIDATES, GROUPS, MISCONCEPTIONS, QUERIES
-from training.mining.hard_negatives import pick_negatives
+from training.mining.hard_negatives import add_siblings, pick_negatives
 
 MINE = {"lowest": 2, "highest": 6, "count": 3, "seed": "mine"}
 KNOWN = pl.DataFrame([(id_, f"Misconception {id_}") for id_ in range(100)], schema=MISCONCEPTIONS.schema, orient="row")
@@ -111,3 +111,16 @@ def test_a_window_that_is_too_narrow_is_an_error():
             KNOWN,
             **MINE,
         )
+
+
+def test_a_siblings_misconception_joins_the_mined_ones_once_with_the_rank_that_it_has():
+    rows = [query("1_A", 10), query("1_B", 11), query("2_A", 12)]
+    candidates = pl.concat([ranking(row[0], range(10, 20)) for row in rows[:2]] + [ranking("2_A", range(30, 40))])
+    siblings = pl.DataFrame({"query_id": ["1_A", "1_B", "2_B"], "misconception_id": [11, 99, 5]})
+    plain = pick_negatives(table_of(*rows), candidates, KNOWN, **MINE)
+    groups = add_siblings(plain, siblings, candidates)
+    GROUPS.check(groups, "groups")
+    assert groups.filter(query_id="1_A", misconception_id=11).rows() == [("1_A", 11, 2, 0.5, False)]
+    assert groups.filter(query_id="1_B", misconception_id=99).rows() == [("1_B", 99, None, None, False)]
+    assert len(groups) == len(plain) + 2 and groups.filter(query_id="2_A").equals(plain.filter(query_id="2_A"))
+    assert add_siblings(groups, siblings, candidates).equals(groups)  # a pair stands there once

@@ -42,6 +42,11 @@ def reranker_passage(words: Words, prompt: RerankerPrompt, passage: Written) -> 
     return [*words.frame("\nB: "), *cut, *words.frame(end)]
 
 
+def rationale_target(words: Words, text: str, most: int) -> tuple[list[int], list[int]]:
+    """Ids that stand behind a query in a candidate's place while the model learns to write, and of what it writes."""
+    return words.frame("\nThinking:"), words.encode(f" {text}")[:most]
+
+
 def pair_prompts(words: Words, prompt: RerankerPrompt, query: Written, passages: Sequence[Written]) -> list[list[int]]:
     """Ids of a query with each of its candidates."""
     before = reranker_query(words, prompt, query)

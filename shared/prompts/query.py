@@ -39,8 +39,12 @@ class Written:
 
 def query_of(row: Mapping[str, object], rationale: Rationale = "none", layout: Layout = "plain") -> Written:
     """A row of the queries table as a model reads it. A rationale that the row has not is left out."""
-    notes = [str(row[kind]) for kind in RATIONALES[rationale] if row.get(kind)]
-    return Written(row_text(row, layout), "\n".join(notes), _ending(row, layout))
+    return Written(row_text(row, layout), notes_of(row, rationale), _ending(row, layout))
+
+
+def notes_of(row: Mapping[str, object], rationale: Rationale = "both") -> str:
+    """The rationales of a row, in a fixed order; "" where it has none."""
+    return "\n".join(str(row[kind]) for kind in RATIONALES[rationale] if row.get(kind))
 
 
 def solved_query(text: str) -> Written:

@@ -124,6 +124,7 @@ def _cross_check(settings: Settings, source: str) -> None:
                 f"{source}: train_{name}.distill: {train.distill} needs a teacher, and iteration.previous is empty"
             )
     _check_writer(settings, source)
+    _check_rationale_loss(settings, source)
     _check_texts(settings, source)
     depth, kept = settings.train_reranker.depth, settings.mine_for_reranker.kept
     if depth > kept:
@@ -142,6 +143,22 @@ def _check_writer(settings: Settings, source: str) -> None:
         raise ValueError(
             f"{source}: train_writer.file: {settings.train_writer.file} is what a student learns from, and "
             f"explain.writer is {settings.explain.writer}: say vllm or hf there, with a [writer]"
+        )
+
+
+def _check_rationale_loss(settings: Settings, source: str) -> None:
+    train = settings.train_reranker
+    if not train.rationale_loss:
+        return
+    if not train.rationale_file and settings.explain.writer == "off":
+        raise ValueError(
+            f"{source}: train_reranker.rationale_loss: {train.rationale_loss} needs rationales: name a "
+            "train_reranker.rationale_file, or an explain.writer"
+        )
+    if not train.rationale_file and settings.reranker.rationale != "none":
+        raise ValueError(
+            f"{source}: train_reranker.rationale_loss: a reranker that reads the rationales of explain would copy "
+            "them: say reranker.rationale=none reranker.rationale_tokens=0, or name a train_reranker.rationale_file"
         )
 
 

@@ -96,6 +96,12 @@ class TrainReranker(Train):
     """The share of the updates in which the learning rate rises to its peak."""
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """The share of the hard cross-entropy's target that is spread over the group. The teacher's part stays as it is."""
+    rationale_loss: Annotated[float, Field(ge=0)] = 0.0
+    """The weight of one more loss: behind the query, where candidates do not see it, the model learns to write the
+    query's rationale. Nothing of it is there when the model serves."""
+    rationale_file: str = ""
+    """The file in the competition's folder with these rationales: QuestionId_Answer, Rationale, Reasoning. Their writer
+    may have seen labels. The empty text means those of `explain`."""
 
 
 class Merge(Section):

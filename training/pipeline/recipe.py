@@ -32,6 +32,6 @@ def recipe_of(
     }
     if stage.name == "prepare":
         inputs[COMPETITION] = competition_digest(settings)
-    if stage.writes:
+    if stage.writes or stage.name == "train_reranker":
         inputs |= texts_inputs(settings, stage.name)
     return Recipe(stage.name, run.name, {section: values[section] for section in stage.sections}, inputs)

@@ -105,16 +105,25 @@ def texts_inputs(settings: Settings, stage: str) -> dict[str, str]:
     """
     if stage == "merge_writer":
         return {}
+    if stage == "train_reranker":
+        train = settings.train_reranker
+        used = train.rationale_loss and train.rationale_file
+        return {REPLAYED: _file_digest(settings, train.rationale_file, "train_reranker.rationale_file")} if used else {}
     inputs, section = {}, getattr(settings, stage)
     if stage == "train_writer" or section.writer in WRITING_ENGINES:
         inputs[PROMPTS] = hashlib.sha256(repr(sorted(WRITER_PROMPTS.items())).encode()).hexdigest()
     if stage == "train_writer" or section.writer == "replay":
-        path = Path(settings.prepare.competition) / section.file
-        without = "train_writer.file= (nothing behind it)" if stage == "train_writer" else f"{stage}.writer=off"
-        if not path.is_file():
-            raise ValueError(f"{path} does not exist: name another {stage}.file, or do without: {without}")
-        inputs[REPLAYED] = hashlib.sha256(path.read_bytes()).hexdigest()
+        inputs[REPLAYED] = _file_digest(settings, section.file, f"{stage}.file")
     return inputs
+
+
+def _file_digest(settings: Settings, name: str, key: str) -> str:
+    path = Path(settings.prepare.competition) / name
+    if not path.is_file():
+        section = key.partition(".")[0]
+        without = f"{section}.writer=off" if section in ("explain", "describe") else f"{key}= with nothing behind it"
+        raise ValueError(f"{path} does not exist: name another {key}, or do without: {without}")
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _changes(recipe: Recipe, made: Lineage) -> list[str]:

@@ -1,5 +1,7 @@
 """The stages that train a model: an embedder or a reranker."""
 
+from pathlib import Path
+
 import polars as pl
 import torch
 from peft import PeftModel
@@ -23,6 +25,7 @@ from training.trainer.fsdp import shard_base
 from training.trainer.loop import train
 from training.trainer.lora import add_lora
 from training.trainer.pointwise_reranker import RerankerObjective
+from training.trainer.rationale_loss import with_targets
 from training.trainer.recompute import fit_memory
 from training.trainer.update import Objective
 
@@ -49,7 +52,9 @@ def train_reranker(context: StageContext, groups: pl.DataFrame, candidates: pl.D
     profile, tokenizer = load_profile(context.settings.machine.profile), load_tokenizer(base)
     model = load_causal(base, context.settings.reranker.dtype, _loading_device(context), packed=profile.packed)
     adapted = _adapt(context, model, settings)
-    tables = (*context.texts(), candidates)
+    queries, misconceptions = context.texts()
+    queries = with_targets(queries, settings, Path(context.settings.prepare.competition))
+    tables = (queries, misconceptions, candidates)
     card = new_reranker_card(context.settings.reranker)
     objective = OBJECTIVES[card.kind](model, tokenizer, card.prompt, tables, settings, profile.batch_tokens)
     _train(context, adapted, objective, groups, settings)

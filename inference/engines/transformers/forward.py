@@ -96,12 +96,20 @@ def hidden_in_front(model: PreTrainedModel, batch: Batch, counts_N: torch.Tensor
 
     The rows must not share any of these tokens.
     """
+    return last_and_in_front(model, batch, counts_N)[1]
+
+
+def last_and_in_front(
+    model: PreTrainedModel, batch: Batch, counts_N: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """What `last_hidden` and `hidden_in_front` give, of one pass."""
     hidden_BTD, rows_N, lasts_N = _hidden(model, batch)
     counts_N = send(counts_N, hidden_BTD.device)
     starts_N = counts_N.cumsum(0) - counts_N
     within_A = torch.arange(int(counts_N.sum()), device=hidden_BTD.device) - starts_N.repeat_interleave(counts_N)
     places_A = (lasts_N - counts_N).repeat_interleave(counts_N) + within_A
-    return hidden_BTD[rows_N.repeat_interleave(counts_N), places_A]
+    in_front_AD = hidden_BTD[rows_N.repeat_interleave(counts_N), places_A]
+    return _at_least_32_bits(hidden_BTD[rows_N, lasts_N]), in_front_AD
 
 
 def _hidden(model: PreTrainedModel, batch: Batch) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:

@@ -18,6 +18,7 @@ from training.analysis.report import background, panels
 from training.analysis.report.chart_style import NAMES
 from training.analysis.report.panels import Panel
 from training.analysis.report.read import Finished, read_finished
+from training.analysis.report.texts import texts_panels
 from training.analysis.report.worst import worst_rows
 from training.run_folder.code_version import short_version
 
@@ -85,6 +86,7 @@ def _sections(found: Finished) -> list[Section]:
         Section("training", "Training by epoch", panels.epochs_panels(found), wide=False),
         Section("answers", "Ranks and scores", [*answers, panels.scores_panel(found)], wide=False),
         Section("subjects", "Subjects", [panels.subjects_panel(found)]),
+        Section("texts", "What a language model wrote", texts_panels(found)),
         Section("time", "Time", [background.seconds_panel(found)]),
         Section("audit", "Audit and calibration", [background.audit_panel(found), background.calibration_panel(found)]),
         Section("settings", "Settings and lineage", kept),

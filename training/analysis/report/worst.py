@@ -4,6 +4,7 @@ from shared.prompts.query import FIELDS
 from shared.task.folds import seen_ids
 from training.analysis.report.measure import with_probability, worst_queries
 from training.analysis.report.read import Finished
+from training.analysis.report.texts import written_about
 
 WORST_ROWS, SHOWN_CANDIDATES = 30, 5
 APART = ("subject", "construct", "question", "correct", "wrong")  # fields that the page sets in places of their own
@@ -12,7 +13,8 @@ APART = ("subject", "construct", "question", "correct", "wrong")  # fields that 
 def worst_rows(found: Finished) -> list[dict]:
     """The worst rows: each a row of QUERIES, with its answer, ranks "before" and "after" reranking, and candidates.
 
-    "further" has the fields of the query's text that the page does not set apart, each with its label.
+    "further" has the fields of the query's text that the page does not set apart, and what a language model wrote about
+    it, each with its label.
     """
     if not found.evaluated:
         return []
@@ -30,6 +32,7 @@ def worst_rows(found: Finished) -> list[dict]:
             for row in candidates
         ]
         further = [(label, queries[query_id][column]) for label, column in FIELDS if column not in APART]
+        further += written_about(found, query_id)
         facts = {"answer": texts[answer], "seen": answer in seen, "candidates": shown, "further": further}
         worst.append({**queries[query_id], **facts, "before": _place(before), "after": _place(after)})
     return worst

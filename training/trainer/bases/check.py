@@ -26,7 +26,7 @@ def check_bases(settings: Settings) -> None:
 @cache  # a chain asks before every stage
 def _check_once(name: str, section: Embedder | Reranker | Writer, folder: Path, lora: Lora | None) -> None:
     """Raise ValueError unless `folder`, of the base, holds what the section called `name` asks of it."""
-    from inference.engines.checks.lengths import check_length, check_vocabulary
+    from inference.engines.checks.lengths import check_length, check_vocabulary, positions_of
     from inference.engines.checks.model import check_model, load_config
     from inference.engines.tokenizer import load_tokenizer
     from inference.engines.writers.check import check_writer
@@ -36,7 +36,11 @@ def _check_once(name: str, section: Embedder | Reranker | Writer, folder: Path, 
         if isinstance(section, Writer):
             check_writer(folder)
             check_vocabulary(folder, config, tokenizer)
-            check_length(folder, config, _longest_text(tokenizer), "what a writer reads and writes: take a larger one")
+            most, longest = positions_of(config), _longest_text(tokenizer)
+            if most is not None and longest > most:
+                raise ValueError(
+                    f"{folder} reads {most} tokens, and a text with its prompt may have {longest}: take another writer"
+                )
             return
         if getattr(config, "quantization_config", None):
             raise ValueError(f"{folder} is quantised, and a quantised base cannot be trained: take the 16-bit one")

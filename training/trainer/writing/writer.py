@@ -7,8 +7,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
-from torch.nn.functional import cross_entropy
-from torch.utils.checkpoint import checkpoint
 from transformers import PreTrainedModel
 
 from inference.engines.transformers.engine import device_of, load_causal
@@ -19,9 +17,8 @@ from shared.task.folds import seed_of
 from training.trainer.loop import train
 from training.trainer.lora import add_lora
 from training.trainer.recompute import fit_memory
+from training.trainer.token_loss import token_losses
 from training.trainer.writing.lessons import Lesson, draw_lessons
-
-HEAD_TOKENS = 1024  # whose 152,064 logits are there at once: 0.6 GB in 32 bits
 
 
 def train_writer(
@@ -94,12 +91,5 @@ class WriterObjective:
             texts = [lessons[row].text for row in rows_of(batch)]
             counts = torch.tensor([len(text) for text in texts])
             targets_A = torch.tensor([token for text in texts for token in text], device=self.model.device)
-            hidden_AD = hidden_in_front(self.model, batch, counts)
-            for first in range(0, len(targets_A), HEAD_TOKENS):
-                part = slice(first, first + HEAD_TOKENS)
-                totals.append(checkpoint(self._cross_entropy, hidden_AD[part], targets_A[part], use_reentrant=False))
+            totals.append(token_losses(self.model, hidden_in_front(self.model, batch, counts), targets_A).sum())
         return torch.stack(totals).sum()
-
-    def _cross_entropy(self, hidden_AD: torch.Tensor, targets_A: torch.Tensor) -> torch.Tensor:
-        logits = self.model.get_output_embeddings()(hidden_AD)
-        return cross_entropy(logits.to(torch.promote_types(logits.dtype, torch.float32)), targets_A, reduction="sum")

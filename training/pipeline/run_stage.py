@@ -13,6 +13,7 @@ from shared.artifacts.verified import check_folder, note_as_listed
 from shared.settings.load import read_settings
 from shared.settings.sections import Settings
 from training.launch.torchrun import launch_worker, processes_of
+from training.pipeline.ahead.machine import refuse_machine
 from training.pipeline.attempt import note_attempt
 from training.pipeline.inputs import inputs_of
 from training.pipeline.recipe import recipe_of
@@ -82,7 +83,7 @@ def _fill(stage: Stage, context: StageContext, recipe: Recipe, lock: int) -> Non
         shutil.rmtree(context.out, ignore_errors=True)
     context.out.mkdir(parents=True, exist_ok=True)
     remove_partials(context.out)
-    _check_machine(context.settings)
+    refuse_machine(stage, context.settings)
     for folder in inputs_of(stage, context.run, context.settings):
         check_folder(folder)
     base = _fetch_bases(stage, context.settings)
@@ -107,9 +108,7 @@ def _fill(stage: Stage, context: StageContext, recipe: Recipe, lock: int) -> Non
 
 def _execute(stage: Stage, context: StageContext, lock: int) -> dict:
     machine = context.settings.machine
-    # training and stages with an hf engine take every GPU; vLLM and the others are one process
-    shared = stage.trains or (stage.has_engine and getattr(context.settings, stage.name).engine == "hf")
-    processes = processes_of(machine) if shared else 1
+    processes = processes_of(machine) if stage.shared(context.settings) else 1
     if processes > 1:
         words = ["worker", stage.name, str(context.run), context.fingerprint]
         if launch_worker(words, machine, lock):
@@ -127,26 +126,8 @@ def _execute(stage: Stage, context: StageContext, lock: int) -> dict:
 def _execute_here(stage: Stage, context: StageContext) -> dict:
     from inference.engines.distributed import joined_ranks
 
-    with joined_ranks(context.settings.machine.device):
+    with joined_ranks(context.settings.machine.device if stage.has_model else "cpu"):
         return stage.run(context) or {}
-
-
-def _check_machine(settings: Settings) -> None:
-    """Raise ValueError when the settings ask for a device that is not there, before anything is loaded."""
-    from inference.machine.profiles import load_profile
-
-    machine = settings.machine
-    if load_profile(machine.profile).device != machine.device:
-        raise ValueError(f"machine.device is {machine.device}, and machine.profile {machine.profile} is for another")
-    if machine.device == "cuda":
-        import torch
-
-        there = torch.cuda.device_count()
-        if there < max(machine.processes, 1):
-            raise ValueError(
-                f"machine asks for {max(machine.processes, 1)} GPUs and {there} are there; for a CPU: "
-                "machine.device=cpu machine.profile=cpu machine.processes=2 (and small models)"
-            )
 
 
 def _fetch_bases(stage: Stage, settings: Settings) -> dict[str, str]:

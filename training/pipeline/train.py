@@ -3,8 +3,9 @@
 from shared.artifacts.locks import locked
 from shared.artifacts.verified import check_folder
 from training.launch.stage_process import run_in_process
+from training.pipeline.ahead.prospect import notes, refuse_impossible
 from training.pipeline.ahead.survey import refuse_to_replace, survey
-from training.pipeline.chain import checked_chain, stages_in, write_settings_of
+from training.pipeline.chain import checked_chain, overrides_of, stages_in, write_settings_of
 from training.pipeline.recipe import recipe_of
 from training.pipeline.run_stage import LOCK_SECONDS, run_stage
 from training.pipeline.share import share
@@ -22,8 +23,12 @@ def train(target: Target, verify: bool = False, replace: bool = False) -> int:
     when it was made, where `verify` hashes all of them; and where a finished run would be replaced, unless `replace`.
     """
     chain, lock = checked_chain(target), target.run / TRAIN_LOCK
+    steps = survey(chain)
     if not replace:
-        refuse_to_replace(survey(chain))
+        refuse_to_replace(steps)
+    refuse_impossible(steps)
+    for note in notes(steps, overrides_of(target)):
+        print(note, flush=True)
     todo, done = stages_in(chain), 0
     with locked(lock, f"{lock} is held: another command trains this run; wait for it or stop it", LOCK_SECONDS):
         write_settings_of(target)

@@ -66,9 +66,9 @@ def test_a_report_needs_no_override_again(place, capsys):
 
 def test_a_plan_writes_nothing_and_gives_reasons(place, capsys):
     assert main(["plan", "iter=demo1"]) == 0
-    lines = capsys.readouterr().out.splitlines()
+    lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("run ")]
     assert lines[0] == "run   runs/demo0/cv/prepare  it has no output"
-    assert lines[1] == "run   runs/demo0/cv/mine_for_embedder  it has no output; runs/demo0/cv/prepare runs"
+    assert lines[1] == "run   runs/demo0/cv/mine_for_embedder  it has no output"
     assert len(lines) == 20 and not (place / "runs").exists()
 
 
@@ -161,13 +161,32 @@ def test_what_is_wrong_is_one_sentence_and_status_2_and_nothing_is_written(place
     assert not (place / "runs").exists()
 
 
-def test_a_machine_that_is_not_there_is_said_before_anything_is_loaded(place, capsys):
-    assert main(["settings", "iter=demo0", "machine.device=cuda", "machine.profile=h200", "machine.processes=99"]) == 0
-    assert main(["prepare", "runs/demo0/cv"]) == 2
-    assert "machine asks for 99 GPUs and" in capsys.readouterr().err
-    assert main(["settings", "iter=demo0", "machine.profile=h200"]) == 0
-    assert main(["prepare", "runs/demo0/cv"]) == 2
-    assert "machine.device is cpu, and machine.profile h200 is for another" in capsys.readouterr().err
+def test_a_machine_that_is_not_there_is_said_before_anything_runs(place, capsys):
+    many = ["machine.device=cuda", "machine.profile=h200", "machine.processes=99"]
+    for words, sentence in (
+        (many, "machine asks for 99 GPUs and"),
+        (["machine.profile=h200"], "machine.device is cpu, and machine.profile h200 is for another"),
+        (
+            ["embedder.base=models/nobody"],
+            "embedder.base=models/nobody is not there, and is no name of the Hugging Face",
+        ),
+    ):
+        assert main(["train", "iter=demo0", *words]) == 2
+        assert sentence in capsys.readouterr().err
+        assert main(["plan", "iter=demo0", *words]) == 2
+        assert f"cannot run here: {sentence}" in capsys.readouterr().out
+        assert not (place / "runs").exists()
+
+
+def test_what_computes_with_no_model_asks_for_no_gpu(place):
+    assert main(["settings", "iter=demo0", "machine.device=cuda", "machine.profile=h200"]) == 0
+    assert main(["prepare", "runs/demo0/cv"]) == 0
+    assert [name for name, stage in STAGES.items() if not stage.has_model] == [
+        "prepare",
+        "explain",
+        "describe",
+        "audit",
+    ]
 
 
 def test_adapters_are_averaged_in_split_full_only_and_make_the_merge_run_again(place, capsys):

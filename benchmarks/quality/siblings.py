@@ -2,14 +2,16 @@
 
     python -m benchmarks.quality.siblings COMPETITION OUT [split=cv] [train=200] [valid=150] [section.key=value ...]
 
-It trains small0's embedder on `train` questions of the training fold that have several labelled wrong answers, and
-ranks for `valid` such questions of the validation fold: a subset, so that two CPU cores can do it. Every arm has the
-same rows, negatives that the untrained model mined, and seeds. What an arm found is a file in OUT and is not computed
-again. Differences from the first arm have paired intervals over questions. OUT holds ids and scores only.
+It first ranks with the untrained model and each layout of the query, for `valid` questions of the validation fold that
+have several labelled wrong answers; train=0 ends there. Then it trains small0's embedder on `train` such questions of
+the training fold: a subset, so that two CPU cores can do it. Every arm has the same rows, negatives that the untrained
+model mined, and seeds. What an arm found is a file in OUT and is not computed again. Differences from the first arm have
+paired intervals over questions. OUT holds ids and scores only.
 """
 
 import sys
 import tempfile
+from functools import partial
 from pathlib import Path
 
 import polars as pl
@@ -43,7 +45,7 @@ ARMS = {
     "plain": [],
     "siblings": ["train_embedder.siblings=1.0"],
     "siblings, together": ["train_embedder.siblings=1.0", "train_embedder.together=true"],
-    "siblings, together, wrong first": [
+    "siblings, together, wrong_first": [
         "train_embedder.siblings=1.0",
         "train_embedder.together=true",
         "embedder.layout=wrong_first",
@@ -64,14 +66,21 @@ def main(competition: Path, out: Path, words: list[str]) -> None:
     counts = int(said.get("train", 200)), int(said.get("valid", 150))
     train, valid = (draw(queries, fold, count) for fold, count in zip(("train", "valid"), counts, strict=True))
     print(f"{len(train)} training rows, {len(valid)} validation rows of {counts} questions", flush=True)
-    base = local_folder(settings.embedder.base)
-    asked = pl.concat([train, valid])
-    untrained = kept(out / "untrained", lambda: rank(base, None, settings, asked, misconceptions))
+    base, found = local_folder(settings.embedder.base), {}
+    for layout in ("plain", "wrong_first", "wrong_marked"):
+        arm = load_settings("small0", [*overrides, f"embedder.layout={layout}"])
+        asked = pl.concat([train, valid]) if layout == "plain" else valid
+        ranked = partial(rank, base, None, arm, asked, misconceptions)
+        found[f"untrained, {layout}"] = kept(out / f"untrained_{layout}", ranked)
+    show(found, queries, valid, misconceptions, settings)
+    if train.is_empty():
+        return
+    untrained = found["untrained, plain"]
     siblings, near = sibling_answers(train, misconceptions), restrict(untrained, seen_ids(queries), 200)
     section = settings.mine_for_embedder
     how = {"lowest": section.lowest, "highest": section.highest, "count": section.count, "seed": section.seed}
     groups = pick_negatives(train, near.join(siblings, on=PAIR, how="anti"), **how)
-    groups, found = add_siblings(groups, siblings, near), {"untrained": untrained}
+    groups = add_siblings(groups, siblings, near)
     for name, changes in ARMS.items():
         arm = load_settings("small0", [*overrides, *changes])
 
@@ -80,7 +89,7 @@ def main(competition: Path, out: Path, words: list[str]) -> None:
                 adapter = fit(arm, groups, (train, misconceptions), Path(work) / "run")
                 return rank(base, adapter, arm, valid, misconceptions)
 
-        found[name] = kept(out / name.replace(", ", "_").replace(" ", "_"), trained)
+        found[name] = kept(out / name.replace(", ", "_"), trained)
         show(found, queries, valid, misconceptions, settings)
 
 
@@ -140,7 +149,8 @@ def card_of(section: Embedder) -> EmbedderCard:
 def show(
     found: dict[str, pl.DataFrame], queries: pl.DataFrame, valid: pl.DataFrame, misconceptions: pl.DataFrame, settings
 ) -> None:
-    """Print each arm's figures, and how it differs from the arm plain."""
+    """Print each arm's figures, and how it differs from the plain one, trained where there is such a one."""
+    first = "plain" if "plain" in found else "untrained, plain"
     rankings = {name: cut(table, pools_of(queries, misconceptions), 200) for name, table in found.items()}
     ranks, siblings = rank_table(rankings, valid, seen_ids(queries)), compare_siblings(rankings, valid, {})
     for pool, figures in measure(ranks, settings.evaluate).items():
@@ -149,14 +159,14 @@ def show(
             print(f"{pool:10}{name:34}{said}, recall@25 {parts['all'][TASK.metric.recall_key]:.3f}", flush=True)
     how = {"unseen_weight": settings.evaluate.unseen_weight, "resamples": settings.evaluate.bootstrap}
     for pool in POOLS:
-        for name in [name for name in found if name != "plain"]:
+        for name in [name for name in found if name != first]:
             tables = [
-                [table.filter(pl.col("pool") == pool, pl.col("ranking") == one) for one in ("plain", name)]
+                [table.filter(pl.col("pool") == pool, pl.col("ranking") == one) for one in (first, name)]
                 for table in (ranks, siblings)
             ]
             for part, inside in (("seen", pl.col("seen")), ("unseen", ~pl.col("seen"))):
                 sides = [[side.filter(inside).with_columns(seen=pl.lit(True))] for side in tables[0]]
-                print(f"{pool:10}{name} - plain, {part}: {difference(*sides, how)}")
+                print(f"{pool:10}{name} - {first}, {part}: {difference(*sides, how)}")
             print(
                 "\n".join(
                     f"{pool:10}{name}: {line}"

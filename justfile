@@ -77,6 +77,10 @@ quantize *arguments: setup
     @requirements/setup.sh quantize
     {{python}} -m training quantize "$@"
 
+# Make folders that sentence-transformers and vllm serve open, and upload them: iter=1 [split=cv] [role=reranker] [hub=OWNER/NAME]
+export-model *arguments: setup
+    {{python}} -m training export-model "$@"
+
 # Say what this machine has, which profile fits it and what would fail: [--profile t4x2] [--model DIR]
 doctor *arguments: setup
     @{{python}} -m inference doctor "$@"

@@ -6,7 +6,6 @@ A command imports what it needs when it runs, so that help and completion answer
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from shared.prompts.kinds import ROLES
 from shared.settings.arguments import Arguments
 from shared.settings.command_line import ITER, CommandLine, CommandWords
 from training import words
@@ -154,10 +153,7 @@ def quantize(said: Arguments) -> int:
         changes.append(f"quantize.scheme={said.options['scheme']}")
     if wrong := [change for change in changes if not change.startswith("quantize.")]:
         raise ValueError(f"{wrong[0]!r}: only quantize.key=value can be changed here, the rest is the run's")
-    role = said.options.get("role", "")
-    if role not in ("", *ROLES):
-        raise ValueError(f"role={role}: it is {' or '.join(ROLES)}, or left out for both")
-    return quantize(_target(said), (role,) if role else ROLES, changes)
+    return quantize(_target(said), words.roles_of(said), changes)
 
 
 @app.command(CommandWords((ITER,), (words.SPLIT, words.STAGE)), "iter=1 split=cv2 stage=evaluate")

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from shared.prompts.kinds import ROLES
+from shared.settings.arguments import Arguments
 from shared.settings.command_line import ITER, CommandWords, Word
 from shared.task.splits import DRAWS, SPLITS
 
@@ -40,3 +41,19 @@ QUESTIONS = Word("questions", "100", "how many questions are generated")
 TARGET = CommandWords((ITER,), (SPLIT,), overrides=True)
 VERIFY = Word("--verify", "", "hash every file of what is up to date, also those that did not change")
 TRAINED = CommandWords((ITER,), (SPLIT, VERIFY), overrides=True)
+TO = Word("to", "DIR", "the folder that is written; in the run's own folder unless said otherwise")
+HUB = Word(
+    "hub", "OWNER/NAME", "upload to the Hugging Face Hub, as OWNER/NAME-embedder and OWNER/NAME-reranker, private"
+)
+LICENCE = Word("licence", "apache-2.0", "the base model's licence, where its card does not say it")
+PUBLIC = Word("--public", "", "what is uploaded may be seen by everybody")
+DRY_RUN = Word("--dry-run", "", "upload nothing, and list what would be")
+EXPORTED = CommandWords((ITER,), (SPLIT, ROLE, TO, HUB, LICENCE, PUBLIC, DRY_RUN))
+
+
+def roles_of(said: Arguments) -> tuple[str, ...]:
+    """The roles that `role` names, both where it is left out. Raises ValueError for another one."""
+    role = said.options.get("role", "")
+    if role not in ("", *ROLES):
+        raise ValueError(f"role={role}: it is {' or '.join(ROLES)}, or left out for both")
+    return (role,) if role else ROLES

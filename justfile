@@ -77,6 +77,14 @@ quantize *arguments: setup
     @requirements/setup.sh quantize
     {{python}} -m training quantize "$@"
 
+# Tag the rows of a file with entries of the catalogue: FILE iter=1 [k=5] [out=FILE] [split=full]
+tag *arguments: setup
+    @{{python}} -m training tag "$@"
+
+# Serve tags over HTTP, with a catalogue that is edited meanwhile: iter=1 [port=8000] [host=127.0.0.1] [split=full]
+serve *arguments: setup
+    @{{python}} -m training serve "$@"
+
 # Make folders that sentence-transformers and vllm serve open, and upload them: iter=1 [split=cv] [role=reranker] [hub=OWNER/NAME]
 export-model *arguments: setup
     {{python}} -m training export-model "$@"

@@ -29,6 +29,44 @@ def export_model(said: Arguments) -> int:
     return export_models(run, words.roles_of(said), export)
 
 
+@app.command(words.TAGGED, "rows.csv iter=1 k=3")
+def tag(said: Arguments) -> int:
+    """Tag the rows of a file with entries of the catalogue.
+
+    Each row gets the best k entries with their scores and probabilities, and how likely it is that its entry is not in
+    the catalogue. Edits that were made while the models were served count.
+    """
+    from training.tagging.run_models import whole_number
+    from training.tagging.tag_file import tag_file
+
+    options = said.options
+    k = whole_number(options, "k", 5, 1, 100)
+    out = Path(options["out"]) if "out" in options else None
+    return tag_file(Path(options["file"]), out, k, _tagging(said))
+
+
+@app.command(words.SERVED, "iter=1 port=8080")
+def serve(said: Arguments) -> int:
+    """Serve tags over HTTP.
+
+    POST /tag takes rows; /catalogue lists, adds, renames and retires entries, which are found at once and kept; GET
+    /health and /metrics say how it goes, and /docs shows every form.
+    """
+    from training.tagging.run_models import whole_number
+    from training.tagging.serve import serve
+
+    port = whole_number(said.options, "port", 8000, 0, 65535)
+    return serve(_tagging(said), said.options.get("host", "127.0.0.1"), port)
+
+
+def _tagging(said: Arguments):
+    from training.run_folder.names import read_target
+    from training.tagging.run_models import read_run
+
+    target = read_target(said.options)
+    return read_run(target.iteration, said.options, retrieve_only=words.RETRIEVE_ONLY.name in said.flags)
+
+
 def _run(said: Arguments) -> Path:
     from training.run_folder.names import read_target
 

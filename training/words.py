@@ -49,6 +49,23 @@ LICENCE = Word("licence", "apache-2.0", "the base model's licence, where its car
 PUBLIC = Word("--public", "", "what is uploaded may be seen by everybody")
 DRY_RUN = Word("--dry-run", "", "upload nothing, and list what would be")
 EXPORTED = CommandWords((ITER,), (SPLIT, ROLE, TO, HUB, LICENCE, PUBLIC, DRY_RUN))
+FILE = Word(
+    "file", "FILE", "rows in .csv or .jsonl; the name alone is enough", missing="say which file: tag FILE iter=1"
+)
+WHICH = Word("split", "full", "whose models tag; full where it was trained, else cv", lambda: SPLITS)
+TAGS = Word("k", "5", "how many tags a row gets")
+OUT = Word("out", "FILE", "the .csv or .jsonl that is written; FILE.tags.csv or .jsonl unless said otherwise")
+SHARE = Word("absent", "0.1", "the share of rows whose entry is taken not to be in the catalogue")
+ENGINE = Word(
+    "engine", "hf", "what computes: hf or vllm; the one that evaluated unless said otherwise", lambda: ("hf", "vllm")
+)
+PROFILE = Word("profile", "cpu", "the machine, a section of profiles.toml; the run's unless said otherwise")
+RETRIEVE_ONLY = Word("--retrieve-only", "", "let the embedder alone order the catalogue: much faster, and less right")
+PORT = Word("port", "8000", "the port that is listened on; 0 takes a free one")
+HOST = Word("host", "127.0.0.1", "the address that is listened on: this machine alone unless said otherwise")
+TAGGING = (WHICH, SHARE, ENGINE, PROFILE, RETRIEVE_ONLY)
+TAGGED = CommandWords((FILE, ITER), (TAGS, OUT, *TAGGING), first="file")
+SERVED = CommandWords((ITER,), (PORT, HOST, *TAGGING))
 
 
 def roles_of(said: Arguments) -> tuple[str, ...]:

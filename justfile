@@ -77,6 +77,10 @@ quantize *arguments: setup
     @requirements/setup.sh quantize
     {{python}} -m training quantize "$@"
 
+# List labels that may be wrong, double entries and confused pairs, to work through: iter=1 [decided=DIR]
+audit-labels *arguments: setup
+    @{{python}} -m training audit-labels "$@"
+
 # Tag the rows of a file with entries of the catalogue: FILE iter=1 [k=5] [out=FILE] [split=full]
 tag *arguments: setup
     @{{python}} -m training tag "$@"

@@ -59,6 +59,22 @@ def serve(said: Arguments) -> int:
     return serve(_tagging(said), said.options.get("host", "127.0.0.1"), port)
 
 
+@app.command(words.LABELS_AUDITED, "iter=1")
+def audit_labels(said: Arguments) -> int:
+    """List labels that may be wrong, and double entries.
+
+    The models of the evaluated draws judge the rows that they were not trained on. runs/ITERATION/label_audit gets a
+    list of labels, one of double entries and one of confused pairs, each with a column for your decision; decided= then
+    measures what your decisions change.
+    """
+    from training.analysis.label_audit.label_audit import audit_labels, measure_decisions
+
+    iteration = _run(said).parent
+    if "decided" in said.options:
+        return measure_decisions(iteration, Path(said.options["decided"]))
+    return audit_labels(iteration, vectors=words.WORDS_ONLY.name not in said.flags)
+
+
 def _tagging(said: Arguments):
     from training.run_folder.names import read_target
     from training.tagging.run_models import read_run

@@ -66,6 +66,9 @@ HOST = Word("host", "127.0.0.1", "the address that is listened on: this machine 
 TAGGING = (WHICH, SHARE, ENGINE, PROFILE, RETRIEVE_ONLY)
 TAGGED = CommandWords((FILE, ITER), (TAGS, OUT, *TAGGING), first="file")
 SERVED = CommandWords((ITER,), (PORT, HOST, *TAGGING))
+DECIDED = Word("decided", "DIR", "a folder that it wrote, decisions filled in: prints figures before and after them")
+WORDS_ONLY = Word("--words-only", "", "compare entries by their words alone, without the embedder")
+LABELS_AUDITED = CommandWords((ITER,), (DECIDED, WORDS_ONLY))
 
 
 def roles_of(said: Arguments) -> tuple[str, ...]:

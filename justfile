@@ -87,6 +87,22 @@ quantize *arguments: setup
     @requirements/setup.sh quantize
     {{python}} -m training quantize "$@"
 
+# List labels that may be wrong, double entries and confused pairs, to work through: iter=1 [decided=DIR]
+audit-labels *arguments: setup
+    @{{python}} -m training audit-labels "$@"
+
+# Tag the rows of a file with entries of the catalogue: FILE iter=1 [k=5] [out=FILE] [split=full]
+tag *arguments: setup
+    @{{python}} -m training tag "$@"
+
+# Serve tags over HTTP, with a catalogue that is edited meanwhile: iter=1 [port=8000] [host=127.0.0.1] [split=full]
+serve *arguments: setup
+    @{{python}} -m training serve "$@"
+
+# Make folders that sentence-transformers and vllm serve open, and upload them: iter=1 [split=cv] [role=reranker] [hub=OWNER/NAME]
+export-model *arguments: setup
+    {{python}} -m training export-model "$@"
+
 # Say what this machine has, which profile fits it and what would fail: [--profile t4x2] [--model DIR]
 [no-cd]
 doctor *arguments: setup

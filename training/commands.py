@@ -115,11 +115,14 @@ def calibrate(said: Arguments) -> int:
     """Choose how predictions are made from scores.
 
     The candidate depth, the blend and the offset of misconceptions that were never labelled are chosen on the evaluated
-    draws cv, cv2, ... and written to runs/ITERATION/calibration.
+    draws cv, cv2, ... and written to runs/ITERATION/calibration. How sure tags are is fitted on the same draws, and
+    written to runs/ITERATION/confidence.
     """
     from training.analysis.calibrate.calibrate import calibrate
+    from training.analysis.confidence.confidence import fit_confidence
 
     calibrate(_target(said).run.parent)
+    fit_confidence(_target(said).run.parent)
     return 0
 
 

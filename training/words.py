@@ -60,6 +60,34 @@ REPLACE = Word("--replace", "", "lose what is evaluated where other settings or 
 TARGET = CommandWords((ITER,), (SPLIT, AS), overrides=True)
 VERIFY = Word("--verify", "", "hash every file of what is up to date, also those that did not change")
 TRAINED = CommandWords((ITER,), (SPLIT, AS, VERIFY, REPLACE), overrides=True)
+TO = Word("to", "DIR", "the folder that is written; in the run's own folder unless said otherwise")
+HUB = Word(
+    "hub", "OWNER/NAME", "upload to the Hugging Face Hub, as OWNER/NAME-embedder and OWNER/NAME-reranker, private"
+)
+LICENCE = Word("licence", "apache-2.0", "the base model's licence, where its card does not say it")
+PUBLIC = Word("--public", "", "what is uploaded may be seen by everybody")
+DRY_RUN = Word("--dry-run", "", "upload nothing, and list what would be")
+EXPORTED = CommandWords((ITER,), (SPLIT, AS, ROLE, TO, HUB, LICENCE, PUBLIC, DRY_RUN))
+FILE = Word(
+    "file", "FILE", "rows in .csv or .jsonl; the name alone is enough", missing="say which file: tag FILE iter=1"
+)
+WHICH = Word("split", "full", "whose models tag; full where it was trained, else cv", lambda: SPLITS)
+TAGS = Word("k", "5", "how many tags a row gets")
+OUT = Word("out", "FILE", "the .csv or .jsonl that is written; FILE.tags.csv or .jsonl unless said otherwise")
+SHARE = Word("absent", "0.1", "the share of rows whose entry is taken not to be in the catalogue")
+ENGINE = Word(
+    "engine", "hf", "what computes: hf or vllm; the one that evaluated unless said otherwise", lambda: ("hf", "vllm")
+)
+PROFILE = Word("profile", "cpu", "the machine, a section of profiles.toml; the run's unless said otherwise")
+RETRIEVE_ONLY = Word("--retrieve-only", "", "let the embedder alone order the catalogue: much faster, and less right")
+PORT = Word("port", "8000", "the port that is listened on; 0 takes a free one")
+HOST = Word("host", "127.0.0.1", "the address that is listened on: this machine alone unless said otherwise")
+TAGGING = (WHICH, AS, SHARE, ENGINE, PROFILE, RETRIEVE_ONLY)
+TAGGED = CommandWords((FILE, ITER), (TAGS, OUT, *TAGGING), first="file")
+SERVED = CommandWords((ITER,), (PORT, HOST, *TAGGING))
+DECIDED = Word("decided", "DIR", "a folder that it wrote, decisions filled in: prints figures before and after them")
+WORDS_ONLY = Word("--words-only", "", "compare entries by their words alone, without the embedder")
+LABELS_AUDITED = CommandWords((ITER,), (AS, DECIDED, WORDS_ONLY))
 
 
 def read_draws(said: Arguments) -> int:
@@ -77,7 +105,12 @@ def read_quantize(said: Arguments) -> tuple[Sequence[str], list[str]]:
         changes.append(f"quantize.scheme={said.options['scheme']}")
     if wrong := [change for change in changes if not change.startswith("quantize.")]:
         raise ValueError(f"{wrong[0]!r}: only quantize.key=value can be changed here, the rest is the run's")
+    return roles_of(said), changes
+
+
+def roles_of(said: Arguments) -> tuple[str, ...]:
+    """The roles that `role` names, both where it is left out. Raises ValueError for another one."""
     role = said.options.get("role", "")
     if role not in ("", *ROLES):
         raise ValueError(f"role={role}: it is {' or '.join(ROLES)}, or left out for both")
-    return (role,) if role else ROLES, changes
+    return (role,) if role else ROLES

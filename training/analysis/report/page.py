@@ -14,7 +14,7 @@ from markupsafe import Markup
 from shared.artifacts.files import replacing
 from shared.task.current import TASK
 from shared.task.metrics import K
-from training.analysis.report import background, beside, mistakes, panels
+from training.analysis.report import background, beside, labels, mistakes, panels
 from training.analysis.report.chart_style import NAMES
 from training.analysis.report.panels import Panel
 from training.analysis.report.read import Finished, read_finished
@@ -95,6 +95,7 @@ def _sections(found: Finished) -> list[Section]:
         Section("answers", "Ranks and scores", [*answers, panels.scores_panel(found)], wide=False),
         Section("subjects", "Subjects", [panels.subjects_panel(found)]),
         Section("texts", "What a language model wrote", texts_panels(found)),
+        Section("labels", "Labels and catalogue", labels.label_panels(found)),
         Section("time", "Time", [background.seconds_panel(found)]),
         Section("audit", "Audit and calibration", [background.audit_panel(found), background.calibration_panel(found)]),
         Section("settings", "Settings and lineage", kept),

@@ -153,7 +153,8 @@ def test_latex_is_typeset_and_a_hostile_one_is_not_obeyed(chromium, place):
     page.evaluate("document.querySelectorAll('details').forEach(one => one.open = true)")
     assert page.locator("#worst math mfrac").count() > 0  # the \\frac12 of every fourth text
     page.evaluate("""() => { const place = document.querySelector('#worst .question');
-      place.textContent = '\\\\(\\\\href{javascript:window.hacked=5}{x} \\\\htmlData{a=b}{y}\\\\)'; typeset(place); }""")
+      place.textContent = '\\\\(\\\\href{javascript:window.hacked=5}{x} \\\\htmlData{a=b}{y}\\\\)';
+      typeset(place); }""")
     assert page.locator("#worst .question >> nth=0").locator("a, [data-a]").count() == 0 and said == []
     page.close()
 

@@ -28,6 +28,14 @@ ARROWS = {
     "inference/retrieval": ("shared", "inference/engines", "inference/fusion", "inference/machine"),
     "inference/reranking": ("shared", "inference/engines", "inference/fusion", "inference/machine"),
     "inference/writing": ("shared", "inference/engines", "inference/machine", "inference/retrieval"),
+    "inference/tagging": (
+        "shared",
+        "inference/engines",
+        "inference/fusion",
+        "inference/machine",
+        "inference/reranking",
+        "inference/retrieval",
+    ),
     "inference/predict": (
         "shared",
         "inference/engines",
@@ -45,6 +53,7 @@ ARROWS = {
     "training/mining": ("shared", "inference", "training/run_folder"),
     "training/export": ("shared", "inference", "training/run_folder"),
     "training/trainer": ("shared", "inference", "training/run_folder"),
+    "training/tagging": ("shared", "inference", "training/run_folder"),
     "training/evaluation": ("shared", "inference", "training/run_folder"),
     "training/pipeline": (
         "shared",

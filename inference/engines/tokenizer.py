@@ -31,15 +31,16 @@ def load_tokenizer(folder: str | Path) -> PreTrainedTokenizerBase:
 
 
 def embedder_words(tokenizer: PreTrainedTokenizerBase) -> Words:
-    """Words of an embedder, with the end token of a decoder."""
+    """Words of an embedder, with the end token of a decoder: what its tokenizer appends, else its eos_token."""
     if tokenizer.cls_token_id is not None and tokenizer.sep_token_id is not None:
         return Words(_encoder(tokenizer), _framer(tokenizer), (tokenizer.cls_token_id,), (tokenizer.sep_token_id,))
-    return Words(_encoder(tokenizer), _framer(tokenizer), _beginning(tokenizer), (), _end(tokenizer))
+    head, end = _frame(tokenizer)
+    return Words(_encoder(tokenizer), _framer(tokenizer), head, (), end or _end(tokenizer))
 
 
 def reranker_words(tokenizer: PreTrainedTokenizerBase) -> Words:
     """Words of a reranker: the prompt ends where the model is to say Yes."""
-    return Words(_encoder(tokenizer), _framer(tokenizer), _beginning(tokenizer), ())
+    return Words(_encoder(tokenizer), _framer(tokenizer), _frame(tokenizer)[0], ())
 
 
 def writer_words(tokenizer: PreTrainedTokenizerBase) -> Words:
@@ -78,10 +79,14 @@ def _framer(tokenizer: PreTrainedTokenizerBase):
     return _remembered(lambda text: tokenizer.encode(text, add_special_tokens=False))
 
 
+def _frame(tokenizer: PreTrainedTokenizerBase) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """The ids that a tokenizer puts by itself in front of a text, and behind it."""
+    bare, framed = tokenizer.encode("a", add_special_tokens=False), tokenizer.encode("a")
+    for place in range(len(framed) - len(bare) + 1):
+        if framed[place : place + len(bare)] == bare:
+            return tuple(framed[:place]), tuple(framed[place + len(bare) :])
+    raise ValueError(f"{tokenizer.name_or_path}: its tokenizer writes a text in another way when it frames it")
+
+
 def _end(tokenizer: PreTrainedTokenizerBase) -> tuple[int, ...]:
     return () if tokenizer.eos_token_id is None else (tokenizer.eos_token_id,)
-
-
-def _beginning(tokenizer: PreTrainedTokenizerBase) -> tuple[int, ...]:
-    bos = tokenizer.bos_token_id
-    return (bos,) if bos is not None and bos in tokenizer.encode("") else ()

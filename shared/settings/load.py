@@ -117,6 +117,8 @@ def _cross_check(settings: Settings, source: str) -> None:
                 f"{source}: train_{name}.group: {train.group} needs {train.group - 1} negatives; "
                 f"mine_for_{name}.count is {mine.count}"
             )
+        if train.siblings and not mine.siblings:
+            raise ValueError(f"{source}: train_{name}.siblings: {train.siblings} needs mine_for_{name}.siblings=true")
         if train.distill and not settings.iteration.previous:
             raise ValueError(
                 f"{source}: train_{name}.distill: {train.distill} needs a teacher, and iteration.previous is empty"

@@ -44,6 +44,13 @@ class Train(Section):
     """Seconds between two checkpoints, from which a killed training goes on."""
     rationale_dropout: Share = 0.0
     """How often a training query is shown without its rationale, drawn anew in every epoch."""
+    siblings: Share = 0.0
+    """How often a misconception that is right for another wrong answer of the question is among a query's negatives,
+    drawn anew in every epoch. Only the wrong answer tells such a one from the right one. It needs mining with
+    `siblings`."""
+    together: bool = False
+    """Whether the queries of one question stand in one update, so that the embedder also learns them against each
+    other."""
     depth: Count = 25
     """After each epoch, recall@depth is measured for the embedder, and the reranker orders so many candidates."""
     seed: str = "train"

@@ -193,9 +193,10 @@ def _example_rows(folder: Path, queries: pl.DataFrame) -> pl.DataFrame:
 
     Raises ValueError for a text that no row of prepare has.
     """
-    questions = {row_text(row): row["question"] for row in queries.iter_rows(named=True)}
+    card = read_embedder_card(folder)
+    questions = {row_text(row, card.prompt.layout): row["question"] for row in queries.iter_rows(named=True)}
     rows = []
-    for place, (question_id, answer, example) in enumerate(read_embedder_card(folder).examples):
+    for place, (question_id, answer, example) in enumerate(card.examples):
         name = f"example {place} (question {question_id})"
         if example.query not in questions:
             raise ValueError(f"{folder}/card.json, {name} is the text of no row of prepare: train that stage again")

@@ -37,6 +37,15 @@ class Stage:
     def name(self) -> str:
         return self.run.__name__
 
+    @property
+    def has_model(self) -> bool:
+        """Whether it computes with a model, and so on the device that the settings name."""
+        return self.trains or self.has_engine or self.name.startswith(("merge_", "quantize_"))
+
+    def shared(self, settings: Settings) -> bool:
+        """Whether every GPU takes part: in training and with an hf engine; vLLM and the others are one process."""
+        return self.trains or (self.has_engine and getattr(settings, self.name).engine == "hf")
+
 
 PREPARE = Need("prepare")
 EMBEDDER_GROUPS = Need("teach_embedder", in_first="mine_for_embedder")

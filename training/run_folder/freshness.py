@@ -5,12 +5,13 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from shared.artifacts.lineage import read_lineage
+from shared.artifacts.lineage import Lineage, read_lineage
 from shared.artifacts.manifest import MANIFEST, digest, is_whole
 from shared.prompts.writer import PROMPTS as WRITER_PROMPTS
 from shared.settings.sections import Settings
 from shared.settings.texts import WRITING_ENGINES
 from shared.task.current import TASK
+from training.run_folder.names import plain_path
 
 COMPETITION = "competition"  # the input of prepare: no folder of ours
 REPLAYED = "replayed"  # the file of texts that a stage reads, as it is in the competition's folder
@@ -37,9 +38,10 @@ class Recipe:
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 of all of it, in hex."""
+        """SHA-256 of all of it, in hex: the same for the named runs of an iteration and its plain one."""
         assert self.is_known, f"an input of {self.stage} is not made yet"
-        text = json.dumps([self.stage, self.split, _lasting(self.settings), self.inputs], sort_keys=True)
+        inputs = {plain_path(folder): value for folder, value in self.inputs.items()}
+        text = json.dumps([self.stage, self.split, _lasting(self.settings), inputs], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -54,11 +56,16 @@ def reasons_to_run(out: Path, recipe: Recipe) -> list[str]:
         return [f"{out / MANIFEST} does not say what it was made from"]
     if not ahead and made.fingerprint == recipe.fingerprint:
         return []
-    changed = [
-        f"{folder} changed" for folder, value in recipe.inputs.items() if value and made.inputs.get(folder) != value
-    ]
-    reasons = [*_changed_settings(_lasting(recipe.settings), _lasting(made.settings)), *changed, *ahead]
-    return reasons or ["another version of malrule made it"]
+    return [*_changes(recipe, made), *ahead] or ["another version of malrule made it"]
+
+
+def changes(out: Path, recipe: Recipe) -> list[str]:
+    """Which settings and inputs, as far as these are made, are others than those that a whole `out` was made from."""
+    try:
+        made = read_lineage(out, "fingerprint", "inputs", "settings")
+    except ValueError:  # not whole, or damaged
+        return []
+    return _changes(recipe, made)
 
 
 def outdated(run: Path) -> str:
@@ -117,6 +124,16 @@ def _file_digest(settings: Settings, name: str, key: str) -> str:
         without = f"{section}.writer=off" if section in ("explain", "describe") else f"{key}= with nothing behind it"
         raise ValueError(f"{path} does not exist: name another {key}, or do without: {without}")
     return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _changes(recipe: Recipe, made: Lineage) -> list[str]:
+    inputs = {plain_path(folder): value for folder, value in (made.inputs or {}).items()}
+    changed = [
+        f"{folder} changed"
+        for folder, value in recipe.inputs.items()
+        if value and inputs.get(plain_path(folder)) != value
+    ]
+    return [*_changed_settings(_lasting(recipe.settings), _lasting(made.settings or {})), *changed]
 
 
 def _lasting(settings: dict[str, dict | None]) -> dict[str, dict | None]:

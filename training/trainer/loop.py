@@ -140,8 +140,14 @@ def _set_aside(work: Path, before: Path) -> None:
 
 
 def _line(figures: dict) -> str:
-    """`epoch 1  loss 0.61  eval_loss 1.20  MAP@25 all 0.31 seen 0.40 unseen 0.28`"""
+    """`epoch 1  loss 0.61  eval_loss 1.20  MAP@25, whole catalogue: all 0.31 seen 0.40`"""
     numbers = [f"{key} {figures[key]:.4f}" for key in ("loss", "eval_loss") if key in figures]
     metric = TASK.metric
     parts = [f"{part} {value[metric.key]:.4f}" for part, value in figures.items() if isinstance(value, dict)]
-    return "  ".join([f"epoch {figures['epoch']}", *numbers, *([f"{metric.title} {' '.join(parts)}"] if parts else [])])
+    return "  ".join(
+        [
+            f"epoch {figures['epoch']}",
+            *numbers,
+            *([f"{metric.title}, whole catalogue: {' '.join(parts)}"] if parts else []),
+        ]
+    )

@@ -44,7 +44,7 @@ class RerankerObjective:
         self.queries, self.misconceptions, self.candidates = tables
         self.batch_tokens = batch_tokens
         self.asked = {
-            (row["query_id"], rationale): reranker_query(self.words, prompt, query_of(row, rationale))
+            (row["query_id"], rationale): reranker_query(self.words, prompt, query_of(row, rationale, prompt.layout))
             for row in self.queries.filter(pl.col("fold") == "train").iter_rows(named=True)
             for rationale in {prompt.rationale, "none"}
         }
@@ -94,7 +94,8 @@ class RerankerObjective:
         figures = summarise(
             find_ranks(valid, order_by_score(near, scored)), seen_ids(self.queries), recall_at=self.settings.depth
         )
-        return {"eval_loss": _mean_loss(scored, valid), **figures}
+        loss = _mean_loss(scored, valid)
+        return figures if loss is None else {"eval_loss": loss, **figures}
 
     def _asked(self, group: Group, seed: str) -> list[int]:
         rationale = shown_rationale(self.prompt.rationale, self.settings, seed, group.query_id)
@@ -137,8 +138,8 @@ class RerankerObjective:
         return both_N2[:pairs, 0].view(len(groups), -1), losses_b
 
 
-def _mean_loss(scored: pl.DataFrame, valid: pl.DataFrame) -> float:
-    """Cross-entropy of the right answer within a query's candidates, averaged where it is one of them."""
+def _mean_loss(scored: pl.DataFrame, valid: pl.DataFrame) -> float | None:
+    """Cross-entropy of the right answer within a query's candidates, averaged where it is one; None: nowhere."""
     score = pl.col("rerank_score").cast(pl.Float64)
     total = (score - score.max()).exp().sum().log() + score.max()
     totals = scored.group_by("query_id").agg(total.alias("total"))
@@ -148,4 +149,4 @@ def _mean_loss(scored: pl.DataFrame, valid: pl.DataFrame) -> float:
         .join(totals, on="query_id")
     )
     # sorted: polars joins in no fixed order, and the last digit of a sum depends on it
-    return right.sort("query_id").select((pl.col("total") - pl.col("rerank_score")).mean()).item() or 0.0
+    return right.sort("query_id").select((pl.col("total") - pl.col("rerank_score")).mean()).item()

@@ -43,6 +43,7 @@ class Finished:
     calibration: dict | None
     calibration_figures: list[dict]
     scored: list[Scored]  # of all runs
+    label_audit: dict[str, list[dict]] | None = None  # {"labels", "duplicates", "confused": rows of that file}
 
 
 def read_finished(run: Path) -> Finished:
@@ -66,6 +67,7 @@ def read_finished(run: Path) -> Finished:
         calibration=_json(calibration / "calibration.json"),
         calibration_figures=_json(calibration / "figures.json") or [],
         scored=pair_scores(find_runs()),
+        label_audit=_read_label_audit(run.parent / "label_audit"),
     )
 
 
@@ -82,6 +84,16 @@ def _read_evaluated(run: Path) -> Evaluated:
 def _read_texts(run: Path, lineages: dict[str, Lineage]) -> pl.DataFrame | None:
     there = [TEXTS.read(run / stage) for stage in ("explain", "describe") if stage in lineages]
     return pl.concat(there) if there else None
+
+
+def _read_label_audit(folder: Path) -> dict[str, list[dict]] | None:
+    """The audit's lists, whose cells are strings."""
+    if not (folder / "summary.json").is_file():
+        return None
+    return {
+        name: pl.read_csv(folder / f"{name}.csv", infer_schema=False, missing_utf8_is_empty_string=True).to_dicts()
+        for name in ("labels", "duplicates", "confused")
+    }
 
 
 def _json(path: Path):

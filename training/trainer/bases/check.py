@@ -8,7 +8,7 @@ from shared.prompts.embedder import EmbedderPrompt
 from shared.prompts.kinds import ROLES
 from shared.prompts.query import FIELDS
 from shared.prompts.writer import CONTRASTED, PROMPTS, ROW_KINDS, description_prompt, row_prompt
-from shared.settings.sections import Embedder, Reranker, Settings, Writer
+from shared.settings.sections import Embedder, Lora, Reranker, Settings, Writer
 
 
 def check_bases(settings: Settings) -> None:
@@ -19,14 +19,13 @@ def check_bases(settings: Settings) -> None:
     for name in ("miner", *ROLES, "writer"):
         section = getattr(settings, name)
         if section is not None and Path(section.base).is_dir():
-            _check_once(name, section, Path(section.base).resolve())
+            train = None if name == "miner" else getattr(settings, f"train_{name}")
+            _check_once(name, section, Path(section.base).resolve(), train and train.lora)
 
 
 @cache  # a chain asks before every stage
-def _check_once(name: str, section: Embedder | Reranker | Writer, folder: Path) -> None:
+def _check_once(name: str, section: Embedder | Reranker | Writer, folder: Path, lora: Lora | None) -> None:
     """Raise ValueError unless `folder`, of the base, holds what the section called `name` asks of it."""
-    from transformers import AutoModel, AutoModelForCausalLM
-
     from inference.engines.checks.lengths import check_length, check_vocabulary, positions_of
     from inference.engines.checks.model import check_model, load_config
     from inference.engines.tokenizer import load_tokenizer
@@ -45,12 +44,44 @@ def _check_once(name: str, section: Embedder | Reranker | Writer, folder: Path) 
             return
         if getattr(config, "quantization_config", None):
             raise ValueError(f"{folder} is quantised, and a quantised base cannot be trained: take the 16-bit one")
-        check_model(folder, AutoModelForCausalLM if name == "reranker" else AutoModel)
+        kind = _class_of(section, folder, config)
+        unread = check_model(folder, kind)
+        if lora is not None:
+            _check_targets(name, kind, config, lora, without_pooler=bool(unread))
         check_vocabulary(folder, config, tokenizer)
         longest = (_longest_pair if isinstance(section, Reranker) else _longest_query)(tokenizer, section)
         check_length(folder, config, longest, f"{name}.query_tokens, now {section.query_tokens}")
     except ValueError as error:
         raise ValueError(f"{name}.base={section.base}: {error}") from None
+
+
+def _class_of(section: Embedder | Reranker, folder: Path, config) -> type:
+    """The class of transformers that the base is loaded with. Raises ValueError for one that cannot be a reranker."""
+    from transformers import AutoModel, AutoModelForCausalLM
+
+    from inference.engines.checks.files import read_shapes
+    from inference.engines.checks.heads import check_yes
+
+    if isinstance(section, Embedder):
+        return AutoModel
+    check_yes(folder, config, read_shapes(folder))
+    return AutoModelForCausalLM
+
+
+def _check_targets(name: str, kind: type, config, lora: Lora, *, without_pooler: bool) -> None:
+    """Raise ValueError where what is to be adapted is not there; the names are asked of a model without numbers."""
+    import torch
+
+    from training.trainer.bases.targets import find_targets
+
+    with torch.device("meta"):
+        model = kind.from_config(config)
+    if without_pooler:
+        model.pooler = None
+    try:
+        find_targets(model, lora.targets)
+    except ValueError as error:
+        raise ValueError(f"train_{name}.{error}") from None
 
 
 def _longest_query(tokenizer, section: Embedder) -> int:

@@ -4,6 +4,8 @@
 set positional-arguments
 
 python := ".venv/bin/python"
+# The same for a recipe that stays in the folder in which ./just was called: paths mean what they mean there.
+here := "PYTHONSAFEPATH=1 PYTHONPATH=" + quote(justfile_directory()) + " " + quote(join(justfile_directory(), python))
 
 # List the commands
 [private]
@@ -30,6 +32,10 @@ soak *arguments: setup
 browser: setup
     @requirements/browser.sh
 
+# Print the licence that every installed package states, those that are not free software first
+licences: setup
+    @{{python}} requirements/licences.py
+
 # Check style and format
 lint: setup
     {{python}} -m ruff check .
@@ -44,19 +50,23 @@ data: setup
 check-data *arguments: setup
     {{python}} -m training check-data "$@"
 
-# Say what `train` would run, and why: iter=1 [split=cv] [section.key=value ...]
+# Make the folder of a new iteration from another one's: iter=2 from=1 [previous=1]
+new *arguments: setup
+    @{{python}} -m training new "$@"
+
+# Say what `train` would run, and why: iter=1 [split=cv] [as=NAME] [section.key=value ...]
 plan *arguments: setup
     @{{python}} -m training plan "$@"
 
-# Bring an iteration, and those before it, up to date: iter=1 [split=cv] [section.key=value ...]
+# Bring an iteration, and those before it, up to date: iter=1 [split=cv] [as=NAME] [section.key=value ...]
 train *arguments: setup
     {{python}} -m training train "$@"
 
-# Train and evaluate every split that holds data out, and print one table: iter=1 [draws=4] [section.key=value ...]
+# Train and evaluate every split that holds data out, and print one table: iter=1 [draws=4] [as=NAME] [section.key=value ...]
 cv *arguments: setup
     {{python}} -m training cv "$@"
 
-# Say whether run b is better than run a, and what difference can be seen: a=RUN b=RUN, as runs/iter1/cv or 1
+# Say whether run b is better than run a, and what difference can be seen: a=RUN b=RUN, as runs/iter1/cv, 1 or 1@slow
 compare *arguments: setup
     @{{python}} -m training compare "$@"
 
@@ -94,20 +104,22 @@ export-model *arguments: setup
     {{python}} -m training export-model "$@"
 
 # Say what this machine has, which profile fits it and what would fail: [--profile t4x2] [--model DIR]
+[no-cd]
 doctor *arguments: setup
-    @{{python}} -m inference doctor "$@"
+    @{{here}} -m inference doctor "$@"
 
 # Choose candidate depth, blend and the offset of never-labelled ids on the evaluated draws cv, cv2, ...: iter=1
 calibrate *arguments: setup
     @{{python}} -m training calibrate "$@"
 
-# Draw the stages and what each of them reads
-dag: setup
-    @{{python}} -m training dag
+# Draw the stages and what each of them reads, of an iteration with what is done: [iter=1] [split=cv] [as=NAME]
+dag *arguments: setup
+    @{{python}} -m training dag "$@"
 
 # Write a submission.csv on this machine: --profile h200 --competition DIR --embedder DIR --reranker DIR --out FILE
+[no-cd]
 predict *arguments: setup
-    {{python}} -m inference predict "$@"
+    @{{here}} -m inference predict "$@"
 
 # Upload an iteration's merged models as private Kaggle datasets: iter=1 [vectors=PROFILE|skip] [quantized] [--dry-run]
 push-models *arguments: setup
@@ -143,7 +155,7 @@ release *arguments: setup
     {{python}} -m kaggle_kernels.package.notebook
     {{python}} -m kaggle_kernels release "$@"
 
-# Delete the output of a stage, or of a whole run: iter=1 [split=cv] [stage=NAME]
+# Delete the output of a stage, or, when you say yes, of a whole run: iter=1 [split=cv] [as=NAME] [stage=NAME]
 clean *arguments: setup
     {{python}} -m training clean "$@"
 

@@ -27,7 +27,7 @@ ARROWS = {
     "inference/fusion": ("shared",),
     "inference/retrieval": ("shared", "inference/engines", "inference/fusion", "inference/machine"),
     "inference/reranking": ("shared", "inference/engines", "inference/fusion", "inference/machine"),
-    "inference/writing": ("shared", "inference/engines", "inference/machine"),
+    "inference/writing": ("shared", "inference/engines", "inference/machine", "inference/retrieval"),
     "inference/tagging": (
         "shared",
         "inference/engines",
@@ -45,7 +45,7 @@ ARROWS = {
         "inference/retrieval",
         "inference/writing",
     ),
-    "inference/kernel": ("shared", "inference/machine", "inference/predict"),
+    "inference/kernel": ("shared", "inference/engines", "inference/machine", "inference/predict"),
     "training": ("shared", "inference"),
     "training/run_folder": ("shared",),
     "training/launch": ("shared", "inference/engines"),

@@ -79,11 +79,11 @@ def _tagging(said: Arguments):
     from training.run_folder.names import read_target
     from training.tagging.run_models import read_run
 
-    target = read_target(said.options)
-    return read_run(target.iteration, said.options, retrieve_only=words.RETRIEVE_ONLY.name in said.flags)
+    target = read_target(said.options, there=True)
+    return read_run(target.run.parent.name, said.options, retrieve_only=words.RETRIEVE_ONLY.name in said.flags)
 
 
 def _run(said: Arguments) -> Path:
     from training.run_folder.names import read_target
 
-    return read_target(said.options).run
+    return read_target(said.options, there=True).run

@@ -17,12 +17,22 @@ class Member:
 
 
 @dataclass(frozen=True)
+class Writing:
+    """The language model that writes about rows before anything else reads them: a base, and LoRA on top of it."""
+
+    folder: Path
+    adapter: Path | None = None
+    gpus: int = 0  # that share a copy of it; 0: as many as its weights need
+
+
+@dataclass(frozen=True)
 class Models:
     """What predicts: the embedders find candidates, the rerankers score them; `average` is how each kind is blended."""
 
     embedders: tuple[Member, ...]
     rerankers: tuple[Member, ...]
     average: Average = "score"
+    writer: Writing | None = None
 
 
 def read_member(text: str) -> Member:

@@ -14,7 +14,12 @@ from shared.prompts.kinds import PROMPTS
 from shared.prompts.pointwise import RerankerPrompt
 
 POINTWISE = "pointwise"
-UNWRITTEN = {"rationale": "none", "rationale_tokens": 0, "description_tokens": 0}  # a prompt without written texts
+UNWRITTEN = {  # what cards from before these settings do not say
+    "rationale": "none",
+    "rationale_tokens": 0,
+    "description_tokens": 0,
+    "layout": "plain",
+}
 CHECKED = ConfigDict(extra="forbid", strict=True)  # of the prompts inside too
 Checked = TypeVar("Checked", bound=BaseModel)
 
@@ -55,7 +60,7 @@ def write_card(card: EmbedderCard | RerankerCard, folder: Path) -> None:
     said = asdict(card)
     if said.get("kind") == POINTWISE:  # as in the cards of models from before there were kinds
         del said["kind"]
-    for name, off in UNWRITTEN.items():  # or before there were texts
+    for name, off in UNWRITTEN.items():  # or before there were texts and layouts
         if said["prompt"].get(name) == off:
             del said["prompt"][name]
     write_text(folder / "card.json", json.dumps(said, indent=1, ensure_ascii=False) + "\n")

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from shared.prompts.query import Rationale, Written
+from shared.prompts.query import Layout, Rationale, Written, solved_query
 from shared.prompts.words import MEANING, THINKING, Length, MaybeLength, Words
 
 EXAMPLE_END = "\n\n"
@@ -32,6 +32,7 @@ class EmbedderPrompt:
     rationale: Rationale = "none"
     rationale_tokens: MaybeLength = 0
     description_tokens: MaybeLength = 0
+    layout: Layout = "plain"
 
 
 def embedder_query(words: Words, prompt: EmbedderPrompt, examples: Sequence[Example], query: Written) -> list[int]:
@@ -66,7 +67,8 @@ def _tail(words: Words, prompt: EmbedderPrompt) -> tuple[int, ...]:
 
 
 def _example(words: Words, prompt: EmbedderPrompt, example: Example) -> list[int]:
-    query = words.encode(example.query)[: prompt.example_query_tokens]  # without rationales: they are long
+    # without rationales: they are long
+    query = words.cut(solved_query(example.query), prompt.example_query_tokens, THINKING, 0)
     response = words.encode(example.response)[: prompt.example_passage_tokens]
     before, behind = map(words.frame, query_frame(prompt))
     return [*before, *query, *behind, *response, *words.frame(EXAMPLE_END)]

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from shared.prompts.query import Rationale, Written
+from shared.prompts.query import Layout, Rationale, Written
 from shared.prompts.words import MEANING, THINKING, Length, MaybeLength, Words
 
 INSTRUCTION = (
@@ -25,6 +25,7 @@ class RerankerPrompt:
     rationale: Rationale = "none"
     rationale_tokens: MaybeLength = 0
     description_tokens: MaybeLength = 0
+    layout: Layout = "plain"
 
 
 def reranker_query(words: Words, prompt: RerankerPrompt, query: Written) -> list[int]:
@@ -39,6 +40,11 @@ def reranker_passage(words: Words, prompt: RerankerPrompt, passage: Written) -> 
     cut = words.cut(passage, prompt.passage_tokens, MEANING, prompt.description_tokens)
     before, behind = map(words.frame, _passage_frame(prompt))
     return [*before, *cut, *behind]
+
+
+def rationale_target(words: Words, text: str, most: int) -> tuple[list[int], list[int]]:
+    """Ids that stand behind a query in a candidate's place while the model learns to write, and of what it writes."""
+    return words.frame("\nThinking:"), words.encode(f" {text}")[:most]
 
 
 def pair_prompts(words: Words, prompt: RerankerPrompt, query: Written, passages: Sequence[Written]) -> list[list[int]]:

@@ -87,7 +87,8 @@ class Task:
     submission: SubmissionForm
     metric: Metric
     read: Read
-    check: Callable[[Path], list[tuple[str, int]]]  # folder -> (file, rows) of every file; ValueError at a defect
+    # folder -> (file, rows, what may be known of it or "") of every file; ValueError at a defect
+    check: Callable[[Path], list[tuple[str, int, str]]]
     read_misconceptions: Callable[[Path], pl.DataFrame]  # folder -> the table MISCONCEPTIONS
     stream_test: Callable[[Path, int], Iterator[pl.DataFrame]]  # folder -> `test`, so many questions at a time
     # rows of the training file, every field a string -> these rows as the test file has them, and their labels in the

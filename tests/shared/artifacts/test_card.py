@@ -145,3 +145,11 @@ def test_a_bad_value_of_a_profile_is_named(tmp_path, monkeypatch):
     monkeypatch.setattr("inference.machine.profiles.PROFILES", path)
     with pytest.raises(ValueError, match="profiles.toml: t4x2.dtype: "):
         load_profile("t4x2")
+
+
+def test_a_layout_travels_with_the_model_and_is_not_written_where_it_is_the_plain_one(tmp_path):
+    for layout, said in (("plain", False), ("wrong_first", True)):
+        card = RerankerCard(RerankerPrompt(9, 10, "Yes or No?", layout=layout))
+        write_card(card, tmp_path)
+        assert read_reranker_card(tmp_path) == card
+        assert ("layout" in (tmp_path / "card.json").read_text(encoding="utf-8")) == said

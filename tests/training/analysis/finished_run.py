@@ -11,9 +11,10 @@ from shared.settings.load import RUNS, load_settings, write_settings
 from shared.task.eedi import read_competition
 from shared.task.folds import hold_out_misconceptions, seed_of, seen_ids
 from shared.task.metrics import summarise
-from shared.task.tables import CANDIDATES, MISCONCEPTIONS, QUERIES, RANKED, RANKS
+from shared.task.tables import CANDIDATES, MISCONCEPTIONS, QUERIES, RANKED, RANKS, SIBLINGS
 from training.evaluation.baselines import rank_by_bm25, rank_by_popularity
 from training.evaluation.evaluate import PAIR, cut, measure, pools_of, rank_table, rerank_first
+from training.evaluation.siblings import compare_siblings
 from training.pipeline.inputs import inputs_of
 from training.pipeline.stages import stages_of
 from training.synthesis.malrules.generate import write_competition
@@ -105,6 +106,7 @@ def _evaluate(run: Path, queries: pl.DataFrame, misconceptions: pl.DataFrame, se
     CANDIDATES.write(models["retrieved"], run / "evaluate")
     RANKED.write(ranked.join(scored, on=PAIR, how="left"), run / "evaluate")
     RANKS.write(ranks, run / "evaluate")
+    SIBLINGS.write(compare_siblings(tables, valid, {}), run / "evaluate")
     _write(run / "evaluate/metrics.json", measure(ranks, settings))
 
 

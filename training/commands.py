@@ -217,7 +217,7 @@ def dag(said: Arguments) -> int:
 
     Of an iteration, it says what is done, and what of it is linked to another run.
     """
-    from training.pipeline.draw import draw
+    from training.pipeline.ahead.draw import draw
 
     return draw(_target(said) if said.options else None)
 

@@ -13,7 +13,7 @@ from training.pipeline.ahead.hours import Estimate, estimate
 from training.pipeline.ahead.machine import hardware, memory_there, processes_there, refuse_machine
 from training.pipeline.ahead.survey import Step
 
-BASE_KEY = re.compile(r"(embedder|reranker|miner)\.base=(.*)")
+BASE_KEY = re.compile(r"(embedder|reranker|miner|writer)\.base=(.*)")
 
 
 @dataclass(frozen=True)

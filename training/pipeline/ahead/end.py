@@ -12,7 +12,7 @@ def closing_lines(run: Path) -> list[str]:
     """Lines about an evaluated run; [] where it holds nothing out, or an older version evaluated it."""
     path = run / "evaluate" / "metrics.json"
     if not path.is_file():
-        return [f"next: ./just push-models {_words(run)} --dry-run"] if run.name == "full" else []
+        return [f"next: ./just push-models {_words(run.parent / 'cv')} --dry-run"] if run.name == "full" else []
     figures = read_json(path).get("labelled", {})
     if "reranked" not in figures:
         return []
@@ -22,7 +22,8 @@ def closing_lines(run: Path) -> list[str]:
         f"{kind}{TASK.metric.title} on held-out questions, among the labelled misconceptions (1 would be perfect):"
     ]
     for ranking, meaning in {**BASELINES, "retrieved": "as retrieved", "reranked": "as reranked"}.items():
-        if value := figures.get(ranking, {}).get(part):
+        value = figures.get(ranking, {}).get(part, {})
+        if TASK.metric.key in value:
             lines.append(
                 f"  {value[TASK.metric.key]:.3f}  {meaning}{_interval(value) if ranking == 'reranked' else ''}"
             )

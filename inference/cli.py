@@ -17,7 +17,7 @@ import typer
 
 from inference.engines.quiet import hush_libraries
 from inference.fusion.ensemble import Average, Models, read_member, read_writing
-from inference.options import choice_option, model_option
+from inference.options import LimitSeconds, NoCalibration, Ray, Vectors, choice_option, model_option
 from shared.artifacts.disk import sentence_of
 from shared.settings.sections import Engine
 
@@ -90,20 +90,11 @@ class Predict:
         int | None,
         typer.Option(help="How many candidates are reranked: the calibration's, else those of the model's evaluation."),
     ] = None
-    no_calibration: Annotated[
-        bool, typer.Option("--no-calibration", help="Ignore the reranker's calibration.json.")
-    ] = False
-    vectors: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Remember vectors there, and encode only what changed.")
-    ] = None
-    limit_seconds: Annotated[
-        float | None, typer.Option(help="Be done, as well as possible, so many seconds from now.")
-    ] = None
+    no_calibration: NoCalibration = False
+    vectors: Vectors = None
+    limit_seconds: LimitSeconds = None
     margin_seconds: Annotated[float, typer.Option(help="Before that limit; half of it is for a stall.")] = 300.0
-    ray: Annotated[
-        str | None,
-        typer.Option(metavar="ADDRESS", help="Let a Ray cluster do it (auto: this machine's), without a limit."),
-    ] = None
+    ray: Ray = None
     workers: Annotated[int, typer.Option(help="Of the Ray cluster, with a GPU each.")] = 1
     verify: Annotated[
         bool, typer.Option("--verify", help="Hash every file of the models, also those that did not change.")

@@ -5,7 +5,7 @@
 It first ranks with the untrained model and each layout of the query, for `valid` questions of the validation fold that
 have several labelled wrong answers; train=0 ends there. Then it trains small0's embedder on `train` such questions of
 the training fold: a subset, so that two CPU cores can do it. Every arm has the same rows, negatives that the untrained
-model mined, and seeds. What an arm found is a file in OUT and is not computed again. Differences from the first arm
+model mined, and seeds. What an arm found is a file in OUT and is not computed again. Differences from the plain arm
 have paired intervals over questions. OUT holds ids and scores only.
 """
 

@@ -1,6 +1,7 @@
 """Reads rows that are to be tagged, from CSV, JSON Lines or a request; a defect is one sentence with its place."""
 
 import json
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
@@ -18,13 +19,15 @@ COLUMNS = tuple(column for _, column in FIELDS)
 AGAIN = "write the file again"
 Text = Annotated[str, Field(max_length=MOST_TEXT)]
 
-Row = create_model(
-    "Row",
-    __config__=ConfigDict(frozen=True, extra="forbid", strict=True),
-    __doc__="A row to tag: its fields, and an id that comes back with its tags.",
-    id=(Annotated[str, Field(max_length=200)], ""),
-    **dict.fromkeys(COLUMNS, (Text, ...)),
-)
+with warnings.catch_warnings():  # a column may be called as a method of pydantic's that nothing here calls
+    warnings.filterwarnings("ignore", message="Field name")
+    Row = create_model(
+        "Row",
+        __config__=ConfigDict(frozen=True, extra="forbid", strict=True),
+        __doc__="A row to tag: its fields, and an id that comes back with its tags.",
+        id=(Annotated[str, Field(max_length=200)], ""),
+        **dict.fromkeys(COLUMNS, (Text, ...)),
+    )
 
 
 def check_row(values: object, where: str) -> BaseModel:

@@ -47,7 +47,7 @@ def _rows(path: Path, columns: tuple[str, ...]) -> list[dict[str, str]]:
     if not path.is_file():
         raise ValueError(f"{path} does not exist: `just audit-labels` writes it")
     try:
-        table = pl.read_csv(path, infer_schema=False, missing_utf8_is_empty_string=True)
+        table = pl.read_csv(path, infer_schema=False).fill_null("")
     except pl.exceptions.PolarsError as error:
         raise ValueError(f"{path} cannot be read as CSV: {str(error).splitlines()[0]}") from None
     if missing := [name for name in columns if name not in table.columns]:

@@ -91,7 +91,7 @@ def _read_label_audit(folder: Path) -> dict[str, list[dict]] | None:
     if not (folder / "summary.json").is_file():
         return None
     return {
-        name: pl.read_csv(folder / f"{name}.csv", infer_schema=False, missing_utf8_is_empty_string=True).to_dicts()
+        name: pl.read_csv(folder / f"{name}.csv", infer_schema=False).fill_null("").to_dicts()
         for name in ("labels", "duplicates", "confused")
     }
 

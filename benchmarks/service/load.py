@@ -1,6 +1,6 @@
 """Sends many requests to the tagging service at once, beside the same rows without a service; then kills it.
 
-    python -m benchmarks.tagging_load [models/minilm] [1000]
+    python -m benchmarks.service.load [models/minilm] [1000]
 
 The embedder alone tags generated questions. The service is started as a user starts it. While the requests are under
 way an entry is added, and looked for at once; then the process is killed, started again, and asked for that entry.
@@ -35,7 +35,7 @@ from shared.task.tables import MISCONCEPTIONS
 from training.run_folder.base_models import local_folder
 from training.synthesis.malrules.generate import write_competition
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 MEASURED = ROOT / "benchmarks" / "measured" / "tagging_load.json"
 PROMPT = EmbedderPrompt("", 400, 60, 60, 60)
 SECONDS = 1800.0  # that a request may take

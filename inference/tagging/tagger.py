@@ -7,7 +7,7 @@ with open_tagger(TagModels(embedder, reranker, serving), misconceptions) as tagg
 
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -29,6 +29,7 @@ from inference.retrieval.retrieve import find_candidates, query_prompts
 from inference.retrieval.vector_cache import RememberingEncoder, VectorStore, model_key
 from inference.tagging.catalogue import Catalogue, Edit, EditLog, check_edit, describe_entries, edited, read_edits
 from inference.tagging.rows import as_queries
+from inference.tagging.turns import Turns
 from shared.artifacts.card import EmbedderCard, read_embedder_card
 from shared.prompts.words import Words
 from shared.task.tables import PAIR
@@ -79,7 +80,7 @@ class Tagger:
     def __init__(self, models: TagModels, engines: "_Engines", catalogue: Catalogue, log: EditLog | None = None):
         self.models, self.catalogue = models, catalogue
         self._engines, self._log = engines, log
-        self._tagging, self._encoding, self._editing = threading.Lock(), threading.Lock(), threading.RLock()
+        self._tagging, self._editing, self._turns = threading.Lock(), threading.RLock(), Turns()
 
     def tag(self, rows: Sequence[BaseModel], k: int = 5) -> list[Tagged]:
         """The best `k` entries for each of `rows` (from `check_row` or `read_rows`), in their order.
@@ -93,7 +94,7 @@ class Tagger:
         with self._tagging:
             catalogue = self.catalogue
             queries = as_queries(rows)
-            with self._encoding:
+            with self._turn():
                 asked = self._engines.encode_queries(queries)
             there = answered(asked)
             ranked = self._rank(queries.filter(there), asked[there], catalogue)
@@ -122,8 +123,12 @@ class Tagger:
         return own
 
     def _encode_entries(self, entries: pl.DataFrame) -> np.ndarray:
-        with self._encoding:
+        with self._turn(hurry=True):
             return self._engines.encode_entries(entries)
+
+    def _turn(self, *, hurry: bool = False) -> AbstractContextManager[None]:
+        """vLLM answers one caller at a time; our own engine any number, so that an edit waits for nobody."""
+        return self._turns.take(hurry=hurry) if self.models.serving.engine == "vllm" else nullcontext()
 
     def _rank(self, queries: pl.DataFrame, asked: np.ndarray, catalogue: Catalogue) -> pl.DataFrame:
         """query_id, misconception_id, retrieval_score, score: what was scored of each row, best first."""

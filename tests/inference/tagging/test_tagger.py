@@ -1,5 +1,7 @@
 """Guards tags: a batch changes none, an edit counts at once and after a restart, and probabilities add up."""
 
+import threading
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -8,6 +10,7 @@ import pytest
 from inference.fusion.confidence import RowScores, absent_probability, candidate_probabilities
 from inference.tagging.catalogue import Edit
 from inference.tagging.tagger import open_tagger
+from inference.tagging.turns import Turns
 from tests.inference.tagging.conftest import FIT, SAME, row_of
 
 
@@ -73,3 +76,21 @@ def test_asking_for_nothing_is_refused_or_empty(models, misconceptions):
         assert tagger.tag([]) == []
         with pytest.raises(ValueError, match="k is 0"):
             tagger.tag([row_of()], k=0)
+
+
+def test_who_hurries_goes_before_all_that_wait():
+    turns, order, threads = Turns(), [], []
+
+    def wait(name, hurry):
+        with turns.take(hurry=hurry):
+            order.append(name)
+
+    with turns.take():
+        for name, hurry in (("batch", False), ("edit", True)):
+            threads.append(threading.Thread(target=wait, args=(name, hurry)))
+            threads[-1].start()
+        while not turns._hurrying:
+            time.sleep(0.001)
+    for thread in threads:
+        thread.join()
+    assert order == ["edit", "batch"]

@@ -14,6 +14,7 @@ SUSPECTS = pl.Schema(
         "suggestion": pl.Int64,  # the entry that most draws rank first, of those that are not the label
         "draws": pl.Int64,  # in which the row was held out
         "agree": pl.Int64,  # draws that rank the suggestion first
+        "rank": pl.Float64,  # mean over the draws of the label's rank; absent, it is behind all candidates
         "suspicion": pl.Float64,  # mean over the draws of log P(first) - log P(label), in the row's own candidates
     }
 )
@@ -25,17 +26,19 @@ def find_suspects(draws: Sequence[pl.DataFrame], labels: pl.DataFrame, same: Map
     """The rows of `labels` (query_id, misconception_id) that no draw that held them out ranks their label first.
 
     Each of `draws` has query_id, misconception_id and `score` (a logit) of candidates of held-out rows. Entries that
-    `same` gives one representative are one. The most suspect come first: those more draws agree on, then by suspicion.
+    `same` gives one representative are one. Labels of the lowest rank come first, then by suspicion.
     """
     answers = {row[0]: same.get(row[1], row[1]) for row in labels.select("query_id", "misconception_id").iter_rows()}
     own = dict(labels.select("query_id", "misconception_id").iter_rows())
     firsts: dict[str, list[int]] = {}
+    ranks: dict[str, list[int]] = {}
     gaps: dict[str, list[float]] = {}
     for draw in draws:
         for (query_id,), table in draw.group_by("query_id", maintain_order=True):
             if query_id in answers:
-                first, gap = _look(table, answers[query_id], same)
+                first, rank, gap = _look(table, answers[query_id], same)
                 firsts.setdefault(query_id, []).append(first)
+                ranks.setdefault(query_id, []).append(rank)
                 gaps.setdefault(query_id, []).append(gap)
     rows = []
     for query_id, said in firsts.items():
@@ -43,8 +46,9 @@ def find_suspects(draws: Sequence[pl.DataFrame], labels: pl.DataFrame, same: Map
         if len(others) == len(said):
             suggestion = max(dict.fromkeys(others), key=others.count)
             agree = others.count(suggestion)
-            rows.append((query_id, own[query_id], suggestion, len(said), agree, float(np.mean(gaps[query_id]))))
-    rows.sort(key=lambda row: (-min(row[4], 2), -row[5], row[0]))  # agreement of two is what one draw cannot have
+            means = float(np.mean(ranks[query_id])), float(np.mean(gaps[query_id]))
+            rows.append((query_id, own[query_id], suggestion, len(said), agree, *means))
+    rows.sort(key=lambda row: (-row[5], -row[6], row[0]))  # agreement of draws orders worse: LOG.md
     return pl.DataFrame(rows, schema=SUSPECTS, orient="row")
 
 
@@ -70,10 +74,11 @@ def find_confused(draws: Sequence[pl.DataFrame], labels: pl.DataFrame, same: Map
     return pl.DataFrame(rows, schema=CONFUSED, orient="row")
 
 
-def _look(table: pl.DataFrame, answer: int, same: Mapping[int, int]) -> tuple[int, float]:
-    """The entry that is ranked first, and by how many logits it is before the label; absent, the label is last."""
+def _look(table: pl.DataFrame, answer: int, same: Mapping[int, int]) -> tuple[int, int, float]:
+    """The entry that is ranked first, the label's rank, and the logits between them; absent, the label is last."""
     ids = [same.get(id_, id_) for id_ in table["misconception_id"]]
     scores = table["score"].to_numpy().astype(float)
     first = int(np.lexsort((ids, -scores))[0])
     own = [score for id_, score in zip(ids, scores, strict=True) if id_ == answer]
-    return ids[first], float(scores[first] - (max(own) if own else scores.min()))
+    rank = 1 + int((scores > max(own)).sum()) if own else 1 + len(scores)
+    return ids[first], rank, float(scores[first] - (max(own) if own else scores.min()))

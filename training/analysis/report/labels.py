@@ -24,7 +24,7 @@ def label_panels(found: Finished) -> list[Panel]:
     confused = [[_entry(row, "entry"), _entry(row, "other"), row["times"], row["rows"]] for row in audit["confused"]]
     caption = (
         "The models of every draw rank the rows that they were not trained on. Labels listed here are ranked first by "
-        "none of them, those that most draws agree against first; an unsure model puts a right label here, too."
+        "none of them among the labelled entries, the lowest rank first; an unsure model puts a right label here, too."
     )
     return [
         _panel("Labels that may be wrong", caption, ("row", "text", "label", "suggestion", "draws agree"), suspects),

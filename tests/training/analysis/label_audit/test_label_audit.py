@@ -44,18 +44,19 @@ def scores(**rows):
 LABELS = pl.DataFrame([("a", 1), ("b", 2), ("c", 3)], schema=["query_id", "misconception_id"], orient="row")
 
 
-def test_a_label_that_draws_agree_against_comes_before_one_that_a_single_draw_doubts():
+def test_labels_come_in_the_order_of_their_rank_then_of_how_far_they_are_behind():
     draws = [
         scores(a={"_1": 0.0, "_9": 2.0}, b={"_2": 1.0, "_8": 9.0, "_7": -4.0}),
         scores(a={"_1": 1.0, "_9": 2.0}, c={"_3": 5.0, "_9": 1.0}),
     ]
-    # a: 9 is first in both draws, 2 and 1 logits before the label; b: in its only draw, 8 logits; c is as labelled
-    assert find_suspects(draws, LABELS, {}).rows() == [("a", 1, 9, 2, 2, 1.5), ("b", 2, 8, 1, 1, 8.0)]
+    # a: 9 is first in both draws, 2 and 1 logits before the label; b: in its only draw, 8 logits; c is as labelled.
+    # Both labels are second.
+    assert find_suspects(draws, LABELS, {}).rows() == [("b", 2, 8, 1, 1, 2.0, 8.0), ("a", 1, 9, 2, 2, 2.0, 1.5)]
 
 
 def test_a_label_is_not_suspect_where_its_double_is_first_and_one_that_is_absent_counts_as_last():
     draws = [scores(a={"_9": 2.0, "_4": 0.5}, b={"_8": 3.0, "_7": 1.0})]
-    assert find_suspects(draws, LABELS, {1: 1, 9: 1}).rows() == [("b", 2, 8, 1, 1, 2.0)]
+    assert find_suspects(draws, LABELS, {1: 1, 9: 1}).rows() == [("b", 2, 8, 1, 1, 3.0, 2.0)]
 
 
 def test_entries_are_confused_whichever_of_them_is_the_label():

@@ -1,5 +1,6 @@
 """Opens a model folder's tokenizer as Words, the plain value that shared/prompts works with."""
 
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -8,6 +9,8 @@ from transformers import AutoTokenizer, PreTrainedTokenizerBase
 from inference.engines.protocols import Answer
 from shared.prompts.pointwise import YES, RerankerPrompt
 from shared.prompts.words import Words
+
+PLACE = "[what is asked]"  # in the user's turn of a chat template
 
 # a text comes again and again: an example in front of many queries, a query in every epoch
 _remembered = lru_cache(maxsize=2**16)
@@ -33,9 +36,7 @@ def embedder_words(tokenizer: PreTrainedTokenizerBase) -> Words:
     if tokenizer.cls_token_id is not None and tokenizer.sep_token_id is not None:
         return Words(_encoder(tokenizer), _framer(tokenizer), (tokenizer.cls_token_id,), (tokenizer.sep_token_id,))
     head, end = _frame(tokenizer)
-    if not end and tokenizer.eos_token_id is not None:
-        end = (tokenizer.eos_token_id,)
-    return Words(_encoder(tokenizer), _framer(tokenizer), head, (), end)
+    return Words(_encoder(tokenizer), _framer(tokenizer), head, (), end or _end(tokenizer))
 
 
 def reranker_words(tokenizer: PreTrainedTokenizerBase) -> Words:
@@ -48,6 +49,23 @@ def reranker_words(tokenizer: PreTrainedTokenizerBase) -> Words:
         framed = tuple(pair[: len(head)]) == head and tuple(pair[-len(tail) :]) == tail
         between = tuple(pair[len(head) + len(one) : -len(two) - len(tail)]) if framed else tail
     return Words(_encoder(tokenizer), _framer(tokenizer), head, tail, between=between)
+
+
+def writer_words(tokenizer: PreTrainedTokenizerBase) -> Words:
+    """Words of a writer: what it is asked stands in the user's turn where it has a chat template, else plainly.
+
+    `end` is what the model writes behind its text. A model that thinks before it answers is told not to, where its
+    template has a switch for that.
+    """
+    if not tokenizer.chat_template:
+        return replace(reranker_words(tokenizer), tail=(), end=_end(tokenizer))
+    frame = _framer(tokenizer)
+    turn = [{"role": "user", "content": PLACE}]
+    text = tokenizer.apply_chat_template(turn, tokenize=False, add_generation_prompt=True, enable_thinking=False)
+    before, there, after = text.partition(PLACE)
+    if not there:
+        raise ValueError(f"the chat template of {tokenizer.name_or_path} leaves out what is asked: take another base")
+    return Words(_encoder(tokenizer), frame, tuple(frame(before)), tuple(frame(after)), _end(tokenizer))
 
 
 def yes_token(tokenizer: PreTrainedTokenizerBase, word: str = YES) -> int:
@@ -82,3 +100,7 @@ def _frame(tokenizer: PreTrainedTokenizerBase) -> tuple[tuple[int, ...], tuple[i
         if framed[place : place + len(bare)] == bare:
             return tuple(framed[:place]), tuple(framed[place + len(bare) :])
     raise ValueError(f"{tokenizer.name_or_path}: its tokenizer writes a text in another way when it frames it")
+
+
+def _end(tokenizer: PreTrainedTokenizerBase) -> tuple[int, ...]:
+    return () if tokenizer.eos_token_id is None else (tokenizer.eos_token_id,)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from shared.prompts.query import Rationale, Written
+from shared.prompts.query import Layout, Rationale, Written
 from shared.prompts.words import MEANING, THINKING, Length, MaybeLength, Words
 
 INSTRUCTION = (
@@ -32,6 +32,7 @@ class RerankerPrompt:
     rationale: Rationale = "none"
     rationale_tokens: MaybeLength = 0
     description_tokens: MaybeLength = 0
+    layout: Layout = "plain"
     template: Template = "plain"
     yes: str = YES  # whose logit is the score
     no: str = ""  # whose logit is taken from it, where there is one
@@ -39,31 +40,72 @@ class RerankerPrompt:
 
 def reranker_query(words: Words, prompt: RerankerPrompt, query: Written) -> list[int]:
     """Ids in front of every candidate of a query."""
-    if prompt.template == "qwen3":
-        query = replace(query, text=f" {query.text}")
-    asked = words.cut(query, prompt.query_tokens, THINKING, prompt.rationale_tokens)
-    if prompt.template == "pair":
-        return [*words.head, *asked, *words.between]
-    if prompt.template == "qwen3":
-        return [*words.frame(f"{QWEN3_SYSTEM}<Instruct>: {prompt.instruction}\n<Query>:"), *asked]
-    ids = [*words.head, *words.frame("A: "), *asked]
-    return ids if prompt.instruction_place == "last" else [*ids, *words.frame(f"\n{prompt.instruction}")]
+    before, behind = _around_query(words, prompt)
+    query = replace(query, text=_led(prompt, query.text))
+    return [*before, *words.cut(query, prompt.query_tokens, THINKING, prompt.rationale_tokens), *behind]
 
 
 def reranker_passage(words: Words, prompt: RerankerPrompt, passage: Written) -> list[int]:
     """Ids of one candidate behind its query; the last one's logit of "Yes", or the pair's one label, is the score."""
-    if prompt.template == "qwen3":
-        passage = replace(passage, text=f" {passage.text}")
-    cut = words.cut(passage, prompt.passage_tokens, MEANING, prompt.description_tokens)
-    if prompt.template == "pair":
-        return [*cut, *words.tail]
-    if prompt.template == "qwen3":
-        return [*words.frame("\n<Document>:"), *cut, *words.frame(QWEN3_END)]
-    end = f"\n{prompt.instruction}" if prompt.instruction_place == "last" else "\n"
-    return [*words.frame("\nB: "), *cut, *words.frame(end)]
+    before, behind = _around_passage(words, prompt)
+    passage = replace(passage, text=_led(prompt, passage.text))
+    return [*before, *words.cut(passage, prompt.passage_tokens, MEANING, prompt.description_tokens), *behind]
+
+
+def rationale_target(words: Words, text: str, most: int) -> tuple[list[int], list[int]]:
+    """Ids that stand behind a query in a candidate's place while the model learns to write, and of what it writes."""
+    return words.frame("\nThinking:"), words.encode(f" {text}")[:most]
 
 
 def pair_prompts(words: Words, prompt: RerankerPrompt, query: Written, passages: Sequence[Written]) -> list[list[int]]:
     """Ids of a query with each of its candidates."""
     before = reranker_query(words, prompt, query)
     return [[*before, *reranker_passage(words, prompt, passage)] for passage in passages]
+
+
+def pair_frame(words: Words, prompt: RerankerPrompt) -> tuple[list[int], list[int], list[int]]:
+    """Ids in front of a pair's query, between it and the candidate, and behind the candidate."""
+    (first, second), (third, last) = _around_query(words, prompt), _around_passage(words, prompt)
+    return first, [*second, *third], last
+
+
+def pair_text(prompt: RerankerPrompt, query: str, passage: str) -> str:
+    """A pair as one text, for people to read; what a tokenizer puts around it is not shown."""
+    (first, second), (third, last) = _query_frame(prompt), _passage_frame(prompt)
+    return f"{first}{_led(prompt, query)}{second}{third}{_led(prompt, passage)}{last}"
+
+
+def _led(prompt: RerankerPrompt, text: str) -> str:
+    """A text as it follows the words in front of it: behind the colons of Qwen3-Reranker stands a space."""
+    return f" {text}" if prompt.template == "qwen3" else text
+
+
+def _around_query(words: Words, prompt: RerankerPrompt) -> tuple[list[int], list[int]]:
+    if prompt.template == "pair":
+        return [*words.head], [*words.between]
+    before, behind = _query_frame(prompt)
+    head = () if prompt.template == "qwen3" else words.head
+    return [*head, *words.frame(before)], words.frame(behind) if behind else []
+
+
+def _around_passage(words: Words, prompt: RerankerPrompt) -> tuple[list[int], list[int]]:
+    if prompt.template == "pair":
+        return [], [*words.tail]
+    before, behind = _passage_frame(prompt)
+    return words.frame(before), words.frame(behind)
+
+
+def _query_frame(prompt: RerankerPrompt) -> tuple[str, str]:
+    if prompt.template == "qwen3":
+        return f"{QWEN3_SYSTEM}<Instruct>: {prompt.instruction}\n<Query>:", ""
+    if prompt.template == "pair":
+        return "", "\n"
+    return "A: ", "" if prompt.instruction_place == "last" else f"\n{prompt.instruction}"
+
+
+def _passage_frame(prompt: RerankerPrompt) -> tuple[str, str]:
+    if prompt.template == "qwen3":
+        return "\n<Document>:", QWEN3_END
+    if prompt.template == "pair":
+        return "", ""
+    return "\nB: ", f"\n{prompt.instruction}" if prompt.instruction_place == "last" else "\n"

@@ -15,10 +15,11 @@ FIELDS = (  # (label, column of the queries table), in the order of the text; a 
     ("Wrong answer", "wrong"),
 )
 
+WRONG = "wrong"  # the column of the answer whose misconception is wanted
 UNCUT = (
     "correct"  # the column from which on nothing is cut of a text that is too long: the answers that are asked about
 )
-
+Layout = Literal["plain", "wrong_first", "wrong_marked"]  # how the fields stand in the text of a query
 Rationale = Literal["none", "short", "cot", "both"]  # which rationales of a query a model reads
 RATIONALES = {"none": (), "short": ("short",), "cot": ("cot",), "both": ("short", "cot")}  # their columns
 DESCRIPTION = "description"  # the column of the misconceptions that holds what was written about them
@@ -36,10 +37,14 @@ class Written:
     ending: str = ""
 
 
-def query_of(row: Mapping[str, object], rationale: Rationale = "none") -> Written:
+def query_of(row: Mapping[str, object], rationale: Rationale = "none", layout: Layout = "plain") -> Written:
     """A row of the queries table as a model reads it. A rationale that the row has not is left out."""
-    notes = [str(row[kind]) for kind in RATIONALES[rationale] if row.get(kind)]
-    return Written(row_text(row), "\n".join(notes), _ending(row))
+    return Written(row_text(row, layout), notes_of(row, rationale), _ending(row, layout))
+
+
+def notes_of(row: Mapping[str, object], rationale: Rationale = "both") -> str:
+    """The rationales of a row, in a fixed order; "" where it has none."""
+    return "\n".join(str(row[kind]) for kind in RATIONALES[rationale] if row.get(kind))
 
 
 def solved_query(text: str) -> Written:
@@ -54,15 +59,28 @@ def misconception_of(row: Mapping[str, object]) -> Written:
     return Written(str(row["text"]), str(row.get(DESCRIPTION) or ""))
 
 
-def row_text(row: Mapping[str, object]) -> str:
-    """What a row of the queries table asks: a question and the wrong answer whose misconception is wanted."""
-    return "\n".join(_lines(row))
+def row_text(row: Mapping[str, object], layout: Layout = "plain") -> str:
+    """What a row of the queries table asks: a question and the wrong answer whose misconception is wanted.
+
+    "wrong_first" puts the wrong answer in front of all else, where a text that is too long is not cut; "wrong_marked"
+    puts marks around it where it stands.
+    """
+    return "\n".join(line for _, line in _lines(row, layout))
 
 
-def _lines(row: Mapping[str, object]) -> list[str]:
-    return [f"{label}: {row[column]}" for label, column in FIELDS]
+def _ending(row: Mapping[str, object], layout: Layout) -> str:
+    """The last lines of row_text, from UNCUT on."""
+    lines = _lines(row, layout)
+    first = [column for column, _ in lines].index(UNCUT)
+    return "".join(f"\n{line}" for _, line in lines[first:])
 
 
-def _ending(row: Mapping[str, object]) -> str:
-    first = [column for _, column in FIELDS].index(UNCUT)
-    return "".join(f"\n{line}" for line in _lines(row)[first:])
+def _lines(row: Mapping[str, object], layout: Layout) -> list[tuple[str, str]]:
+    """(column, line of the text), in their order."""
+    fields = FIELDS
+    if layout == "wrong_first":
+        fields = sorted(FIELDS, key=lambda field: field[1] != WRONG)  # the others keep their order
+    marks = (">>> ", " <<<") if layout == "wrong_marked" else ("", "")
+    texts = {column: row[column] for _, column in fields}
+    texts[WRONG] = f"{marks[0]}{texts[WRONG]}{marks[1]}"
+    return [(column, f"{label}: {texts[column]}") for label, column in fields]

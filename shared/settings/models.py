@@ -7,7 +7,7 @@ from pydantic import Field
 from shared.prompts.embedder import Pooling
 from shared.prompts.kinds import PROMPTS
 from shared.prompts.pointwise import INSTRUCTION, Template
-from shared.prompts.query import Rationale
+from shared.prompts.query import Layout, Rationale
 from shared.settings.section import Count, Precision, Section, Share
 
 
@@ -47,6 +47,9 @@ class Embedder(Section):
     """The longest rationale, in tokens, beside query_tokens."""
     description_tokens: Annotated[int, Field(ge=0)] = 0
     """The longest description behind a misconception, written by `describe`, in tokens. Zero means none."""
+    layout: Layout = "plain"
+    """How a query's fields stand: `plain` has the wrong answer last, `wrong_first` in front of all else, where a long
+    question does not cut it, and `wrong_marked` last between marks."""
     example_query_tokens: Count = 384
     """The longest query of an example, in tokens; `--example_query_max_len` of the seed's FlagEmbedding."""
     example_passage_tokens: Count = 128
@@ -76,6 +79,9 @@ class Reranker(Section):
     """The longest rationale, in tokens, beside query_tokens."""
     description_tokens: Annotated[int, Field(ge=0)] = 0
     """The longest description behind a misconception, written by `describe`, in tokens. Zero means none."""
+    layout: Layout = "plain"
+    """How a query's fields stand: `plain` has the wrong answer last, `wrong_first` in front of all else, where a long
+    question does not cut it, and `wrong_marked` last between marks."""
     instruction: str = INSTRUCTION
     """The question that the model answers with "Yes" or "No"."""
     template: Template = "plain"

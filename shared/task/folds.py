@@ -58,6 +58,19 @@ def seen_ids(queries: pl.DataFrame) -> set[int]:
     return set(labelled_queries(queries, "train")["misconception_id"].to_list())
 
 
+def sibling_answers(queries: pl.DataFrame, misconceptions: pl.DataFrame) -> pl.DataFrame:
+    """query_id and misconception_id: what is right for another wrong answer of the question, and wrong for this one.
+
+    Of the labelled training rows of `queries`. A row's own misconception is none of them, nor one of the same words.
+    """
+    rows = labelled_queries(queries, "train").select("query_id", "question_id", "misconception_id")
+    rows = rows.with_columns(words=pl.col("misconception_id").replace(alike(misconceptions)))
+    pairs = rows.join(rows, on="question_id", suffix="_sibling")
+    pairs = pairs.filter(pl.col("words") != pl.col("words_sibling"))
+    pairs = pairs.select("query_id", misconception_id="misconception_id_sibling")
+    return pairs.unique().sort("query_id", "misconception_id")
+
+
 def _draw(values: pl.Series, share: float, seed: str, name: str) -> list:
     """`share` of the different `values`, drawn by the seed."""
     unique = values.unique().sort()

@@ -4,16 +4,17 @@ Every draw is seeded by names (the setting's seed, the epoch, the query), so tha
 an interruption changes it.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
 
 from shared.prompts.embedder import Example
-from shared.prompts.query import Rationale, row_text
+from shared.prompts.query import Layout, Rationale, row_text
 from shared.settings.sections import Train
 from shared.task.folds import labelled_queries, seed_of
+from shared.task.tables import PAIR
 
 
 @dataclass(frozen=True)
@@ -23,28 +24,66 @@ class Group:
     query_id: str
     misconception_ids: tuple[int, ...]
     teacher_scores: tuple[float, ...] = ()  # in the order of the ids; empty without a teacher
+    question_id: int | None = None  # where somebody asks for it
+    siblings: frozenset[int] = frozenset()  # those of its negatives that are right for a sibling, where asked for
 
 
-def read_groups(table: pl.DataFrame) -> list[Group]:
-    """The groups of a groups or taught table with all that was mined, in the order of the queries' ids."""
-    taught = "teacher_score" in table.columns
+def read_groups(
+    table: pl.DataFrame, questions: Mapping[str, int] | None = None, siblings: pl.DataFrame | None = None
+) -> list[Group]:
+    """The groups of a groups or taught table with all that was mined, in the order of the queries' ids.
+
+    Each knows its question and siblings, where `questions` (query_id -> question_id) and `siblings` (table of query_id
+    and misconception_id) are given.
+    """
+    taught, questions, kin = "teacher_score" in table.columns, questions or {}, {}
+    for query_id, id_ in siblings.select(PAIR).iter_rows() if siblings is not None else ():
+        kin.setdefault(query_id, set()).add(id_)
     rows = table.sort("query_id", pl.col("is_positive").not_(), "misconception_id")
     groups = []
     for (query_id,), part in rows.group_by("query_id", maintain_order=True):
         assert part["is_positive"].sum() == 1, query_id
         scores = tuple(part["teacher_score"]) if taught else ()
-        groups.append(Group(query_id, tuple(part["misconception_id"]), scores))
+        ids = tuple(part["misconception_id"])
+        own = frozenset(kin.get(query_id, ())) & frozenset(ids[1:])
+        groups.append(Group(query_id, ids, scores, questions.get(query_id), own))
     return groups
 
 
-def draw_epoch(mined: Sequence[Group], *, group: int, batch: int, epoch: int, seed: str) -> list[list[Group]]:
+def draw_epoch(
+    mined: Sequence[Group], *, group: int, batch: int, epoch: int, seed: str, siblings: float = 0.0
+) -> list[list[Group]]:
     """The updates of one epoch: every query once, in a new order and with newly drawn ones of its mined negatives.
 
-    The last update may hold fewer than `batch` groups. Raises ValueError when a query has too few negatives.
+    Each of a query's siblings' misconceptions is among them with the probability `siblings`; with 0 they are drawn as
+    any other. The last update may hold fewer than `batch` groups. Raises ValueError when a query has too few negatives.
     """
     order = np.random.default_rng(seed_of(seed, epoch, "order")).permutation(len(mined))
-    groups = [_draw_group(mined[row], group, seed_of(seed, epoch, mined[row].query_id)) for row in order]
+    groups = [_draw_group(mined[row], group, seed_of(seed, epoch, mined[row].query_id), siblings) for row in order]
     return [groups[start : start + batch] for start in range(0, len(groups), batch)]
+
+
+def keep_together(updates: Sequence[Sequence[Group]], batch: int) -> list[list[Group]]:
+    """The groups of `updates` in as many updates of `batch`, those of one question in one of them.
+
+    Questions come in the order of their first groups. One that finds no room in an update waits for the next, and is
+    split only where no other that waits would fill the update.
+    """
+    waiting: dict[int | None, list[Group]] = {}
+    for one in (one for update in updates for one in update):
+        waiting.setdefault(one.question_id, []).append(one)
+    questions, made = list(waiting.values()), []
+    while questions:
+        update: list[Group] = []
+        while questions and (room := batch - len(update)):
+            fits = next((place for place, rows in enumerate(questions) if len(rows) <= room), None)
+            if fits is None:
+                update += questions[0][:room]
+                questions[0] = questions[0][room:]
+            else:
+                update += questions.pop(fits)
+        made.append(update)
+    return made
 
 
 def cut_evenly(tokens: Sequence[int], most: int, parts: int) -> list[list[int]]:
@@ -64,7 +103,9 @@ def cut_evenly(tokens: Sequence[int], most: int, parts: int) -> list[list[int]]:
     return [sorted(micro) for micro in micros]
 
 
-def draw_examples(queries: pl.DataFrame, misconceptions: pl.DataFrame, seed: str) -> list[tuple[int, int, Example]]:
+def draw_examples(
+    queries: pl.DataFrame, misconceptions: pl.DataFrame, seed: str, layout: Layout = "plain"
+) -> list[tuple[int, int, Example]]:
     """Every labelled training query as (question_id, misconception_id, example), in a seeded order."""
     labelled = labelled_queries(queries, "train").sort("query_id")
     texts = dict(misconceptions.select("misconception_id", "text").iter_rows())
@@ -73,7 +114,7 @@ def draw_examples(queries: pl.DataFrame, misconceptions: pl.DataFrame, seed: str
         (
             row["question_id"],
             row["misconception_id"],
-            Example(row_text(row), texts[row["misconception_id"]]),
+            Example(row_text(row, layout), texts[row["misconception_id"]]),
         )
         for row in labelled[order.tolist()].iter_rows(named=True)
     ]
@@ -106,15 +147,20 @@ def shown_rationale(rationale: Rationale, settings: Train, seed: str, query_id: 
     return "none" if left_out else rationale
 
 
-def _draw_group(mined: Group, group: int, seed: int) -> Group:
-    negatives = len(mined.misconception_ids) - 1
+def _draw_group(mined: Group, group: int, seed: int, siblings: float) -> Group:
+    rng, ids, scores = np.random.default_rng(seed), mined.misconception_ids, mined.teacher_scores
+    kin = [place for place in range(1, len(ids)) if siblings and ids[place] in mined.siblings]
+    taken = [place for place in kin if rng.random() < siblings][: group - 1]
+    others = np.array([place for place in range(1, len(ids)) if place not in kin], dtype=int)
+    negatives = len(taken) + len(others)
     if negatives < group - 1:
         raise ValueError(
             f"query {mined.query_id} has {negatives} mined negatives, a group of {group} needs {group - 1}: mine more"
         )
-    drawn = np.random.default_rng(seed).choice(negatives, group - 1, replace=False)
-    places = [0, *(1 + drawn)]
-    ids, scores = mined.misconception_ids, mined.teacher_scores
-    return Group(
-        mined.query_id, tuple(ids[place] for place in places), tuple(scores[place] for place in places if scores)
+    drawn = rng.choice(len(others), group - 1 - len(taken), replace=False)
+    places = [0, *taken, *others[drawn].tolist()]
+    return replace(
+        mined,
+        misconception_ids=tuple(ids[place] for place in places),
+        teacher_scores=tuple(scores[place] for place in places if scores),
     )

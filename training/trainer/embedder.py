@@ -114,9 +114,11 @@ class EmbedderObjective:
 
     def _query(self, group: Group, seed: str) -> list[int]:
         row = self.rows[group.query_id]
-        text = query_of(row, shown_rationale(self.card.prompt.rationale, self.settings, seed, group.query_id))
-        if not self.card.prompt.task:
-            return embedder_query(self.words, self.card.prompt, (), text)
+        prompt = self.card.prompt
+        rationale = shown_rationale(prompt.rationale, self.settings, seed, group.query_id)
+        text = query_of(row, rationale, prompt.layout)
+        if not prompt.task:
+            return embedder_query(self.words, prompt, (), text)
         examples = choose_training_examples(
             self.card.examples,
             row["question_id"],
@@ -124,7 +126,7 @@ class EmbedderObjective:
             most=self.settings.max_examples,
             seed=seed_of(seed) if self.settings.shared_examples else seed_of(seed, group.query_id),
         )
-        return embedder_query(self.words, self.card.prompt, examples, text)
+        return embedder_query(self.words, prompt, examples, text)
 
     def _gather(self, update: list[Group], own: Sequence[list[int]], parts: list[torch.Tensor]) -> torch.Tensor:
         group = len(update[0].misconception_ids)

@@ -190,3 +190,13 @@ def test_a_model_reads_the_rationales_that_it_asks_for_as_far_as_the_row_has_the
     assert query_of({**row, "cot": "C."}, "both").notes == "S.\nC."
     assert query_of(row, "both").text == row_text(row)
     assert misconception_of({"text": "T"}) == Written("T") and misconception_of({"text": "T", "description": "D"}).notes
+
+
+def test_the_wrong_answer_stands_first_or_between_marks_where_a_layout_says_so():
+    row = {"query_id": "1_A", "construct": "C", "subject": "S", "question": "Q", "correct": "1", "wrong": "2"}
+    others = "Subject: S\nConstruct: C\nQuestion: Q\nCorrect answer: 1"
+    assert row_text(row, "wrong_first") == f"Wrong answer: 2\n{others}"
+    assert row_text(row, "wrong_marked") == f"{others}\nWrong answer: >>> 2 <<<"
+    assert query_of({**row, "short": "T."}, "short", "wrong_first") == Written(
+        f"Wrong answer: 2\n{others}", "T.", "\nCorrect answer: 1"
+    )

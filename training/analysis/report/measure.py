@@ -122,7 +122,12 @@ def worst_queries(ranks: pl.DataFrame, rows: pl.DataFrame, count: int) -> list[t
     return worst.select("query_id", "rank_retrieved", "rank").rows()
 
 
-def _subject(rows: pl.DataFrame, subject: str, resamples: int) -> dict:
-    maps = resample_maps([rows], resamples=resamples)["all"][0]
+def map_of(ranks: pl.DataFrame, resamples: int) -> dict:
+    """{"pairs", "map", "low", "high"} of rows of RANKS, with a 95 % interval over questions."""
+    maps = resample_maps([ranks], resamples=resamples)["all"][0]
     low, high = interval(maps)
-    return {"subject": subject, "pairs": len(rows), "map": float(maps[0]), "low": low, "high": high}
+    return {"pairs": len(ranks), "map": float(maps[0]), "low": low, "high": high}
+
+
+def _subject(rows: pl.DataFrame, subject: str, resamples: int) -> dict:
+    return {"subject": subject, **map_of(rows, resamples)}

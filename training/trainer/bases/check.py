@@ -1,10 +1,13 @@
 """Refuses base models that cannot be trained or mined with, by the setting that names them, before anything runs."""
 
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
 from shared.prompts.kinds import ROLES
-from shared.settings.sections import Embedder, Lora, Reranker, Settings
+from shared.prompts.query import FIELDS
+from shared.prompts.writer import CONTRASTED, PROMPTS, ROW_KINDS, description_prompt, row_prompt
+from shared.settings.sections import Embedder, Lora, Reranker, Settings, Writer
 from training.run_folder.bases import form_of
 
 
@@ -13,22 +16,38 @@ def check_bases(settings: Settings) -> None:
 
     One that has yet to be made or fetched is passed over.
     """
-    for name in ("miner", *ROLES):
+    for name in ("miner", *ROLES, "writer"):
         section = getattr(settings, name)
         if section is not None and Path(section.base).is_dir():
             train = None if name == "miner" else getattr(settings, f"train_{name}")
             _check_once(name, section, Path(section.base).resolve(), train and train.lora)
+    base = Path(settings.reranker.base)
+    if settings.train_reranker.rationale_loss and base.is_dir() and form_of(base) != "language model":
+        raise ValueError(
+            f"train_reranker.rationale_loss: {settings.train_reranker.rationale_loss} has the reranker learn to write, "
+            f"and {base} has no head to write with: set it to 0, or take a language model"
+        )
 
 
 @cache  # a chain asks before every stage
-def _check_once(name: str, section: Embedder | Reranker, folder: Path, lora: Lora | None) -> None:
+def _check_once(name: str, section: Embedder | Reranker | Writer, folder: Path, lora: Lora | None) -> None:
     """Raise ValueError unless `folder`, of the base, holds what the section called `name` asks of it."""
-    from inference.engines.checks.lengths import check_length, check_vocabulary
+    from inference.engines.checks.lengths import check_length, check_vocabulary, positions_of
     from inference.engines.checks.model import check_model, load_config
     from inference.engines.tokenizer import load_tokenizer
+    from inference.engines.writers.check import check_writer
 
     try:
         config, tokenizer = load_config(folder), load_tokenizer(folder)
+        if isinstance(section, Writer):
+            check_writer(folder)
+            check_vocabulary(folder, config, tokenizer)
+            most, longest = positions_of(config), _longest_text(tokenizer)
+            if most is not None and longest > most:
+                raise ValueError(
+                    f"{folder} reads {most} tokens, and a text with its prompt may have {longest}: take another writer"
+                )
+            return
         if getattr(config, "quantization_config", None):
             raise ValueError(f"{folder} is quantised, and a quantised base cannot be trained: take the 16-bit one")
         kind = _class_of(section, folder, config)
@@ -124,3 +143,15 @@ def _longest_pair(tokenizer, section: Reranker, folder: Path) -> int:
     if form_of(folder) == "language model":
         kind.token(tokenizer, card.prompt)  # refuses a vocabulary without a "Yes"
     return longest_pair(reranker_words(tokenizer), lambda words: kind.prompts(words, card.prompt, TEXT, [TEXT]))
+
+
+def _longest_text(tokenizer) -> int:
+    """Tokens of the longest prompt of a writer together with the text that may follow."""
+    from inference.engines.checks.lengths import ENDLESS
+    from inference.engines.tokenizer import writer_words
+
+    words = replace(writer_words(tokenizer), encode=lambda text: ENDLESS)
+    row = {column: "" for _, column in FIELDS}
+    rows = [len(row_prompt(words, PROMPTS[kind], row)) + PROMPTS[kind].sampling.max_tokens for kind in ROW_KINDS]
+    prompt = PROMPTS["description"]
+    return max(*rows, len(description_prompt(words, prompt, "", [""] * CONTRASTED)) + prompt.sampling.max_tokens)

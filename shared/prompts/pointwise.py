@@ -75,9 +75,13 @@ def pair_text(prompt: RerankerPrompt, query: str, passage: str) -> str:
     return f"{first}{_led(prompt, query)}{second}{third}{_led(prompt, passage)}{last}"
 
 
+def leads_with_space(prompt: RerankerPrompt) -> bool:
+    """Whether a text is read with a space in front: behind the colons of Qwen3-Reranker one stands."""
+    return prompt.template == "qwen3"
+
+
 def _led(prompt: RerankerPrompt, text: str) -> str:
-    """A text as it follows the words in front of it: behind the colons of Qwen3-Reranker stands a space."""
-    return f" {text}" if prompt.template == "qwen3" else text
+    return f" {text}" if leads_with_space(prompt) else text
 
 
 def _around_query(words: Words, prompt: RerankerPrompt) -> tuple[list[int], list[int]]:

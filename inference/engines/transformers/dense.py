@@ -37,6 +37,8 @@ def width_of(model: PreTrainedModel) -> int:
 
 def _read(folder: Path) -> list[torch.nn.Module]:
     said, weights = read_json(folder / "config.json", AGAIN), folder / "model.safetensors"
+    if said.get("use_residual"):
+        raise ValueError(f"{folder}/config.json has a residual, which is not computed here: take another base")
     name = str(said.get("activation_function", "Tanh")).rpartition(".")[2]
     if name not in ACTIVATIONS:
         raise ValueError(f"{folder}/config.json has the activation {name}, and there are {', '.join(ACTIVATIONS)}")

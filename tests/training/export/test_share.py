@@ -2,19 +2,22 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from huggingface_hub import HfApi, constants
 
-from inference.engines.tokenizer import load_tokenizer, yes_token
+from inference.engines.tokenizer import answer_of, load_tokenizer
 from inference.machine.profiles import load_profile
 from shared.artifacts.card import EmbedderCard, RerankerCard, write_card
 from shared.prompts.embedder import EmbedderPrompt, Example
 from shared.prompts.pointwise import RerankerPrompt
+from tests.inference.engines.transformers.test_sentence_folders import say
 from tests.training.export.hub_server import Hub
 from training.cli import main
 from training.export.classifier_head import keep_yes_alone
+from training.export.cross_encoder import write_cross_encoder
 from training.export.share import compare
 from training.export.share.card import Facts, licence_of, write_model_card
 from training.export.share.compare import compare_embedder, compare_reranker
@@ -36,36 +39,60 @@ def merged_embedder(base, folder, pooling, task, examples=(), **prompt):
     return folder
 
 
-def merged_reranker(base, folder, place="last"):
-    shutil.copytree(base, folder)
-    keep_yes_alone(folder, yes_token(load_tokenizer(folder)))
-    write_card(RerankerCard(RerankerPrompt(150, 40, "Yes or No?", place)), folder)
+def merged_reranker(base, folder, **how):
+    prompt = RerankerPrompt(150, 40, "Yes or No?", **how)
+    if prompt.template == "pair":
+        folder.mkdir()
+        write_cross_encoder(base, folder)
+    else:
+        shutil.copytree(base, folder)
+        keep_yes_alone(folder, answer_of(load_tokenizer(folder), prompt))
+    write_card(RerankerCard(prompt), folder)
     return folder
 
 
 @pytest.mark.parametrize(
-    ("base", "pooling", "task", "examples"),
+    ("base", "pooling", "task", "examples", "how"),
     [
-        ("tiny_bert", "mean", "", ()),
-        ("tiny_qwen", "last", TASK, ()),
-        ("tiny_causal", "last", TASK, EXAMPLES),  # examples of 15 and 14 tokens, which are cut at 12
+        ("tiny_bert", "mean", "", (), {}),
+        ("tiny_bert", "cls", "", (), {"query_prefix": "query: ", "passage_prefix": "an entry: "}),
+        ("tiny_qwen", "last", TASK, (), {"layout": "wrong_first", "passage_prefix": "p "}),
+        ("tiny_causal", "last", TASK, EXAMPLES, {}),  # examples of 15 and 14 tokens, which are cut at 12
     ],
 )
 def test_an_exported_embedder_gives_the_same_vectors_in_sentence_transformers(
-    base, pooling, task, examples, request, tmp_path, queries, misconceptions
+    base, pooling, task, examples, how, request, tmp_path, queries, misconceptions
 ):
-    model, out = merged_embedder(request.getfixturevalue(base), tmp_path / "m", pooling, task, examples), tmp_path / "o"
+    model, out = tmp_path / "m", tmp_path / "o"
+    merged_embedder(request.getfixturevalue(base), model, pooling, task, examples, **how)
     out.mkdir()
     write_embedder_folder(model, out)
     found = compare_embedder(model, out, queries, misconceptions, load_profile("cpu"))
     assert (found.compared, found.cut, found.other_ids) == (26, 0, 0) and found.largest < CLOSE
 
 
-@pytest.mark.parametrize(("base", "place"), [("tiny_qwen", "last"), ("tiny_causal", "first")])
+def test_an_exported_embedder_keeps_the_dense_layers_of_its_base(tiny_bert, tmp_path, queries, misconceptions):
+    model, out = merged_embedder(tiny_bert, tmp_path / "m", "mean", ""), tmp_path / "o"
+    say(model, {"pooling_mode": "mean"}, dense=True)
+    out.mkdir()
+    write_embedder_folder(model, out)
+    found = compare_embedder(model, out, queries, misconceptions, load_profile("cpu"))
+    assert (found.compared, found.other_ids) == (26, 0) and found.largest < CLOSE
+
+
+@pytest.mark.parametrize(
+    ("base", "how"),
+    [
+        ("tiny_qwen", {}),
+        ("tiny_causal", {"instruction_place": "first", "layout": "wrong_marked"}),
+        ("tiny_qwen", {"template": "qwen3", "yes": "y", "no": "n"}),
+        ("tiny_bert", {"template": "pair"}),
+    ],
+)
 def test_an_exported_reranker_gives_the_same_logits_in_sentence_transformers(
-    base, place, request, tmp_path, queries, misconceptions
+    base, how, request, tmp_path, queries, misconceptions
 ):
-    model, out = merged_reranker(request.getfixturevalue(base), tmp_path / "m", place), tmp_path / "o"
+    model, out = merged_reranker(request.getfixturevalue(base), tmp_path / "m", **how), tmp_path / "o"
     out.mkdir()
     write_reranker_folder(model, out)
     found = compare_reranker(model, out, queries, misconceptions, load_profile("cpu"))
@@ -119,6 +146,31 @@ def test_a_model_card_says_base_licence_prompt_figures_and_how_to_load(tiny_qwen
     assert said.startswith("---\nbase_model: sentence-transformers/all-MiniLM-L6-v2\nlicense: apache-2.0\n")
     assert 'SentenceTransformer("me/quiz-embedder")' in said and f"<instruct>{TASK}\n<query>Subject: ..." in said
     assert "| catalogue | retrieved | 0.250 (0.200-0.300) | - | - |" in said and "\n- A limit." in said
+
+
+@pytest.mark.parametrize(
+    ("how", "score", "shown"),
+    [
+        ({}, 'the logit of "Yes", orders', "A: Subject: ..."),
+        (
+            {"template": "qwen3", "yes": "y", "no": "n"},
+            'the logit of "y", less that of "n", orders',
+            "<Query>: Subject",
+        ),
+        (
+            {"template": "pair", "layout": "wrong_first"},
+            "the logit of the model's one label",
+            "```text\nWrong answer: ...",
+        ),
+    ],
+)
+def test_a_model_card_says_what_a_rerankers_score_is_and_how_it_reads_a_pair(how, score, shown, tmp_path):
+    model = tmp_path / "run" / "merge_reranker"
+    model.mkdir(parents=True)
+    write_card(RerankerCard(RerankerPrompt(150, 40, "Yes or No?", **how)), model)
+    write_model_card(replace(FACTS, role="reranker"), model, tmp_path)
+    said = (tmp_path / "README.md").read_text()
+    assert score in said and shown in said
 
 
 def test_a_base_model_says_its_own_licence(tmp_path):

@@ -9,8 +9,8 @@ from inference.engines.tokenizer import load_tokenizer
 from shared.artifacts.card import read_embedder_card, read_reranker_card
 from shared.artifacts.files import write_text
 from shared.artifacts.json_files import read_json
-from shared.prompts.pointwise import pair_text
-from shared.prompts.query import FIELDS
+from shared.prompts.pointwise import RerankerPrompt, pair_text
+from shared.prompts.query import FIELDS, row_text
 from shared.task.current import TASK
 from shared.task.tables import POOLS
 from training.export.share.folders import behind_query, prompt_of_query
@@ -18,7 +18,7 @@ from training.run_folder.base_models import MINILM, MODELS, SMOLLM2
 
 HUB_NAMES = {MINILM: "sentence-transformers/all-MiniLM-L6-v2", SMOLLM2: "HuggingFaceTB/SmolLM2-135M-Instruct"}
 SMALL_LICENCE = "apache-2.0"
-ROW = "\n".join(f"{label}: ..." for label, _ in FIELDS)  # the form of a query's text
+ROW = {column: "..." for _, column in FIELDS}
 
 
 @dataclass(frozen=True)
@@ -39,17 +39,31 @@ def write_model_card(facts: Facts, model: Path, out: Path) -> None:
     """Write `out`/README.md about the merged model in `model`."""
     if facts.role == "embedder":
         card = read_embedder_card(model)
-        prompt, behind = prompt_of_query(card, load_tokenizer(model)), behind_query(card.prompt)
-        query, shown = ROW + behind, prompt + ROW + behind
+        prompt, row = prompt_of_query(card, load_tokenizer(model)), row_text(ROW, card.prompt.layout)
+        query = row + behind_query(card.prompt)
+        shown, prompts = prompt + query, {"query": prompt, "document": card.prompt.passage_prefix}
+        score = ""
     else:
-        prompt, query, shown = "", ROW, pair_text(read_reranker_card(model).prompt, ROW, "...")
+        asked, prompts = read_reranker_card(model).prompt, {}
+        query, score = row_text(ROW, asked.layout), _score_of(asked)
+        shown = pair_text(asked, query, "...")
     text = Environment(
         loader=FileSystemLoader(Path(__file__).parent), undefined=StrictUndefined, autoescape=False
     ).get_template("card.md")
     said = {name: getattr(facts, name) for name in Facts.__dataclass_fields__}
     said |= {"base": hub_name(facts.base), "name": facts.repository.rpartition("/")[2], "metric": TASK.metric.title}
     figures = figures_of(model.parent, facts.role)
-    write_text(out / "README.md", text.render(**said, prompt=prompt, query=repr(query), shown=shown, figures=figures))
+    write_text(
+        out / "README.md",
+        text.render(**said, prompts=prompts, query=repr(query), shown=shown, score=score, figures=figures),
+    )
+
+
+def _score_of(prompt: RerankerPrompt) -> str:
+    """What the score of a pair is."""
+    if prompt.template == "pair":
+        return "the logit of the model's one label"
+    return f'the logit of "{prompt.yes}"' + (f', less that of "{prompt.no}"' if prompt.no else "")
 
 
 def hub_name(base: str) -> str:

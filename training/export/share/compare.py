@@ -45,18 +45,20 @@ def compare_embedder(
 
     card, words = read_embedder_card(model), embedder_words(load_tokenizer(model))
     new = queries.with_columns(question_id=pl.lit(-1, pl.Int64), fold=pl.lit("test"))  # every example is shown to it
-    written = [query_of(row, card.prompt.rationale) for row in queries.iter_rows(named=True)]
+    prompt = card.prompt
+    written = [query_of(row, prompt.rationale, prompt.layout) for row in queries.iter_rows(named=True)]
     known = [misconception_of(row) for row in misconceptions.iter_rows(named=True)]
-    rows = [*query_prompts(new, words, card), *(embedder_passage(words, card.prompt, text) for text in known)]
-    fits = [_fits(words, text, card.prompt.query_tokens, card.prompt.rationale_tokens) for text in written]
-    fits += [_fits(words, text, card.prompt.passage_tokens, card.prompt.description_tokens) for text in known]
+    rows = [*query_prompts(new, words, card), *(embedder_passage(words, prompt, text) for text in known)]
+    prefixes = "" if prompt.task else prompt.query_prefix, prompt.passage_prefix
+    fits = [_fits(words, text, prompt.query_tokens, prompt.rationale_tokens, prefixes[0]) for text in written]
+    fits += [_fits(words, text, prompt.passage_tokens, prompt.description_tokens, prefixes[1]) for text in known]
     with open_encoder("hf", model, card.pooling, in_32_bits(profile)) as encoder:
         ours = encoder.encode([row for row, fit in zip(rows, fits, strict=True) if fit])
-    asked = [_text(text, THINKING, card.prompt.rationale_tokens) + behind_query(card.prompt) for text in written]
-    passages = [_text(text, MEANING, card.prompt.description_tokens) for text in known]
+    asked = [_text(text, THINKING, prompt.rationale_tokens) + behind_query(prompt) for text in written]
+    passages = [_text(text, MEANING, prompt.description_tokens) for text in known]
     there = SentenceTransformer(str(out), device=profile.device, local_files_only=True, model_kwargs=_in_32_bits())
-    prompt = there.prompts["query"]
-    ids = there.tokenizer([*(prompt + text for text in asked), *passages])["input_ids"]
+    whole = [there.prompts["query"] + text for text in asked] + [there.prompts["document"] + text for text in passages]
+    ids = there.tokenizer(whole)["input_ids"]
     vectors = np.vstack([there.encode_query(asked), there.encode_document(passages)])
     return _compare(out, ours, vectors[fits], [(a, b) for a, b, fit in zip(rows, ids, fits, strict=True) if fit], fits)
 
@@ -71,7 +73,7 @@ def compare_reranker(
     known = [misconception_of(row) for row in misconceptions.iter_rows(named=True)]
     rows, pairs, fits = [], [], []
     for place, row in enumerate(queries.iter_rows(named=True)):
-        written = query_of(row, prompt.rationale)
+        written = query_of(row, prompt.rationale, prompt.layout)
         near = [known[(place * PASSAGES + step) % len(known)] for step in range(min(PASSAGES, len(known)))]
         rows += make(written, near)
         asked = _text(written, THINKING, prompt.rationale_tokens)
@@ -97,9 +99,9 @@ def _in_32_bits() -> dict:
     return {"dtype": torch.float32, "attn_implementation": "sdpa", "use_safetensors": True}
 
 
-def _fits(words: Words, written: Written, tokens: int, note_tokens: int) -> bool:
+def _fits(words: Words, written: Written, tokens: int, note_tokens: int, prefix: str = "") -> bool:
     notes = bool(note_tokens) and len(words.encode(written.notes)) > note_tokens
-    return len(words.encode(written.text)) <= tokens and not notes
+    return len(words.encode(prefix + written.text)) <= tokens + len(words.frame(prefix)) and not notes
 
 
 def _text(written: Written, label: str, note_tokens: int) -> str:

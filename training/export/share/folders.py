@@ -11,21 +11,23 @@ from inference.engines.tokenizer import embedder_words, load_tokenizer, reranker
 from shared.artifacts.card import EmbedderCard, read_embedder_card, read_reranker_card
 from shared.artifacts.files import write_json
 from shared.artifacts.json_files import read_json
-from shared.prompts.embedder import EmbedderPrompt, Example, example_text, query_frame
-from shared.prompts.pointwise import RerankerPrompt, pair_frame
+from shared.artifacts.sentence_folder import read_sentence_folder, reads_two_texts
+from shared.prompts.embedder import EmbedderPrompt, Example, Pooling, example_text, query_frame
+from shared.prompts.pointwise import RerankerPrompt, leads_with_space, pair_frame
 from shared.prompts.words import MEANING, THINKING
 from training.export.share.frames import framing_pairs, framing_texts
 
 TOKENIZER = ("tokenizer*", "special_tokens_map.json", "added_tokens.json", "vocab.*", "merges.txt", "chat_template*")
 OURS = ("card.json", "manifest.json", "*.parquet", "*.vectors", "calibration.json", ".*")  # of a merged model's folder
 THEIRS = ("modules.json", "config_sentence_transformers.json", "sentence_*_config.json", "1_*", "2_*", "README.md")
-LAST, MEAN = "pooling_mode_lasttoken", "pooling_mode_mean_tokens"
+POOLINGS = {"last": "pooling_mode_lasttoken", "mean": "pooling_mode_mean_tokens", "cls": "pooling_mode_cls_token"}
 
 
 def write_embedder_folder(model: Path, out: Path) -> list[str]:
     """Fill `out` with the merged embedder in `model`; returns what it cannot express, a sentence each.
 
-    A query is its text in front of `behind_query`, encoded with the prompt called "query"; a passage its text alone.
+    A query is its text in front of `behind_query`, encoded with the prompt called "query"; a passage its text, encoded
+    with the one called "document".
     """
     card, own = read_embedder_card(model), load_tokenizer(model)
     words, prompt = embedder_words(own), card.prompt
@@ -35,17 +37,13 @@ def write_embedder_folder(model: Path, out: Path) -> list[str]:
     tokenizer = framing_texts(own, words, tail, _frames(prompt, examples=bool(card.shown)))
     around = len(words.head) + len(tail)
     asked = len(words.encode(before)) + prompt.query_tokens + prompt.rationale_tokens + len(words.encode(behind))
-    longest = around + max(asked, prompt.passage_tokens + prompt.description_tokens)
+    read = len(words.encode(prompt.passage_prefix)) + prompt.passage_tokens + prompt.description_tokens
+    longest = around + max(asked, read)
     _save_tokenizer(tokenizer, longest, out)
-    prompts = {"query": before, "document": ""}
+    prompts = {"query": before, "document": prompt.passage_prefix}
     write_json(out / "config_sentence_transformers.json", {"prompts": prompts, "default_prompt_name": None})
     write_json(out / "sentence_bert_config.json", {"max_seq_length": longest, "do_lower_case": False})
-    write_json(out / "modules.json", _modules())
-    (out / "1_Pooling").mkdir()
-    (out / "2_Normalize").mkdir()
-    width = read_config(model)["hidden_size"]
-    pooled = {"word_embedding_dimension": width, LAST: card.pooling == "last", MEAN: card.pooling == "mean"}
-    write_json(out / "1_Pooling" / "config.json", {**pooled, "pooling_mode_cls_token": False, "include_prompt": True})
+    _write_modules(model, card.pooling, out)
     return _limits_of_embedder(card)
 
 
@@ -62,25 +60,31 @@ def write_reranker_folder(model: Path, out: Path) -> list[str]:
     words, prompt = reranker_words(own), card.prompt
     _copy_weights(model, out)
     before, between, behind = pair_frame(words, prompt)
-    tokenizer = framing_pairs(own, before, between, behind)
+    space, config = leads_with_space(prompt), read_config(out)
+    tokenizer = framing_pairs(own, (before, between, behind), marked=reads_two_texts(config), space=space)
     texts = prompt.query_tokens + prompt.rationale_tokens + prompt.passage_tokens + prompt.description_tokens
     longest = len(before) + len(between) + len(behind) + texts
     _save_tokenizer(tokenizer, longest, out)
-    config = read_config(out)
-    config |= {"num_labels": 1, "pad_token_id": tokenizer.pad_token_id}  # by which the last token of a pair is found
+    config["num_labels"] = 1
+    if prompt.template != "pair":  # by which the last token of a pair is found
+        config["pad_token_id"] = tokenizer.pad_token_id
     config["sentence_transformers"] = {"activation_fn": "torch.nn.modules.linear.Identity"}
     write_json(out / "config.json", config)
-    return [
+    said = [
         f"A query is cut at {prompt.query_tokens} tokens and a misconception at {prompt.passage_tokens} here; elsewhere"
         f" only the pair is cut, at {longest}. A request to vLLM can say max_tokens_per_query={prompt.query_tokens} and"
         f" max_tokens_per_doc={prompt.passage_tokens}."
     ]
+    added = [token.content for token in own.added_tokens_decoder.values() if not token.special]
+    if space and added:
+        said.append(f"Behind a word like {added[0]} inside a text a space is read elsewhere, which is not read here.")
+    return said
 
 
 def prompt_of_query(card: EmbedderCard, tokenizer: PreTrainedTokenizerBase) -> str:
     """What stands in front of the text of a query that is new: its in-context examples and its instruction."""
     if not card.prompt.task:
-        return ""
+        return card.prompt.query_prefix
     lengths = card.prompt.example_query_tokens, card.prompt.example_passage_tokens
     shown = [
         Example(_cut(tokenizer, example.query, lengths[0]), _cut(tokenizer, example.response, lengths[1]))
@@ -124,7 +128,7 @@ def _cut(tokenizer: PreTrainedTokenizerBase, text: str, tokens: int) -> str:
 
 
 def _copy_weights(model: Path, out: Path) -> None:
-    left = shutil.ignore_patterns(*TOKENIZER, *OURS, *THEIRS)
+    left = shutil.ignore_patterns(*TOKENIZER, *OURS, *THEIRS, *read_sentence_folder(model).dense)
     shutil.copytree(model, out, dirs_exist_ok=True, ignore=left, copy_function=shutil.copyfile)
 
 
@@ -136,9 +140,20 @@ def _save_tokenizer(tokenizer: PreTrainedTokenizerFast, longest: int, out: Path)
     write_json(config, {**said, "tokenizer_class": "PreTrainedTokenizerFast"})  # transformers 4 knows no other name
 
 
-def _modules() -> list[dict]:
-    paths = {"": "Transformer", "1_Pooling": "Pooling", "2_Normalize": "Normalize"}
-    return [
+def _write_modules(model: Path, pooling: Pooling, out: Path) -> None:
+    """Say what becomes of the vectors of a text's tokens: pooling, the base's dense layers, and the normalisation."""
+    dense, kinds = read_sentence_folder(model).dense, ["Transformer", "Pooling"]
+    kinds += [*("Dense" for _ in dense), "Normalize"]
+    paths = ["", *(f"{place}_{kind}" for place, kind in enumerate(kinds) if place)]
+    modules = [
         {"idx": place, "name": str(place), "path": path, "type": f"sentence_transformers.models.{kind}"}
-        for place, (path, kind) in enumerate(paths.items())
+        for place, (path, kind) in enumerate(zip(paths, kinds, strict=True))
     ]
+    write_json(out / "modules.json", modules)
+    for path in (paths[1], paths[-1]):
+        (out / path).mkdir()
+    for own, path in zip(dense, paths[2:-1], strict=True):
+        shutil.copytree(model / own, out / path, copy_function=shutil.copyfile)
+    pooled = {name: mode == pooling for mode, name in POOLINGS.items()}
+    width = {"word_embedding_dimension": read_config(model)["hidden_size"], "include_prompt": True}
+    write_json(out / paths[1] / "config.json", {**width, **pooled})

@@ -8,7 +8,7 @@ the string, are cut off from it before it is tokenised.
 import re
 from collections.abc import Sequence
 
-from tokenizers import Regex, pre_tokenizers, processors
+from tokenizers import Regex, normalizers, pre_tokenizers, processors
 from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
 from shared.prompts.words import Words
@@ -17,19 +17,27 @@ BEFORE, BETWEEN, BEHIND = "<before>", "<between>", "<behind>"  # names; they sta
 
 
 def framing_pairs(
-    tokenizer: PreTrainedTokenizerBase, before: list[int], between: list[int], behind: list[int]
+    tokenizer: PreTrainedTokenizerBase, frame: tuple[list[int], list[int], list[int]], *, marked: bool, space: bool
 ) -> PreTrainedTokenizerFast:
-    """A copy of `tokenizer` that reads the pair (A, B) as the ids `before`, A, `between`, B, `behind`.
+    """A copy of `tokenizer` that reads the pair (A, B) in a frame of ids: in front of A, between both, behind B.
 
-    A text alone gets no frame. A special token inside a text is text.
+    A text alone gets no frame. A special token inside a text is text. `marked` says of each token whether it is of B,
+    as BERT reads it; `space` puts one in front of each text.
     """
-    parts = {BEFORE: before, BETWEEN: between, BEHIND: behind}
+    parts = dict(zip((BEFORE, BETWEEN, BEHIND), frame, strict=True))
     specials = [
         {"id": name, "ids": ids, "tokens": tokenizer.convert_ids_to_tokens(ids)} for name, ids in parts.items() if ids
     ]
-    pair = "".join(f"{name}:0 " for name in (BEFORE, "$A", BETWEEN, "$B", BEHIND) if name[0] == "$" or parts[name])
-    frame = processors.TemplateProcessing(single="$A:0", pair=pair.strip(), special_tokens=specials)
-    return _copy(tokenizer, frame, None, split_special=True)
+    types = dict.fromkeys((BEFORE, "$A", BETWEEN), 0) | dict.fromkeys(("$B", BEHIND), int(marked))
+    pair = " ".join(f"{name}:{type_}" for name, type_ in types.items() if name[0] == "$" or parts[name])
+    around = processors.TemplateProcessing(single="$A:0", pair=pair, special_tokens=specials)
+    made = _copy(tokenizer, around, None, split_special=True)
+    if marked:
+        made.model_input_names = [*made.model_input_names, "token_type_ids"]
+    if space:
+        own, put = made.backend_tokenizer.normalizer, normalizers.Prepend(" ")
+        made.backend_tokenizer.normalizer = put if own is None else normalizers.Sequence([put, own])
+    return made
 
 
 def framing_texts(tokenizer: PreTrainedTokenizerBase, words: Words, tail: Sequence[int], frames: Sequence[str]):

@@ -1,6 +1,7 @@
 """Guards writer.py: what is the same for all rows stands first, and what is asked never holds the answer."""
 
 import pytest
+from tokenizers import processors
 
 from inference.engines.tokenizer import load_tokenizer, writer_words
 from shared.prompts.words import Words
@@ -51,6 +52,9 @@ def test_a_chat_template_frames_what_is_asked_and_text_in_it_is_no_special_token
     tokenizer = load_tokenizer(tiny_causal)
     plain = writer_words(tokenizer)
     assert (plain.head, plain.tail) == ((tokenizer.bos_token_id,), ())
+    tokenizer._tokenizer.post_processor = processors.TemplateProcessing("$A </s>", special_tokens=[("</s>", 3)])
+    ending = writer_words(tokenizer)
+    assert (ending.head, ending.tail) == ((), ())  # a model that reads its own end writes nothing
     tokenizer.chat_template = (
         "{% for message in messages %}{{ message.role + ': ' + message.content + '</s>' }}{% endfor %}"
         "{% if add_generation_prompt %}{{ 'answer:' }}{% endif %}"

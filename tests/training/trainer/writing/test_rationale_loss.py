@@ -9,6 +9,7 @@ from torch.nn.functional import cross_entropy
 
 from shared.settings.load import load_settings
 from tests.training.tiny import make_reranker, randomise, reranker_settings, updates_of
+from training.trainer.bases.check import check_bases
 from training.trainer.writing.rationale_loss import TARGET, with_targets
 
 TEXTS = {"1_A": "Adds all.", "2_A": "Half is twice.", "4_B": "No minus.", "5_A": "Goes on."}  # of half of the rows
@@ -64,6 +65,28 @@ def test_scores_are_the_same_beside_a_rationale_and_a_weight_of_0_changes_no_bit
     torch.testing.assert_close(beside, alone, rtol=1e-9, atol=1e-9)
     off, plain = (gradients(tiny_qwen, part)[:2] for part in (tables, (tables[0].drop(TARGET), tables[1])))
     assert off[0] == plain[0] and all(torch.equal(a, b) for a, b in zip(off[1], plain[1], strict=True))
+
+
+def test_a_score_of_two_words_is_the_same_beside_a_rationale(tiny_qwen, tables):
+    _, _, (_, objective, update) = gradients(tiny_qwen, tables, rationale_loss=1.0)
+    objective.yes = (objective.yes, 40)
+    rows = [
+        [*objective._asked(group, "s"), *objective.known[id_]] for group in update for id_ in group.misconception_ids
+    ]
+    with torch.no_grad():
+        beside, _ = objective._answer(update, rows, objective._written(update, "s", len(rows)))
+        alone, _ = objective._answer(update, rows, {})
+    torch.testing.assert_close(beside, alone, rtol=1e-9, atol=1e-9)
+
+
+def test_a_base_without_a_head_to_write_with_is_refused(tiny_bert, tmp_path, monkeypatch):
+    words = {"reranker.base": tiny_bert, "reranker.template": "pair", "reranker.query_tokens": 60}
+    words |= {"train_reranker.rationale_loss": 0.5, "train_reranker.rationale_file": "told.csv"}
+    words |= {"train_reranker.lora.targets": '["all-linear"]'}
+    settings = load_settings("demo0", [f"{name}={value}" for name, value in words.items()])
+    monkeypatch.chdir(tmp_path)  # where no other base lies
+    with pytest.raises(ValueError, match="rationale_loss: 0.5 .* has no head to write with"):
+        check_bases(settings)
 
 
 def test_targets_are_of_training_rows_from_a_file_or_what_explain_wrote(queries, tmp_path):

@@ -119,6 +119,7 @@ class Predict:
     verify: Annotated[
         bool, typer.Option("--verify", help="Hash every file of the models, also those that did not change.")
     ] = False
+    task: Annotated[str, typer.Option(help="What is asked, as params.toml says: the reranker's own unless said.")] = ""
     verified: Annotated[bool, typer.Option("--verified", hidden=True)] = False  # the kernel has just hashed them
     deadline: Annotated[float | None, typer.Option(hidden=True)] = None  # of the guarded process, by its clock
 
@@ -145,9 +146,11 @@ class Predict:
         from inference.predict.predict import predict
         from inference.predict.watchdog import DEGRADED
         from shared.artifacts.verified import check_folder
+        from shared.task.current import task_of_model, use
 
         members = (tuple(map(read_member, texts)) for texts in (self.embedder, self.reranker))
         models = Models(*members, self.average)
+        use(self.task or task_of_model(models.rerankers[0].folder))
         ensemble = Ensemble(models, calibration_of(models, depth=self.depth, ignore=self.no_calibration))
         serving = Serving(self.engine, load_profile(self.profile))
         for member in () if self.verified else (*models.embedders, *models.rerankers):
@@ -175,7 +178,9 @@ class Predict:
 @app.command("score")
 @dataclass(frozen=True)
 class Score:
-    """Print MAP@25 of a submission against a file of the same form with the right ids.
+    """Print the task's metric of a submission against a file like it with the right ids, or against judgements.
+
+    Judgements are rows of query, item and grade as BEIR has them, or query, 0, item and grade as TREC has them.
 
     \b
     Example:
@@ -184,17 +189,26 @@ class Score:
 
     competition: Annotated[Path, typer.Option(help="Folder with test.csv and misconception_mapping.csv.")]
     submission: Annotated[Path, typer.Option(help="The submission.csv to score.")]
-    labels: Annotated[Path, typer.Option(help="A file like it, with the right ids alone.")]
+    labels: Annotated[Path, typer.Option(help="A file like it with the right ids alone, or judgements in TREC's form.")]
+    task: Annotated[str, typer.Option(help="What is asked, as params.toml says.")] = "eedi"
 
     def run(self) -> int:
-        from shared.task.current import TASK
-        from shared.task.submission import read_labels, read_submission, score_submission
+        from shared.task.current import use
+        from shared.task.qrels import is_qrels, read_qrels
+        from shared.task.submission import known_of, read_labels, read_right, read_submission, score_submission
 
-        data = TASK.read(self.competition, need_train=False)
-        known = set(data.misconceptions["misconception_id"])
+        task = use(self.task)
+        data = task.read(self.competition, need_train=False)
+        known = known_of(data.misconceptions)
         submission = read_submission(self.submission, data.test, known)
-        labelled = read_labels(self.labels, data.test)
-        print(f"{TASK.metric.title} {score_submission(submission, labelled):.4f} over {len(labelled)} labelled rows")
+        if is_qrels(self.labels):
+            labelled = read_qrels(self.labels, data.test, known)
+        elif isinstance(known, dict):
+            labelled = read_right(self.labels, data.test, known)
+        else:
+            labelled = read_labels(self.labels, data.test)
+        rows = labelled["query_id"].n_unique()
+        print(f"{task.metric.title} {score_submission(submission, labelled):.4f} over {rows} labelled rows")
         return 0
 
 

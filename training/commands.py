@@ -171,17 +171,19 @@ def clean(said: Arguments) -> int:
     return clean(_target(said), said.options.get("stage"))
 
 
-@app.command(CommandWords((), (words.PATH,)), "path=data/demo")
+@app.command(CommandWords((), (words.PATH, words.TASK)), "path=data/demo")
 def check_data(said: Arguments) -> int:
-    """Check the competition's files in a folder.
+    """Check the files of a task in a folder.
 
     Each of them is printed with its number of rows, or what is wrong with it is.
     """
     from shared.settings.data import Prepare
-    from shared.task.current import TASK
+    from shared.task.current import TASK, use
 
-    folder = Path(said.options.get("path", Prepare().competition))
-    for name, rows in TASK.check(folder):
+    task = use(said.options.get("task", TASK.name))
+    usual = task.defaults.get("prepare", {}).get("competition", Prepare().competition)
+    folder = Path(said.options.get("path", usual))
+    for name, rows in task.check(folder):
         print(f"{folder / name}  {rows:,} rows, nothing wrong")
     return 0
 
@@ -221,7 +223,19 @@ def completion(said: Arguments) -> int:
 def _target(said: Arguments, overrides: tuple[str, ...] | None = None, **defaults: str) -> "Target":
     from training.run_folder.names import read_target
 
-    return read_target({**defaults, **said.options}, overrides)
+    target = read_target({**defaults, **said.options}, overrides)
+    _be_about(target.iteration)
+    return target
+
+
+def _be_about(iteration: str) -> None:
+    """Let this process be about the task of `iteration`; to say so of the usual one would cost an import of polars."""
+    from shared.settings.load import task_name
+
+    if (name := task_name(iteration)) != "eedi":
+        from shared.task.current import use
+
+        use(name)
 
 
 def _draws(said: Arguments) -> int:

@@ -15,6 +15,12 @@ def stages() -> Sequence[str]:
     return tuple(STAGES)
 
 
+def _tasks() -> Sequence[str]:
+    from shared.task.definition import known_definitions
+
+    return ("eedi", *known_definitions())
+
+
 SPLIT = Word("split", "cv", f"what is held out for validation: {', '.join(SPLITS)}", lambda: SPLITS)
 STAGE = Word("stage", "evaluate", "the name of one stage; without it the whole run is meant", stages)
 COUNTS = [str(number) for number in range(1, len(DRAWS) + 1)]
@@ -35,7 +41,8 @@ NO_SCORE = "say which iteration and its score: iter=1 public=0.505 [private=0.49
 LEADERBOARD = CommandWords((replace(ITER, missing=NO_SCORE),), (*SCORES, replace(SPLIT, example="full")))
 SCHEME = Word("scheme", "awq", "how the weights are stored: awq, gptq or fp8", lambda: ("awq", "gptq", "fp8"))
 ROLE = Word("role", "reranker", f"which model: {' or '.join(ROLES)}; without it both", lambda: ROLES)
-PATH = Word("path", "DIR", "the folder that holds the files, the competition's own unless said otherwise")
+PATH = Word("path", "DIR", "the folder that holds the files, the task's own unless said otherwise")
+TASK = Word("task", "beir", "what is asked: eedi, or the name of a file in shared/task/definitions", _tasks)
 QUESTIONS = Word("questions", "100", "how many questions are generated")
 TARGET = CommandWords((ITER,), (SPLIT,), overrides=True)
 VERIFY = Word("--verify", "", "hash every file of what is up to date, also those that did not change")

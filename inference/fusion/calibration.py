@@ -17,7 +17,7 @@ from inference.fusion.blend import put_in_order
 from inference.fusion.ensemble import Models
 from shared.artifacts.files import write_text
 from shared.artifacts.json_files import read_json
-from shared.task.metrics import K
+from shared.task.current import TASK
 
 CALIBRATION_FILE = "calibration.json"
 CHECKSUM = "sha256"  # of everything else in the file; one that was written by hand has none
@@ -40,7 +40,7 @@ class Calibration(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
-    retrieved: Annotated[int, Field(ge=K)]  # candidates of a query
+    retrieved: Annotated[int, Field(ge=1)]  # candidates of a query
     depth: Annotated[int, Field(ge=1)]  # candidates that are reranked: the first ...
     extra: Annotated[int, Field(ge=0)] = 0  # ... and so many never-labelled ones from behind them
     blend: Annotated[float, Field(ge=0)] = 0.0  # logits for 1 of retrieval score
@@ -51,6 +51,8 @@ class Calibration(BaseModel):
 
     @model_validator(mode="after")
     def _fits_together(self) -> "Calibration":
+        if self.retrieved < TASK.metric.depth:
+            raise ValueError(f"retrieved is {self.retrieved}, and {TASK.metric.title} looks at {TASK.metric.depth}")
         if self.depth > self.retrieved:
             raise ValueError(f"depth {self.depth} is more than the {self.retrieved} retrieved")
         if list(self.labelled) != sorted(set(self.labelled)):
@@ -66,8 +68,9 @@ class Ensemble:
     calibration: Calibration
 
 
-def plain(depth: int = K) -> Calibration:
-    """The first `depth` in the reranker's order, then the rest as retrieved."""
+def plain(depth: int | None = None) -> Calibration:
+    """The first `depth` (the metric's unless said) in the reranker's order, then the rest as retrieved."""
+    depth = TASK.metric.depth if depth is None else depth
     return Calibration(retrieved=max(RETRIEVED, depth), depth=depth)
 
 
@@ -107,7 +110,7 @@ def calibration_of(models: Models, *, depth: int | None = None, ignore: bool = F
         print(
             f"calibration  none: {'ignored as asked' if ignore else f'{folder} has no {CALIBRATION_FILE}'}", flush=True
         )
-        return plain(K if depth is None else depth)
+        return plain(depth)
     if models.average == "rank":
         raise ValueError(f"{folder / CALIBRATION_FILE} was chosen for scores: average scores, or add --no-calibration")
     if depth is not None:

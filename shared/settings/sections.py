@@ -42,6 +42,8 @@ __all__ = [
 class Settings(Section):
     """Everything that an iteration can be told."""
 
+    task: str = "eedi"
+    """What is asked: `eedi`, or the name of a file in `shared/task/definitions`, such as `map` or `beir`."""
     iteration: Iteration = Iteration()
     machine: Machine = Machine()
     miner: Embedder | None = None

@@ -12,7 +12,6 @@ from shared.settings.load import RUNS, read_settings
 from shared.task.current import TASK
 from shared.task.metrics import interval, resample_maps
 from shared.task.splits import DRAWS
-from shared.task.tables import RANKS
 from training.analysis.console import open_console
 from training.pipeline.train import train
 from training.run_folder.freshness import outdated
@@ -51,7 +50,7 @@ def cv_table(iteration: str, draws: int) -> int:
 
 
 def measure_draws(
-    tables: Sequence[pl.DataFrame], *, unseen_weight: float, resamples: int
+    tables: Sequence[pl.DataFrame], *, unseen_weight: float | None, resamples: int
 ) -> dict[str, tuple[float, float, float, float]]:
     """{part: (mean over the draws, low, high, standard deviation over the draws)} of one ranking's rows of RANKS.
 
@@ -73,7 +72,7 @@ def _splits(draws: int) -> list[str]:
 def _table(name: str, runs: list[Path]) -> Table:
     settings = read_settings(runs[0]).evaluate
     how = {"unseen_weight": settings.unseen_weight, "resamples": settings.bootstrap}
-    ranks = {run.name: RANKS.read(run / "evaluate") for run in runs}
+    ranks = {run.name: TASK.tables.ranks.read(run / "evaluate") for run in runs}
     columns = ("held out", "ranking", *PARTS, "weighted, whole catalogue")
     table = Table(*columns, title=f"{name}: {TASK.metric.title} among the labelled misconceptions", show_lines=True)
     schemes = {"misconceptions": [split for split in ranks if split in DRAWS], "questions": ["questions"]}

@@ -20,8 +20,9 @@ from shared.artifacts.card import read_embedder_card
 from shared.settings.sections import Evaluate
 from shared.task.current import TASK
 from shared.task.folds import labelled_queries, seen_ids
+from shared.task.labels import labels_of
 from shared.task.metrics import find_ranks, score_queries, summarise
-from shared.task.tables import CANDIDATES, PAIR, POOLS, RANKED, RANKS
+from shared.task.tables import CANDIDATES, PAIR, POOLS, RANKED
 from training.evaluation.baselines import rank_by_bm25, rank_by_popularity
 from training.run_folder.base_models import local_folder
 from training.run_folder.stage_context import StageContext
@@ -74,7 +75,7 @@ def evaluate(context: StageContext) -> Evaluation:
 
 def pools_of(queries: pl.DataFrame, misconceptions: pl.DataFrame) -> dict[str, list[int]]:
     """The misconceptions that compete in each pool."""
-    labelled = queries["misconception_id"].drop_nulls().unique().sort().to_list()
+    labelled = labels_of(queries)["misconception_id"].unique().sort().to_list()
     return dict(zip(POOLS, (labelled, misconceptions["misconception_id"].to_list()), strict=True))
 
 
@@ -109,7 +110,7 @@ def rank_table(rankings: dict[str, dict[str, pl.DataFrame]], valid: pl.DataFrame
         for pool in POOLS
         for name in rankings
     ]
-    return pl.concat(parts).select(*RANKS.schema)
+    return pl.concat(parts).select(*TASK.tables.ranks.schema)
 
 
 def measure(ranks: pl.DataFrame, settings: Evaluate) -> dict[str, dict[str, dict]]:

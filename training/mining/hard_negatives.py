@@ -4,29 +4,29 @@ import numpy as np
 import polars as pl
 
 from shared.task.folds import labelled_queries, seed_of
+from shared.task.labels import labels_of
 from shared.task.tables import GROUPS
 
 
 def pick_negatives(
     queries: pl.DataFrame, candidates: pl.DataFrame, *, lowest: int, highest: int, count: int, seed: str
 ) -> pl.DataFrame:
-    """Groups: the positive of every labelled training query and `count` negatives from its ranks [lowest, highest).
+    """Groups: the positives of every labelled training query and `count` negatives from its ranks [lowest, highest).
 
-    Ranks count from 0 and are cut out before the positive is dropped, by its id; the draw is without replacement and
-    seeded by the query's name. Raises ValueError for a query whose window holds fewer than `count` negatives.
+    Ranks count from 0 and are cut out before the positives are dropped, by their ids; the draw is without replacement
+    and seeded by the query's name. Raises ValueError for a query whose window holds fewer than `count` negatives.
     """
-    labelled = labelled_queries(queries, "train").select("query_id", "misconception_id")
+    labelled = labels_of(labelled_queries(queries, "train")).select("query_id", "misconception_id")
+    asked = labelled.select("query_id").unique()
     window = candidates.filter(pl.col("rank") > lowest, pl.col("rank") <= highest)
-    negatives = window.join(labelled.select("query_id"), on="query_id").join(
-        labelled, on=["query_id", "misconception_id"], how="anti"
-    )
+    negatives = window.join(asked, on="query_id").join(labelled, on=["query_id", "misconception_id"], how="anti")
     drawn = [
         _draw(part.sort("rank"), query_id, count, seed)
         for (query_id,), part in negatives.sort("query_id").group_by("query_id", maintain_order=True)
     ]
-    if len(drawn) < len(labelled):
+    if len(drawn) < len(asked):
         raise ValueError(
-            f"{len(labelled) - len(drawn)} queries have no candidate in ranks {lowest} to {highest}: "
+            f"{len(asked) - len(drawn)} queries have no candidate in ranks {lowest} to {highest}: "
             "widen mine's lowest and highest"
         )
     positives = labelled.join(candidates, on=["query_id", "misconception_id"], how="left")

@@ -36,6 +36,8 @@ def resolve(target: Target) -> Chain:
         settings = load_settings(name, [*(item for item in own if not _is_common(item)), *filter(_is_common, said)])
         if chain and settings.prepare != chain[0][1].prepare:
             raise ValueError(f"[prepare] of {name} and {chain[0][0].parent.name} differ: give both the same values")
+        if chain and settings.task != chain[0][1].task:
+            raise ValueError(f"task of {name} and {chain[0][0].parent.name} differ: give both the same")
         chain.insert(0, (run, settings))
         name = settings.iteration.previous
     return chain

@@ -10,8 +10,8 @@ from pathlib import Path
 import polars as pl
 
 from shared.settings.sections import Embedder
-from shared.task.splits import DRAWS, fold_seed, holds_out
-from shared.task.tables import CANDIDATES, GROUPS, MISCONCEPTIONS, QUERIES, RANKED, RANKS, TAUGHT, TEXTS
+from shared.task.splits import fold_seed, holds_out
+from shared.task.tables import CANDIDATES, GROUPS, RANKED, TAUGHT, TEXTS
 from training.run_folder.stage_context import StageContext
 
 
@@ -19,18 +19,20 @@ def prepare(context: StageContext) -> None:
     """Competition CSVs -> queries with their folds, misconceptions."""
     from shared.task.current import TASK
     from shared.task.folds import hold_out_misconceptions, hold_out_questions
+    from shared.task.labels import labels_of
+    from training.run_folder.held_out import holds_out_misconceptions
 
     data = TASK.read(Path(context.settings.prepare.competition))
     queries = data.train
     section, split = context.settings.prepare, context.run.name
     how = {"share": section.held_out, "seed": fold_seed(section.seed, split), "similar": section.similar}
-    if split in DRAWS:
+    if holds_out_misconceptions(split):
         queries = hold_out_misconceptions(queries, data.misconceptions, **how)
     elif holds_out(split):
         queries = hold_out_questions(queries, **how)
-    context.write(queries, QUERIES)
-    context.write(data.misconceptions, MISCONCEPTIONS)
-    labelled = queries.drop_nulls("misconception_id")
+    context.write(queries, TASK.tables.queries)
+    context.write(data.misconceptions, TASK.tables.misconceptions)
+    labelled = labels_of(queries).join(queries.select("query_id", "fold"), on="query_id")
     print(
         ", ".join(f"{count} {fold} pairs" for fold, count in labelled.group_by("fold").len().sort("fold").iter_rows())
     )
@@ -41,7 +43,7 @@ def explain(context: StageContext) -> None:
     from inference.writing.replay import replay
     from shared.prompts.query import RATIONALES
 
-    section, queries = context.settings.explain, context.read(QUERIES, "prepare")
+    section, queries = context.settings.explain, context.queries()
     folds = dict(queries.select("query_id", "fold").iter_rows())
     path = Path(context.settings.prepare.competition) / section.file
     context.write(replay(path, RATIONALES[section.kinds], folds), TEXTS)
@@ -52,7 +54,7 @@ def describe(context: StageContext) -> None:
     from inference.writing.replay import replay
     from shared.prompts.query import DESCRIPTION
 
-    ids = context.read(MISCONCEPTIONS, "prepare")["misconception_id"].cast(pl.String)
+    ids = context.misconceptions()["misconception_id"].cast(pl.String)
     path = Path(context.settings.prepare.competition) / context.settings.describe.file
     context.write(replay(path, [DESCRIPTION], dict.fromkeys(ids, "")), TEXTS)
 
@@ -130,13 +132,14 @@ def merge_reranker(context: StageContext) -> dict:
 def evaluate(context: StageContext) -> None:
     """Both merged models, as they serve, and the baselines -> candidates, ranked, ranks, metrics."""
     from inference.engines.distributed import rank
+    from shared.task.current import TASK
     from training.evaluation.evaluate import evaluate as run
 
     made = run(context)
     if rank() == 0:
         context.write(made.candidates, CANDIDATES)
         context.write(made.ranked, RANKED)
-        context.write(made.ranks, RANKS)
+        context.write(made.ranks, TASK.tables.ranks)
         (context.out / "metrics.json").write_text(json.dumps(made.metrics, indent=1) + "\n", encoding="utf-8")
 
 

@@ -4,6 +4,7 @@ from collections.abc import Set
 from pathlib import Path
 
 from shared.settings.sections import Settings
+from shared.task.current import find_task
 from training.pipeline.inputs import inputs_of
 from training.pipeline.stages import Stage
 from training.run_folder.freshness import (
@@ -29,4 +30,16 @@ def recipe_of(stage: Stage, run: Path, settings: Settings, ahead: Set[Path] = fr
         inputs[COMPETITION] = competition_digest(settings)
     if stage.writes:
         inputs[REPLAYED] = replayed_digest(settings, stage.name)
-    return Recipe(stage.name, run.name, {section: values[section] for section in stage.sections}, inputs)
+    sections = {section: values[section] for section in stage.sections}
+    return Recipe(stage.name, run.name, sections | _of_task(stage, settings.task), inputs)
+
+
+def _of_task(stage: Stage, name: str) -> dict[str, dict]:
+    """What of the task's definition decides the stage; {} where that is code, as Eedi's."""
+    task = find_task(name)
+    if not task.reads:
+        return {}
+    if stage.name == "prepare":
+        return {"task": {"name": name, **task.reads}}
+    measures = stage.trains or "evaluate" in stage.sections
+    return {"task": {"metric": task.metric.key}} if measures else {}

@@ -4,7 +4,7 @@ Every draw is seeded by names (the setting's seed, the epoch, the query), so tha
 an interruption changes it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,32 +18,45 @@ from shared.task.folds import labelled_queries, seed_of
 
 @dataclass(frozen=True)
 class Group:
-    """One training query, its positive (first) and its negatives."""
+    """One training query, a positive of it (first) and its negatives; a query with more positives has more groups."""
 
     query_id: str
     misconception_ids: tuple[int, ...]
     teacher_scores: tuple[float, ...] = ()  # in the order of the ids; empty without a teacher
+    others: tuple[int, ...] = ()  # the query's other positives
+
+    @property
+    def name(self) -> str:
+        """What seeds its draws: the query, and which positive where it has several."""
+        return f"{self.query_id}/{self.misconception_ids[0]}" if self.others else self.query_id
 
 
 def read_groups(table: pl.DataFrame) -> list[Group]:
-    """The groups of a groups or taught table with all that was mined, in the order of the queries' ids."""
+    """The groups of a groups or taught table with all that was mined, in the order of the queries' ids.
+
+    A query has one for each of its positives, with the same negatives.
+    """
     taught = "teacher_score" in table.columns
     rows = table.sort("query_id", pl.col("is_positive").not_(), "misconception_id")
     groups = []
     for (query_id,), part in rows.group_by("query_id", maintain_order=True):
-        assert part["is_positive"].sum() == 1, query_id
+        right, ids = part["is_positive"].sum(), tuple(part["misconception_id"])
+        assert right, query_id
         scores = tuple(part["teacher_score"]) if taught else ()
-        groups.append(Group(query_id, tuple(part["misconception_id"]), scores))
+        for place in range(right):
+            others = ids[:place] + ids[place + 1 : right]
+            own = scores[place : place + 1] + scores[right:]
+            groups.append(Group(query_id, (ids[place], *ids[right:]), own, others))
     return groups
 
 
 def draw_epoch(mined: Sequence[Group], *, group: int, batch: int, epoch: int, seed: str) -> list[list[Group]]:
-    """The updates of one epoch: every query once, in a new order and with newly drawn ones of its mined negatives.
+    """The updates of one epoch: every group once, in a new order and with newly drawn ones of its mined negatives.
 
     The last update may hold fewer than `batch` groups. Raises ValueError when a query has too few negatives.
     """
     order = np.random.default_rng(seed_of(seed, epoch, "order")).permutation(len(mined))
-    groups = [_draw_group(mined[row], group, seed_of(seed, epoch, mined[row].query_id)) for row in order]
+    groups = [_draw_group(mined[row], group, seed_of(seed, epoch, mined[row].name)) for row in order]
     return [groups[start : start + batch] for start in range(0, len(groups), batch)]
 
 
@@ -80,9 +93,9 @@ def draw_examples(queries: pl.DataFrame, misconceptions: pl.DataFrame, seed: str
 
 
 def choose_training_examples(
-    pool: Sequence[tuple[int, int, Example]], question_id: int, misconception_id: int, *, most: int, seed: int
+    pool: Sequence[tuple[int, int, Example]], question_id: int, right: Set[int], *, most: int, seed: int
 ) -> list[Example]:
-    """0 to `most` examples, drawn anew for each query: never of its question, never with its misconception."""
+    """0 to `most` examples, drawn anew for each query: never of its question, never with a right answer of it."""
     rng = np.random.default_rng(seed)
     wanted = min(int(rng.integers(most + 1)), len(pool))
     chosen: list[Example] = []
@@ -90,7 +103,7 @@ def choose_training_examples(
         if len(chosen) == wanted:
             break
         question, answer, example = pool[place]
-        if question != question_id and answer != misconception_id:
+        if question != question_id and answer not in right:
             chosen.append(example)
     return chosen
 
@@ -115,6 +128,5 @@ def _draw_group(mined: Group, group: int, seed: int) -> Group:
     drawn = np.random.default_rng(seed).choice(negatives, group - 1, replace=False)
     places = [0, *(1 + drawn)]
     ids, scores = mined.misconception_ids, mined.teacher_scores
-    return Group(
-        mined.query_id, tuple(ids[place] for place in places), tuple(scores[place] for place in places if scores)
-    )
+    drawn_scores = tuple(scores[place] for place in places if scores)
+    return Group(mined.query_id, tuple(ids[place] for place in places), drawn_scores, mined.others)

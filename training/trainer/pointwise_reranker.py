@@ -20,6 +20,7 @@ from shared.prompts.pointwise import RerankerPrompt, reranker_passage, reranker_
 from shared.prompts.query import misconception_of, query_of
 from shared.settings.sections import TrainReranker
 from shared.task.folds import labelled_queries, seed_of, seen_ids
+from shared.task.labels import labels_of
 from shared.task.metrics import find_ranks, summarise
 from shared.task.tables import PAIR
 from training.trainer.batches import Group, shown_rationale
@@ -109,9 +110,13 @@ def _mean_loss(scored: pl.DataFrame, valid: pl.DataFrame) -> float:
     total = (score - score.max()).exp().sum().log() + score.max()
     totals = scored.group_by("query_id").agg(total.alias("total"))
     right = (
-        valid.select("query_id", "misconception_id")
+        labels_of(valid)
+        .select("query_id", "misconception_id")
         .join(scored, on=["query_id", "misconception_id"])
         .join(totals, on="query_id")
     )
     # sorted: polars joins in no fixed order, and the last digit of a sum depends on it
-    return right.sort("query_id").select((pl.col("total") - pl.col("rerank_score")).mean()).item() or 0.0
+    return (
+        right.sort("query_id", "misconception_id").select((pl.col("total") - pl.col("rerank_score")).mean()).item()
+        or 0.0
+    )

@@ -4,8 +4,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from shared.task.average_precision import average_precision
 from shared.task.metrics import find_ranks, kendall_tau, resample_maps, score_queries, summarise
+from shared.task.rank_figures import average_precision
 from shared.task.submission import score_submission
 from shared.task.tables import CANDIDATES
 from shared.task.task import Metric
@@ -25,13 +25,13 @@ def test_average_precision_is_one_over_the_rank_up_to_25_and_nothing_below_or_wi
 
 def test_with_one_right_answer_average_precision_is_the_very_number_of_one_over_the_rank():
     ranks = np.arange(1.0, 26)
-    assert average_precision(ranks[:, None], np.ones(25), 25).tolist() == [1 / rank for rank in range(1, 26)]
+    assert average_precision(ranks[:, None], np.ones((25, 1)), 25).tolist() == [1 / rank for rank in range(1, 26)]
 
 
 def test_several_right_answers_share_their_querys_average_precision():
     def figure(ranks, depth=25):
         known = np.array([[np.inf if rank is None else rank for rank in ranks]])
-        return average_precision(known, np.array([len(ranks)]), depth).item()
+        return average_precision(known, np.ones((1, len(ranks))), depth).item()
 
     assert figure([1, 3]) == figure([3, 1]) == (1 / 1 + 2 / 3) / 2  # 5/6
     assert figure([2, None]) == (1 / 2) / 2  # the absent one counts among those that could have been found

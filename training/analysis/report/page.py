@@ -13,7 +13,6 @@ from markupsafe import Markup
 
 from shared.artifacts.files import replacing
 from shared.task.current import TASK
-from shared.task.metrics import K
 from training.analysis.report import background, panels
 from training.analysis.report.chart_style import NAMES
 from training.analysis.report.panels import Panel
@@ -118,7 +117,11 @@ def _tiles(found: Finished) -> list[tuple[str, str, str]]:
                 )
             )
         tiles.append(
-            (f"Recall@{K}", f"{main[TASK.metric.recall_key]:.3f}", "weighted" if "weighted" in parts else "all pairs")
+            (
+                f"Recall@{TASK.metric.depth}",
+                f"{main[TASK.metric.recall_key]:.3f}",
+                "weighted" if "weighted" in parts else "all pairs",
+            )
         )
         unseen = parts.get("unseen", {"pairs": 0})["pairs"] / parts["all"]["pairs"]
         tiles.append(("Validation pairs", f"{parts['all']['pairs']:,}", f"{unseen:.0%} unseen in training"))

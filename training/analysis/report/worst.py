@@ -2,7 +2,7 @@
 
 from shared.prompts.query import FIELDS
 from shared.task.folds import seen_ids
-from training.analysis.report.measure import with_probability, worst_queries
+from training.analysis.report.measure import with_probability, worst_pairs
 from training.analysis.report.read import Finished
 
 WORST_ROWS, SHOWN_CANDIDATES = 30, 5
@@ -10,10 +10,7 @@ APART = ("subject", "construct", "question", "correct", "wrong")  # fields that 
 
 
 def worst_rows(found: Finished) -> list[dict]:
-    """The worst rows: each a row of QUERIES, with its answer, ranks "before" and "after" reranking, and candidates.
-
-    "further" has the fields of the query's text that the page does not set apart, each with its label.
-    """
+    """The worst pairs: the query's id and texts, its answer, ranks "before" and "after" reranking, and candidates."""
     if not found.evaluated:
         return []
     data = found.evaluated
@@ -22,17 +19,31 @@ def worst_rows(found: Finished) -> list[dict]:
     seen, queries = seen_ids(data.queries), {row["query_id"]: row for row in data.queries.iter_rows(named=True)}
     first = rows.filter(rows["rank"] <= SHOWN_CANDIDATES).partition_by("query_id", as_dict=True)
     worst = []
-    for query_id, before, after in worst_queries(data.ranks, rows, WORST_ROWS):
-        answer = queries[query_id]["misconception_id"]
+    for query_id, answer, before, after in worst_pairs(data.ranks, rows, WORST_ROWS):
         candidates = first[(query_id,)].iter_rows(named=True) if (query_id,) in first else ()
         shown = [
             (f"{row['probability']:.2f}", texts[row["misconception_id"]], row["misconception_id"] in seen, row["right"])
             for row in candidates
         ]
-        further = [(label, queries[query_id][column]) for label, column in FIELDS if column not in APART]
-        facts = {"answer": texts[answer], "seen": answer in seen, "candidates": shown, "further": further}
-        worst.append({**queries[query_id], **facts, "before": _place(before), "after": _place(after)})
+        facts = {"answer": texts[answer], "seen": answer in seen, "candidates": shown}
+        facts |= {"before": _place(before), "after": _place(after)}
+        worst.append({"query_id": query_id, **_texts(queries[query_id]), **facts})
     return worst
+
+
+def _texts(row: dict) -> dict:
+    """What the page shows of a query: "heading", "caption", "question", and "fields" with their labels."""
+    if "text" in row:  # of a task that a file defines
+        return {
+            "heading": row["text"].splitlines()[0],
+            "caption": row["context"],
+            "question": row["text"],
+            "fields": [],
+        }
+    own = [("right answer", row["correct"]), ("chosen answer", row["wrong"])]
+    further = [(label.lower(), row[column]) for label, column in FIELDS if column not in APART]
+    shown = {"heading": row["construct"], "caption": row["subject"], "question": row["question"]}
+    return {**shown, "fields": own + further}
 
 
 def _place(rank: int | None) -> str:

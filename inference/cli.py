@@ -194,7 +194,7 @@ class Score:
 
     def run(self) -> int:
         from shared.task.current import use
-        from shared.task.qrels import is_qrels, read_qrels
+        from shared.task.files.qrels import is_qrels, read_qrels
         from shared.task.submission import known_of, read_labels, read_right, read_submission, score_submission
 
         task = use(self.task)

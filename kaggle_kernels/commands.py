@@ -155,8 +155,8 @@ def _check_competition(request: Request) -> None:
     """Raise ValueError where there is no competition whose data the kernel could mount."""
     if not request.competition:
         raise ValueError(
-            f"the task {TASK.name} has no Kaggle competition: say slug in shared/task/definitions/{TASK.name}.toml; "
-            "`python -m inference predict` predicts on this machine"
+            f"the task {TASK.name} has no Kaggle competition: say slug in "
+            f"shared/task/files/definitions/{TASK.name}.toml; `python -m inference predict` predicts on this machine"
         )
 
 

@@ -16,7 +16,7 @@ def stages() -> Sequence[str]:
 
 
 def _tasks() -> Sequence[str]:
-    from shared.task.definition import known_definitions
+    from shared.task.files.definition import known_definitions
 
     return ("eedi", *known_definitions())
 
@@ -42,7 +42,7 @@ LEADERBOARD = CommandWords((replace(ITER, missing=NO_SCORE),), (*SCORES, replace
 SCHEME = Word("scheme", "awq", "how the weights are stored: awq, gptq or fp8", lambda: ("awq", "gptq", "fp8"))
 ROLE = Word("role", "reranker", f"which model: {' or '.join(ROLES)}; without it both", lambda: ROLES)
 PATH = Word("path", "DIR", "the folder that holds the files, the task's own unless said otherwise")
-TASK = Word("task", "beir", "what is asked: eedi, or the name of a file in shared/task/definitions", _tasks)
+TASK = Word("task", "beir", "what is asked: eedi, or the name of a file in shared/task/files/definitions", _tasks)
 QUESTIONS = Word("questions", "100", "how many questions are generated")
 TARGET = CommandWords((ITER,), (SPLIT,), overrides=True)
 VERIFY = Word("--verify", "", "hash every file of what is up to date, also those that did not change")

@@ -17,7 +17,7 @@ from shared.artifacts.card import EmbedderCard
 from shared.prompts.embedder import Example, embedder_query
 from shared.prompts.query import query_of
 from shared.prompts.words import Words
-from shared.task.labels import right_ids
+from shared.task.folds import right_ids
 
 
 def retrieve(

@@ -40,5 +40,10 @@ def misconception_of(row: Mapping[str, object]) -> Written:
 
 
 def row_text(row: Mapping[str, object]) -> str:
-    """What a row of the queries table asks: a question and the wrong answer whose misconception is wanted."""
+    """What a row of the queries table asks: a question and the wrong answer whose misconception is wanted.
+
+    A task that a file defines has made the text of its own fields: its rows have it in one column.
+    """
+    if "text" in row:
+        return str(row["text"])
     return "\n".join(f"{label}: {row[column]}" for label, column in FIELDS)

@@ -43,7 +43,7 @@ class Settings(Section):
     """Everything that an iteration can be told."""
 
     task: str = "eedi"
-    """What is asked: `eedi`, or the name of a file in `shared/task/definitions`, such as `map` or `beir`."""
+    """What is asked: `eedi`, or the name of a file in `shared/task/files/definitions`, such as `map` or `beir`."""
     iteration: Iteration = Iteration()
     machine: Machine = Machine()
     miner: Embedder | None = None

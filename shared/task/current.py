@@ -10,9 +10,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from shared.task.definition import find_definition
 from shared.task.eedi import EEDI
-from shared.task.file_task import task_of
+from shared.task.files.definition import find_definition
+from shared.task.files.task import task_of
 from shared.task.task import Task
 
 _current = EEDI
@@ -29,7 +29,7 @@ TASK: Task = _Current()  # type: ignore[assignment]
 
 
 def find_task(name: str) -> Task:
-    """The task eedi, or that of a file in shared/task/definitions. ValueError where there is none of that name."""
+    """The task eedi, or that of a file in shared/task/files/definitions. ValueError where that name has none."""
     return EEDI if name == EEDI.name else task_of(name, find_definition(name))
 
 

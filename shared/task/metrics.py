@@ -10,8 +10,7 @@ import numpy as np
 import polars as pl
 
 from shared.task.current import TASK
-from shared.task.folds import seed_of
-from shared.task.labels import labels_of
+from shared.task.folds import labels_of, seed_of
 from shared.task.splits import UNSEEN
 from shared.task.task import Metric
 

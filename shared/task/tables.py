@@ -199,7 +199,7 @@ RANKS = Table(  # where each right answer of every validation query stands, in e
     composed=True,
 )
 
-# Of a task that a file defines (shared/task/file_task.py), in place of QUERIES, MISCONCEPTIONS and RANKS.
+# Of a task that a file defines (shared/task/files/task.py), in place of QUERIES, MISCONCEPTIONS and RANKS.
 FILE_QUERIES = Table(
     "queries",
     {

@@ -7,8 +7,7 @@ import polars as pl
 
 from inference.fusion.blend import candidate_table
 from shared.prompts.query import row_text
-from shared.task.folds import labelled_queries
-from shared.task.labels import labels_of
+from shared.task.folds import labelled_queries, labels_of
 
 
 def rank_by_popularity(queries: pl.DataFrame, misconceptions: pl.DataFrame, asked: pl.DataFrame) -> pl.DataFrame:

@@ -19,8 +19,7 @@ from inference.retrieval.retrieve import restrict, retrieve
 from shared.artifacts.card import read_embedder_card
 from shared.settings.sections import Evaluate
 from shared.task.current import TASK
-from shared.task.folds import labelled_queries, seen_ids
-from shared.task.labels import labels_of
+from shared.task.folds import labelled_queries, labels_of, seen_ids
 from shared.task.metrics import find_ranks, score_queries, summarise
 from shared.task.tables import CANDIDATES, PAIR, POOLS, RANKED
 from training.evaluation.baselines import rank_by_bm25, rank_by_popularity

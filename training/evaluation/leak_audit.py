@@ -23,8 +23,7 @@ from shared.artifacts.lineage import read_lineage
 from shared.artifacts.manifest import digest, is_whole
 from shared.prompts.kinds import ROLES
 from shared.prompts.query import row_text
-from shared.task.folds import draw_misconceptions, seen_ids
-from shared.task.labels import labels_of
+from shared.task.folds import draw_misconceptions, labels_of, seen_ids
 from shared.task.near_duplicates import near_pairs, words_of
 from shared.task.splits import fold_seed, holds_out
 from shared.task.tables import GROUPS, TAUGHT, TEXTS

@@ -3,8 +3,7 @@
 import numpy as np
 import polars as pl
 
-from shared.task.folds import labelled_queries, seed_of
-from shared.task.labels import labels_of
+from shared.task.folds import labelled_queries, labels_of, seed_of
 from shared.task.tables import GROUPS
 
 

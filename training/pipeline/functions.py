@@ -18,8 +18,7 @@ from training.run_folder.stage_context import StageContext
 def prepare(context: StageContext) -> None:
     """Competition CSVs -> queries with their folds, misconceptions."""
     from shared.task.current import TASK
-    from shared.task.folds import hold_out_misconceptions, hold_out_questions
-    from shared.task.labels import labels_of
+    from shared.task.folds import hold_out_misconceptions, hold_out_questions, labels_of
     from training.run_folder.held_out import holds_out_misconceptions
 
     data = TASK.read(Path(context.settings.prepare.competition))

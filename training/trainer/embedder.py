@@ -25,8 +25,7 @@ from shared.prompts.query import misconception_of, query_of
 from shared.prompts.words import Words
 from shared.settings.sections import TrainEmbedder
 from shared.task.current import TASK
-from shared.task.folds import labelled_queries, seed_of, seen_ids
-from shared.task.labels import labels_of, right_ids
+from shared.task.folds import labelled_queries, labels_of, right_ids, seed_of, seen_ids
 from shared.task.metrics import find_ranks, summarise
 from training.trainer.batches import Group, choose_training_examples, shown_rationale
 from training.trainer.fsdp import is_spread

@@ -19,8 +19,7 @@ from inference.reranking.pointwise import PointwiseReranker
 from shared.prompts.pointwise import RerankerPrompt, reranker_passage, reranker_query
 from shared.prompts.query import misconception_of, query_of
 from shared.settings.sections import TrainReranker
-from shared.task.folds import labelled_queries, seed_of, seen_ids
-from shared.task.labels import labels_of
+from shared.task.folds import labelled_queries, labels_of, seed_of, seen_ids
 from shared.task.metrics import find_ranks, summarise
 from shared.task.tables import PAIR
 from training.trainer.batches import Group, shown_rationale

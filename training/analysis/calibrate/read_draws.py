@@ -9,8 +9,7 @@ import polars as pl
 from shared.artifacts.lineage import read_lineage
 from shared.artifacts.manifest import digest, is_whole
 from shared.task.current import TASK
-from shared.task.folds import seen_ids
-from shared.task.labels import labels_of
+from shared.task.folds import labels_of, seen_ids
 from shared.task.splits import DRAWS
 from shared.task.tables import CANDIDATES, PAIR, POOLS, RANKED
 from training.analysis.calibrate.choose import Draws, labelled_share

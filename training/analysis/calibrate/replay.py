@@ -12,8 +12,7 @@ import numpy as np
 import polars as pl
 
 from shared.task.current import TASK
-from shared.task.folds import labelled_queries
-from shared.task.labels import labels_of
+from shared.task.folds import labelled_queries, labels_of
 from shared.task.task import Metric
 
 

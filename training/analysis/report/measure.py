@@ -2,7 +2,7 @@
 
 import polars as pl
 
-from shared.task.labels import labels_of
+from shared.task.folds import labels_of
 from shared.task.metrics import interval, resample_maps
 from shared.task.tables import PAIR
 

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import polars as pl
 
-from shared.task.catalogue import number_of
 from shared.task.csv_records import Record, is_visible, shorten
-from shared.task.definition import Definition, LabelOptions, Rows
-from shared.task.file_labels import Answers
-from shared.task.records import read_rows
+from shared.task.files.catalogue import number_of
+from shared.task.files.definition import Definition, LabelOptions, Rows
+from shared.task.files.labels import Answers
+from shared.task.files.records import read_rows
+from shared.task.files.templates import Template
 from shared.task.tables import FILE_QUERIES
-from shared.task.templates import Template
 
 PARTS = ("id", "group", "text", "similar", "context")
 

@@ -4,10 +4,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from shared.task.catalogue import Catalogue, label_names
 from shared.task.csv_records import Record, shorten
-from shared.task.definition import Definition, LabelColumn, LabelFile, LabelOptions
-from shared.task.records import read_rows
+from shared.task.files.catalogue import Catalogue, label_names
+from shared.task.files.definition import Definition, LabelColumn, LabelFile, LabelOptions
+from shared.task.files.records import read_rows
 
 Right = list[tuple[int, int]]  # (entry, grade) of a query, the highest grade first
 

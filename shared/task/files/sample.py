@@ -8,12 +8,12 @@ from pathlib import Path
 
 import polars as pl
 
-from shared.task.catalogue import read_catalogue
-from shared.task.definition import Definition
-from shared.task.file_labels import read_answers
-from shared.task.file_queries import query_columns, read_queries
+from shared.task.files.catalogue import read_catalogue
+from shared.task.files.definition import Definition
+from shared.task.files.labels import read_answers
+from shared.task.files.queries import query_columns, read_queries
+from shared.task.files.records import read_rows
 from shared.task.folds import seed_of
-from shared.task.records import read_rows
 from shared.task.task import SAMPLE_LABELS
 
 

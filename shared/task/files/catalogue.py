@@ -9,8 +9,8 @@ from pathlib import Path
 import polars as pl
 
 from shared.task.csv_records import WHOLE, CompetitionError, Record, is_visible, shorten
-from shared.task.definition import Definition
-from shared.task.records import SEVERAL, read_rows
+from shared.task.files.definition import Definition
+from shared.task.files.records import SEVERAL, read_rows
 from shared.task.tables import FILE_MISCONCEPTIONS
 
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from shared.task.templates import Template
+from shared.task.files.templates import Template
 
 DEFINITIONS = Path(__file__).parent / "definitions"
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,40}")
@@ -110,8 +110,12 @@ class Words(Part):
     @property
     def asked(self) -> str:
         """What the reranker is asked."""
-        usual = f'A is a {self.query}, B is a {self.item}. Does B belong to A? Predict either "Yes" or "No".'
-        return self.instruction or usual
+        words = f"A is {_with_article(self.query)}, B is {_with_article(self.item)}."
+        return self.instruction or f'{words} Does B belong to A? Predict either "Yes" or "No".'
+
+
+def _with_article(word: str) -> str:
+    return f"{'an' if word[:1].lower() in 'aeiou' else 'a'} {word}"
 
 
 class Definition(Part):

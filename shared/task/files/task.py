@@ -6,14 +6,14 @@ from pathlib import Path
 
 import polars as pl
 
-from shared.task.catalogue import Catalogue, read_catalogue
 from shared.task.csv_records import CompetitionError
-from shared.task.definition import Definition, LabelFile, LabelOptions
-from shared.task.file_labels import Answers, read_answers
-from shared.task.file_queries import read_queries
+from shared.task.files.catalogue import Catalogue, read_catalogue
+from shared.task.files.definition import Definition, LabelFile, LabelOptions
+from shared.task.files.labels import Answers, read_answers
+from shared.task.files.queries import read_queries
+from shared.task.files.records import read_rows
+from shared.task.files.sample import write_sample
 from shared.task.rank_figures import FIGURES
-from shared.task.records import read_rows
-from shared.task.sample import write_sample
 from shared.task.tables import FILE_MISCONCEPTIONS, FILE_QUERIES, FILE_RANKS
 from shared.task.task import Competition, Files, Metric, SubmissionForm, Tables, Task
 

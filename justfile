@@ -40,9 +40,13 @@ data: setup
     {{python}} -m kaggle_kernels data
     {{python}} -m training check-data
 
-# Check the competition's files that are already in a folder: path=DIR
+# Check the files of a task: [task=eedi] [path=DIR]
 check-data *arguments: setup
     {{python}} -m training check-data "$@"
+
+# Write a first version of a task's definition by looking at your files, and say what was guessed: NAME from=DIR
+new-task name *arguments: setup
+    @{{python}} -m training new-task "name=$1" "${@:2}"
 
 # Say what `train` would run, and why: iter=1 [split=cv] [section.key=value ...]
 plan *arguments: setup

@@ -17,6 +17,7 @@ import typer
 
 from inference.engines.quiet import hush_libraries
 from inference.fusion.ensemble import Average, Models, read_member
+from inference.scoring import ExportRun, Score
 from shared.artifacts.disk import sentence_of
 from shared.settings.sections import Engine
 
@@ -43,7 +44,7 @@ def main(arguments: list[str]) -> int:
     return 2
 
 
-def _end(command: "Predict | Score | Doctor") -> None:
+def _end(command: "Predict | Score | ExportRun | Doctor") -> None:
     raise typer.Exit(command.run())
 
 
@@ -175,41 +176,8 @@ class Predict:
         return 0
 
 
-@app.command("score")
-@dataclass(frozen=True)
-class Score:
-    """Print the task's metric of a submission against a file like it with the right ids, or against judgements.
-
-    Judgements are rows of query, item and grade as BEIR has them, or query, 0, item and grade as TREC has them.
-
-    \b
-    Example:
-      python -m inference score --competition data/demo --submission submission.csv --labels data/demo/test_labels.csv
-    """
-
-    competition: Annotated[Path, typer.Option(help="Folder with test.csv and misconception_mapping.csv.")]
-    submission: Annotated[Path, typer.Option(help="The submission.csv to score.")]
-    labels: Annotated[Path, typer.Option(help="A file like it with the right ids alone, or judgements in TREC's form.")]
-    task: Annotated[str, typer.Option(help="What is asked, as params.toml says.")] = "eedi"
-
-    def run(self) -> int:
-        from shared.task.current import use
-        from shared.task.files.qrels import is_qrels, read_qrels
-        from shared.task.submission import known_of, read_labels, read_right, read_submission, score_submission
-
-        task = use(self.task)
-        data = task.read(self.competition, need_train=False)
-        known = known_of(data.misconceptions)
-        submission = read_submission(self.submission, data.test, known)
-        if is_qrels(self.labels):
-            labelled = read_qrels(self.labels, data.test, known)
-        elif isinstance(known, dict):
-            labelled = read_right(self.labels, data.test, known)
-        else:
-            labelled = read_labels(self.labels, data.test)
-        rows = labelled["query_id"].n_unique()
-        print(f"{task.metric.title} {score_submission(submission, labelled):.4f} over {rows} labelled rows")
-        return 0
+app.command("score")(Score)
+app.command("export-run")(ExportRun)
 
 
 @app.command("doctor")

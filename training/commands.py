@@ -188,6 +188,25 @@ def check_data(said: Arguments) -> int:
     return 0
 
 
+@app.command(words.NEW_TASK, "name=tickets from=data/tickets")
+def new_task(said: Arguments) -> int:
+    """Write a first version of a task's definition.
+
+    The files in a folder are looked at, and every guess is printed. docs/tasks.md says what comes next.
+    """
+    from shared.task.files.guess import write_definition
+
+    folder = Path(said.options["from"])
+    if not folder.is_dir():
+        raise ValueError(f"from={folder}: there is no such folder; name the one that holds your files")
+    path, guesses = write_definition(said.options["name"], folder)
+    for guess in guesses:
+        print(f"guessed: {guess}")
+    print(f"written to {path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path}: look at every line")
+    print(f"what comes next: ./just check-data task={path.stem}")
+    return 0
+
+
 @app.command(CommandWords((), (words.QUESTIONS,), overrides=True), "questions=100")
 def demo(said: Arguments) -> int:
     """Run the whole job on generated questions.

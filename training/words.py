@@ -43,6 +43,13 @@ SCHEME = Word("scheme", "awq", "how the weights are stored: awq, gptq or fp8", l
 ROLE = Word("role", "reranker", f"which model: {' or '.join(ROLES)}; without it both", lambda: ROLES)
 PATH = Word("path", "DIR", "the folder that holds the files, the task's own unless said otherwise")
 TASK = Word("task", "beir", "what is asked: eedi, or the name of a file in shared/task/files/definitions", _tasks)
+NO_TASK = "say a name for the task and where its files are: name=tickets from=data/tickets"
+NEW_TASK = CommandWords(
+    (
+        Word("name", "tickets", "what the task is called", missing=NO_TASK),
+        Word("from", "DIR", "the folder that holds your files", missing=NO_TASK),
+    )
+)
 QUESTIONS = Word("questions", "100", "how many questions are generated")
 TARGET = CommandWords((ITER,), (SPLIT,), overrides=True)
 VERIFY = Word("--verify", "", "hash every file of what is up to date, also those that did not change")

@@ -1,5 +1,7 @@
 """Guards definition.py: what a definition says is taken, and every mistake is one sentence with its file and key."""
 
+import re
+
 import pytest
 
 from shared.task.current import TASK, about, find_task, use
@@ -50,7 +52,7 @@ def test_what_is_not_said_has_a_sensible_value(written):
 
 
 @pytest.mark.parametrize(
-    "old, new, sentence",
+    ("old", "new", "sentence"),
     [
         ("[metric]", "[metric", "mine.toml: "),
         ('name = "mrr"', 'name = "mmr"', "metric.name: "),
@@ -69,9 +71,9 @@ def test_what_is_not_said_has_a_sensible_value(written):
 )
 def test_a_mistake_is_one_sentence_with_the_file_and_the_key(written, old, new, sentence):
     assert old in GOOD
-    with pytest.raises(ValueError) as caught:
+    with pytest.raises(ValueError, match=re.escape(sentence)) as caught:
         read_definition(written(GOOD.replace(old, new, 1)))
-    assert sentence in str(caught.value) and "mine.toml" in str(caught.value) and "\n" not in str(caught.value)
+    assert "mine.toml" in str(caught.value) and "\n" not in str(caught.value)
 
 
 def test_an_unknown_task_is_refused_with_the_nearest():

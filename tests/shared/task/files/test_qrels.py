@@ -18,7 +18,7 @@ def test_beirs_and_trecs_judgements_say_the_same(tmp_path, text):
 
 
 @pytest.mark.parametrize(
-    "text, sentence",
+    ("text", "sentence"),
     [
         ("q1 0 d1\n q1\n", "line 1: '"),
         ("q1 d1 2 3 4\n", "line 1: 5 fields; write query, item and grade"),

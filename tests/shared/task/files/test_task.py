@@ -6,6 +6,7 @@ import polars as pl
 import pytest
 
 from shared.prompts.query import row_text
+from shared.task.csv_records import CompetitionError
 from shared.task.current import find_task
 from shared.task.files.catalogue import number_of
 from shared.task.files.definition import Definition
@@ -143,14 +144,14 @@ def test_eedis_files_in_the_general_form_give_the_same_queries_and_the_same_subm
 
 
 @pytest.mark.parametrize(
-    "old, new, sentence",
+    ("old", "new", "sentence"),
     [
         ("Themen;", "Thema;", "tickets.csv, record from line 1: column Themen is missing; rename 'Thema' to it"),
-        ("A-2;", "A-1;", "record from line 4 column Nr: 'A-1' is also the id on line 2; remove one of the two rows"),
+        ("A-2;", "A-1;", "record from line 4, column Nr: 'A-1' is also the id on line 2; remove one of the two rows"),
         (";RE;", ";REX;", "column Themen: 'REX' is not in themen.parquet"),
-        (";;Rechnung fehlt;", ";;;", "record from line 4 column Betreff, Text: nothing is there to be seen"),
+        (";;Rechnung fehlt;", ";;;", "record from line 4, column Betreff, Text: nothing is there to be seen"),
         (";GAR;\n", ";GAR\n", "record from line 5: 5 fields from 'A-3' on, and the header has 6"),
-        ("A-3", "", "record from line 5 column Nr: nothing is there to be seen"),
+        ("A-3", "", "record from line 5, column Nr: nothing is there to be seen"),
     ],
 )
 def test_a_defect_is_one_sentence_with_its_place(folder, old, new, sentence):
@@ -160,12 +161,12 @@ def test_a_defect_is_one_sentence_with_its_place(folder, old, new, sentence):
 
 
 @pytest.mark.parametrize(
-    "name, text, sentence",
+    ("name", "text", "sentence"),
     [
         (
             "corpus.jsonl",
             '{"_id": "d1", "title": "a"}\n',
-            "corpus.jsonl, record from line 1 column text: there is no text",
+            "corpus.jsonl, record from line 1, column text: there is no text",
         ),
         ("corpus.jsonl", '{"_id": "d1"\n', "record from line 1: the line is no JSON"),
         ("corpus.jsonl", "[1]\n", "record from line 1: '[1]' is no JSON object"),
@@ -175,7 +176,7 @@ def test_a_defect_is_one_sentence_with_its_place(folder, old, new, sentence):
         (
             "qrels/train.tsv",
             "query-id\tcorpus-id\tscore\nq1\td9\t1\n",
-            "line 2 column corpus-id: 'd9' is not in corpus",
+            "line 2, column corpus-id: 'd9' is not in corpus",
         ),
         ("qrels/train.tsv", "query-id\tcorpus-id\tscore\nq9\td1\t1\n", "'q9' is no query of the training file"),
         ("qrels/train.tsv", "query-id\tcorpus-id\tscore\nq1\td1\tx\n", "column score: 'x' is no grade"),
@@ -212,6 +213,6 @@ def test_a_kernels_sample_has_training_rows_as_its_test_and_their_right_answers(
 
 
 def _refused(task, folder, sentence):
-    with pytest.raises(ValueError) as caught:
+    with pytest.raises(CompetitionError) as caught:
         task.read(folder)
     assert sentence in str(caught.value) and "\n" not in str(caught.value)

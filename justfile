@@ -46,7 +46,7 @@ check-data *arguments: setup
 
 # Write a first version of a task's definition by looking at your files, and say what was guessed: NAME from=DIR
 new-task name *arguments: setup
-    @{{python}} -m training new-task "name=$1" "${@:2}"
+    @name=$1; shift; {{python}} -m training new-task "name=$name" "$@"
 
 # Say what `train` would run, and why: iter=1 [split=cv] [section.key=value ...]
 plan *arguments: setup

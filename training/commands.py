@@ -190,11 +190,12 @@ def check_data(said: Arguments) -> int:
 
 @app.command(words.NEW_TASK, "name=tickets from=data/tickets")
 def new_task(said: Arguments) -> int:
-    """Write a first version of a task's definition.
+    """Write a first version of a task's definition, and its first iteration.
 
     The files in a folder are looked at, and every guess is printed. docs/tasks.md says what comes next.
     """
     from shared.task.files.guess import write_definition
+    from training.run_folder.first_iteration import write_iteration
 
     folder = Path(said.options["from"])
     if not folder.is_dir():
@@ -203,7 +204,8 @@ def new_task(said: Arguments) -> int:
     for guess in guesses:
         print(f"guessed: {guess}")
     print(f"written to {path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path}: look at every line")
-    print(f"what comes next: ./just check-data task={path.stem}")
+    print(f"written to {write_iteration(path.stem, folder)}: the smallest models, for two CPU cores")
+    print(f"what comes next: ./just check-data task={path.stem}, and then ./just train iter={path.stem}0")
     return 0
 
 

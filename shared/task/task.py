@@ -8,6 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 import polars as pl
 
+from shared.task.splits import UNSEEN
 from shared.task.tables import MISCONCEPTIONS, QUERIES, RANKS, Table
 
 SAMPLE_LABELS = "labels.csv"  # of the sample that a kernel rehearses on
@@ -111,6 +112,7 @@ class Task:
     rows: str = "wrong options"  # what messages call the queries of a file
     inputs: tuple[str, ...] = ()  # every file that decides the tables
     tables: Tables = Tables()
+    unseen: float | None = UNSEEN  # weight of unseen pairs in the headline; None: all count alike
     holds_out: str = "misconceptions"  # what the splits cv, cv2, ... hold out: these, or "questions"
     # settings {section: {key: value}} in place of the usual defaults
     defaults: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)

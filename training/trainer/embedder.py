@@ -94,7 +94,12 @@ class EmbedderObjective:
         loss = _catalogue_loss(asked @ known.T / self.settings.temperature, ids, valid)
         return {
             "eval_loss": loss,
-            **summarise(find_ranks(valid, candidates), seen_ids(self.queries), recall_at=self.settings.depth),
+            **summarise(
+                find_ranks(valid, candidates),
+                seen_ids(self.queries),
+                recall_at=self.settings.depth,
+                unseen_weight=TASK.unseen,
+            ),
         }
 
     def _encode(self, groups: list[Group], seed: str, start: int) -> torch.Tensor:

@@ -19,6 +19,7 @@ from inference.reranking.pointwise import PointwiseReranker
 from shared.prompts.pointwise import RerankerPrompt, reranker_passage, reranker_query
 from shared.prompts.query import misconception_of, query_of
 from shared.settings.sections import TrainReranker
+from shared.task.current import TASK
 from shared.task.folds import labelled_queries, labels_of, seed_of, seen_ids
 from shared.task.metrics import find_ranks, summarise
 from shared.task.tables import PAIR
@@ -83,7 +84,10 @@ class RerankerObjective:
         reranker = PointwiseReranker(scorer, self.words, self.prompt)
         scored = near.select(PAIR).with_columns(reranker.score(valid, self.misconceptions, near).values)
         figures = summarise(
-            find_ranks(valid, order_by_score(near, scored)), seen_ids(self.queries), recall_at=self.settings.depth
+            find_ranks(valid, order_by_score(near, scored)),
+            seen_ids(self.queries),
+            recall_at=self.settings.depth,
+            unseen_weight=TASK.unseen,
         )
         return {"eval_loss": _mean_loss(scored, valid), **figures}
 

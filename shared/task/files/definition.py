@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from shared.task.files.templates import Template
+from shared.task.rank_figures import FIGURES
 
 DEFINITIONS = Path(__file__).parent / "definitions"
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,40}")
@@ -84,7 +85,7 @@ class LabelOptions(Part):
 class Measure(Part):
     """What is measured, and what a split holds out."""
 
-    name: Literal["map", "mrr", "ndcg", "recall"]
+    name: Literal[tuple(FIGURES)]
     k: Annotated[int, Field(ge=1)]
     unseen: Annotated[float, Field(ge=0, le=1)] | None = None  # weight of queries with a never seen right answer
     hold_out: Literal["items", "groups"] = "items"

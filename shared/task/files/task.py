@@ -38,6 +38,7 @@ def task_of(name: str, definition: Definition) -> Task:
         rows="queries",
         inputs=definition.inputs,
         tables=Tables(FILE_QUERIES, FILE_MISCONCEPTIONS, FILE_RANKS),
+        unseen=measure.unseen,
         holds_out={"items": "misconceptions", "groups": "questions"}[measure.hold_out],
         defaults=_defaults(definition),
         reads=_reads(definition),

@@ -99,4 +99,4 @@ def test_the_worst_rows_are_the_lowest_ranked_then_those_most_sure_of_another():
     ranks = pl.concat([ranks_of([1, None, 40, None]), ranks_of([2, 9, None, 9], "retrieved")])
     rows = pl.DataFrame({"query_id": ["1_A", "3_A"], "rank": [1, 1], "probability": [0.3, 0.8]})
     found = worst_pairs(ranks, rows, 3)
-    assert found == [("3_A", 9, None), ("1_A", 9, None), ("2_A", None, 40)]
+    assert found == [("3_A", 10, 9, None), ("1_A", 10, 9, None), ("2_A", 10, None, 40)]

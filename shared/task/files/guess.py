@@ -122,7 +122,8 @@ def _labels(
         said.append(f"the right answers are columns {' and '.join(joined)} together, as {sample.name} has them")
         return {"form": "column", "item": ":".join(f"{{{name}}}" for name in joined)}
     column = _label_column(train, catalogue)
-    mark = next((mark for mark in MARKS if _is_separator(train.columns[column], mark)), "")
+    known = set(catalogue.columns[_catalogue_id(catalogue)]) if catalogue else set[str]()
+    mark = next((mark for mark in MARKS if _is_separator(train.columns[column], mark, known)), "")
     said.append(f"the right answers are in column {column}" + (f", several parted by {mark!r}" if mark else ""))
     return {"form": "column", "item": column, **({"separator": mark} if mark else {})}
 
@@ -142,12 +143,14 @@ def _label_column(train: Look, catalogue: Look | None) -> str:
     return min(fitting, key=lambda name: (train.length(name), name))
 
 
-def _is_separator(values: list[str], mark: str) -> bool:
-    """Whether the parts beside `mark` come again as other labels do."""
+def _is_separator(values: list[str], mark: str, known: set[str]) -> bool:
+    """Whether the parts beside `mark` are `known` ids of the catalogue, or, without one, come again in other rows."""
     split = [value for value in values if mark in value]
     if not split:
         return False
     parts = [part.strip() for value in values for part in value.split(mark) if part.strip()]
+    if known:
+        return set(parts) <= known
     return len(set(parts)) < len({value for value in values if value})
 
 

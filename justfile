@@ -3,7 +3,12 @@
 # What is typed behind a command reaches it as "$@", word for word: no shell reads it again.
 set positional-arguments
 
+# A command says in a sentence what is wrong; the line of just below it would only repeat the status.
+set no-exit-message
+
 python := ".venv/bin/python"
+# The same for a recipe that stays in the folder in which ./just was called: paths mean what they mean there.
+here := "PYTHONSAFEPATH=1 PYTHONPATH=" + quote(justfile_directory()) + " " + quote(join(justfile_directory(), python))
 
 # List the commands
 [private]
@@ -30,6 +35,10 @@ soak *arguments: setup
 browser: setup
     @requirements/browser.sh
 
+# Print the licence that every installed package states, those that are not free software first
+licences: setup
+    @{{python}} requirements/licences.py
+
 # Check style and format
 lint: setup
     {{python}} -m ruff check .
@@ -48,19 +57,23 @@ check-data *arguments: setup
 new-task name *arguments: setup
     @name=$1; shift; {{python}} -m training new-task "name=$name" "$@"
 
-# Say what `train` would run, and why: iter=1 [split=cv] [section.key=value ...]
+# Make the folder of a new iteration from another one's: iter=2 from=1 [previous=1]
+new *arguments: setup
+    @{{python}} -m training new "$@"
+
+# Say what `train` would run, and why: iter=1 [split=cv] [as=NAME] [section.key=value ...]
 plan *arguments: setup
     @{{python}} -m training plan "$@"
 
-# Bring an iteration, and those before it, up to date: iter=1 [split=cv] [section.key=value ...]
+# Bring an iteration, and those before it, up to date: iter=1 [split=cv] [as=NAME] [section.key=value ...]
 train *arguments: setup
     {{python}} -m training train "$@"
 
-# Train and evaluate every split that holds data out, and print one table: iter=1 [draws=4] [section.key=value ...]
+# Train and evaluate every split that holds data out, and print one table: iter=1 [draws=4] [as=NAME] [section.key=value ...]
 cv *arguments: setup
     {{python}} -m training cv "$@"
 
-# Say whether run b is better than run a, and what difference can be seen: a=RUN b=RUN, as runs/iter1/cv or 1
+# Say whether run b is better than run a, and what difference can be seen: a=RUN b=RUN, as runs/iter1/cv, 1 or 1@slow
 compare *arguments: setup
     @{{python}} -m training compare "$@"
 
@@ -78,24 +91,43 @@ report *arguments: setup
 
 # Make 4- or 8-bit models of merged ones, and measure what that loses: iter=1 [split=cv] [scheme=awq|gptq|fp8] [role=reranker]
 quantize *arguments: setup
+    @{{python}} -m training quantize --check "$@"
     @requirements/setup.sh quantize
     {{python}} -m training quantize "$@"
 
+# List labels that may be wrong, double entries and confused pairs, to work through: iter=1 [decided=DIR]
+audit-labels *arguments: setup
+    @{{python}} -m training audit-labels "$@"
+
+# Tag the rows of a file with entries of the catalogue: FILE iter=1 [k=5] [out=FILE] [split=full]
+tag *arguments: setup
+    @{{python}} -m training tag "$@"
+
+# Serve tags over HTTP, with a catalogue that is edited meanwhile: iter=1 [port=8000] [host=127.0.0.1] [split=full]
+serve *arguments: setup
+    @{{python}} -m training serve "$@"
+
+# Make folders that sentence-transformers and vllm serve open, and upload them: iter=1 [split=cv] [role=reranker] [hub=OWNER/NAME]
+export-model *arguments: setup
+    {{python}} -m training export-model "$@"
+
 # Say what this machine has, which profile fits it and what would fail: [--profile t4x2] [--model DIR]
+[no-cd]
 doctor *arguments: setup
-    @{{python}} -m inference doctor "$@"
+    @{{here}} -m inference doctor "$@"
 
 # Choose candidate depth, blend and the offset of never-labelled ids on the evaluated draws cv, cv2, ...: iter=1
 calibrate *arguments: setup
     @{{python}} -m training calibrate "$@"
 
-# Draw the stages and what each of them reads
-dag: setup
-    @{{python}} -m training dag
+# Draw the stages and what each of them reads, of an iteration with what is done: [iter=1] [split=cv] [as=NAME]
+dag *arguments: setup
+    @{{python}} -m training dag "$@"
 
 # Write a submission.csv on this machine: --profile h200 --competition DIR --embedder DIR --reranker DIR --out FILE
+[no-cd]
 predict *arguments: setup
-    {{python}} -m inference predict "$@"
+    @{{here}} -m inference predict "$@"
 
 # Upload an iteration's merged models as private Kaggle datasets: iter=1 [vectors=PROFILE|skip] [quantized] [--dry-run]
 push-models *arguments: setup
@@ -131,7 +163,7 @@ release *arguments: setup
     {{python}} -m kaggle_kernels.package.notebook
     {{python}} -m kaggle_kernels release "$@"
 
-# Delete the output of a stage, or of a whole run: iter=1 [split=cv] [stage=NAME]
+# Delete the output of a stage, or, when you say yes, of a whole run: iter=1 [split=cv] [as=NAME] [stage=NAME]
 clean *arguments: setup
     {{python}} -m training clean "$@"
 

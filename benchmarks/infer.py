@@ -36,7 +36,8 @@ from benchmarks.inputs.workload import (
     rows_of,
     trie_tokens,
 )
-from inference.engines.replicas import Opening, Replicas, open_replicas
+from inference.engines.open import Opening
+from inference.engines.replicas import Replicas, open_replicas
 from inference.machine.profiles import Profile, load_profile
 
 CANDIDATES_PER_QUERY = 25

@@ -8,15 +8,16 @@ import math
 import signal
 import sys
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from inference.engines.quiet import hush_libraries
-from inference.fusion.ensemble import Average, Models, read_member
+from inference.fusion.ensemble import Average, Models, read_member, read_writing
+from inference.options import LimitSeconds, NoCalibration, Ray, Vectors, choice_option, model_option
 from inference.scoring import ExportRun, Score
 from shared.artifacts.disk import sentence_of
 from shared.settings.sections import Engine
@@ -58,24 +59,6 @@ app = typer.Typer(
 )
 
 
-def _one_of(choices: tuple[str, ...]) -> Callable[[str], str]:
-    def check(value: str) -> str:
-        if value not in choices:
-            raise typer.BadParameter(f"{value!r} is none of {', '.join(choices)}")
-        return value
-
-    return check
-
-
-def _model(role: str):
-    text = f"Folder of a merged {role}, and its weight beside others; again for each further one."
-    return typer.Option(f"--{role}", metavar="DIR[=WEIGHT]", help=text)
-
-
-def _choice(choices: tuple[str, ...], text: str):
-    return typer.Option(metavar="|".join(choices), callback=_one_of(choices), help=text)
-
-
 @app.command("predict")
 @dataclass(frozen=True)
 class Predict:
@@ -94,33 +77,36 @@ class Predict:
     competition: Annotated[
         Path, typer.Option(help="Folder with test.csv and misconception_mapping.csv (and rationales.csv).")
     ]
-    out: Annotated[Path, typer.Option(help="The submission.csv to write.")]
-    embedder: Annotated[list[str], _model("embedder")]
-    reranker: Annotated[list[str], _model("reranker")]
-    average: Annotated[str, _choice(Average.__args__, "What several models blend.")] = "score"
-    engine: Annotated[str, _choice(Engine.__args__, "What computes.")] = "vllm"
-    depth: Annotated[int | None, typer.Option(help="How many candidates are reranked: the calibration's, else 25.")] = (
-        None
-    )
-    no_calibration: Annotated[
-        bool, typer.Option("--no-calibration", help="Ignore the reranker's calibration.json.")
-    ] = False
-    vectors: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Remember vectors there, and encode only what changed.")
+    embedder: Annotated[list[str], model_option("embedder")]
+    reranker: Annotated[list[str], model_option("reranker")]
+    out: Annotated[Path | None, typer.Option(help="The submission.csv to write.")] = None
+    writer: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Folder of a language model that writes about every row first.")
     ] = None
-    limit_seconds: Annotated[
-        float | None, typer.Option(help="Be done, as well as possible, so many seconds from now.")
+    writer_adapter: Annotated[Path | None, typer.Option(metavar="DIR", help="LoRA on top of the writer.")] = None
+    writer_gpus: Annotated[int, typer.Option(help="GPUs that share a copy of it; 0: as many as its weights need.")] = 0
+    average: Annotated[str, choice_option(Average.__args__, "What several models blend.")] = "score"
+    engine: Annotated[str, choice_option(Engine.__args__, "What computes.")] = "vllm"
+    depth: Annotated[
+        int | None,
+        typer.Option(help="How many candidates are reranked: the calibration's, else those of the model's evaluation."),
     ] = None
+    no_calibration: NoCalibration = False
+    vectors: Vectors = None
+    limit_seconds: LimitSeconds = None
     margin_seconds: Annotated[float, typer.Option(help="Before that limit; half of it is for a stall.")] = 300.0
-    ray: Annotated[
-        str | None,
-        typer.Option(metavar="ADDRESS", help="Let a Ray cluster do it (auto: this machine's), without a limit."),
-    ] = None
+    ray: Ray = None
     workers: Annotated[int, typer.Option(help="Of the Ray cluster, with a GPU each.")] = 1
     verify: Annotated[
         bool, typer.Option("--verify", help="Hash every file of the models, also those that did not change.")
     ] = False
     task: Annotated[str, typer.Option(help="What is asked, as params.toml says: the reranker's own unless said.")] = ""
+    show: Annotated[int, typer.Option(min=0, help="Print what was found for so many rows, in words.")] = 0
+    question: Annotated[
+        str | None, typer.Option(help="Ask about one wrong answer to this question instead of a file's.")
+    ] = None
+    correct: Annotated[str | None, typer.Option(help="The correct answer to --question.")] = None
+    wrong: Annotated[str | None, typer.Option(help="The wrong answer to --question.")] = None
     verified: Annotated[bool, typer.Option("--verified", hidden=True)] = False  # the kernel has just hashed them
     deadline: Annotated[float | None, typer.Option(hidden=True)] = None  # of the guarded process, by its clock
 
@@ -128,16 +114,46 @@ class Predict:
         from inference.predict.watchdog import run_guarded
         from shared.artifacts.locks import die_with_parent
 
+        if (self.question, self.correct, self.wrong) != (None, None, None):
+            return self._ask()
+        self._refuse()
         if self.deadline is not None:
             die_with_parent(signal.SIGKILL)  # nobody else would end this process in time
         elif self.limit_seconds is not None:
-            if self.ray is not None:
-                raise ValueError("--limit-seconds is for one machine: leave it or --ray out")
-            limit, margin = self.limit_seconds, self.margin_seconds
-            if not 0 <= margin < limit:
-                raise ValueError(f"--margin-seconds {margin:g} is not between 0 and --limit-seconds, {limit:g}")
-            return run_guarded(self.context.obj, self.out, limit, margin, time.monotonic())
+            return run_guarded(self.context.obj, self.out, self.limit_seconds, self.margin_seconds, time.monotonic())
         return self._predict()
+
+    def _refuse(self) -> None:
+        """Raise ValueError for what cannot work, before anything is read or written."""
+        from inference.predict.terminal.refusals import refuse_competition, refuse_machine, refuse_place
+
+        limit, margin = self.limit_seconds, self.margin_seconds
+        if self.out is None:
+            raise ValueError("say --out FILE, the submission.csv to write, or ask with --question TEXT")
+        if limit is not None and self.ray is not None:
+            raise ValueError("--limit-seconds is for one machine: leave it or --ray out")
+        if limit is not None and not 0 <= margin < limit:
+            raise ValueError(f"--margin-seconds {margin:g} is not between 0 and --limit-seconds, {limit:g}")
+        for text in (*self.embedder, *self.reranker):
+            read_member(text)
+        if self.ray is None:  # a cluster has machines of its own
+            refuse_machine(self.profile)
+        refuse_place(self.out)
+        refuse_competition(self.competition)
+
+    def _ask(self) -> int:
+        """Predict for one question, and print what was found."""
+        from inference.predict.terminal.question import Question, write_question
+
+        if None in (self.question, self.correct, self.wrong):
+            raise ValueError("say all of --question, --correct and --wrong")
+        if self.limit_seconds is not None or self.ray is not None:
+            raise ValueError("--question is answered here and at once: leave --limit-seconds and --ray out")
+        with TemporaryDirectory() as folder:
+            out, place = self.out or Path(folder, "submission.csv"), Path(folder)
+            replace(self, out=out)._refuse()
+            write_question(Question(self.question, self.correct, self.wrong), self.competition, place)
+            return replace(self, competition=place, out=out, show=1)._predict()
 
     def _predict(self) -> int:
         from inference.engines.serving import Serving
@@ -145,12 +161,14 @@ class Predict:
         from inference.machine.profiles import load_profile
         from inference.predict.anytime import Limit, say_loudly
         from inference.predict.predict import predict
+        from inference.predict.terminal.question import found_texts
         from inference.predict.watchdog import DEGRADED
         from shared.artifacts.verified import check_folder
         from shared.task.current import task_of_model, use
 
         members = (tuple(map(read_member, texts)) for texts in (self.embedder, self.reranker))
-        models = Models(*members, self.average)
+        writing = read_writing(self.writer, self.writer_adapter, self.writer_gpus)
+        models = Models(*members, self.average, writing)
         use(self.task or task_of_model(models.rerankers[0].folder))
         ensemble = Ensemble(models, calibration_of(models, depth=self.depth, ignore=self.no_calibration))
         serving = Serving(self.engine, load_profile(self.profile))
@@ -160,6 +178,10 @@ class Predict:
             return self._predict_with_ray(ensemble, serving)
         limit = Limit(math.inf if self.deadline is None else self.deadline)
         report = predict(self.competition, ensemble, self.out, serving, limit, self.vectors)
+        for line in found_texts(self.out, self.competition, self.show) if self.show else ():
+            print(line)
+        if self.question is None:
+            print(f"\n{report['rows']} rows stand in {self.out.resolve()}", flush=True)
         if report["failed"]:
             say_loudly(f"{', '.join(report['failed'])} failed: {self.out} is the best result without")
             return DEGRADED
@@ -167,8 +189,9 @@ class Predict:
         return DEGRADED if any(part["rows_lost"] or part.get("misconceptions_lost") for part in parts) else 0
 
     def _predict_with_ray(self, ensemble: "Ensemble", serving: "Serving") -> int:
-        if self.vectors is not None:
-            raise ValueError("--vectors is for one machine: leave it or --ray out")
+        for name in ("vectors", "writer"):
+            if getattr(self, name) is not None:
+                raise ValueError(f"--{name} is for one machine: leave it or --ray out")
         from inference.predict.ray_cluster import connect, predict_with_ray
 
         connect(self.ray)

@@ -35,7 +35,8 @@ class Request:
 
     @property
     def tag(self) -> str:
-        return self.iteration if self.split == "full" else f"{self.iteration}-{self.split}"
+        name = self.iteration.replace("@", "-")
+        return name if self.split == "full" else f"{name}-{self.split}"
 
 
 def read_request(verb: Command, said: Arguments) -> Request:
@@ -43,12 +44,12 @@ def read_request(verb: Command, said: Arguments) -> Request:
     options, flags = said.options, said.flags
     _check(options)
     usual = {word.name: word.example for word in verb.words.optional}
-    number = options.get("iter", "")
+    number, beside, name = options.get("iter", "").partition("@")  # demo1@slow is a named run
     iteration = f"iter{number}" if number.isdecimal() else number
     own = _slug(iteration)
     return Request(
         verb=verb.name,
-        iteration=iteration,
+        iteration=f"{iteration}{beside}{name}",
         split=options.get("split", "full"),
         competition=options.get("competition") or own,
         kernel=options.get("kernel", "submit"),
@@ -62,7 +63,7 @@ def read_request(verb: Command, said: Arguments) -> Request:
 
 
 def _check(options: dict[str, str]) -> None:
-    if not re.fullmatch("[a-z0-9-]*", options.get("iter", "")):
+    if not re.fullmatch("[a-z0-9-]*(@[a-z0-9-]+)?", options.get("iter", "")):
         raise ValueError(f"iter={options['iter']!r} is no name of an iteration: say a number, or small letters")
     if not re.fullmatch("[A-Za-z0-9-]*", options.get("competition", "")):  # it becomes the name of a folder
         raise ValueError(f"competition={options['competition']!r} is no competition's name: see its page's address")

@@ -6,13 +6,18 @@ cd "$(dirname "$0")/.."
 export PATH="$PWD/.tools/bin:$PATH"
 
 pin() {
-    uv pip compile --quiet --python-version 3.11 --python-platform x86_64-manylinux_2_28 --constraints requirements/constraints.txt \
+    uv pip compile --quiet --generate-hashes --python-version 3.11 --python-platform x86_64-manylinux_2_28 --constraints requirements/constraints.txt \
         --excludes requirements/excludes.txt "$@"
 }
 
+# On a machine without a GPU torch comes from PyTorch's own index or from a folder of wheels, as another file than the index's.
+leave_torch_open() { awk '/^torch==/ {print $1; skip = 1; next} skip && /^ +--hash/ {next} {skip = 0; print}' "$1" >"$1.partial" && mv "$1.partial" "$1"; }
+
 pin --excludes requirements/cpu-excludes.txt --overrides requirements/cpu-overrides.txt requirements/cpu.in -o requirements/cpu.txt "$@"
+leave_torch_open requirements/cpu.txt
 pin requirements/gpu.in -o requirements/gpu.txt "$@"
 pin --excludes requirements/cpu-excludes.txt --overrides requirements/cpu-overrides.txt requirements/quantize.in -o requirements/quantize-cpu.txt "$@"
+leave_torch_open requirements/quantize-cpu.txt
 pin requirements/quantize.in -o requirements/quantize-gpu.txt "$@"
 
 # Kaggle's: with hashes, for the Python that the kernel names and the image's glibc. What it has of gpu.txt it takes from there.

@@ -37,7 +37,8 @@ make_venv() {
 
 install() {
     local quiet=() torch_from=()
-    echo "setup: installing $(grep -c == "$pins") packages from $pins into $venv" >&2
+    check_hashes
+    echo "setup: installing $(grep -c '^[^ #].*==' "$pins") packages from $pins into $venv" >&2
     [ -t 2 ] || quiet=(--quiet) # a person sees progress, a log does not
     follow_pip
     # A GPU takes torch from the package index: vllm was built against that one, and uv's "auto" may choose another CUDA.
@@ -46,6 +47,12 @@ install() {
     UV_COMPILE_BYTECODE=1 uv pip sync "${quiet[@]}" --python "$venv/bin/python" "${torch_from[@]}" "$pins" ||
         fail "uv could not install $pins (its reason is above); behind a mirror set UV_DEFAULT_INDEX to it, \
 where torch's CPU index is out of reach set PIP_FIND_LINKS to a folder with that wheel, and run this again"
+}
+
+check_hashes() { # uv compares what it installs with the hashes that stand there, and says nothing of a pin without one
+    local bare
+    bare=$(awk '/^[^ #].*==/ && !/\\$/ {print $1}' "$pins" | grep -v '^torch==' || true)
+    [ -z "$bare" ] || fail "$pins has no hash for $(echo $bare): requirements/pin.sh writes it anew"
 }
 
 follow_pip() { # uv does not read pip's settings, where a mirror and its certificate are usually named
@@ -58,7 +65,7 @@ follow_pip() { # uv does not read pip's settings, where a mirror and its certifi
 
 choose_cpu_torch() { # a wheel in one of pip's find-links folders where there is one, else the CPU index that uv knows
     local folder python version
-    version=$(sed -n 's/^torch==//p' "$pins")
+    version=$(sed -n 's/^torch==\([^ ;]*\).*/\1/p' "$pins")
     python=$("$venv/bin/python" -c 'import sys; print("cp%d%d" % sys.version_info[:2])')
     for folder in $(pip_setting find-links); do
         if compgen -G "${folder#file://}/torch-$version+cpu-$python-*.whl" >/dev/null; then

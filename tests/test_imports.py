@@ -27,7 +27,15 @@ ARROWS = {
     "inference/fusion": ("shared",),
     "inference/retrieval": ("shared", "inference/engines", "inference/fusion", "inference/machine"),
     "inference/reranking": ("shared", "inference/engines", "inference/fusion", "inference/machine"),
-    "inference/writing": ("shared", "inference/engines", "inference/machine"),
+    "inference/writing": ("shared", "inference/engines", "inference/machine", "inference/retrieval"),
+    "inference/tagging": (
+        "shared",
+        "inference/engines",
+        "inference/fusion",
+        "inference/machine",
+        "inference/reranking",
+        "inference/retrieval",
+    ),
     "inference/predict": (
         "shared",
         "inference/engines",
@@ -37,7 +45,7 @@ ARROWS = {
         "inference/retrieval",
         "inference/writing",
     ),
-    "inference/kernel": ("shared", "inference/machine", "inference/predict"),
+    "inference/kernel": ("shared", "inference/engines", "inference/machine", "inference/predict"),
     "training": ("shared", "inference"),
     "training/run_folder": ("shared",),
     "training/launch": ("shared", "inference/engines"),
@@ -45,6 +53,7 @@ ARROWS = {
     "training/mining": ("shared", "inference", "training/run_folder"),
     "training/export": ("shared", "inference", "training/run_folder"),
     "training/trainer": ("shared", "inference", "training/run_folder"),
+    "training/tagging": ("shared", "inference", "training/run_folder"),
     "training/evaluation": ("shared", "inference", "training/run_folder"),
     "training/pipeline": (
         "shared",

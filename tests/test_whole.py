@@ -38,7 +38,7 @@ def checkout(tmp_path_factory) -> Path:
 
 def test_the_demo_ends_with_a_table_and_a_scored_submission(checkout):
     log = (checkout / "demo.log").read_text(encoding="utf-8")
-    assert "[20/20] runs/demo1/cv/evaluate  measures both models" in log
+    assert re.search(r"^stage 20 of 20.*  runs/demo1/cv/evaluate  measures both models", log, re.MULTILINE)
     assert re.search(r"\n  0\.\d{3}  demo1: as the reranker then orders them\n", log)
     assert re.search(r"\nThe submission  runs/demo/submission\.csv: 0\.\d{4} over \d+ hidden answers\n", log)
     data = read_competition(checkout / "data/demo", need_train=False)
@@ -229,8 +229,23 @@ def test_the_notebook_that_kaggle_got_makes_the_demos_submission_from_what_kaggl
     monkeypatch.setenv("MALRULE_SAMPLE", "2")
     notebook = nbformat.reads(released.kernels["malrule-submit"]["versions"][-1]["text"], 4)
     NotebookClient(notebook, timeout=600, resources={"metadata": {"path": str(tmp_path)}}).execute()
-    assert (tmp_path / "submission.csv").read_bytes() == (checkout / "runs/demo/submission.csv").read_bytes()
+    found, wanted = (_rows(path) for path in (tmp_path / "submission.csv", checkout / "runs/demo/submission.csv"))
+    assert found.keys() == wanted.keys() and sum(found[row] != wanted[row] for row in wanted) <= len(wanted) / 10
+    for row, ids in wanted.items():
+        assert len(found[row]) == len(ids)
+        assert [one for one in found[row] if one in ids] == [one for one in ids if one in found[row]], row
+        assert len(set(found[row]) & set(ids)) >= len(ids) - 1, row
     said = "".join(output.get("text", "") for output in notebook.cells[0].outputs)
     assert re.search(r"misconceptions are not encoded, .*/misconceptions.vectors has their vectors", said)
     assert re.search(r"sample: 6 rows of train.csv, MAP@25 0\.\d{3} over \d+ labelled ones", said)
     assert sum(1 for _ in (tmp_path / "sample/submission.csv").open()) == 1 + 6
+
+
+def _rows(submission: Path) -> dict[str, list[str]]:
+    """{row: its ids in order}; one of them may differ where the misconceptions' vectors come from push-models.
+
+    Engine hf computed those and vLLM those of the demo, so that they differ by 1e-6, and two candidates whose scores
+    are as near to each other may change places, one of them within the depth and the other beyond it.
+    """
+    lines = submission.read_text(encoding="utf-8").splitlines()[1:]
+    return {name: ids.split() for name, ids in (line.split(",") for line in lines)}

@@ -6,7 +6,6 @@ A command imports what it needs when it runs, so that help and completion answer
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from shared.prompts.kinds import ROLES
 from shared.settings.arguments import Arguments
 from shared.settings.command_line import ITER, CommandLine, CommandWords
 from training import words
@@ -31,11 +30,28 @@ def train(said: Arguments) -> int:
     """Bring an iteration up to date.
 
     Every stage of it and of the iterations before it runs, unless its output is there and nothing it depends on has
-    changed. A stage that was killed goes on where it was.
+    changed. A stage that was killed goes on where it was. as=NAME makes a run that stands beside the plain one, and
+    shares every stage that is the same.
     """
     from training.pipeline.train import train
 
-    return train(_target(said, said.overrides), verify=words.VERIFY.name in said.flags)
+    target = _target(said, said.overrides, new=True)
+    return train(target, verify=words.VERIFY.name in said.flags, replace=words.REPLACE.name in said.flags)
+
+
+@app.command(words.NEW, "iter=2 from=1")
+def new(said: Arguments) -> int:
+    """Make the folder of a new iteration from another one's.
+
+    The copy trains as it is; what it tries is then changed in its params.toml. It comes after the one that it is copied
+    from where its name counts one further, as iter=2 from=1, and else after the same iteration as that one.
+    """
+    from training.run_folder.new_iteration import new_iteration
+
+    path = new_iteration(said.options["iter"], said.options["from"], said.options.get("previous", ""))
+    print(path.read_text(encoding="utf-8").splitlines()[0].removeprefix("# "))
+    print(f"written to {path}; `just plan iter={said.options['iter']}` says what would run")
+    return 0
 
 
 @app.command(words.TARGET, "iter=1 mine_for_reranker.count=30")
@@ -44,9 +60,9 @@ def plan(said: Arguments) -> int:
 
     Nothing is written.
     """
-    from training.pipeline.plan import plan
+    from training.pipeline.ahead.plan import plan
 
-    return plan(_target(said, said.overrides))
+    return plan(_target(said, said.overrides, new=True))
 
 
 @app.command(words.TARGET, "iter=1 machine.profile=h200")
@@ -57,12 +73,12 @@ def settings(said: Arguments) -> int:
     """
     from training.pipeline.chain import write_settings_of
 
-    for path in write_settings_of(_target(said, said.overrides)):
+    for path in write_settings_of(_target(said, said.overrides, new=True)):
         print(path)
     return 0
 
 
-@app.command(CommandWords((ITER,), (words.DRAWN,), overrides=True), "iter=1 draws=2")
+@app.command(CommandWords((ITER,), (words.DRAWN, words.AS, words.REPLACE), overrides=True), "iter=1 draws=2")
 def cv(said: Arguments) -> int:
     """Train and evaluate on every split that holds data out.
 
@@ -70,10 +86,10 @@ def cv(said: Arguments) -> int:
     """
     from training.analysis.cv import cv
 
-    return cv(_target(said).iteration, _draws(said), said.overrides)
+    return cv(_target(said, said.overrides, new=True), words.read_draws(said), replace=words.REPLACE.name in said.flags)
 
 
-@app.command(CommandWords((ITER,), (words.DRAWN,)), "iter=1")
+@app.command(CommandWords((ITER,), (words.DRAWN, words.AS)), "iter=1")
 def cv_table(said: Arguments) -> int:
     """Print the table of cv without training.
 
@@ -81,7 +97,7 @@ def cv_table(said: Arguments) -> int:
     """
     from training.analysis.cv import cv_table
 
-    return cv_table(_target(said).iteration, _draws(said))
+    return cv_table(_target(said), words.read_draws(said))
 
 
 @app.command(CommandWords(words.BOTH_SIDES, (words.POOL,)), "a=runs/iter0/cv b=runs/iter1/cv")
@@ -95,20 +111,23 @@ def compare(said: Arguments) -> int:
     return compare(**said.options)
 
 
-@app.command(CommandWords((ITER,)), "iter=1")
+@app.command(CommandWords((ITER,), (words.AS,)), "iter=1")
 def calibrate(said: Arguments) -> int:
     """Choose how predictions are made from scores.
 
     The candidate depth, the blend and the offset of misconceptions that were never labelled are chosen on the evaluated
-    draws cv, cv2, ... and written to runs/ITERATION/calibration.
+    draws cv, cv2, ... and written to runs/ITERATION/calibration. How sure tags are is fitted on the same draws, and
+    written to runs/ITERATION/confidence.
     """
     from training.analysis.calibrate.calibrate import calibrate
+    from training.analysis.confidence.confidence import fit_confidence
 
     calibrate(_target(said).run.parent)
+    fit_confidence(_target(said).run.parent)
     return 0
 
 
-@app.command(CommandWords((), (ITER, words.SPLIT)), "iter=0")
+@app.command(CommandWords((), (ITER, words.SPLIT, words.AS)), "iter=0")
 def report(said: Arguments) -> int:
     """Print what a run cost and reached.
 
@@ -141,7 +160,7 @@ def lb(said: Arguments) -> int:
     return lb(_target(said, split="full"), *scores)
 
 
-@app.command(CommandWords((ITER,), (words.SPLIT, words.SCHEME, words.ROLE), overrides=True), "iter=1 scheme=fp8")
+@app.command(words.QUANTIZED, "iter=1 scheme=fp8")
 def quantize(said: Arguments) -> int:
     """Make 4- or 8-bit models of merged ones.
 
@@ -150,33 +169,25 @@ def quantize(said: Arguments) -> int:
     """
     from training.pipeline.quantize import quantize
 
-    changes = list(said.overrides)
-    if "scheme" in said.options:
-        changes.append(f"quantize.scheme={said.options['scheme']}")
-    if wrong := [change for change in changes if not change.startswith("quantize.")]:
-        raise ValueError(f"{wrong[0]!r}: only quantize.key=value can be changed here, the rest is the run's")
-    role = said.options.get("role", "")
-    if role not in ("", *ROLES):
-        raise ValueError(f"role={role}: it is {' or '.join(ROLES)}, or left out for both")
-    return quantize(_target(said), (role,) if role else ROLES, changes)
+    return quantize(_target(said), *words.read_quantize(said), only_check=words.CHECK.name in said.flags)
 
 
-@app.command(CommandWords((ITER,), (words.SPLIT, words.STAGE)), "iter=1 split=cv2 stage=evaluate")
+@app.command(CommandWords((ITER,), (words.SPLIT, words.AS, words.STAGE, words.YES)), "iter=1 split=cv2 stage=evaluate")
 def clean(said: Arguments) -> int:
     """Delete the output of a stage, or of a whole run.
 
-    What was trained is gone then.
+    What was trained is gone then. A whole run goes when you say yes; runs that share its stages keep them.
     """
     from training.pipeline.clean import clean
 
-    return clean(_target(said), said.options.get("stage"))
+    return clean(_target(said), said.options.get("stage"), words.YES.name in said.flags)
 
 
 app.command(CommandWords((), (words.PATH, words.TASK)), "path=data/demo")(check_data)
 app.command(words.NEW_TASK, "name=tickets from=data/tickets")(new_task)
 
 
-@app.command(CommandWords((), (words.QUESTIONS,), overrides=True), "questions=100")
+@app.command(CommandWords((), (words.QUESTIONS, words.REPLACE), overrides=True), "questions=100")
 def demo(said: Arguments) -> int:
     """Run the whole job on generated questions.
 
@@ -187,15 +198,18 @@ def demo(said: Arguments) -> int:
     count = said.options.get("questions", str(USUAL))
     if not count.isdecimal():
         raise ValueError(f"questions={count}: say a number, at least {FEWEST}")
-    return demo(int(count), said.overrides)
+    return demo(int(count), said.overrides, words.REPLACE.name in said.flags)
 
 
-@app.command()
+@app.command(CommandWords((), (ITER, words.SPLIT, words.AS)), "iter=1")
 def dag(said: Arguments) -> int:
-    """Draw the stages and what each of them reads."""
-    from training.pipeline.draw import draw
+    """Draw the stages and what each of them reads.
 
-    return draw()
+    Of an iteration, it says what is done, and what of it is linked to another run.
+    """
+    from training.pipeline.ahead.draw import draw
+
+    return draw(_target(said) if said.options else None)
 
 
 @app.command()
@@ -208,10 +222,15 @@ def completion(said: Arguments) -> int:
     return 0
 
 
-def _target(said: Arguments, overrides: tuple[str, ...] | None = None, **defaults: str) -> "Target":
+def _target(
+    said: Arguments, overrides: tuple[str, ...] | None = None, *, new: bool = False, **defaults: str
+) -> "Target":
+    """The run that is meant; a named one has to be there, unless it may be `new`."""
     from training.run_folder.names import read_target
 
-    target = read_target({**defaults, **said.options}, overrides)
+    if "iter" not in (options := {**defaults, **said.options}):
+        raise ValueError(ITER.missing)
+    target = read_target(options, overrides, there=not new)
     _be_about(target.iteration)
     return target
 
@@ -224,10 +243,3 @@ def _be_about(iteration: str) -> None:
         from shared.task.current import use
 
         use(name)
-
-
-def _draws(said: Arguments) -> int:
-    count = said.options.get("draws", words.COUNTS[-1])
-    if count not in words.COUNTS:
-        raise ValueError(f"draws={count}: say a number from 1 to {words.COUNTS[-1]}")
-    return int(count)

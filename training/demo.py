@@ -6,12 +6,17 @@ import subprocess
 import sys
 from pathlib import Path
 
+import polars as pl
+
 from shared.artifacts.json_files import read_json
-from shared.settings.load import RUNS
+from shared.artifacts.manifest import is_whole
+from shared.settings.load import RUNS, read_settings
 from shared.task.current import TASK
 from shared.task.submission import read_labels, read_submission, score_submission
 from training.analysis.report.page import write_page
-from training.pipeline.chain import write_settings_of
+from training.analysis.untrained import name_miner
+from training.pipeline.ahead.survey import refuse_to_replace, survey
+from training.pipeline.chain import resolve, write_settings_of
 from training.pipeline.train import train
 from training.run_folder.names import Target
 from training.synthesis.malrules.generate import write_competition
@@ -24,16 +29,24 @@ USUAL = 240  # questions, unless said otherwise
 FEWEST = 40  # questions: with fewer, a fold has no pair of some kind
 
 
-def demo(questions: int, overrides: tuple[str, ...]) -> int:
-    """Make so many questions, train both iterations with `overrides`, predict and score; the status of what failed."""
+def demo(questions: int, overrides: tuple[str, ...], replace: bool = False) -> int:
+    """Make so many questions, train both iterations with `overrides`, predict and score; the status of what failed.
+
+    Raises ValueError where that would replace what another demo has reached, unless `replace`.
+    """
     if questions < FEWEST:
         raise ValueError(f"questions={questions}: say a number, at least {FEWEST}")
+    if not replace:
+        _check_questions(questions)
     print(f"{questions} questions about school mathematics, with known wrong procedures, go to {DATA}/", flush=True)
     write_competition(DATA, questions=questions, test_questions=questions // 4)
     for iteration in DEMO[:-1]:
-        write_settings_of(Target(iteration, overrides=overrides))
+        before = Target(iteration, overrides=overrides)
+        if not replace:
+            refuse_to_replace(survey(resolve(before)))
+        write_settings_of(before)
     target = Target(DEMO[-1], overrides=overrides)
-    if status := train(target):
+    if status := train(target, replace=replace, tell=False):
         return status
     print(f"\nKaggle's offline kernel makes {OUT} with vLLM, as it would there:", flush=True)
     if status := run_kernel(DATA, target.run, OUT):
@@ -59,11 +72,13 @@ def summary(runs: list[Path]) -> list[str]:
         return f"  {figures[ranking][part][TASK.metric.key]:.3f}  {meaning}"
 
     lines = [
-        f"What was learnt: {TASK.metric.title} of {pairs} wrong answers to questions that were held out",
+        f"What was learnt: {TASK.metric.title} of {pairs} wrong answers to questions that were held out,",
+        "among the misconceptions that some row of train.csv carries",
         "(1 would be the right misconception in front every time)",
         line(metrics[0], "popularity", "what is common, no text read"),
         line(metrics[0], "bm25", "words in common (BM25)"),
         line(metrics[0], "untrained", "the embedder before training"),
+        line(metrics[0], "miner", f"{name_miner(read_settings(runs[0]))}, which mines first"),
     ]
     for run, figures in zip(runs, metrics, strict=True):
         lines.append(line(figures, "retrieved", f"{run.parent.name}: as the embedder finds them"))
@@ -82,6 +97,18 @@ def run_kernel(competition: Path, run: Path, out: Path) -> int:
     paths = {"MALRULE_INPUT": str(INPUTS.resolve()), "MALRULE_OUT": str(out.resolve()), "MALRULE_PROFILE": "cpu"}
     # -I: the checkout is not on the kernel's path, only what it finds among its inputs
     return subprocess.run([sys.executable, "-I", str(KERNEL)], env={**os.environ, **rerun, **paths}).returncode
+
+
+def _check_questions(questions: int) -> None:
+    """Raise ValueError where a demo with another number of questions has been evaluated."""
+    path = DATA / TASK.files.train
+    if path.is_file() and any(is_whole(RUNS / name / "cv" / "evaluate") for name in DEMO):
+        there = pl.read_csv(path, infer_schema=False).height
+        if there != questions:
+            raise ValueError(
+                f"the demo was run with {there} questions, and questions={questions} would replace what it reached: "
+                f"say questions={there}, or add --replace"
+            )
 
 
 def _score() -> tuple[float, int]:

@@ -16,8 +16,8 @@ def check_data(said: Arguments) -> int:
     task = use(said.options.get("task", TASK.name))
     usual = task.defaults.get("prepare", {}).get("competition", Prepare().competition)
     folder = Path(said.options.get("path", usual))
-    for name, rows in task.check(folder):
-        print(f"{folder / name}  {rows:,} rows, nothing wrong")
+    for name, rows, note in task.check(folder):
+        print(f"{folder / name}  {rows:,} rows, {note or 'nothing wrong'}")
     return 0
 
 

@@ -32,8 +32,19 @@ class Shape:
         keys = self.width * self.kv_heads // self.heads
         return self.layers * (2 * self.width**2 + 2 * self.width * keys + 3 * self.width * self.inner)
 
+    @property
+    def head(self) -> int:
+        """Weights that a token is multiplied with where a further one is written behind it."""
+        return self.vocabulary * self.width
+
+    @property
+    def cached(self) -> int:
+        """Numbers that attention keeps of a token."""
+        return 2 * self.layers * self.width * self.kv_heads // self.heads
+
 
 SHAPES = {
+    "32b": Shape(64, 5120, 27648, 40, 8, 152064, tied=False),
     "14b": Shape(48, 5120, 13824, 40, 8, 152064, tied=False),
     "1.5b": Shape(28, 1536, 8960, 12, 2, 151936, tied=True),
     "tiny": Shape(2, 64, 96, 2, 1, 512, tied=False),

@@ -3,7 +3,6 @@
 The strict way is everybody's but predict's: a figure or a training that passed over a prompt would be a wrong one.
 """
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,10 +26,14 @@ class Reach:
 
 def reach_of(folder: Path, profile: Profile) -> Reach:
     """The reach of the model in `folder` on the machine of `profile`."""
-    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    own = config.get("max_position_embeddings", profile.max_tokens)  # a model without a fixed length has no such entry
+    from inference.engines.checks.lengths import positions_of  # imports transformers
+    from inference.engines.checks.model import load_config
+
+    config = load_config(folder)
+    own = positions_of(config) or profile.max_tokens
     why = f"the model's limit is {own}, max_tokens of the profile {profile.max_tokens}"
-    return Reach(min(profile.max_tokens, own), why, _advise(profile, "quantization_config" in config))
+    quantised = getattr(config, "quantization_config", None) is not None
+    return Reach(min(profile.max_tokens, own), why, _advise(profile, quantised))
 
 
 @dataclass(frozen=True)

@@ -1,18 +1,50 @@
 """Opens a model as an engine: one is in memory at a time, and leaving the block gives its memory back."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from inference.engines.answers import Lenient, Strict, reach_of
-from inference.engines.backends import backend
 from inference.engines.checks.files import read_architecture
+from inference.engines.packing.prefix_forest import Rows
 from inference.engines.protocols import Encoder, Scorer
-from inference.engines.replicas import Opening, open_replicas, visible_gpus
+from inference.engines.replicas import open_replicas, visible_gpus
 from inference.machine.profiles import Profile
 from shared.prompts.embedder import Pooling
 from shared.settings.sections import Engine
+
+
+def backend(engine: Engine):
+    """The module of an engine: heavy, loaded only when it is used."""
+    if engine == "vllm":
+        from inference.engines import vllm as module
+    else:
+        from inference.engines.transformers import engine as module
+    return module
+
+
+@dataclass(frozen=True)
+class Opening:
+    """What a process opens: an Encoder with this pooling, or a Scorer where it is None."""
+
+    engine: str
+    folder: Path
+    pooling: str | None
+    profile: Profile
+
+    @contextmanager
+    def open(self) -> Iterator[Callable[[Rows], np.ndarray]]:
+        module = backend(self.engine)
+        if self.pooling is None:
+            with module.open_scorer(self.folder, self.profile) as scorer:
+                yield scorer.score
+        else:
+            with module.open_encoder(self.folder, self.pooling, self.profile) as encoder:
+                yield encoder.encode
 
 
 @contextmanager

@@ -3,24 +3,27 @@
 A process that dies leaves its piece of the work to the others, and a loud line says so.
 """
 
+import math
 import os
 import subprocess
 import sys
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn, Protocol
 
 import numpy as np
 
 from inference.engines.packing.prefix_forest import Rows
 from inference.engines.packing.work_queue import cut_pieces
 from inference.engines.progress import Meter
+from inference.engines.protocols import Generated
 from inference.machine.profiles import Profile
+from shared.prompts.writer import Sampling
 
 ROOT = Path(__file__).parents[2]
 CLOSED = (EOFError, ConnectionError)  # A pipe raises one of these when its other end is closed.
@@ -29,46 +32,71 @@ LAST_PIECE_TOKENS = 8192  # The last pieces fill a GPU, and are small enough tha
 END_SECONDS = 60  # A process gets as long to free its GPU before it is killed.
 
 
-@dataclass(frozen=True)
-class Opening:
-    """What a process opens: an Encoder with this pooling, or a Scorer where it is None."""
+class Openable(Protocol):
+    """What a process opens; it is sent there."""
 
-    engine: str
-    folder: Path
-    pooling: str | None
     profile: Profile
+
+    def open(self) -> AbstractContextManager[Callable]:
+        """The function that computes, which is called with prompts and whatever else belongs to them."""
 
 
 class Replicas:
-    """An Encoder or a Scorer: whatever its processes were opened as."""
+    """An Encoder, a Scorer or a Writer: whatever its processes were opened as."""
 
     def __init__(self, replicas: list["_Replica"], least: int):
         self.replicas, self.least, self.count = replicas, least, len(replicas)
+        self.patience = math.inf  # seconds that the next answer may take
 
     def encode(self, prompts: Rows) -> np.ndarray:
-        return self._compute(prompts)
+        pieces = self._cut(prompts)
+        done = self._compute(pieces, lambda piece: ([list(prompts[row]) for row in piece],), "encode/score")
+        values = np.zeros((len(prompts), *done[0][1].shape[1:]), np.float32)
+        for piece, answer in done:
+            values[piece] = answer
+        return values
 
     def score(self, prompts: Rows) -> np.ndarray:
-        return self._compute(prompts)
+        return self.encode(prompts)
 
-    def _compute(self, prompts: Rows) -> np.ndarray:
-        """What the processes say of N prompts [N, ...], in their order. Raises ValueError for what they refuse."""
+    def generate(self, prompts: Rows, sampling: Sampling, seeds: Sequence[int] = ()) -> list[Generated]:
+        order = sorted(range(len(prompts)), key=prompts.__getitem__)  # what begins alike goes to one process
+        share = max(
+            -(-len(order) // max(len(self.replicas), 1)), 1
+        )  # one piece each: the end of a piece has few texts in work
+        pieces = [order[start : start + share] for start in range(0, len(order), share)]
+
+        def ask(piece: list[int]) -> tuple:
+            return [list(prompts[row]) for row in piece], sampling, [seeds[row] for row in piece if seeds]
+
+        written = {
+            row: text
+            for piece, answer in self._compute(pieces, ask, "write")
+            for row, text in zip(piece, answer, strict=True)
+        }
+        return [written[row] for row in range(len(prompts))]
+
+    def wait(self) -> None:
+        """Return once every process can compute: who does not come up is known then."""
+        self._compute([[]] * len(self.replicas), lambda piece: None, "open")
+
+    def _compute(self, pieces: list[list[int]], ask: Callable[[list[int]], tuple | None], what: str) -> list[tuple]:
+        """Every piece (rows) with what a process answered to `ask` of it. Raises ValueError for what one refuses."""
         if not self.replicas:
             raise RuntimeError("every replica has died: open the engine again")
         done, refusals = [], []
-        with Meter(total=len(prompts), desc="encode/score", unit=" prompts") as bar:
-            for piece, answer in self._answers(prompts):
+        with Meter(total=sum(map(len, pieces)), desc=what, unit=" prompts") as bar:
+            for piece, answer in self._answers(deque(pieces), ask):
                 bar.update(len(piece))
                 (refusals if isinstance(answer, str) else done).append((piece, answer))
         if refusals:
             raise ValueError(f"in a piece of the work: {refusals[0][1]}")
-        return _join(done, len(prompts))
+        return done
 
-    def _answers(self, prompts: Rows) -> Iterator[tuple[list[int], np.ndarray | str]]:
-        """The rows of every piece of the work with its values, or with the sentence of a refusal, which is the last."""
-        pieces = deque(self._cut(prompts))
+    def _answers(self, pieces: deque[list[int]], ask: Callable) -> Iterator[tuple[list[int], Any]]:
+        """The rows of every piece of the work with its answer, or with the sentence of a refusal, which is the last."""
         while pieces or any(replica.piece is not None for replica in self.replicas):
-            self._hand_out(prompts, pieces)
+            self._hand_out(pieces, ask)
             for replica, answer in self._collect(pieces):
                 piece, replica.piece = replica.piece, None
                 if isinstance(answer, str):
@@ -81,20 +109,25 @@ class Replicas:
             return [[]] * workers
         return cut_pieces(prompts, workers, self.least) if workers > 1 else [list(range(len(prompts)))]
 
-    def _hand_out(self, prompts: Rows, pieces: deque[list[int]]) -> None:
+    def _hand_out(self, pieces: deque[list[int]], ask: Callable) -> None:
         """Give every process that has nothing to do the next piece."""
         for replica in list(self.replicas):
             if replica.piece is None and pieces:
                 replica.piece = pieces.popleft()
                 try:
-                    replica.pipe.send([list(prompts[row]) for row in replica.piece])
+                    replica.pipe.send(ask(replica.piece))
                 except GONE:
                     self._bury(replica, pieces)
 
-    def _collect(self, pieces: deque[list[int]]) -> Iterator[tuple["_Replica", np.ndarray | str]]:
-        """Wait for answers: values, or the sentence of a refusal."""
+    def _collect(self, pieces: deque[list[int]]) -> Iterator[tuple["_Replica", Any]]:
+        """Wait for answers: values, texts, or the sentence of a refusal. Kills who hangs and raises TimeoutError."""
         busy = {replica.pipe: replica for replica in self.replicas if replica.piece is not None}
-        for pipe in wait(list(busy)) if busy else ():
+        ready = wait(list(busy), None if math.isinf(self.patience) else max(self.patience, 0.0)) if busy else ()
+        if busy and not ready:
+            for replica in busy.values():
+                replica.process.kill()
+            raise TimeoutError(f"no replica answered within {self.patience:.0f} s")
+        for pipe in ready:
             try:
                 yield busy[pipe], pipe.recv()
             except GONE:
@@ -113,15 +146,19 @@ class Replicas:
 
 
 @contextmanager
-def open_replicas(opening: Opening, count: int) -> Iterator[Replicas]:
-    """`count` processes with the model; their GPUs are free again at the end. Raises ValueError for a bad model."""
+def open_replicas(opening: Openable, count: int, patience: float = math.inf) -> Iterator[Replicas]:
+    """`count` processes with the model; their GPUs are free again at the end. Raises ValueError for a bad model.
+
+    One that does not come up within `patience` seconds is killed, and TimeoutError raised.
+    """
     wanted, there = count * opening.profile.tensor_parallel, len(visible_gpus())
     if opening.profile.device == "cuda" and wanted > there:
         raise ValueError(f"the profile asks for {wanted} GPUs and {there} are there: take another profile")
     replicas = [_start(number, opening) for number in range(count)]
     try:
         opened = Replicas(replicas.copy(), min(opening.profile.batch_tokens, LAST_PIECE_TOKENS))
-        opened.encode([])  # each answers nothing to nothing: who does not come up is known now
+        opened.patience = patience
+        opened.wait()
         yield opened
     finally:
         for replica in replicas:
@@ -145,7 +182,7 @@ class _Replica:
             return self.process.wait()
 
 
-def _start(number: int, opening: Opening) -> _Replica:
+def _start(number: int, opening: Openable) -> _Replica:
     """Start a process without importing the program that we are again: a notebook cell or a kernel is not guarded."""
     here, there = Pipe()
     path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
@@ -177,42 +214,23 @@ def serve(descriptor: int) -> None:
     """What such a process does until the other end of its pipe is closed."""
     pipe = Connection(descriptor)
     with suppress(CLOSED):  # nobody asks any more
-        opening: Opening = pipe.recv()
+        opening: Openable = pipe.recv()
         try:
-            with _open(opening) as compute:
+            with opening.open() as compute:
                 _answer_all(compute, pipe)
         except ValueError as error:  # of the model: whoever asks is told
             pipe.recv()
             pipe.send(str(error))
 
 
-def _answer_all(compute: Callable[[Rows], np.ndarray], pipe: Connection) -> NoReturn:
+def _answer_all(compute: Callable, pipe: Connection) -> NoReturn:
     while True:
         pipe.send(_answer(compute, pipe.recv()))
 
 
-def _answer(compute: Callable[[Rows], np.ndarray], prompts: Rows) -> np.ndarray | str:
+def _answer(compute: Callable, asked: tuple | None) -> Any:
+    """None to None, by which a process is asked whether it is there."""
     try:
-        return compute(prompts)
+        return None if asked is None else compute(*asked)
     except ValueError as error:
         return str(error)
-
-
-@contextmanager
-def _open(opening: Opening) -> Iterator:
-    from inference.engines.backends import backend
-
-    module = backend(opening.engine)
-    if opening.pooling is None:
-        with module.open_scorer(opening.folder, opening.profile) as scorer:
-            yield scorer.score
-    else:
-        with module.open_encoder(opening.folder, opening.pooling, opening.profile) as encoder:
-            yield encoder.encode
-
-
-def _join(done: Sequence[tuple[list[int], np.ndarray]], count: int) -> np.ndarray:
-    values = np.zeros((count, *done[0][1].shape[1:]), np.float32)
-    for piece, answer in done:
-        values[piece] = answer
-    return values

@@ -1,5 +1,6 @@
 """Opens a model folder's tokenizer as Words, the plain value that shared/prompts works with."""
 
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -7,6 +8,8 @@ from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from shared.prompts.pointwise import YES
 from shared.prompts.words import Words
+
+PLACE = "[what is asked]"  # in the user's turn of a chat template
 
 # a text comes again and again: an example in front of many queries, a query in every epoch
 _remembered = lru_cache(maxsize=2**16)
@@ -28,16 +31,33 @@ def load_tokenizer(folder: str | Path) -> PreTrainedTokenizerBase:
 
 
 def embedder_words(tokenizer: PreTrainedTokenizerBase) -> Words:
-    """Words of an embedder, with the end token of a decoder."""
+    """Words of an embedder, with the end token of a decoder: what its tokenizer appends, else its eos_token."""
     if tokenizer.cls_token_id is not None and tokenizer.sep_token_id is not None:
         return Words(_encoder(tokenizer), _framer(tokenizer), (tokenizer.cls_token_id,), (tokenizer.sep_token_id,))
-    end = () if tokenizer.eos_token_id is None else (tokenizer.eos_token_id,)
-    return Words(_encoder(tokenizer), _framer(tokenizer), _beginning(tokenizer), (), end)
+    head, end = _frame(tokenizer)
+    return Words(_encoder(tokenizer), _framer(tokenizer), head, (), end or _end(tokenizer))
 
 
 def reranker_words(tokenizer: PreTrainedTokenizerBase) -> Words:
     """Words of a reranker: the prompt ends where the model is to say Yes."""
-    return Words(_encoder(tokenizer), _framer(tokenizer), _beginning(tokenizer), ())
+    return Words(_encoder(tokenizer), _framer(tokenizer), _frame(tokenizer)[0], ())
+
+
+def writer_words(tokenizer: PreTrainedTokenizerBase) -> Words:
+    """Words of a writer: what it is asked stands in the user's turn where it has a chat template, else plainly.
+
+    `end` is what the model writes behind its text. A model that thinks before it answers is told not to, where its
+    template has a switch for that.
+    """
+    if not tokenizer.chat_template:
+        return replace(reranker_words(tokenizer), end=_end(tokenizer))
+    frame = _framer(tokenizer)
+    turn = [{"role": "user", "content": PLACE}]
+    text = tokenizer.apply_chat_template(turn, tokenize=False, add_generation_prompt=True, enable_thinking=False)
+    before, there, after = text.partition(PLACE)
+    if not there:
+        raise ValueError(f"the chat template of {tokenizer.name_or_path} leaves out what is asked: take another base")
+    return Words(_encoder(tokenizer), frame, tuple(frame(before)), tuple(frame(after)), _end(tokenizer))
 
 
 def yes_token(tokenizer: PreTrainedTokenizerBase) -> int:
@@ -59,6 +79,14 @@ def _framer(tokenizer: PreTrainedTokenizerBase):
     return _remembered(lambda text: tokenizer.encode(text, add_special_tokens=False))
 
 
-def _beginning(tokenizer: PreTrainedTokenizerBase) -> tuple[int, ...]:
-    bos = tokenizer.bos_token_id
-    return (bos,) if bos is not None and bos in tokenizer.encode("") else ()
+def _frame(tokenizer: PreTrainedTokenizerBase) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """The ids that a tokenizer puts by itself in front of a text, and behind it."""
+    bare, framed = tokenizer.encode("a", add_special_tokens=False), tokenizer.encode("a")
+    for place in range(len(framed) - len(bare) + 1):
+        if framed[place : place + len(bare)] == bare:
+            return tuple(framed[:place]), tuple(framed[place + len(bare) :])
+    raise ValueError(f"{tokenizer.name_or_path}: its tokenizer writes a text in another way when it frames it")
+
+
+def _end(tokenizer: PreTrainedTokenizerBase) -> tuple[int, ...]:
+    return () if tokenizer.eos_token_id is None else (tokenizer.eos_token_id,)

@@ -3,9 +3,7 @@
 vLLM is imported where it is first opened: it reads its environment then, and the import takes 5 to 25 s.
 """
 
-import gc
 import logging
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,23 +12,10 @@ import numpy as np
 
 from inference.engines.answers import Rows, answered, reach_of
 from inference.engines.progress import Meter
-from inference.engines.quiet import hush_libraries
+from inference.engines.vllm_process import machine_options, running, set_environment
 from inference.machine.profiles import Profile
 from shared.prompts.embedder import Pooling
 
-# What vLLM reads from the environment; a value that is already set there wins.
-ENVIRONMENT = {
-    "VLLM_ENABLE_V1_MULTIPROCESSING": "0",  # the engine in this process: starts in 4 to 15 s, not 70 to 110, on a CPU
-    "VLLM_NO_USAGE_STATS": "1",
-    "VLLM_LOGGING_LEVEL": "ERROR",  # a start writes about 60 lines otherwise
-    "HF_HUB_OFFLINE": "1",  # the folder holds everything
-    "VLLM_USE_FLASHINFER_SAMPLER": "0",  # nothing is sampled, and without FlashInfer (a T4) looking for it fails
-    "VLLM_ALLOW_LONG_MAX_MODEL_LEN": "1",  # a sentence-transformers folder names a shorter length than the model has
-}
-CPU_ENVIRONMENT = {"TORCHDYNAMO_DISABLE": "1"}  # Compiling takes 144 s there and gains nothing.
-LEFT_BEHIND = ("LD_PRELOAD", "LOCAL_WORLD_SIZE")  # vLLM sets these on a CPU and does not take them back.
-# The least there is on a CPU; with vLLM's 128 a query of 100 tokens shares nothing, and 4.0 s of work take 9.7 s.
-CPU_BLOCK_TOKENS = 32
 # A prompt is taken to add as many to a batch: vLLM's own limit of 256 prompts would leave batches half empty.
 LEAST_NEW_TOKENS = 16
 MOST_ALONE = 32  # Prompts without an answer that are asked one at a time, each behind an emptied cache: a second or so.
@@ -62,7 +47,7 @@ class VLLMScorer:
 @contextmanager
 def open_encoder(folder: Path, pooling: Pooling, profile: Profile) -> Iterator[VLLMEncoder]:
     """The embedder in `folder`, causal or bidirectional; the memory is given back at the end."""
-    _set_environment(profile)
+    set_environment(profile)
     from vllm.config import PoolerConfig
 
     # use_activation is the normalization: a folder without sentence-transformers' modules.json has it, others may not
@@ -75,74 +60,22 @@ def open_encoder(folder: Path, pooling: Pooling, profile: Profile) -> Iterator[V
 @contextmanager
 def open_scorer(folder: Path, profile: Profile) -> Iterator[VLLMScorer]:
     """The merged reranker in `folder`, whose head is the row of "Yes"; the memory is given back at the end."""
-    _set_environment(profile)
+    set_environment(profile)
     with _run(folder, profile, "classify", {"enable_prefix_caching": True}) as engine:
         yield VLLMScorer(engine)
-
-
-def _set_environment(profile: Profile) -> None:
-    hush_libraries()
-    for name, value in {**ENVIRONMENT, **(CPU_ENVIRONMENT if profile.device == "cpu" else {})}.items():
-        os.environ.setdefault(name, value)
 
 
 @contextmanager
 def _run(folder: Path, profile: Profile, task: str, options: dict) -> Iterator["_Engine"]:
     """An engine for one task; whoever keeps the object afterwards keeps no weights with it."""
-    import torch
     from transformers import AutoModel, AutoModelForSequenceClassification
-    from vllm.distributed import cleanup_dist_env_and_memory
-    from vllm.platforms import current_platform
 
     from inference.engines.checks.model import check_model
 
     if profile.weights != "dummy":  # made-up weights come from no file
         check_model(folder, AutoModel if task == "embed" else AutoModelForSequenceClassification)
-    with _threads(profile), _own_environment():
-        engine = _Engine(folder, profile, task, options)
-        try:
-            yield engine
-        finally:
-            engine.llm.llm_engine.engine_core.shutdown()
-            engine.llm = None
-            # From 0.23 on shutdown does what follows. Before, the heap stays frozen, and with it weights and cache.
-            gc.unfreeze()
-            cleanup_dist_env_and_memory()
-            gc.collect()
-            # The pool of its CUDA graphs went with them, and the next engine that was told to use it could not start.
-            type(current_platform)._global_graph_pool = None
-            if profile.device == "cuda":
-                torch.cuda.empty_cache()
-
-
-@contextmanager
-def _threads(profile: Profile) -> Iterator[None]:
-    """The profile's threads on a CPU. vLLM makes torch.set_num_threads a function that does nothing: undone here."""
-    import torch
-
-    set_threads, before = torch.set_num_threads, torch.get_num_threads()
-    set_threads(profile.threads if profile.device == "cpu" else before)
-    try:
-        yield
-    finally:
-        torch.set_num_threads = set_threads
-        set_threads(before)
-
-
-@contextmanager
-def _own_environment() -> Iterator[None]:
-    """What vLLM sets for processes of its own on a CPU, another OpenMP and memory allocator, is unset at the end.
-
-    A training that started in the same environment would round otherwise.
-    """
-    before = {name: os.environ.get(name) for name in LEFT_BEHIND}
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            os.environ.pop(name, None)
-            if value is not None:
-                os.environ[name] = value
+    with running(profile, lambda: _Engine(folder, profile, task, options)) as engine:
+        yield engine
 
 
 class _Engine:
@@ -163,7 +96,7 @@ class _Engine:
             trust_remote_code=False,
             use_tqdm_on_load=False,
             load_format=profile.weights,
-            **_machine(profile),
+            **machine_options(profile),
             **options,
         )
 
@@ -228,16 +161,3 @@ def _zero_cache(worker) -> None:
 def _meter(*, total: int, **_: object) -> Meter:
     """What vLLM shows its progress with: our bar, in our words."""
     return Meter(total=total, desc="encode/score", unit=" prompts")
-
-
-def _machine(profile: Profile) -> dict:
-    """What an engine is told of the machine."""
-    if profile.device == "cpu":
-        cache = int(profile.cache_gib * 2**30)
-        return {"kv_cache_memory_bytes": cache, "block_size": CPU_BLOCK_TOKENS, "enforce_eager": True}
-    options = {"gpu_memory_utilization": profile.memory_share, "enforce_eager": profile.eager}
-    if profile.attention:
-        options["attention_backend"] = profile.attention
-    if profile.tensor_parallel > 1:
-        options |= {"tensor_parallel_size": profile.tensor_parallel, "distributed_executor_backend": "mp"}
-    return options

@@ -17,6 +17,7 @@ from inference.fusion.blend import put_in_order
 from inference.fusion.ensemble import Models
 from shared.artifacts.files import write_text
 from shared.artifacts.json_files import read_json
+from shared.artifacts.lineage import read_lineage
 from shared.task.current import TASK
 
 CALIBRATION_FILE = "calibration.json"
@@ -100,6 +101,7 @@ def never_labelled(labelled: tuple[int, ...]) -> pl.Expr:
 def calibration_of(models: Models, *, depth: int | None = None, ignore: bool = False) -> Calibration:
     """The first reranker's calibration, or the plain order where it has none; says which. `depth` goes before its own.
 
+    Without one, as many candidates are reranked as were when the model was evaluated.
     Raises ValueError for a file that is no calibration, and for one beside an average of ranks, which has no logits.
     """
     if depth is not None and depth < 1:
@@ -107,16 +109,29 @@ def calibration_of(models: Models, *, depth: int | None = None, ignore: bool = F
     folder = models.rerankers[0].folder
     found = None if ignore else read_calibration(folder)
     if found is None:
-        print(
-            f"calibration  none: {'ignored as asked' if ignore else f'{folder} has no {CALIBRATION_FILE}'}", flush=True
-        )
-        return plain(depth)
+        made = plain(evaluated_depth(folder) if depth is None else depth)
+        why = "ignored as asked" if ignore else f"{folder} has no {CALIBRATION_FILE}"
+        print(f"calibration  none: {why}; depth {made.depth}", flush=True)
+        return made
     if models.average == "rank":
         raise ValueError(f"{folder / CALIBRATION_FILE} was chosen for scores: average scores, or add --no-calibration")
     if depth is not None:
         found = found.model_copy(update={"depth": depth, "retrieved": max(found.retrieved, depth)})
     print(f"calibration  {describe_calibration(found)}", flush=True)
     return found
+
+
+def evaluated_depth(folder: Path) -> int:
+    """How many candidates were reranked when the model in `folder` was evaluated, as its manifest says; else K."""
+    try:
+        lineage = read_lineage(folder)
+    except ValueError:  # no manifest, or another's
+        return TASK.metric.depth
+    for settings in (lineage.all_settings, lineage.settings):  # of a merged model, of a quantised one
+        depth = ((settings or {}).get("evaluate") or {}).get("depth")
+        if type(depth) is int and depth >= 1:
+            return depth
+    return TASK.metric.depth
 
 
 def describe_calibration(calibration: Calibration) -> str:

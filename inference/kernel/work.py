@@ -10,6 +10,8 @@ import sys
 import time
 from pathlib import Path
 
+from inference.kernel.writer import find_writer
+
 MARGIN_SECONDS = 300.0  # Predict is ended so long before the limit.
 STAGES = {role: (f"merge_{role}", f"quantize_{role}") for role in ("embedder", "reranker")}  # that make what serves
 
@@ -20,6 +22,7 @@ def work(inputs: Path, out: Path, profile: str, sources: dict[str, dict], sample
     check_sources(inputs, sources)
     models = {role: find_model(inputs, role, sources) for role in STAGES}
     verify(models)
+    models |= find_writer(inputs)
     from shared.task.current import task_of_model, use  # imports polars
 
     competition = find(inputs, use(task_of_model(models["reranker"])).files.misconceptions)

@@ -56,10 +56,17 @@ def judge(profile: Profile, machine: Hardware, models: list[Model]) -> list[str]
     return faults
 
 
-def _judge_gpus(profile: Profile, machine: Hardware) -> list[str]:
+def missing_gpus(profile: Profile, machine: Hardware) -> str:
+    """`it wants 2 GPUs and none is there`; "" where there are as many as a profile for GPUs asks for."""
     wanted = max(profile.replicas, 1) * profile.tensor_parallel
-    if len(machine.gpus) < wanted:
-        return [f"it wants {wanted} GPU{'s' * (wanted > 1)} and {len(machine.gpus) or 'none'} is there: take another"]
+    if len(machine.gpus) >= wanted:
+        return ""
+    return f"it wants {wanted} GPU{'s' * (wanted > 1)} and {len(machine.gpus) or 'none'} is there"
+
+
+def _judge_gpus(profile: Profile, machine: Hardware) -> list[str]:
+    if fault := missing_gpus(profile, machine):
+        return [f"{fault}: take another"]
     faults = []
     weakest = min(machine.gpus, key=lambda gpu: gpu.capability)
     if machine.versions.get("torch", "").endswith("+cpu"):

@@ -33,6 +33,7 @@ class Profile(BaseModel):
     scheme: Literal[""] | Scheme = ""  # that models which do not fit are quantised with
     gpu: str = ""  # word in the name of each GPU that the Kaggle kernel insists on
     gpus: Annotated[int, Field(ge=0)] = 0  # how many of them
+    gpu_gib: Annotated[float, Field(ge=0)] = 0.0  # memory of each: a writer that does not fit one is split; 0: unknown
     machine_shape: str = ""  # Kaggle's name of that machine
 
 

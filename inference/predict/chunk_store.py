@@ -82,8 +82,8 @@ class ChunkStore:
         for chunk in sorted(self.stale):
             rows = submission_rows(rank(chunk), self.read("queries", chunk)["query_id"], names=self.names)
             rows.write_csv(self._path("rows", chunk), include_header=False)
-        self.stale.clear()
         self._join()
+        self.stale.clear()  # only now: if the disk refuses the file, the next publication has to try again
         self.last = self.clock()
         self.took = self.last - began
         return self.took

@@ -1,6 +1,7 @@
 """Makes submission.csv from a competition folder and merged models, ever better, until it is done or time is up.
 
-Words shared, then retrieved, fused, reranked, fused, calibrated: after each step and shard a valid file stands there.
+Words shared, then written about, retrieved, fused, reranked, fused, calibrated: after each step and shard a valid file
+stands there.
 """
 
 import time
@@ -9,6 +10,7 @@ from contextlib import closing, suppress
 from pathlib import Path
 
 from inference.engines.serving import Serving
+from inference.engines.writers.check import check_writer
 from inference.fusion.calibration import Ensemble, check_ids
 from inference.fusion.ensemble import Models
 from inference.predict.anytime import Limit, say_loudly
@@ -45,12 +47,10 @@ def predict(
     there names the models that failed.
     """
     models, calibration, limit = ensemble.models, ensemble.calibration, limit or Limit()
-    for member in models.embedders:
-        read_embedder_card(member.folder)
-        if vectors is not None:
+    if vectors is not None:
+        for member in models.embedders:
             read_manifest(member.folder)  # by which a model's vectors are told from another's
-    for member in models.rerankers:  # a wrong folder is said now, not after retrieval
-        read_reranker_card(member.folder)
+    kinds = _read_cards(models, competition)
     misconceptions = TASK.read_misconceptions(competition)
     known, names = known_of(misconceptions), names_of(misconceptions)
     check_ids(calibration, set(misconceptions["misconception_id"]))
@@ -62,6 +62,8 @@ def predict(
             _timed("read", seconds, lambda: read_rows(prediction, competition))
             if limit.left() > 0:
                 _check_models(models)
+            if models.writer is not None:
+                _timed("write", seconds, lambda: _write(prediction, kinds))
             _timed("retrieve", seconds, lambda: _retrieve(prediction))
             _timed("rerank", seconds, lambda: _rerank(prediction))
             check_submission(out, store.query_ids(), known)
@@ -94,6 +96,29 @@ def _check_models(models: Models) -> None:
         check_embedder(member.folder)
     for member in models.rerankers:
         check_reranker(member.folder)
+
+
+def _read_cards(models: Models, competition: Path) -> list[str]:
+    """The kinds of rationales that the models read. A wrong folder is said now, not after retrieval."""
+    cards = [
+        *(read_embedder_card(member.folder) for member in models.embedders),
+        *(read_reranker_card(member.folder) for member in models.rerankers),
+    ]
+    read = {kind for card in cards for kind in RATIONALES[card.prompt.rationale]}
+    kinds = [kind for kind in RATIONALES["both"] if kind in read]
+    if models.writer is not None:
+        check_writer(models.writer.folder, models.writer.adapter)
+        if not kinds:
+            raise ValueError("none of these models reads rationales: leave --writer out, or take models that do")
+        if (file := competition / Explain().file).is_file():
+            raise ValueError(f"{file} has the texts that --writer would write: leave one of the two out")
+    return kinds
+
+
+def _write(prediction: Prediction, kinds: list[str]) -> None:
+    from inference.predict.writing.rationales import write_all
+
+    write_all(prediction, kinds)
 
 
 def _retrieve(prediction: Prediction) -> None:

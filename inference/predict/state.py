@@ -14,6 +14,7 @@ from inference.fusion.ensemble import Models
 from inference.predict.anytime import Limit, RerankingProgress, describe_progress
 from inference.predict.chunk_store import ChunkStore
 from inference.predict.losses import Losses, count, lost_by_reranker, read_losses
+from inference.predict.writing.in_time import WritingProgress, describe_writing
 from shared.artifacts.files import write_log
 from shared.task.tables import PAIR
 
@@ -29,6 +30,7 @@ class Prediction:
     serving: Serving
     limit: Limit
     vectors: Path | None = None
+    written: WritingProgress = field(default_factory=WritingProgress)  # how far the writer came, where there is one
     found: list[str] = field(default_factory=list)  # how each embedder ended
     scored: list[RerankingProgress] = field(default_factory=list)  # how far each reranker came
 
@@ -77,15 +79,17 @@ class Prediction:
             )
             for number, (member, state) in enumerate(zip(self.models.rerankers, self.scored, strict=False))
         ]
+        writers = [describe_writing(writer.folder.name, self.written)] if (writer := self.models.writer) else []
         left = self.limit.left()
         content = {
             "process": process,
             "seconds_left": None if math.isinf(left) else round(left, 1),
             "rows": sum(self.store.sizes),
             "wanted": self.wanted,
+            **({"writer": writers[0]} if writers else {}),
             "embedders": embedders,
             "rerankers": rerankers,
-            "failed": [part["model"] for part in [*embedders, *rerankers] if part["ended"] == "failed"],
+            "failed": [part["model"] for part in [*writers, *embedders, *rerankers] if part["ended"] == "failed"],
         }
         # it is written with every shard, and a loss of power ends what it tells of
         write_log(self.store.out.with_name("budget.json"), content, durable=False)

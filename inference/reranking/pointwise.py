@@ -23,7 +23,9 @@ class PointwiseReranker:
     def score(self, queries: pl.DataFrame, misconceptions: pl.DataFrame, candidates: pl.DataFrame) -> Scores:
         """See Reranker. A text is tokenised once."""
         asked = {
-            row["query_id"]: reranker_query(self.words, self.prompt, query_of(row, self.prompt.rationale))
+            row["query_id"]: reranker_query(
+                self.words, self.prompt, query_of(row, self.prompt.rationale, self.prompt.layout)
+            )
             for row in queries.join(candidates, on="query_id", how="semi").iter_rows(named=True)
         }
         known = {

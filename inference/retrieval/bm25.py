@@ -6,6 +6,7 @@ bm25s would do as well, but it loads numba, after which vLLM 0.32 does not start
 
 import re
 from collections import Counter, defaultdict
+from collections.abc import Sequence
 
 import numpy as np
 import polars as pl
@@ -39,19 +40,23 @@ class WordIndex:
 
     def rank(self, queries: pl.DataFrame, k: int) -> pl.DataFrame:
         """Candidates (k of each query, best first), scored 0 to 1; ties go to the lower id."""
+        texts = [_all_of(query_of(query, "both")) for query in queries.iter_rows(named=True)]
+        found, scores = self.find(texts, k)
+        return candidate_table(queries["query_id"], found, scores)
+
+    def find(self, texts: Sequence[str], k: int) -> tuple[np.ndarray, np.ndarray]:
+        """Ids [N, k] of the misconceptions nearest to N texts, best first, and their scores; likewise."""
         k = min(k, len(self.ids))
-        found, scores = np.empty((len(queries), k), np.int64), np.empty((len(queries), k), np.float32)
-        for row, query in enumerate(queries.iter_rows(named=True)):
+        found, scores = np.empty((len(texts), k), np.int64), np.empty((len(texts), k), np.float32)
+        for row, text in enumerate(texts):
             value = np.zeros(len(self.ids))
-            for word in dict.fromkeys(
-                WORD.findall(_all_of(query_of(query, "both")).lower())
-            ):  # ordered: the same sums always
+            for word in dict.fromkeys(WORD.findall(text.lower())):  # ordered: the same sums always
                 if word in self.weights:
                     where, weight = self.weights[word]
                     value[where] += weight
             best = np.argsort(-value, kind="stable")[:k]  # ids ascend
             found[row], scores[row] = self.ids[best], value[best] / max(value.max(), 1e-9)
-        return candidate_table(queries["query_id"], found, scores)
+        return found, scores
 
 
 def _all_of(written: Written) -> str:

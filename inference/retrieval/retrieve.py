@@ -59,7 +59,8 @@ def query_prompts(queries: pl.DataFrame, words: Words, card: EmbedderCard) -> li
     for row in queries.iter_rows(named=True):
         right = right_ids(row) if row["fold"] == "train" else frozenset[int]()
         examples = choose_examples(card, row["question_id"], right)
-        prompts.append(embedder_query(words, card.prompt, examples, query_of(row, card.prompt.rationale)))
+        text = query_of(row, card.prompt.rationale, card.prompt.layout)
+        prompts.append(embedder_query(words, card.prompt, examples, text))
     return prompts
 
 

@@ -24,6 +24,7 @@ from inference.fusion.calibration import CALIBRATION_FILE
 from inference.machine.profiles import Profile
 from inference.retrieval.catalogue_vectors import VECTORS_FILE
 from shared.artifacts import manifest
+from shared.artifacts.disk import disk_sentence
 from shared.artifacts.files import replacing
 from shared.settings.sections import Engine
 
@@ -54,7 +55,9 @@ class VectorStore:
 
     def __init__(self, folder: Path):
         self.folder = folder
-        folder.mkdir(parents=True, exist_ok=True)
+        self.unwritten: dict[Path, np.ndarray] = {}  # what the disk refused, for as long as this process lives
+        with suppress(OSError):  # said when something is to be written
+            folder.mkdir(parents=True, exist_ok=True)
         for partial in folder.glob(".*"):  # ours, and those that safetensors writes first
             with suppress(FileNotFoundError):  # another writer has just finished it
                 if time.time() - partial.stat().st_mtime > ABANDONED_SECONDS:
@@ -86,9 +89,9 @@ class VectorStore:
         """
         vectors = None
         for shard in np.unique(places[:, 0]):
-            stored = None
+            stored = self.unwritten.get(self.shards[shard])
             with _forgetting(self.shards[shard]):
-                stored = _read_checked(self.shards[shard])
+                stored = _read_checked(self.shards[shard]) if stored is None else stored
             if stored is None:
                 kept = self.places[:, 0] != shard
                 self.keys, self.places = self.keys[kept], self.places[kept]
@@ -99,12 +102,16 @@ class VectorStore:
         return vectors
 
     def add(self, keys: np.ndarray, vectors: np.ndarray) -> None:
-        """Write a shard."""
+        """Write a shard. Where the disk refuses it, that is said, and this process remembers it alone."""
         raw = np.frombuffer(keys.tobytes(), np.uint8).reshape(-1, KEY_BYTES)
         path = self.folder / f"{time.time_ns():020d}-{uuid.uuid4().hex[:8]}.safetensors"
-        with replacing(path) as partial:
-            rows = {"keys": raw, "vectors": np.ascontiguousarray(vectors, np.float32)}
-            save_file({**rows, "sha256": _hash(**rows)}, partial)
+        rows = {"keys": raw, "vectors": np.ascontiguousarray(vectors, np.float32)}
+        try:
+            with replacing(path) as partial:
+                save_file({**rows, "sha256": _hash(**rows)}, partial)
+        except OSError as error:
+            _say(f"{disk_sentence(error) or error}: the vectors are not remembered")
+            self.unwritten[path] = rows["vectors"]
         self.shards.append(path)
         order = np.argsort(keys, kind="stable")
         at = np.searchsorted(self.keys, keys[order])
@@ -166,13 +173,14 @@ def _forgetting(path: Path) -> Iterator[None]:
     try:
         yield
     except Damaged as damage:
+        _say(f"{path} is damaged ({damage}): it is deleted, and its prompts are encoded again")
         with suppress(OSError):
-            print(
-                f"{path} is damaged ({damage}): it is deleted, and its prompts are encoded again",
-                file=sys.stderr,
-                flush=True,
-            )
             path.unlink()
+
+
+def _say(text: str) -> None:
+    with suppress(OSError):  # a full disk behind the output
+        print(text, file=sys.stderr, flush=True)
 
 
 def _read(path: Path, name: str) -> np.ndarray:

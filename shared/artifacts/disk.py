@@ -31,8 +31,11 @@ IN_NUMPY = re.compile(r"^\d+ requested and \d+ written$")  # which loses the rea
 
 
 @contextmanager
-def naming(path: Path) -> Iterator[None]:
-    """Inside, a refusal of the disk names a file: `path`, where the library that writes does not say one."""
+def naming(path: Path, partial: Path | None = None) -> Iterator[None]:
+    """Inside, a refusal of the disk names a file: `path`, where the library that writes does not say one.
+
+    Where it does not even say that the disk refused, as polars does for a full one, writing to `partial` tells.
+    """
     try:
         yield
     except OSError as error:
@@ -40,9 +43,20 @@ def naming(path: Path) -> Iterator[None]:
             raise OSError(number, os.strerror(number), str(path)) from error
         raise
     except Exception as error:
-        if not (number := refusal(error)):
+        number = refusal(error) or (_probe(partial) if partial and not isinstance(error, ValueError) else 0)
+        if not number:
             raise
         raise OSError(number, os.strerror(number), str(path)) from error
+
+
+def _probe(partial: Path) -> int:
+    """The number of what the disk refuses when some bytes are written behind those of a file that is given up."""
+    try:
+        with open(partial, "ab") as file:
+            file.write(bytes(1 << 16))
+    except OSError as error:
+        return refusal(error)
+    return 0
 
 
 def refusal(error: BaseException) -> int:

@@ -23,7 +23,7 @@ def replacing(path: Path, *, durable: bool = True) -> Iterator[Path]:
     longer waiting for the disk than being written.
     """
     partial = path.with_name(f".{path.name}.partial")
-    with naming(path):
+    with naming(path, partial):
         yield partial
         if durable:
             sync(partial)

@@ -26,6 +26,7 @@ class Lineage(BaseModel):
     dirty: bool | None = None  # whether the code differed from that commit
     code: str | None = None  # digest of the code
     inputs: dict[str, str] | None = None  # {folder that was read: its digest then}
+    shared_with: str | None = None  # the output of another run, with the same fingerprint, that this one is a link to
     settings: dict[str, Any] | None = None  # {section: its values}, of the sections that the stage reads
     # of what was trained or merged
     base: str | None = None  # name of the base model's folder

@@ -35,8 +35,19 @@ class Words:
     end: tuple[int, ...] = ()
 
     def cut(self, written: Written, tokens: int, label: str, note_tokens: int) -> list[int]:
-        """Ids of a text and, behind the label, of its notes, each cut at its own length; no notes, no label."""
-        ids = self.encode(written.text)[:tokens]
+        """Ids of a text and, behind the label, of its notes, each cut at its own length; no notes, no label.
+
+        Of a query that is too long the question loses its end, and the answers behind it stay.
+        """
+        ids = self._fit(written, tokens)
         if not (written.notes and note_tokens):
             return ids
         return [*ids, *self.frame(label), *self.encode(written.notes)[:note_tokens]]
+
+    def _fit(self, written: Written, tokens: int) -> list[int]:
+        ids = self.encode(written.text)
+        if len(ids) <= tokens or not written.ending:
+            return ids[:tokens]
+        ending = self.encode(written.ending)[-tokens:]
+        before = self.encode(written.text.removesuffix(written.ending))
+        return [*before[: tokens - len(ending)], *ending]

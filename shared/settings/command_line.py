@@ -57,6 +57,7 @@ class CommandWords:
     needed: tuple[Word, ...] = ()
     optional: tuple[Word, ...] = ()
     overrides: bool = False  # whether section.key=value may be said too
+    first: str = ""  # the word that may be said without its name, in front of all others
 
     @property
     def options(self) -> list[Word]:
@@ -74,6 +75,8 @@ class CommandWords:
     def read(self, typed: Sequence[str]) -> Arguments:
         """Sort what was typed. ValueError for a word that is none of these, with the nearest, and for a missing one."""
         words = (*self.needed, *self.optional)
+        if self.first and typed and "=" not in typed[0] and not typed[0].startswith("--"):
+            typed = [f"{self.first}={typed[0]}", *typed[1:]]
         names, flags = [word.name for word in words if word.example], [word.name for word in words if not word.example]
         said = read_arguments(typed, names, flags=flags, overrides=self.overrides)
         if missing := [word.missing for word in self.needed if not said.options.get(word.name)]:

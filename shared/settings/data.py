@@ -69,6 +69,9 @@ class Mine(Section):
     evaluate."""
     seed: str = "mine"
     """The seed of the draw of negatives."""
+    siblings: bool = False
+    """Whether what is right for the other wrong answers of a question joins a query's negatives, behind the `count`
+    others. What is right for the query itself never does. How often training takes them is its own `siblings`."""
 
 
 class MineForReranker(Mine):

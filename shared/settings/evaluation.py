@@ -25,6 +25,9 @@ class Evaluate(Section):
     pairs get the rest. A task may have none: then all pairs count alike."""
     bootstrap: Count = 1000
     """Resamples of the questions behind each interval."""
+    hidden: bool = False
+    """Whether both models also answer each question that has several labelled wrong answers with the wrong answer
+    hidden, which says how much they read of it. It costs about a third of the evaluation again."""
 
 
 class Quantize(Section):

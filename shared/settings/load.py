@@ -10,6 +10,7 @@ from shared.artifacts.files import write_text
 from shared.prompts.kinds import ROLES
 from shared.settings.keys import nearest_key
 from shared.settings.sections import Settings
+from shared.settings.texts import WRITING_ENGINES
 
 ITERATIONS = Path("training/iterations")
 RUNS = Path("runs")
@@ -143,10 +144,14 @@ def _cross_check(settings: Settings, source: str) -> None:
                 f"{source}: train_{name}.group: {train.group} needs {train.group - 1} negatives; "
                 f"mine_for_{name}.count is {mine.count}"
             )
+        if train.siblings and not mine.siblings:
+            raise ValueError(f"{source}: train_{name}.siblings: {train.siblings} needs mine_for_{name}.siblings=true")
         if train.distill and not settings.iteration.previous:
             raise ValueError(
                 f"{source}: train_{name}.distill: {train.distill} needs a teacher, and iteration.previous is empty"
             )
+    _check_writer(settings, source)
+    _check_rationale_loss(settings, source)
     _check_texts(settings, source)
     depth, kept = settings.train_reranker.depth, settings.mine_for_reranker.kept
     if depth > kept:
@@ -154,6 +159,34 @@ def _cross_check(settings: Settings, source: str) -> None:
     depth, pool = settings.evaluate.depth, settings.evaluate.pool
     if depth > pool:
         raise ValueError(f"{source}: evaluate.depth: {depth} is more than evaluate.pool, {pool}")
+
+
+def _check_writer(settings: Settings, source: str) -> None:
+    """Raise ValueError for a text that nobody is there to write, and for a student that writes nothing."""
+    for name in ("explain", "describe"):
+        if (engine := getattr(settings, name).writer) in WRITING_ENGINES and settings.writer is None:
+            raise ValueError(f"{source}: {name}.writer: {engine} runs the model of [writer], and there is none")
+    if settings.train_writer.file and settings.explain.writer not in WRITING_ENGINES:
+        raise ValueError(
+            f"{source}: train_writer.file: {settings.train_writer.file} is what a student learns from, and "
+            f"explain.writer is {settings.explain.writer}: say vllm or hf there, with a [writer]"
+        )
+
+
+def _check_rationale_loss(settings: Settings, source: str) -> None:
+    train = settings.train_reranker
+    if not train.rationale_loss:
+        return
+    if not train.rationale_file and settings.explain.writer == "off":
+        raise ValueError(
+            f"{source}: train_reranker.rationale_loss: {train.rationale_loss} needs rationales: name a "
+            "train_reranker.rationale_file, or an explain.writer"
+        )
+    if not train.rationale_file and settings.reranker.rationale != "none":
+        raise ValueError(
+            f"{source}: train_reranker.rationale_loss: a reranker that reads the rationales of explain would copy "
+            "them: say reranker.rationale=none reranker.rationale_tokens=0, or name a train_reranker.rationale_file"
+        )
 
 
 def _check_texts(settings: Settings, source: str) -> None:

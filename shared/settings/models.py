@@ -7,7 +7,7 @@ from pydantic import Field
 from shared.prompts.embedder import Pooling
 from shared.prompts.kinds import PROMPTS
 from shared.prompts.pointwise import INSTRUCTION
-from shared.prompts.query import Rationale
+from shared.prompts.query import Layout, Rationale
 from shared.settings.section import Count, Precision, Section, Share
 
 
@@ -40,6 +40,9 @@ class Embedder(Section):
     """The longest rationale, in tokens, beside query_tokens."""
     description_tokens: Annotated[int, Field(ge=0)] = 0
     """The longest description behind a misconception, written by `describe`, in tokens. Zero means none."""
+    layout: Layout = "plain"
+    """How a query's fields stand: `plain` has the wrong answer last, `wrong_first` in front of all else, where a long
+    question does not cut it, and `wrong_marked` last between marks."""
     example_query_tokens: Count = 384
     """The longest query of an example, in tokens; `--example_query_max_len` of the seed's FlagEmbedding."""
     example_passage_tokens: Count = 128
@@ -68,6 +71,9 @@ class Reranker(Section):
     """The longest rationale, in tokens, beside query_tokens."""
     description_tokens: Annotated[int, Field(ge=0)] = 0
     """The longest description behind a misconception, written by `describe`, in tokens. Zero means none."""
+    layout: Layout = "plain"
+    """How a query's fields stand: `plain` has the wrong answer last, `wrong_first` in front of all else, where a long
+    question does not cut it, and `wrong_marked` last between marks."""
     instruction: str = INSTRUCTION
     """The question that the model answers with "Yes" or "No"."""
     instruction_place: Literal["last", "first"] = "last"
@@ -85,4 +91,9 @@ class Lora(Section):
     dropout: Share = 0.0
     """Zero keeps a shared prefix exact. The seed used 0.1 and 0.05."""
     targets: tuple[str, ...] = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
-    """The linear layers that get an adapter, by the names that the base model gives them."""
+    """The linear layers that get an adapter, by the names that the base model gives them, or `["all-linear"]`: all but
+    the head."""
+    rslora: bool = False
+    """Whether the product is scaled by alpha / sqrt(rank) instead, which suits high ranks."""
+    dora: bool = False
+    """Whether the size of every output of a layer is trained apart from its direction (DoRA)."""

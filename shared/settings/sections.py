@@ -8,7 +8,7 @@ from shared.settings.data import Iteration, Machine, Mine, MineForReranker, Prep
 from shared.settings.evaluation import Evaluate, Quantize
 from shared.settings.models import Embedder, Lora, Reranker
 from shared.settings.section import Count, Engine, Precision, Scheme, Section, Share
-from shared.settings.texts import Describe, Explain
+from shared.settings.texts import Describe, Explain, TrainWriter, Writer
 from shared.settings.training import Merge, Train, TrainEmbedder, TrainReranker
 
 __all__ = [
@@ -36,6 +36,8 @@ __all__ = [
     "Train",
     "TrainEmbedder",
     "TrainReranker",
+    "TrainWriter",
+    "Writer",
 ]
 
 
@@ -50,7 +52,10 @@ class Settings(Section):
     """The model that mines before anything was trained; iteration 0 has one, later iterations have none."""
     embedder: Embedder
     reranker: Reranker
+    writer: Writer | None = None
+    """The language model that writes about the queries and the misconceptions; without one, nothing is written."""
     prepare: Prepare = Prepare()
+    train_writer: TrainWriter = TrainWriter()
     explain: Explain = Explain()
     describe: Describe = Describe()
     mine_for_embedder: Mine = Mine()

@@ -44,6 +44,13 @@ class Train(Section):
     """Seconds between two checkpoints, from which a killed training goes on."""
     rationale_dropout: Share = 0.0
     """How often a training query is shown without its rationale, drawn anew in every epoch."""
+    siblings: Share = 0.0
+    """How often a misconception that is right for another wrong answer of the question is among a query's negatives,
+    drawn anew in every epoch. Only the wrong answer tells such a one from the right one. It needs mining with
+    `siblings`."""
+    together: bool = False
+    """Whether the queries of one question stand in one update, so that the embedder also learns them against each
+    other."""
     depth: Count = 25
     """After each epoch, recall@depth is measured for the embedder, and the reranker orders so many candidates."""
     seed: str = "train"
@@ -89,6 +96,12 @@ class TrainReranker(Train):
     """The share of the updates in which the learning rate rises to its peak."""
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """The share of the hard cross-entropy's target that is spread over the group. The teacher's part stays as it is."""
+    rationale_loss: Annotated[float, Field(ge=0)] = 0.0
+    """The weight of one more loss: behind the query, where candidates do not see it, the model learns to write the
+    query's rationale. Nothing of it is there when the model serves."""
+    rationale_file: str = ""
+    """The file in the competition's folder with these rationales: QuestionId_Answer, Rationale, Reasoning. Their writer
+    may have seen labels. The empty text means those of `explain`."""
 
 
 class Merge(Section):

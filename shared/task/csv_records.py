@@ -23,6 +23,7 @@ OTHER = {  # what a file may begin with that was fetched or unpacked the wrong w
     b"<!doctype html": "a web page",
     b"<html": "a web page",
 }
+TELLING = {"id", "a", "b", "c", "d"}  # words of a column's name without which it is another column
 UNSEEN = {"Cc", "Cf", "Cn", "Cs", "Mn", "Me", "Zl", "Zp", "Zs"}  # control, format, unassigned, marks alone, spaces
 BLANK_LETTERS = set("\u115f\u1160\u2800\u3164\uffa0")  # fillers of Hangul and the empty pattern of Braille
 WHOLE = re.compile("0|[1-9][0-9]{0,17}")  # 18 digits fit Int64; int() would also take " 12", "1_0", "-0" and "１２"
@@ -191,10 +192,19 @@ def _check_header(path: Path, line: int, header: list[str], columns: Sequence[st
 def _advise(name: str, extra: list[str], header: list[str]) -> str:
     if len(header) == 1:
         return f"the header is the one field {shorten(header[0])}, so save the file with commas between fields"
-    bare = {re.sub("[^a-z0-9]", "", other.lower()): other for other in extra}
+    bare = {re.sub("[^a-z0-9]", "", other.lower()): other for other in extra if _may_be(other, name)}
     if close := difflib.get_close_matches(name.lower(), bare, n=1):
         return f"rename {shorten(bare[close[0]])} to it"
     return f"add it to the header, which begins with {shorten(', '.join(header))}"
+
+
+def _may_be(other: str, name: str) -> bool:
+    """Whether a column may be `name` mistyped: Question is not QuestionId, and AnswerText is not AnswerAText."""
+    words, others = (
+        {word.lower() for word in re.findall("[A-Z][a-z0-9]+|[A-Z](?![a-z])|[a-z0-9]+", text)} for text in (name, other)
+    )
+    same = re.sub("[^a-z0-9]", "", other.lower()) == name.lower()
+    return same or words & TELLING <= others
 
 
 def _name_fields(path: Path, line: int, header: list[str], fields: list[str], cut: bool) -> dict[str, str]:

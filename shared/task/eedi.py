@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from shared.task.csv_records import Record, defect, read_records, shorten
+from shared.task.csv_records import Record, read_records, shorten
 from shared.task.folds import seed_of
 from shared.task.rank_figures import average_precision
 from shared.task.tables import MISCONCEPTIONS, QUERIES
@@ -42,17 +42,20 @@ def read_competition(folder: Path, *, need_train: bool = True) -> Competition:
     return Competition(train, _read_queries(folder / FILES.test, "test", known), misconceptions)
 
 
-def check_competition(folder: Path) -> list[tuple[str, int]]:
-    """(file, rows) of the competition's four files, a row being a question. Raises CompetitionError at a defect."""
+def check_competition(folder: Path) -> list[tuple[str, int, str]]:
+    """(file, rows, note) of the competition's four files, a row being a question. Raises CompetitionError at a defect.
+
+    Nothing reads sample_submission.csv but this: that it is of another test is a note and no defect.
+    """
     folder = Path(folder)
     competition = read_competition(folder)
     assert competition.train is not None  # need_train is the default
-    submission = _check_submission(folder / FILES.sample_submission, competition.test["query_id"].to_list())
+    rows, note = _check_submission(folder / FILES.sample_submission, competition.test["query_id"].to_list())
     return [
-        (FILES.train, competition.train["question_id"].n_unique()),
-        (FILES.test, competition.test["question_id"].n_unique()),
-        (FILES.misconceptions, competition.misconceptions.height),
-        (FILES.sample_submission, submission),
+        (FILES.train, competition.train["question_id"].n_unique(), ""),
+        (FILES.test, competition.test["question_id"].n_unique(), ""),
+        (FILES.misconceptions, competition.misconceptions.height, ""),
+        (FILES.sample_submission, rows, note),
     ]
 
 
@@ -165,19 +168,20 @@ def _labels(record: Record, correct: str, known: set[int]) -> dict[str, int]:
     return labels
 
 
-def _check_submission(path: Path, query_ids: list[str]) -> int:
-    """The number of rows. Their misconceptions are placeholders, so only the keys are looked at."""
-    column, lines, wanted = SUBMISSION.columns[0], {}, set(query_ids)
+def _check_submission(path: Path, query_ids: list[str]) -> tuple[int, str]:
+    """The number of rows, and a note where its keys are not those of the test. Its misconceptions are placeholders."""
+    column, lines = SUBMISSION.columns[0], {}
     for record in _read_records(path, SUBMISSION.columns):
         key = record.fields[column]
-        if key not in wanted:
-            raise record.defect(column, f"{shorten(key)} is not a wrong option of {FILES.test}; remove the row")
         if key in lines:
             raise record.defect(column, f"{shorten(key)} is also on line {lines[key]}; remove one of the two rows")
         lines[key] = record.line
-    if missing := [query_id for query_id in query_ids if query_id not in lines]:
-        raise defect(path, f"no row for {shorten(missing[0])}, a wrong option of {FILES.test}; add it", column=column)
-    return len(lines)
+    odd, missing = sorted(lines.keys() - set(query_ids)), [name for name in query_ids if name not in lines]
+    if not (odd or missing):
+        return len(lines), ""
+    first = f"it has {shorten(odd[0])}, which is" if odd else f"it lacks {shorten(missing[0])},"
+    what = f"no wrong option of {FILES.test}" if odd else f"a wrong option of {FILES.test}"
+    return len(lines), f"a sample of another test: {first} {what}; nothing else reads it"
 
 
 EEDI = Task(

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 import numpy as np
 import polars as pl
 
-from shared.task.near_duplicates import group_near, words_of
+from shared.task.near_duplicates import group_near, words_alone, words_of
 
 
 def seed_of(*names: object) -> int:
@@ -45,6 +45,13 @@ def draw_misconceptions(queries: pl.DataFrame, misconceptions: pl.DataFrame, sha
     return {id_ for id_ in words if words[id_] in held_out}
 
 
+def alike(misconceptions: pl.DataFrame) -> dict[int, int]:
+    """Every misconception's id -> the lowest id of those with the same words: case and punctuation do not count."""
+    first: dict[tuple[str, ...], int] = {}
+    rows = sorted(misconceptions.select("misconception_id", "text").iter_rows())
+    return {id_: first.setdefault(words_alone(text) or (text,), id_) for id_, text in rows}
+
+
 def labelled_queries(queries: pl.DataFrame, fold: str) -> pl.DataFrame:
     """The rows of `queries` in that fold ("train" or "valid") that somebody labelled, in their order."""
     return queries.filter(pl.col("fold") == fold).drop_nulls("misconception_id")
@@ -74,6 +81,19 @@ def right_ids(row: Mapping[str, object]) -> frozenset[int]:
 def seen_ids(queries: pl.DataFrame) -> set[int]:
     """Misconceptions that a training query carries."""
     return set(labels_of(labelled_queries(queries, "train"))["misconception_id"].to_list())
+
+
+def sibling_answers(queries: pl.DataFrame, misconceptions: pl.DataFrame) -> pl.DataFrame:
+    """query_id and misconception_id: what is right for another wrong answer of the question, and wrong for this one.
+
+    Of the labelled training rows of `queries`. A row's own misconception is none of them, nor one of the same words.
+    """
+    rows = labelled_queries(queries, "train").select("query_id", "question_id", "misconception_id")
+    rows = rows.with_columns(words=pl.col("misconception_id").replace(alike(misconceptions)))
+    pairs = rows.join(rows, on="question_id", suffix="_sibling")
+    pairs = pairs.filter(pl.col("words") != pl.col("words_sibling"))
+    pairs = pairs.select("query_id", misconception_id="misconception_id_sibling")
+    return pairs.unique().sort("query_id", "misconception_id")
 
 
 def _draw(values: pl.Series, share: float, seed: str, name: str) -> list:

@@ -152,6 +152,30 @@ def _part_means(rows: pl.DataFrame, counts: np.ndarray, questions: np.ndarray) -
     }
 
 
+def mean_figures(
+    tables: Sequence[pl.DataFrame], figures: Sequence[str], resamples: int
+) -> dict[str, tuple[float, float, float]]:
+    """{figure: (mean over `tables`, low, high)} of columns of tables with a question_id, such as SIBLINGS.
+
+    A table has one row for a question. Low and high hold 95 % of the resamples of the questions, the same ones in every
+    table. A figure that a table has no value of is left out.
+    """
+    found = {}
+    for figure in figures:
+        if (means := resample_figure(tables, figure, resamples)) is not None:
+            found[figure] = (float(means.mean(0)[0]), *interval(means.mean(0)))
+    return found
+
+
+def resample_figure(tables: Sequence[pl.DataFrame], figure: str, resamples: int) -> np.ndarray | None:
+    """[tables, 1 + resamples] means of a column, as in `resample_means`; None where a table has no value there."""
+    value = pl.col(figure).cast(pl.Float64)
+    rows = [table.drop_nulls(figure).select("question_id", seen=pl.lit(True), figure=value) for table in tables]
+    if not rows or any(part.is_empty() for part in rows):
+        return None
+    return resample_means(rows, resamples=resamples)["all"]
+
+
 def kendall_tau(one: np.ndarray, other: np.ndarray) -> float:
     """Share of pairs that two rows of scores [N], N >= 2, put in the same order, less that of those they do not.
 

@@ -7,12 +7,26 @@ from itertools import chain
 
 GRAM = 5  # words; shorter ones are shared by questions that only begin alike
 FACES = re.compile(r"\\(?:text|mathrm|mathbf|mathit|boldsymbol|displaystyle|left|right|quad|begin|end)\b")
+ANY = re.compile(r"[^\W\d_]+|\d+|\S")  # a word, a whole number, a sign
+PUNCTUATION = frozenset(".,;:?'\"‘’“”")
 WORD = re.compile(r"\\?[^\W\d_]+|\d+|[^\w\s\\(){}\[\]$*_`!~&]")  # a word or LaTeX command, a whole number, a sign
 
 
 def words_of(text: str) -> tuple[str, ...]:
     """The words, numbers and signs of a text, without case, white space, and the wrappers of LaTeX and Markdown."""
     return tuple(WORD.findall(FACES.sub(" ", text.lower())))
+
+
+def words_alone(text: str) -> tuple[str, ...]:
+    """A text without case, white space and punctuation. Its signs, brackets among them, and numbers stay as they are:
+
+    f(x - a) is not f(x) - a, and 3.5 is not 35.
+    """
+    words = ANY.findall(text.lower())
+    around = zip(("", *words), words, (*words[1:], ""), strict=False)
+    return tuple(
+        word for before, word, behind in around if word not in PUNCTUATION or (before.isdigit() and behind.isdigit())
+    )
 
 
 def near_pairs(texts: Sequence[str], others: Sequence[str], similar: float) -> Iterator[tuple[int, int]]:

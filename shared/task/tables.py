@@ -151,6 +151,11 @@ TEXTS = Table(  # what a language model wrote about the queries and the misconce
     },
     key=("kind", "key"),
 )
+LESSONS = Table(  # what each student of a teacher learnt from
+    "lessons",
+    {"student": pl.String, "query_id": pl.String, "question_id": pl.Int64},
+    key=("student", "query_id"),
+)
 DESCRIPTIONS = Table(  # travels with a model that reads them
     "descriptions", {"misconception_id": pl.Int64, "description": pl.String}, key=("misconception_id",)
 )
@@ -197,6 +202,22 @@ RANKS = Table(  # where each right answer of every validation query stands, in e
     key=("pool", "ranking", *PAIR),
     nullable=("rank",),
     composed=True,
+)
+SIBLINGS = Table(  # how alike the lists of a question's labelled wrong answers are, and what right answers make of that
+    "siblings",
+    {
+        "pool": pl.String,
+        "ranking": pl.String,  # as in RANKS, or "labels": the right answers themselves
+        "question_id": pl.Int64,
+        "same_first": pl.Boolean,  # whether all of the question's lists begin with the same id
+        "shared": pl.Float64,  # ids among the first K of both lists, mean over the pairs of siblings
+        "tau": pl.Float64,  # Kendall's tau-a of these ids' order, mean over the pairs that share two or more
+        "own": pl.Float64,  # the metric of the right answers where they stand in their own lists
+        "swapped": pl.Float64,  # where they stand in the lists of the siblings that have another right answer
+        "hidden": pl.Float64,  # where they stand in the list of the question without its wrong answer
+    },
+    key=("pool", "ranking", "question_id"),
+    nullable=("tau", "own", "swapped", "hidden"),
 )
 
 # Of a task that a file defines (shared/task/files/task.py), in place of QUERIES, MISCONCEPTIONS and RANKS.

@@ -102,7 +102,8 @@ class Task:
     submission: SubmissionForm
     metric: Metric
     read: Read
-    check: Callable[[Path], list[tuple[str, int]]]  # folder -> (file, rows) of every file; ValueError at a defect
+    # folder -> (file, rows, what may be known of it or "") of every file; ValueError at a defect
+    check: Callable[[Path], list[tuple[str, int, str]]]
     read_misconceptions: Callable[[Path], pl.DataFrame]  # folder -> the table of misconceptions
     stream_test: Callable[[Path, int], Iterator[pl.DataFrame]]  # folder -> `test`, so many questions at a time
     # folder of the competition, an empty folder, how many -> a small competition with training rows as its test, drawn

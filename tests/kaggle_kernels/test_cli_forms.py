@@ -19,8 +19,6 @@ ONLY_OURS = {
     ("CreateDataset", "directories"): "kaggle drops folders; kagglehub sends them so",
     ("CreateDatasetVersion", "body.directories"): "kaggle drops folders; kagglehub sends them so",
     ("ListSubmissions", "pageSize"): "one page of 200 and not of 20",
-    ("GetKernelSessionStatus", "versionLabel"): "kaggle 2.2.4 forgets the version (#1200); 2.2.5 sends it",
-    ("ListKernelSessionOutput", "versionLabel"): "kaggle 2.2.4 forgets the version (#1200); 2.2.5 sends it",
 }
 NOT_ASKED = {"GetDatasetMetadata": "kaggle asks for the licence, to print it"}
 

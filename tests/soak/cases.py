@@ -8,8 +8,9 @@ from tests.soak.damage import damage
 from tests.soak.frame import Case
 from tests.soak.fuzz import fuzz
 from tests.soak.kills import kills
+from tests.soak.ranks import ranks
 
-ROOMS = (kills, damage, fuzz)  # each a context manager: folder -> list of cases; what it starts ends with it
+ROOMS = (kills, damage, fuzz, ranks)  # each a context manager: folder -> list of cases; what it starts ends with it
 
 
 @contextmanager

@@ -25,15 +25,16 @@ REFUSALS = {  # {error: kinds of steps that it refuses}
     "EROFS": CHANGES,
     "EACCES": CREATE | OPEN | MKDIR | RENAME | REMOVE,
 }
+DEGRADED = 3  # status of predict: a valid submission in spite of a failure, which is said
 MOST_KILLS = 3  # one after the other, before the command may end
 
 
 @contextmanager
 def kills(folder: Path, only: str = "") -> Iterator[list[Case]]:
-    """The cases of every command of a small run, or of those whose name begins with `only`."""
+    """The cases of every command of a small run, or of the one that is called `only`."""
     with open_nursery(folder) as nursery:
-        steps = make_steps(nursery, folder / "run")
-        yield [case for step in steps if step.name.startswith(only) for case in _cases(nursery, step, folder / "place")]
+        steps = make_steps(nursery, folder / "run", only)
+        yield [case for step in steps if only in ("", step.name) for case in _cases(nursery, step, folder / "place")]
 
 
 def _cases(nursery: Nursery, step: Step, place: Path) -> list[Case]:
@@ -84,10 +85,12 @@ def _check_refusal(nursery: Nursery, step: Step, place: Path, name: str, seed: i
     _restore(step, place)
     ended = nursery.run(Errand(step.words, str(place), at, REFUSE, getattr(errno, name), kinds))
     what = f"{name} from step {at} {_where(ended, place, at)}"
-    if ended.status == 0 and hashes(place / step.out) != step.made:
+    if ended.status == 0 and _differing(step, place):
         return f"{what}: status 0, and the result is another"
-    if ended.status != 0 and (wrong := _not_a_sentence(ended)):
+    if ended.status not in (0, DEGRADED) and (wrong := _not_a_sentence(ended)):
         return f"{what}: {wrong}"
+    if ended.status == DEGRADED and "\n!!! " not in ended.err:
+        return f"{what}: status {DEGRADED}, and nobody says why"
     return _finish(nursery, step, place, what)
 
 
@@ -105,9 +108,14 @@ def _finish(nursery: Nursery, step: Step, place: Path, what: str) -> str | None:
     ended = nursery.run(Errand(step.words, str(place)))
     if ended.status:
         return f"{what}: repeated, it ended with status {ended.status}: {ended.err[-300:]}"
-    made = hashes(place / step.out)
-    others = sorted(name for name in made.keys() | step.made.keys() if made.get(name) != step.made.get(name))
+    others = [*_differing(step, place), *sorted(hashes(place / step.out).keys() - step.made.keys())]
     return f"{what}: repeated, it made other files: {', '.join(others)}" if others else None
+
+
+def _differing(step: Step, place: Path) -> list[str]:
+    """What the command makes and did not make as it should."""
+    made = hashes(place / step.out)
+    return [name for name, digest in step.made.items() if made.get(name) != digest]
 
 
 def _restore(step: Step, place: Path) -> None:

@@ -94,8 +94,8 @@ class Step:
     steps: tuple[tuple[int, int, str], ...]  # of the shim
 
 
-def make_steps(nursery: Nursery, folder: Path) -> list[Step]:
-    """Make both iterations and a submission in `folder`/whole, undisturbed; every command of it as a step."""
+def make_steps(nursery: Nursery, folder: Path, last: str = "") -> list[Step]:
+    """Make both iterations and a submission in `folder`/whole, undisturbed, up to the command `last`, as steps."""
     shutil.rmtree(folder, ignore_errors=True)
     whole = folder / "whole"
     _lay_out(whole)
@@ -106,6 +106,8 @@ def make_steps(nursery: Nursery, folder: Path) -> list[Step]:
         shutil.copytree(whole, before)
         ended = _must(nursery.run(Errand(words, str(whole))))
         steps.append(Step(name, words, before, out, hashes(whole / out), ended.steps))
+        if name == last:
+            break
     return steps
 
 

@@ -63,13 +63,13 @@ def test_the_help_of_all_lists_every_command_and_every_stage_and_no_worker(capsy
         (["--version"], "'--version' is no command; the stages are: prepare, "),
         (
             ["plan", "iter=1", "spilt=cv"],
-            "'spilt=cv' is none of iter=..., split=..., section.key=value; did you mean spl",
+            "'spilt=cv' is none of iter=..., split=..., as=..., section.key=value; did you mean",
         ),
-        (["plan", "iter=1", "--spilt", "cv"], "'--spilt' is none of iter=..., split=..., section.key=value"),
+        (["plan", "iter=1", "--spilt", "cv"], "'--spilt' is none of iter=..., split=..., as=..., section.key=value"),
         (["plan", "iter=1", "split=cv5"], "split=cv5: there are cv, cv2, cv3, cv4, questions, full; did you mean cv"),
         (["plan", "iter=1", "iter=0"], "iter=1 and iter=0: say it once"),
         (["plan", "iter=1; echo HELLO"], "there is no iteration '1; echo HELLO'"),
-        (["plan", ""], "'' is none of iter=..., split=..., section.key=value"),
+        (["plan", ""], "'' is none of iter=..., split=..., as=..., section.key=value"),
         (["runs", "iter=1"], "'iter=1': nothing stands behind this command"),
         (["report", "iter=small2"], "there is no iteration 'small2'"),
         (["calibrate"], "say which iteration: iter=1"),
@@ -131,12 +131,12 @@ def test_a_shell_completes_names_iterations_splits_and_stages(place):
     just.write_text("#!/bin/sh\necho clean plan train\n", encoding="utf-8")  # as `just --summary` says
     just.chmod(0o755)
     assert completed("./just t", 1) == ["train"]
-    assert completed("./just train ", 2) == ["iter=", "split="]
+    assert completed("./just train ", 2) == ["iter=", "split=", "as="]
     assert completed("./just train sp", 2) == ["split="]
     assert completed("./just train iter=d", 4) == ["demo0", "demo1"]
-    assert completed("./just train iter=1 ", 5) == ["split="]
+    assert completed("./just train iter=1 ", 5) == ["split=", "as="]
     assert completed("./just train iter=1 split=", 6) == list(SPLITS)
-    assert completed("./just clean stage=train_", 4) == ["train_embedder", "train_reranker"]
+    assert completed("./just clean stage=train_", 4) == ["train_writer", "train_embedder", "train_reranker"]
     assert completed("./just compare pool=", 3) == ["labelled", "catalogue"]
     assert completed("./just runs i", 2) == []
 

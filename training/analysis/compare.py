@@ -6,14 +6,16 @@ import numpy as np
 import polars as pl
 
 from shared.artifacts.manifest import digest, is_whole
-from shared.settings.load import RUNS, read_settings
+from shared.settings.load import read_settings
 from shared.task.current import TASK, use
 from shared.task.metrics import interval, resample_maps
 from shared.task.splits import DRAWS
 from shared.task.tables import POOLS
 from training.analysis.console import open_console
+from training.analysis.sensitivity import read_siblings, sensitivity_differences
+from training.analysis.untrained import describe_best
 from training.run_folder.freshness import outdated
-from training.run_folder.names import iteration_name
+from training.run_folder.names import read_target
 
 
 def compare(a: str, b: str, pool: str = POOLS[0]) -> int:
@@ -36,7 +38,7 @@ def compare(a: str, b: str, pool: str = POOLS[0]) -> int:
     console = open_console()
     for side, value in enumerate((before, after)):
         folders = ", ".join(str(pair[side]) for pair in pairs)
-        console.print(f"{'ab'[side]}  {value:.4f}  {names[side]} of {folders}", highlight=False)
+        console.print(f"{'ab'[side]}  {value:.4f}  {names[side]} of {folders}, {pool} pool", highlight=False)
     console.print(
         f"b - a  {difference:+.4f} (95 %: {low:+.4f} to {high:+.4f}) of weighted {TASK.metric.title}, {pool} pool; "
         f"b is better in {better:.0%} of the resamples\n"
@@ -44,6 +46,11 @@ def compare(a: str, b: str, pool: str = POOLS[0]) -> int:
         f"{(high - low) / 2:.4f}",
         highlight=False,
     )
+    for side in (0, 1):
+        if said := describe_best([pair[side] for pair in pairs], pool, names[side]):
+            console.print(f"{'ab'[side]}: {said}", highlight=False)
+    for line in _sensitivity(pairs, pool, names, settings.bootstrap):
+        console.print(line, highlight=False)
     return 0
 
 
@@ -57,7 +64,7 @@ def find_common(a: str, b: str) -> list[tuple[Path, Path]]:
     if "/" in a:
         pairs = [(Path(a), Path(b))]
     else:
-        folders = [RUNS / iteration_name(text) for text in (a, b)]
+        folders = [read_target({"iter": text}, there=True).run.parent for text in (a, b)]
         pairs = [(folders[0] / split, folders[1] / split) for split in DRAWS]
         pairs = [pair for pair in pairs if all(is_whole(run / "evaluate") for run in pair)]
     if not pairs:
@@ -86,6 +93,19 @@ def paired_difference(
     difference = after - before
     better = float(np.mean(difference[1:] > 0) + np.mean(difference[1:] == 0) / 2)
     return float(before[0]), float(after[0]), float(difference[0]), *interval(difference), better
+
+
+def _sensitivity(pairs: list[tuple[Path, Path]], pool: str, names: list[str], resamples: int) -> list[str]:
+    """What both sides read of the wrong answer; nothing where an older version evaluated a run."""
+    tables = [[read_siblings(pair[side]) for pair in pairs] for side in (0, 1)]
+    if any(table is None for side in tables for table in side):
+        return []
+    parts = [
+        [table.filter(pl.col("pool") == pool, pl.col("ranking") == name) for table in side]
+        for side, name in zip(tables, names, strict=True)
+    ]
+    lines = sensitivity_differences(*parts, resamples)
+    return [f"answer sensitivity, {pool} pool, a -> b and their paired difference:", *lines] if lines else []
 
 
 def _read(run: Path, pool: str, ranking: str) -> pl.DataFrame:

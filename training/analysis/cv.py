@@ -1,18 +1,23 @@
 """Trains and evaluates an iteration on every split that holds data out, and prints one table over all of them."""
 
+import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import polars as pl
+from rich.console import Console
 from rich.table import Table
 
 from shared.artifacts.manifest import is_whole
-from shared.settings.load import RUNS, read_settings
+from shared.settings.load import read_settings
 from shared.task.current import TASK
 from shared.task.metrics import interval, resample_maps
 from shared.task.splits import DRAWS
+from shared.task.tables import POOLS
 from training.analysis.console import open_console
+from training.analysis.sensitivity import MEANING, read_siblings, sensitivity_table
+from training.analysis.untrained import describe_best, name_miner
 from training.pipeline.train import train
 from training.run_folder.freshness import outdated
 from training.run_folder.names import Target
@@ -20,27 +25,33 @@ from training.run_folder.names import Target
 PARTS = ("all", "seen", "unseen", "weighted")
 
 
-def cv(iteration: str, draws: int, overrides: tuple[str, ...]) -> int:
+def cv(target: Target, draws: int, replace: bool = False) -> int:
     """Train what is not up to date of the first `draws` draws and of the split questions, then print the table."""
     for split in _splits(draws):
-        if status := train(Target(iteration, split, overrides)):
+        if status := train(dataclasses.replace(target, split=split), replace=replace):
             return status
-    return cv_table(iteration, draws)
+    return cv_table(target, draws)
 
 
-def cv_table(iteration: str, draws: int) -> int:
+def cv_table(target: Target, draws: int) -> int:
     """Print the table of the splits of `cv` that are evaluated, and name those that are not."""
-    runs = [RUNS / iteration / split for split in _splits(draws)]
+    folder = target.run.parent
+    runs = [folder / split for split in _splits(draws)]
     done = [run for run in runs if is_whole(run / "evaluate")]
     if not done:
-        raise ValueError(f"no evaluated run in {', '.join(map(str, runs))}: `just cv iter={iteration}` makes them")
+        raise ValueError(f"no evaluated run in {', '.join(map(str, runs))}: `just cv iter={folder.name}` makes them")
     console = open_console()
-    console.print(_table(iteration, done))
+    console.print(_table(folder.name, done))
     console.print(
         "±: standard deviation over the draws. In brackets: what holds 95 % of the resamples of the questions; a "
         "resample is applied to every draw, and the mean over the draws is taken within it.",
         highlight=False,
     )
+    drawn = [run for run in done if run.name in DRAWS]
+    for pool in POOLS if drawn else ():
+        console.print(describe_best(drawn, pool), highlight=False)
+    console.print(f"miner: {name_miner(read_settings(done[0]))}", highlight=False)
+    _print_sensitivity(console, folder.name, drawn)
     for run in runs:
         if run not in done:
             console.print(f"not evaluated: {run}", highlight=False)
@@ -63,6 +74,15 @@ def measure_draws(
         spread = float(np.std(maps[:, 0], ddof=1)) if len(maps) > 1 else 0.0
         figures[part] = (float(means[0]), *interval(means), spread)
     return figures
+
+
+def _print_sensitivity(console: Console, name: str, runs: list[Path]) -> None:
+    """A table over the draws that have it; nothing where none has."""
+    found = [table for run in runs if (table := read_siblings(run)) is not None]
+    if found:
+        resamples = read_settings(runs[0]).evaluate.bootstrap
+        console.print(sensitivity_table(f"{name}, {len(found)} of {len(DRAWS)} draws", found, POOLS[0], resamples))
+        console.print(MEANING, highlight=False)
 
 
 def _splits(draws: int) -> list[str]:

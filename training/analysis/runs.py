@@ -15,7 +15,9 @@ from shared.settings.load import RUNS
 from shared.task.current import TASK, about
 from shared.task.eedi import EEDI
 from shared.task.splits import SPLITS
+from shared.task.tables import POOLS, RANKS
 from training.analysis.console import format_interval, open_console
+from training.analysis.untrained import best_untrained
 from training.pipeline.stages import STAGES
 from training.run_folder.code_version import short_version
 from training.run_folder.names import Target
@@ -34,6 +36,7 @@ class Run:
     seconds: float
     versions: tuple[str, ...]  # of the code, in the order of the stages
     score: Score | None
+    untrained: float | None = None  # the weighted figure of the best ranking without training
 
 
 @dataclass(frozen=True)
@@ -150,21 +153,40 @@ def _read(run: Path) -> Run:
         sum(lineage.seconds for lineage in lineages),
         tuple(dict.fromkeys(short_version(lineage) or "unknown" for lineage in lineages)),
         read_score(run),
+        _untrained(run),
     )
 
 
+def _untrained(run: Path) -> float | None:
+    if not (RANKS.path(run / "evaluate").is_file() and (run / "settings.json").is_file()):
+        return None  # not evaluated, or by an older version
+    lineage = read_lineage(run / "evaluate")
+    with about(lineage.task or EEDI.name):
+        best = best_untrained([run], POOLS[0])
+    return best and best.figure
+
+
 def _table(found: list[Run]) -> Table:
-    columns = ("iteration", "split", "weighted", "seen", "unseen", TASK.metric.recall_key, "seconds", "commit")
-    of_task = "" if TASK.name == EEDI.name else f" of the task {TASK.name}"
+    columns = (
+        "iteration",
+        "split",
+        "weighted",
+        "best untrained",
+        "seen",
+        "unseen",
+        TASK.metric.recall_key,
+        "seconds",
+        "commit",
+    )
     of_task = "" if TASK.name == EEDI.name else f" of the task {TASK.name}"
     what = f"{TASK.metric.title} reranked, among the labelled misconceptions, 95 % intervals; recall weighted"
     title = f"Runs{of_task} ({what})"
     table = Table(*columns, "LB public", "private", title=title)
-    for column in (*table.columns[2:7], *table.columns[8:]):
+    for column in (*table.columns[2:8], *table.columns[9:]):
         column.justify = "right"
     for place, run in enumerate(found):
         weighted = run.figures.get("weighted")
-        figures = [format_interval(weighted)]
+        figures = [format_interval(weighted), format_score(run.untrained)]
         figures += [format_score(run.figures.get(part, {}).get(TASK.metric.key)) for part in ("seen", "unseen")]
         figures.append(format_score(weighted and weighted[TASK.metric.recall_key]))
         scores = (run.score.public, run.score.private) if run.score else (None, None)

@@ -41,7 +41,8 @@ def rank_by_bm25(misconceptions: pl.DataFrame, asked: pl.DataFrame) -> pl.DataFr
     texts = [row_text(row) for row in asked.iter_rows(named=True)]  # without rationales: the same in every run
     tokens = bm25s.tokenize(texts, return_ids=False, show_progress=False)
     scores = [index.get_scores(words) if words else np.zeros(len(table)) for words in tokens]
-    return _order(asked["query_id"], np.array(scores), table["misconception_id"].to_numpy())
+    scored = np.array(scores).reshape(len(asked), len(table))  # also where nothing is asked
+    return _order(asked["query_id"], scored, table["misconception_id"].to_numpy())
 
 
 def _contexts(queries: pl.DataFrame) -> tuple[str, str]:

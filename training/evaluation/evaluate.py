@@ -23,6 +23,7 @@ from shared.task.folds import labelled_queries, labels_of, seen_ids
 from shared.task.metrics import find_ranks, score_queries, summarise
 from shared.task.tables import CANDIDATES, PAIR, POOLS, RANKED
 from training.evaluation.baselines import rank_by_bm25, rank_by_popularity
+from training.evaluation.siblings import compare_siblings, hide_answers
 from training.run_folder.base_models import local_folder
 from training.run_folder.stage_context import StageContext
 
@@ -31,11 +32,12 @@ AT_ONCE = 128  # queries scored between two looks at the metric: thousands of pa
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Tables CANDIDATES, RANKED and RANKS, and {pool: {ranking: figures of shared.task.metrics.summarise}}."""
+    """Tables CANDIDATES, RANKED, RANKS, SIBLINGS, and {pool: {ranking: figures of shared.task.metrics.summarise}}."""
 
     candidates: pl.DataFrame
     ranked: pl.DataFrame
     ranks: pl.DataFrame
+    siblings: pl.DataFrame
     metrics: dict[str, dict[str, dict]]
 
 
@@ -54,6 +56,8 @@ def evaluate(context: StageContext) -> Evaluation:
     pairs = pairs_to_score(retrieved, seen_ids(queries), settings)
     pairs = pairs.join(found.select(*PAIR, "rank"), on=PAIR, how="left", maintain_order="left")
     scored = _score(context, valid, misconceptions, pairs, retrieved["labelled"])
+    masked = hide_answers(valid)
+    blind = _hidden(context, masked, misconceptions, pools) if settings.hidden and len(masked) else {}
     untrained = cut(_untrained(context, valid, misconceptions), pools, settings.pool)
     rankings = {  # behind every engine: bm25s loads numba, after which vLLM 0.32 does not start on a CPU
         "popularity": cut(rank_by_popularity(queries, misconceptions, valid), pools, settings.pool),
@@ -64,12 +68,14 @@ def evaluate(context: StageContext) -> Evaluation:
         "reranked": {pool: rerank_first(table, scored, settings.depth) for pool, table in retrieved.items()},
     }
     ranks = rank_table(rankings, valid, seen_ids(queries))
+    if len(masked):
+        blind["bm25"] = cut(rank_by_bm25(misconceptions, masked), pools, settings.pool)
+    siblings = compare_siblings(rankings, valid, blind)
     candidates = pl.concat([retrieved["catalogue"], found.join(scored, on=PAIR, how="semi")])
     candidates = candidates.unique(PAIR).sort("query_id", "rank")
     ranked = rerank_first(candidates, scored, settings.depth).drop("rerank_score").join(scored, on=PAIR, how="left")
-    return Evaluation(
-        candidates, ranked.sort("query_id", "rank").select(*RANKED.schema), ranks, measure(ranks, settings)
-    )
+    ranked = ranked.sort("query_id", "rank").select(*RANKED.schema)
+    return Evaluation(candidates, ranked, ranks, siblings, measure(ranks, settings))
 
 
 def pools_of(queries: pl.DataFrame, misconceptions: pl.DataFrame) -> dict[str, list[int]]:
@@ -148,6 +154,22 @@ def _score(
             meter.set_postfix_str(f"{TASK.metric.title} {reached:.3f}", refresh=False)
             meter.update(len(asked))
     return pl.concat(parts)
+
+
+def _hidden(
+    context: StageContext, asked: pl.DataFrame, misconceptions: pl.DataFrame, pools: dict[str, list[int]]
+) -> dict[str, dict[str, pl.DataFrame]]:
+    """What both models say of `asked`, questions whose wrong answer is hidden: {ranking: {pool: table}}."""
+    settings = context.settings.evaluate
+    if asked.is_empty():
+        return {}
+    found = _retrieve(context, asked, misconceptions, context.run / "merge_embedder")
+    retrieved = cut(found, pools, settings.pool)
+    pairs = pl.concat([table.filter(pl.col("rank") <= settings.depth).select(PAIR) for table in retrieved.values()])
+    pairs = pairs.unique(maintain_order=True).join(found.select(*PAIR, "rank"), on=PAIR, maintain_order="left")
+    scored = _score(context, asked, misconceptions, pairs, retrieved["labelled"])
+    reranked = {pool: rerank_first(table, scored, settings.depth) for pool, table in retrieved.items()}
+    return {"retrieved": retrieved, "reranked": reranked}
 
 
 def _serving(context: StageContext) -> Serving:

@@ -5,6 +5,7 @@
     misconception             a held-out misconception as a right answer, by id or by its words
     negative                  a negative from outside of what mine.negatives says
     text                      a text as input whose writer saw a label, or examples of the held-out fold
+    student                   a text as input by a student that learnt from the question that it is about
     lineage                   an input of another split, of other folds, unaudited, or changed since it was used
 
 A held-out misconception stands for one that no row of train.csv carries. With mine.negatives "seen" neither is ever a
@@ -26,9 +27,9 @@ from shared.prompts.query import row_text
 from shared.task.folds import draw_misconceptions, labels_of, seen_ids
 from shared.task.near_duplicates import near_pairs, words_of
 from shared.task.splits import fold_seed, holds_out
-from shared.task.tables import GROUPS, TAUGHT, TEXTS
-from training.evaluation.text_audit import alarms, find_labels_seen
-from training.run_folder.freshness import COMPETITION, REPLAYED
+from shared.task.tables import GROUPS, LESSONS, TAUGHT, TEXTS
+from training.evaluation.text_audit import alarms, find_labels_seen, find_own_lessons
+from training.run_folder.freshness import COMPETITION, PROMPTS, REPLAYED
 from training.run_folder.held_out import holds_out_misconceptions
 from training.run_folder.stage_context import StageContext
 
@@ -123,7 +124,7 @@ def find_strangers(run: Path, folders: list[Path]) -> Finding:
         # adapters of other splits are averaged in where nothing is held out: no fold is strange to it
         averaged = set() if holds_out(run.name) else {Path(adapter).parent for adapter in lineage.averaged or ()}
         inputs = {Path(path): then for path, then in lineage.inputs.items() if Path(path) not in averaged}
-        for name in (COMPETITION, REPLAYED):  # which are no folders of a run
+        for name in (COMPETITION, REPLAYED, PROMPTS):  # which are no folders of a run
             inputs.pop(Path(name), None)
         if folder.name == "train_reranker" and folder.parent / "audit" not in inputs:
             broken.append(f"{folder}, which no audit preceded,")
@@ -163,8 +164,20 @@ def _findings(context: StageContext) -> Iterator[Finding]:
         written, valid = context.read(TEXTS, "explain"), queries.filter(pl.col("fold") == "valid")
         told = find_labels_seen(written, set(valid["query_id"]))
         yield Finding("text", f"{context.run}/explain/texts.parquet", len(written), tuple(told))
+        if context.settings.train_writer.file:
+            yield from _student_findings(context, written, held)
     folders = [context.run / name for name in MADE if is_whole(context.run / name)]
     yield find_strangers(context.run, folders)
+
+
+def _student_findings(context: StageContext, written: pl.DataFrame, held: HeldOut) -> Iterator[Finding]:
+    """A teacher may have seen labels: its students learn from nothing that is held out, nor from their own rows."""
+    lessons, queries = context.read(LESSONS, "train_writer"), context.queries()
+    learnt = queries.filter(pl.col("query_id").is_in(lessons["query_id"].implode()))
+    texts = dict(context.misconceptions().select("misconception_id", "text").iter_rows())
+    yield from find_leaks(f"{context.run}/train_writer/lessons.parquet", _rows(learnt, texts), held)
+    own = find_own_lessons(written, lessons, queries)
+    yield Finding("student", f"{context.run}/explain/texts.parquet", len(written), tuple(own))
 
 
 def _groups(context: StageContext, model: str) -> Iterator[tuple[str, pl.DataFrame]]:
@@ -183,9 +196,10 @@ def _example_rows(folder: Path, queries: pl.DataFrame) -> pl.DataFrame:
 
     Raises ValueError for a text that no row of prepare has.
     """
-    questions = {row_text(row): row["question"] for row in queries.iter_rows(named=True)}
+    card = read_embedder_card(folder)
+    questions = {row_text(row, card.prompt.layout): row["question"] for row in queries.iter_rows(named=True)}
     rows = []
-    for place, (question_id, answer, example) in enumerate(read_embedder_card(folder).examples):
+    for place, (question_id, answer, example) in enumerate(card.examples):
         name = f"example {place} (question {question_id})"
         if example.query not in questions:
             raise ValueError(f"{folder}/card.json, {name} is the text of no row of prepare: train that stage again")

@@ -26,6 +26,21 @@ def find_labels_seen(texts: pl.DataFrame, held_out: Set[str]) -> list[str]:
     ]
 
 
+def find_own_lessons(texts: pl.DataFrame, lessons: pl.DataFrame, queries: pl.DataFrame) -> list[str]:
+    """The rows of `texts` (TEXTS) by a student that learnt from their question, or that no student wrote.
+
+    `lessons` are what the students learnt from (LESSONS); a text's model ends with its student's name.
+    """
+    taught = set(lessons.select("student", "question_id").iter_rows())
+    students, question = set(lessons["student"]), dict(queries.select("query_id", "question_id").iter_rows())
+    found = []
+    for kind, key, model in texts.select("kind", "key", "model").iter_rows():
+        student = model.rpartition("/")[2]
+        if student not in students or (student, question[key]) in taught:
+            found.append(f"{kind} {key}")
+    return found
+
+
 def coverage(queries: pl.DataFrame, names: dict[int, str], kind: str) -> dict[str, float]:
     """Of each fold, the share of its labelled rows whose text of that kind holds most words of the right name."""
     told: dict[str, list[bool]] = {}

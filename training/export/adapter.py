@@ -13,10 +13,15 @@ from shared.settings.sections import Lora
 
 WEIGHTS, CONFIG = "adapter_model.safetensors", "adapter_config.json"
 PREFIX = "base_model.model."  # of every module's path, in peft's words
+SIZES = ".lora_magnitude_vector"  # behind a module's path, where there is DoRA
 AGAIN = "train it again"
+# Layers of a cross-encoder's head, which get an adapter whatever is asked for.
+HEADS = frozenset(
+    ("classifier", "classifier.dense", "classifier.out_proj", "pre_classifier", "pooler.dense", "head.dense")
+)
 # What changes W + alpha / rank * B A to something else; training/trainer/lora.py sets none of them.
 OTHER_FORMS = (
-    *("use_dora", "use_rslora", "rank_pattern", "alpha_pattern", "modules_to_save", "fan_in_fan_out", "lora_bias"),
+    *("rank_pattern", "alpha_pattern", "modules_to_save", "lora_bias"),
     *("layer_replication", "trainable_token_indices", "target_parameters", "use_qalora", "megatron_config"),
 )
 
@@ -40,11 +45,20 @@ def read_adapter_config(adapter: Path) -> dict:
     return config
 
 
-def check_factors(adapter: Path, rank: int, paths: Collection[str], shapes: dict[str, Shape]) -> None:
-    """Raise ValueError unless the file holds A [rank, in] and B [out, rank] of each module, and nothing else."""
-    path = adapter / WEIGHTS
+def scale_of(config: dict) -> float:
+    """What the product of an adapter's factors is multiplied by."""
+    return config["lora_alpha"] / (math.sqrt(config["r"]) if config.get("use_rslora") else config["r"])
+
+
+def check_factors(adapter: Path, config: dict, paths: Collection[str], shapes: dict[str, Shape]) -> None:
+    """Raise ValueError unless the file holds A [rank, in] and B [out, rank] of each module, and nothing else.
+
+    With DoRA there are the sizes [out] of each module's outputs too.
+    """
+    path, rank = adapter / WEIGHTS, config["r"]
     factors = {f"{module}.lora_{letter}.weight" for module in paths for letter in "AB"}
-    if odd := sorted(factors ^ shapes.keys()) or ([] if paths else ["nothing"]):
+    sizes = {f"{module}{SIZES}" for module in paths} if config.get("use_dora") else set()
+    if odd := sorted((factors | sizes) ^ shapes.keys()) or ([] if paths else ["nothing"]):
         raise ValueError(f"{path} holds {odd[0]} without what belongs to it: {AGAIN}")
     for name in sorted(factors):
         shape = shapes[name]
@@ -56,10 +70,12 @@ def check_trained(adapter: Path, lora: Lora | None) -> None:
     """Raise ValueError for an adapter that these settings (where known) do not train, and for one without numbers."""
     config, path, asked = read_adapter_config(adapter), adapter / CONFIG, {}
     if lora is not None:
-        asked = {"r": lora.rank, "lora_alpha": lora.alpha, "target_modules": sorted(lora.targets)}
+        asked = {"r": lora.rank, "lora_alpha": lora.alpha, "use_rslora": lora.rslora, "use_dora": lora.dora}
+        if lora.targets != ("all-linear",):
+            asked["target_modules"] = sorted(lora.targets)
     for name, wanted in asked.items():
         found = config.get(name)
-        found = sorted(found) if isinstance(found, list) else found
+        found = sorted(set(found) - (HEADS - set(lora.targets))) if isinstance(found, list) else found
         if found != wanted:
             raise ValueError(f"{path}: {name} is {found}, and the settings train {wanted}: {AGAIN}")
     tensors = load_file(adapter / WEIGHTS)

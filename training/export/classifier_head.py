@@ -11,7 +11,7 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 
-HEAD, SCORE, TIED = "lm_head.weight", "score.weight", "embed_tokens.weight"
+from inference.engines.checks.heads import HEADS, SCORE, TIED, find_head
 
 
 def keep_yes_alone(folder: Path, yes: int) -> None:
@@ -33,16 +33,17 @@ def keep_yes_alone(folder: Path, yes: int) -> None:
 def _move_row(folder: Path, yes: int) -> None:
     """Put the row where the head stood, or beside the embedding that is also the head; one shard is in memory."""
     places = {name: shard for shard in sorted(folder.glob("*.safetensors")) for name in _names(shard)}
-    source = HEAD if HEAD in places else next((name for name in places if name.endswith(TIED)), None)
+    source = find_head(places)
     if source is None:
-        raise ValueError(f"{folder} holds neither {HEAD} nor an embedding called {TIED}: take another base")
+        raise ValueError(f"{folder} holds neither {' nor '.join((*HEADS, *TIED))}: take another base")
     shard = places[source]
     with safe_open(shard, "pt") as file:
         tensors, metadata = {name: file.get_tensor(name) for name in file.keys()}, file.metadata()  # noqa: SIM118
     tensors[SCORE] = tensors[source][yes : yes + 1].clone()
-    gone = tensors.pop(HEAD, None)
+    gone = {source, source.replace(".weight", ".bias")} if source.endswith(HEADS) else set()  # a bias is alike for all
+    lost = {name: tensors.pop(name) for name in gone & tensors.keys()}
     save_file(tensors, shard, metadata=metadata)
-    _list(folder / "model.safetensors.index.json", shard.name, tensors[SCORE], gone)
+    _list(folder / "model.safetensors.index.json", shard.name, tensors[SCORE], lost)
 
 
 def _names(shard: Path) -> list[str]:
@@ -50,12 +51,13 @@ def _names(shard: Path) -> list[str]:
         return list(file.keys())
 
 
-def _list(index: Path, shard: str, row: torch.Tensor, gone: torch.Tensor | None) -> None:
+def _list(index: Path, shard: str, row: torch.Tensor, lost: dict[str, torch.Tensor]) -> None:
     """Bring the list of a sharded model's tensors up to date; a model of one shard has none."""
     if not index.is_file():
         return
     listed = json.loads(index.read_text(encoding="utf-8"))
-    listed["weight_map"].pop(HEAD, None)
+    for name in lost:
+        listed["weight_map"].pop(name)
     listed["weight_map"][SCORE] = shard
-    listed["metadata"]["total_size"] += row.nbytes - (0 if gone is None else gone.nbytes)
+    listed["metadata"]["total_size"] += row.nbytes - sum(tensor.nbytes for tensor in lost.values())
     index.write_text(json.dumps(listed, indent=2) + "\n", encoding="utf-8")

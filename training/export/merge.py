@@ -3,6 +3,7 @@
 import math
 import shutil
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -10,12 +11,13 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 
-from inference.engines.checks.files import tensor_shapes
+from inference.engines.checks.files import read_config, tensor_shapes
 from shared.artifacts.files import write_json
-from training.export.adapter import PREFIX, WEIGHTS, check_factors, read_adapter_config
+from training.export.adapter import CONFIG, PREFIX, SIZES, WEIGHTS, check_factors, read_adapter_config, scale_of
 
 # Rounding to bfloat16 alone made SmolLM2-135M miss 20 % of the effect; a lost head or a doubled scale misses 100 %.
 MOST_MISSED_SHARE = 0.5
+TURNED = ("gpt2",)  # families that store the weights of their linear layers as [in, out]
 LEFT_OUT = (
     "*.safetensors",
     "*.bin",
@@ -30,8 +32,27 @@ LEFT_OUT = (
 )
 
 
+@dataclass(frozen=True)
+class Delta:
+    """What an adapter adds to a weight [out, in]: scale * B A, and with DoRA the size of each output instead."""
+
+    A: torch.Tensor  # [rank, in]
+    B: torch.Tensor  # [out, rank]
+    scale: float
+    turned: bool = False  # the weight is stored as [in, out]
+    sizes: torch.Tensor | None = None  # [out]
+
+    def applied(self, weight: torch.Tensor) -> torch.Tensor:
+        """The merged weight, as it is stored and of its type."""
+        added = self.scale * (self.B.float() @ self.A.float())
+        whole = weight.float() + (added.T if self.turned else added)
+        if self.sizes is not None:
+            whole = whole * (self.sizes.float() / whole.norm(dim=1)).unsqueeze(1)
+        return whole.to(weight.dtype)
+
+
 def merge(base: Path, adapter: Path, out: Path) -> int:
-    """Write to `out` the base model with W + alpha / rank * B A in place of each adapted W; returns how many.
+    """Write to `out` the base model with W + scale * B A in place of each adapted W; returns how many.
 
     Tensors keep the base's names, types and shards, so lm_head stays, tied or untied as it was; one shard at a time is
     in memory. Raises ValueError when an adapted weight has no tensor, or not exactly one, in the base.
@@ -43,6 +64,11 @@ def merge(base: Path, adapter: Path, out: Path) -> int:
         base, out, dirs_exist_ok=True, ignore=shutil.ignore_patterns(*LEFT_OUT), copy_function=shutil.copyfile
     )
     deltas = _read_deltas(adapter)
+    turned = {delta.turned for delta in deltas.values()}
+    if turned != {read_config(base).get("model_type") in TURNED}:
+        raise ValueError(
+            f"{adapter / CONFIG}: fan_in_fan_out is {turned.pop()}, and {base} is stored the other way round"
+        )
     merged: set[str] = set()
     for shard in shards:
         tensors, metadata = _merge_shard(shard, deltas, merged)
@@ -57,8 +83,16 @@ def average_adapters(adapters: Sequence[Path], out: Path) -> None:
 
     Its A holds all A below one another and its B all B, each times alpha / rank / n, beside one another: B A is the sum
     of the products. The mean of the A times the mean of the B would be another matrix. Raises ValueError for adapters
-    of different weights.
+    of different weights, and with DoRA.
     """
+    configs = [read_adapter_config(adapter) for adapter in adapters]
+    for adapter, config in zip(adapters, configs, strict=True):
+        if config.get("fan_in_fan_out") != configs[0].get("fan_in_fan_out"):
+            raise ValueError(f"{adapter / CONFIG}: fan_in_fan_out is {config.get('fan_in_fan_out')}, unlike the others")
+    if any(config.get("use_dora") for config in configs):
+        raise ValueError(
+            f"{adapters[0]} is trained with DoRA, whose deltas have no mean: average none, or lora.dora=false"
+        )
     parts = [_read_deltas(adapter) for adapter in adapters]
     for adapter, part in zip(adapters, parts, strict=True):
         if odd := sorted(part.keys() ^ parts[0].keys()):
@@ -66,12 +100,11 @@ def average_adapters(adapters: Sequence[Path], out: Path) -> None:
     tensors = {}
     for path in parts[0]:
         mine = [part[path] for part in parts]
-        tensors[f"base_model.model.{path}.lora_A.weight"] = torch.cat([A.float() for A, _, _ in mine])
-        scaled = [B.float() * (scale / len(parts)) for _, B, scale in mine]
+        tensors[f"base_model.model.{path}.lora_A.weight"] = torch.cat([delta.A.float() for delta in mine])
+        scaled = [delta.B.float() * (delta.scale / len(parts)) for delta in mine]
         tensors[f"base_model.model.{path}.lora_B.weight"] = torch.cat(scaled, dim=1)
-    configs = [read_adapter_config(adapter) for adapter in adapters]
     rank = sum(config["r"] for config in configs)
-    config = configs[0] | {"r": rank, "lora_alpha": rank}
+    config = configs[0] | {"r": rank, "lora_alpha": rank, "use_rslora": False}
     out.mkdir(parents=True, exist_ok=True)
     write_json(out / "adapter_config.json", config)
     save_file(tensors, out / "adapter_model.safetensors", metadata={"format": "pt"})
@@ -98,46 +131,46 @@ def _rms(values: np.ndarray) -> float:
     return float(np.sqrt(np.mean(np.square(values.astype(np.float64)))))
 
 
-def _read_deltas(adapter: Path) -> dict[str, tuple[torch.Tensor, torch.Tensor, float]]:
-    """Module path -> (A [rank, in], B [out, rank], scale)."""
+def _read_deltas(adapter: Path) -> dict[str, Delta]:
+    """Module path -> what is added to its weight."""
     config = read_adapter_config(adapter)
     shapes = tensor_shapes(adapter / WEIGHTS)
     paths = sorted({name.rsplit(".lora_", 1)[0] for name in shapes})
-    check_factors(adapter, config["r"], paths, shapes)
-    scale = config["lora_alpha"] / config["r"]
+    check_factors(adapter, config, paths, shapes)
+    how = {"scale": scale_of(config), "turned": bool(config.get("fan_in_fan_out"))}
     with safe_open(adapter / WEIGHTS, "pt") as file:
         return {
-            path.removeprefix(PREFIX): (
+            path.removeprefix(PREFIX): Delta(
                 file.get_tensor(f"{path}.lora_A.weight"),
                 file.get_tensor(f"{path}.lora_B.weight"),
-                scale,
+                sizes=file.get_tensor(f"{path}{SIZES}") if config.get("use_dora") else None,
+                **how,
             )
             for path in paths
         }
 
 
-def _merge_shard(shard: Path, deltas: dict, merged: set[str]) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
-    tensors = {}
+def _merge_shard(shard: Path, deltas: dict[str, Delta], merged: set[str]) -> tuple[dict, dict[str, str]]:
+    tensors, bare = {}, {path.partition(".")[2]: path for path in deltas}
     with safe_open(shard, "pt") as file:
         for name in file.keys():  # noqa: SIM118
-            tensors[name], path = file.get_tensor(name), _adapted_path(name, deltas)
+            tensors[name], path = file.get_tensor(name), _adapted_path(name, deltas, bare)
             if path is None:
                 continue
             if path in merged:
                 raise ValueError(f"{shard}: {path} is adapted twice, the last time as {name}: the base is ambiguous")
-            A, B, scale = deltas[path]
-            weight = tensors[name]
-            tensors[name] = (weight.float() + scale * (B.float() @ A.float())).to(weight.dtype)
+            tensors[name] = deltas[path].applied(tensors[name])
             merged.add(path)
         return tensors, file.metadata() or {"format": "pt"}
 
 
-def _adapted_path(name: str, deltas: dict) -> str | None:
+def _adapted_path(name: str, deltas: dict[str, Delta], bare: dict[str, str]) -> str | None:
     """The adapted module whose weight is tensor `name`, or None.
 
-    The base may carry a prefix ("model.") that the module without head lacks.
+    The base may carry a prefix ("model.") that the module without head lacks, or lack one that the module with its head
+    has: `bare` holds the paths without their first name.
     """
-    path = name.removesuffix(".weight") if name.endswith(".weight") else ""
+    whole = path = name.removesuffix(".weight") if name.endswith(".weight") else ""
     while path and path not in deltas:
         path = path.partition(".")[2]
-    return path or None
+    return path or bare.get(whole)

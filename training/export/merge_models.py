@@ -9,7 +9,7 @@ import numpy as np
 from peft import PeftModel
 
 from inference.engines.answers import Strict
-from inference.engines.tokenizer import embedder_words, load_tokenizer, reranker_words
+from inference.engines.tokenizer import embedder_words, load_tokenizer, reranker_words, writer_words
 from inference.engines.transformers.engine import (
     HFEncoder,
     HFScorer,
@@ -22,6 +22,7 @@ from inference.machine.profiles import Profile, load_profile
 from inference.reranking.kinds import KINDS
 from shared.artifacts.card import EmbedderCard, write_card
 from shared.artifacts.lineage import read_lineage
+from shared.artifacts.manifest import is_whole
 from shared.artifacts.verified import check_folder
 from shared.prompts.embedder import embedder_passage
 from shared.prompts.query import Written
@@ -33,6 +34,7 @@ from training.export.merge import average_adapters, check_merged, merge
 from training.run_folder.base_models import local_folder, weights_digest
 from training.run_folder.cards import new_reranker_card
 from training.run_folder.stage_context import StageContext
+from training.run_folder.students import WHOLE, adapter_of
 
 PROBES = ("Adds the numerators and the denominators", "Works from left to right", "Ignores the sign", "7")
 TOLERANCE = 1e-3  # of a coordinate or a logit: an adapter that has learnt nothing yet has no effect to compare with
@@ -75,6 +77,24 @@ def merge_reranker(context: StageContext) -> dict:
     write_card(card, context.out)
     _ship_descriptions(context, card.prompt.description_tokens)
     return _lineage(context, base, adapters)
+
+
+def merge_writer(context: StageContext) -> dict:
+    """Fill context.out with the merged writer, which learnt from all training rows; returns its lineage."""
+    section, profile = context.settings.writer, load_profile(context.settings.machine.profile)
+    base = local_folder(section.base)
+    words = writer_words(load_tokenizer(base))
+    rows = [[*words.head, *words.encode(text), *words.tail] for text in PROBES]
+
+    def answer(folder: Path, adapter: Path | None) -> np.ndarray:
+        model = _adapted(load_causal(folder, _probing(section.dtype, profile), device_of(profile)), adapter)
+        return Strict(HFScorer(model, rows[0][-1], profile.batch_tokens), folder).score(rows)
+
+    adapter = adapter_of(context.run / "train_writer", WHOLE, context.settings.train_writer)
+    check_folder(adapter.parents[1])
+    check_trained(adapter, context.settings.train_writer.lora)
+    _merge(context, base, [adapter], answer)
+    return _lineage(context, base, [adapter])
 
 
 def _adapters(context: StageContext, trained: str, section: Merge) -> list[Path]:
@@ -137,10 +157,11 @@ def _ship_descriptions(context: StageContext, tokens: int) -> None:
 def _lineage(context: StageContext, base: Path, adapters: list[Path]) -> dict:
     now = weights_digest(base)
     for adapter in adapters:
-        then = read_lineage(adapter.parent, "base_sha256").base_sha256
+        trained = adapter.parent if is_whole(adapter.parent) else adapter.parents[1]  # of several students
+        then = read_lineage(trained, "base_sha256").base_sha256
         if now != then:
             raise ValueError(
-                f"{base} holds other weights ({now[:12]}) than when {adapter.parent} ran ({then[:12]}): train again"
+                f"{base} holds other weights ({now[:12]}) than when {trained} ran ({then[:12]}): train again"
             )
     own, *others = adapters
     return {

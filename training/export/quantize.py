@@ -89,14 +89,14 @@ def reranker_prompts(job: StageContext, source: Path, settings: Quantize) -> lis
     make = prompts_of(source)
     queries, misconceptions = job.texts()
     texts = {row["misconception_id"]: misconception_of(row) for row in misconceptions.iter_rows(named=True)}
-    rationale, groups = read_reranker_card(source).prompt.rationale, job.read(GROUPS, "mine_for_reranker")
+    prompt, groups = read_reranker_card(source).prompt, job.read(GROUPS, "mine_for_reranker")
     asked = _sample(queries, settings)
     shown = groups.filter(pl.col("query_id").is_in(asked["query_id"].implode())).sort("query_id", "misconception_id")
     shown = {query_id: rows for (query_id,), rows in shown.group_by("query_id", maintain_order=True)}
     rows = []
     for place, row in enumerate(row for row in asked.iter_rows(named=True) if row["query_id"] in shown):
         ids = shown[row["query_id"]].filter(pl.col("is_positive") == (place % 2 == 0))["misconception_id"]
-        rows += make(query_of(row, rationale), [texts[ids[place % len(ids)]]])
+        rows += make(query_of(row, prompt.rationale, prompt.layout), [texts[ids[place % len(ids)]]])
     return rows
 
 

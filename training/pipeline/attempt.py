@@ -65,4 +65,7 @@ def _last_attempt(state: Path) -> Attempt | None:
 def _progress(state: Path) -> Path:
     """The newest checkpoint's; a kill between two renames leaves the older one alone."""
     newest, older = state / "checkpoint" / "progress.json", state / "checkpoint.old" / "progress.json"
+    of_several = sorted(state.glob("*/checkpoint*/progress.json"), key=lambda path: path.stat().st_mtime)
+    if of_several:  # a stage that trains several models
+        return of_several[-1]
     return newest if newest.is_file() or not older.is_file() else older

@@ -6,12 +6,13 @@ from pathlib import Path
 from pydantic import TypeAdapter, ValidationError
 
 from shared.artifacts.files import write_json
-from shared.settings.load import RUNS, load_settings, write_settings
+from shared.settings.data import Iteration
+from shared.settings.load import RUNS, load_settings, read_settings, write_settings
 from shared.settings.sections import Settings
 from training.pipeline.inputs import averaged_folders
 from training.pipeline.stages import STAGES, Stage, stages_of
 from training.run_folder.freshness import competition_digest, input_digest
-from training.run_folder.names import Target
+from training.run_folder.names import BESIDE, Target, folder_name, iteration_name
 
 OVERRIDES = "overrides.json"  # beside settings.json: what was said when the run was started
 
@@ -22,25 +23,47 @@ def resolve(target: Target) -> Chain:
     """The runs from the first iteration to the target's; earlier ones keep the overrides that they were started with.
 
     Without overrides the target keeps its own too. What is said of the data and the machine goes for all of them.
+    A named run stands on earlier runs of its name where there are such or other data is said, and else on plain ones.
     Raises ValueError when two of them hold out different data: a teacher would have seen what the pupil is tested on.
     """
-    said = _kept(target.run) if target.overrides is None else target.overrides
+    said = overrides_of(target)
     if wrong := [override for override in said if override.startswith("iteration.")]:
         raise ValueError(f"{wrong[0]!r}: an iteration's place stands in its params.toml; make a new folder for another")
-    chain, name = [], target.iteration
-    while name:
-        run = RUNS / name / target.split
-        if any(run == other for other, _ in chain):
-            raise ValueError(f"iteration.previous of {name} leads back to {name}: name an earlier iteration there")
-        own = said if name == target.iteration else _kept(run)
-        settings = load_settings(name, [*(item for item in own if not _is_common(item)), *filter(_is_common, said)])
+    chain, iteration, name, passed = [], target.iteration, target.name, set[str]()
+    while iteration:
+        if iteration in passed:
+            raise ValueError(
+                f"iteration.previous of {iteration} leads back to {iteration}: name an earlier iteration there"
+            )
+        passed.add(iteration)
+        run = RUNS / folder_name(iteration, name) / target.split
+        settings = load_settings(iteration, _overrides_in(run, target, said))
         if chain and settings.prepare != chain[0][1].prepare:
-            raise ValueError(f"[prepare] of {name} and {chain[0][0].parent.name} differ: give both the same values")
+            raise ValueError(
+                f"[prepare] of {iteration} and {chain[0][0].parent.name} differ: give both the same values"
+            )
         if chain and settings.task != chain[0][1].task:
-            raise ValueError(f"task of {name} and {chain[0][0].parent.name} differ: give both the same")
+            raise ValueError(f"task of {iteration} and {chain[0][0].parent.name} differ: give both the same")
+        previous = settings.iteration.previous
+        if previous:
+            _check_previous(iteration, previous)
+            name = _name_before(run, previous, name, said)
+            place = Iteration(previous=folder_name(previous, name))
+            settings = settings.model_copy(update={"iteration": place})
         chain.insert(0, (run, settings))
-        name = settings.iteration.previous
+        iteration = previous
     return chain
+
+
+def overrides_of(target: Target) -> tuple[str, ...]:
+    """What is said of the target's settings: a named run keeps what was said before, each key until it is said anew."""
+    if target.overrides is None:
+        return _kept(target.run)
+    if not target.name:
+        return target.overrides
+    keys = {override.partition("=")[0] for override in target.overrides}
+    kept = [override for override in _kept(target.run) if override.partition("=")[0] not in keys]
+    return (*kept, *target.overrides)
 
 
 def stages_in(chain: Chain) -> list[tuple[Path, Settings, Stage]]:
@@ -60,11 +83,48 @@ def checked_chain(target: Target) -> Chain:
 
 def write_settings_of(target: Target) -> list[Path]:
     """Give every run of the target's chain its settings, when all of them are sound; returns the files."""
-    chain = checked_chain(target)
+    chain, said = checked_chain(target), overrides_of(target)
+    kept = {run: _overrides_in(run, target, said) for run, _ in chain if run == target.run or BESIDE in run.parent.name}
     for run, settings in chain:
         write_settings(settings, run)
-    write_json(target.run / OVERRIDES, target.overrides or ())
+        if run in kept:
+            write_json(run / OVERRIDES, kept[run])
     return [run / "settings.json" for run, _ in chain]
+
+
+def _overrides_in(run: Path, target: Target, said: tuple[str, ...]) -> list[str]:
+    """What counts in one run of the target's chain; a named run that is new begins as the plain one was started."""
+    if run == target.run:
+        return list(said)
+    plain = run.parents[1] / run.parent.name.partition(BESIDE)[0] / run.name
+    own = _kept(run if (run / OVERRIDES).is_file() else plain)
+    return [*(item for item in own if not _is_common(item)), *filter(_is_common, said)]
+
+
+def _check_previous(iteration: str, previous: str) -> None:
+    try:
+        if iteration_name(previous) != previous:
+            raise ValueError(f"say the whole name, {iteration_name(previous)}")
+    except ValueError as error:
+        raise ValueError(f"iteration.previous of {iteration}: {error}") from None
+
+
+def _name_before(run: Path, previous: str, name: str, said: tuple[str, ...]) -> str:
+    """The name under which the iteration before `run` is taken: what it was, or `name` where one is there or needed."""
+    if not name or any(override.startswith("prepare.") for override in said):
+        return name
+    recorded, _, before = _recorded_previous(run).partition(BESIDE)
+    if recorded == previous:
+        return before
+    return name if (RUNS / folder_name(previous, name) / run.name / "settings.json").is_file() else ""
+
+
+def _recorded_previous(run: Path) -> str:
+    """The folder of the iteration before, as the run's settings.json has it; "" where that is absent or damaged."""
+    try:
+        return read_settings(run).iteration.previous
+    except ValueError:
+        return ""
 
 
 def _kept(run: Path) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ import polars as pl
 
 from shared.settings.sections import Embedder
 from shared.task.splits import fold_seed, holds_out
-from shared.task.tables import CANDIDATES, GROUPS, RANKED, TAUGHT, TEXTS
+from shared.task.tables import CANDIDATES, GROUPS, PAIR, RANKED, SIBLINGS, TAUGHT, TEXTS
 from training.run_folder.stage_context import StageContext
 
 
@@ -20,6 +20,7 @@ def prepare(context: StageContext) -> None:
     from shared.task.current import TASK
     from shared.task.folds import hold_out_misconceptions, hold_out_questions, labels_of
     from training.run_folder.held_out import holds_out_misconceptions
+    from training.trainer.bases.cut_rows import report_cuts
 
     data = TASK.read(Path(context.settings.prepare.competition))
     queries = data.train
@@ -35,27 +36,36 @@ def prepare(context: StageContext) -> None:
     print(
         ", ".join(f"{count} {fold} pairs" for fold, count in labelled.group_by("fold").len().sort("fold").iter_rows())
     )
+    for sentence in report_cuts(context.settings, queries):
+        print(sentence)
+
+
+def train_writer(context: StageContext) -> None:
+    """A teacher's texts -> adapters of the students that write in its place, and what each of them learnt from."""
+    from training.trainer.writing.students import train_students
+
+    train_students(context)
+
+
+def merge_writer(context: StageContext) -> dict:
+    """The adapter of the student that learnt from all rows, and the base -> the writer. Returns its lineage."""
+    from training.export.merge_models import merge_writer as run
+
+    return run(context)
 
 
 def explain(context: StageContext) -> None:
     """Every wrong answer, whatever its fold -> its rationales. No writer is told a label."""
-    from inference.writing.replay import replay
-    from shared.prompts.query import RATIONALES
+    from training.pipeline.texts import rationales
 
-    section, queries = context.settings.explain, context.queries()
-    folds = dict(queries.select("query_id", "fold").iter_rows())
-    path = Path(context.settings.prepare.competition) / section.file
-    context.write(replay(path, RATIONALES[section.kinds], folds), TEXTS)
+    context.write(rationales(context), TEXTS)
 
 
 def describe(context: StageContext) -> None:
     """Every misconception, by its name -> its description."""
-    from inference.writing.replay import replay
-    from shared.prompts.query import DESCRIPTION
+    from training.pipeline.texts import descriptions
 
-    ids = context.misconceptions()["misconception_id"].cast(pl.String)
-    path = Path(context.settings.prepare.competition) / context.settings.describe.file
-    context.write(replay(path, [DESCRIPTION], dict.fromkeys(ids, "")), TEXTS)
+    context.write(descriptions(context), TEXTS)
 
 
 def mine_for_embedder(context: StageContext) -> None:
@@ -129,17 +139,21 @@ def merge_reranker(context: StageContext) -> dict:
 
 
 def evaluate(context: StageContext) -> None:
-    """Both merged models, as they serve, and the baselines -> candidates, ranked, ranks, metrics."""
+    """Both merged models, as they serve, and the baselines -> candidates, ranked, ranks, siblings, metrics."""
     from inference.engines.distributed import rank
     from shared.task.current import TASK
     from training.evaluation.evaluate import evaluate as run
+    from training.evaluation.siblings import sensitivity
 
     made = run(context)
     if rank() == 0:
         context.write(made.candidates, CANDIDATES)
         context.write(made.ranked, RANKED)
         context.write(made.ranks, TASK.tables.ranks)
-        (context.out / "metrics.json").write_text(json.dumps(made.metrics, indent=1) + "\n", encoding="utf-8")
+        context.write(made.siblings, SIBLINGS)
+        figures = sensitivity(made.siblings, context.settings.evaluate.bootstrap)
+        for name, values in (("metrics", made.metrics), ("sensitivity", figures)):
+            (context.out / f"{name}.json").write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")
 
 
 def quantize_embedder(context: StageContext) -> dict:
@@ -161,8 +175,8 @@ def _mine(context: StageContext, settings, folder: Path, card) -> None:
     from inference.engines.serving import Serving
     from inference.machine.profiles import load_profile
     from inference.retrieval.retrieve import restrict, retrieve
-    from shared.task.folds import seen_ids
-    from training.mining.hard_negatives import pick_negatives
+    from shared.task.folds import seen_ids, sibling_answers
+    from training.mining.hard_negatives import add_siblings, drop_twins, pick_negatives
 
     queries, misconceptions = context.texts()
     labelled = queries.drop_nulls("misconception_id")
@@ -170,14 +184,18 @@ def _mine(context: StageContext, settings, folder: Path, card) -> None:
     found = retrieve(labelled, misconceptions, folder, card, serving, k=len(misconceptions))
     if rank() == 0:
         negatives = seen_ids(queries) if settings.negatives == "seen" else misconceptions["misconception_id"]
+        near = drop_twins(restrict(found, negatives, settings.highest), labelled, misconceptions)
+        siblings = sibling_answers(labelled, misconceptions)
         groups = pick_negatives(
             labelled,
-            restrict(found, negatives, settings.highest),
+            near.join(siblings, on=PAIR, how="anti", maintain_order="left") if settings.siblings else near,
             lowest=settings.lowest,
             highest=settings.highest,
             count=settings.count,
             seed=settings.seed,
         )
+        if settings.siblings:
+            groups = add_siblings(groups, siblings, near)
         context.write(found.filter(pl.col("rank") <= settings.kept), CANDIDATES)
         context.write(groups, GROUPS)
         print(f"{len(labelled)} queries, {len(groups)} rows in groups")
@@ -211,6 +229,6 @@ def _new_card(context: StageContext, model: Embedder, *, all_examples: bool = Fa
     prompt = EmbedderPrompt(**model.model_dump(include={field.name for field in fields(EmbedderPrompt)}))
     if not model.task:
         return EmbedderCard(model.pooling, prompt)
-    examples = draw_examples(*context.texts(), model.seed)
+    examples = draw_examples(*context.texts(), model.seed, model.layout)
     # 32: a query skips those of its own question and misconception, and never has to skip so many
     return EmbedderCard(model.pooling, prompt, tuple(examples if all_examples else examples[:32]), model.examples)

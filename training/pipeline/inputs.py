@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from shared.prompts.kinds import ROLES
 from shared.settings.load import RUNS
 from shared.settings.sections import Settings
 from training.pipeline.stages import Stage, has_writer
@@ -28,7 +29,7 @@ def averaged_folders(stage: Stage, run: Path, settings: Settings) -> list[Path]:
 
     Raises ValueError outside of split full: an adapter of another split was trained on what this one holds out.
     """
-    if not stage.name.startswith("merge_"):
+    if stage.name not in [f"merge_{role}" for role in ROLES]:
         return []
     splits = getattr(settings, stage.name).average
     if splits and run.name != "full":

@@ -1,7 +1,8 @@
 """Says what decides a stage's output: its settings and the digests of what it reads."""
 
-from collections.abc import Set
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 from shared.settings.sections import Settings
 from shared.task.current import find_task
@@ -9,27 +10,31 @@ from training.pipeline.inputs import inputs_of
 from training.pipeline.stages import Stage
 from training.run_folder.freshness import (
     COMPETITION,
-    REPLAYED,
     Recipe,
     competition_digest,
     input_digest,
-    replayed_digest,
+    texts_inputs,
 )
 
 
-def recipe_of(stage: Stage, run: Path, settings: Settings, ahead: Set[Path] = frozenset()) -> Recipe:
-    """The recipe of `stage` in `run`; `ahead` are the folders that will have been made anew when it runs.
+def recipe_of(
+    stage: Stage, run: Path, settings: Settings, ahead: Mapping[Path, str | None] = MappingProxyType({})
+) -> Recipe:
+    """The recipe of `stage` in `run`; `ahead` {folder: digest} are those that will have been made anew when it runs.
+
+    The digest is None where nobody knows it yet.
 
     Raises ValueError where an input that is not `ahead` is missing.
     """
     values = settings.model_dump(mode="json")
     inputs: dict[str, str | None] = {
-        str(folder): None if folder in ahead else input_digest(folder) for folder in inputs_of(stage, run, settings)
+        str(folder): ahead[folder] if folder in ahead else input_digest(folder)
+        for folder in inputs_of(stage, run, settings)
     }
     if stage.name == "prepare":
         inputs[COMPETITION] = competition_digest(settings)
-    if stage.writes:
-        inputs[REPLAYED] = replayed_digest(settings, stage.name)
+    if stage.writes or stage.name == "train_reranker":
+        inputs |= texts_inputs(settings, stage.name)
     sections = {section: values[section] for section in stage.sections}
     return Recipe(stage.name, run.name, sections | _of_task(stage, settings.task), inputs)
 

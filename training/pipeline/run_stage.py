@@ -8,13 +8,14 @@ from pathlib import Path
 from shared.artifacts.files import remove_partials, replace_folder
 from shared.artifacts.lineage import Lineage, read_lineage
 from shared.artifacts.locks import die_with_parent, locked
-from shared.artifacts.manifest import is_whole, write_manifest
+from shared.artifacts.manifest import is_whole, read_manifest, write_manifest
 from shared.artifacts.verified import check_folder, note_as_listed
 from shared.settings.load import read_settings
 from shared.settings.sections import Settings
 from shared.task.current import use
 from shared.task.eedi import EEDI
 from training.launch.torchrun import launch_worker, processes_of
+from training.pipeline.ahead.machine import refuse_machine
 from training.pipeline.attempt import note_attempt
 from training.pipeline.inputs import inputs_of
 from training.pipeline.recipe import recipe_of
@@ -23,7 +24,7 @@ from training.run_folder.base_models import local_folder, weights_digest
 from training.run_folder.code_version import code_version
 from training.run_folder.freshness import Recipe, reasons_to_run
 from training.run_folder.stage_context import StageContext
-from training.trainer.base_checks import check_bases
+from training.trainer.bases.check import check_bases
 
 LOCK_SECONDS = 60  # An orphan of a killed run gets its signal at once and needs a moment to end.
 
@@ -49,14 +50,18 @@ def run_stage(name: str, run: Path, fingerprint: str | None = None) -> None:
         if reasons_to_run(work, recipe):  # else a kill came between its manifest and the rename below
             print(f"{name}  {stage.meaning}", flush=True)
             _fill(stage, StageContext(settings, run, work, recipe.fingerprint), recipe, lock)
+        remove_partials(work)  # of a note that a kill tore, behind the manifest
         replace_folder(work, out)
         shutil.rmtree(state, ignore_errors=True)
+        if name == "evaluate":
+            _note_settings(run / "merge_reranker", settings)
         print(f"{name}  {read_lineage(out, 'seconds').seconds:.0f} s", flush=True)
 
 
 def work(name: str, run: Path, fingerprint: str) -> None:
     """Run the stage in a process that torchrun started, and end with torchrun."""
     die_with_parent(signal.SIGTERM)
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # the command itself says that it was stopped
     settings, stage = _begin(name, run)
     _check_unchanged(recipe_of(stage, run, settings), run, fingerprint)
     _execute_here(stage, StageContext(settings, run, run / f".{name}.partial", fingerprint))
@@ -67,6 +72,14 @@ def _begin(name: str, run: Path) -> tuple[Settings, Stage]:
     settings = read_settings(run)
     use(settings.task)
     return settings, STAGES[name]
+
+
+def _note_settings(folder: Path, settings: Settings) -> None:
+    """Have a model's manifest say how it was evaluated, where that was changed after the model was merged."""
+    manifest = read_manifest(folder)
+    said = Lineage.model_validate({**manifest["lineage"], "all_settings": settings.model_dump(mode="json")}).record()
+    if said != manifest["lineage"]:
+        write_manifest(folder, said, known=manifest["files"])
 
 
 def _check_unchanged(recipe: Recipe, run: Path, fingerprint: str | None) -> None:
@@ -80,7 +93,7 @@ def _fill(stage: Stage, context: StageContext, recipe: Recipe, lock: int) -> Non
         shutil.rmtree(context.out, ignore_errors=True)
     context.out.mkdir(parents=True, exist_ok=True)
     remove_partials(context.out)
-    _check_machine(context.settings)
+    refuse_machine(stage, context.settings)
     for folder in inputs_of(stage, context.run, context.settings):
         check_folder(folder)
     base = _fetch_bases(stage, context.settings)
@@ -106,9 +119,7 @@ def _fill(stage: Stage, context: StageContext, recipe: Recipe, lock: int) -> Non
 
 def _execute(stage: Stage, context: StageContext, lock: int) -> dict:
     machine = context.settings.machine
-    # training and stages with an hf engine take every GPU; vLLM and the others are one process
-    shared = stage.trains or (stage.has_engine and getattr(context.settings, stage.name).engine == "hf")
-    processes = processes_of(machine) if shared else 1
+    processes = processes_of(machine) if stage.shared(context.settings) else 1
     if processes > 1:
         words = ["worker", stage.name, str(context.run), context.fingerprint]
         if launch_worker(words, machine, lock):
@@ -126,26 +137,8 @@ def _execute(stage: Stage, context: StageContext, lock: int) -> dict:
 def _execute_here(stage: Stage, context: StageContext) -> dict:
     from inference.engines.distributed import joined_ranks
 
-    with joined_ranks(context.settings.machine.device):
+    with joined_ranks(context.settings.machine.device if stage.has_model else "cpu"):
         return stage.run(context) or {}
-
-
-def _check_machine(settings: Settings) -> None:
-    """Raise ValueError when the settings ask for a device that is not there, before anything is loaded."""
-    from inference.machine.profiles import load_profile
-
-    machine = settings.machine
-    if load_profile(machine.profile).device != machine.device:
-        raise ValueError(f"machine.device is {machine.device}, and machine.profile {machine.profile} is for another")
-    if machine.device == "cuda":
-        import torch
-
-        there = torch.cuda.device_count()
-        if there < max(machine.processes, 1):
-            raise ValueError(
-                f"machine asks for {max(machine.processes, 1)} GPUs and {there} are there; for a CPU: "
-                "machine.device=cpu machine.profile=cpu machine.processes=2 (and small models)"
-            )
 
 
 def _fetch_bases(stage: Stage, settings: Settings) -> dict[str, str]:
@@ -153,9 +146,8 @@ def _fetch_bases(stage: Stage, settings: Settings) -> dict[str, str]:
 
     Returns the digest of the one that a stage trains, which belongs into its lineage; {} for other stages.
     """
-    sections = {"miner": settings.miner, "embedder": settings.embedder, "reranker": settings.reranker}
-    models = [model for section, model in sections.items() if section in stage.sections and model is not None]
-    folders = [local_folder(model.base) for model in models]
+    models = [getattr(settings, name) for name in ("miner", "embedder", "reranker", "writer") if name in stage.sections]
+    folders = [local_folder(model.base) for model in models if model is not None]
     check_bases(settings)
     if not stage.trains:
         return {}

@@ -16,7 +16,7 @@ class Need:
     stage: str
     of_previous: bool = False  # of the previous iteration's run; a first iteration has none and does without
     in_first: str = ""  # what a first iteration reads in its place
-    written: bool = False  # only where a writer is set for that stage
+    written: bool = False  # only where that stage is part of the chain: somebody writes, or a writer is trained
 
 
 @dataclass(frozen=True)
@@ -31,11 +31,20 @@ class Stage:
     has_engine: bool = False  # its section names the engine that it runs a model with; hf takes every GPU
     taught: bool = False  # only with a previous iteration
     asked_for: bool = False  # only when somebody asks for it
-    writes: bool = False  # only where its section names a writer
+    writes: bool = False  # only where its section names a writer or, for a student, what it learns from
 
     @property
     def name(self) -> str:
         return self.run.__name__
+
+    @property
+    def has_model(self) -> bool:
+        """Whether it computes with a model, and so on the device that the settings name."""
+        return self.trains or self.has_engine or self.name.startswith(("merge_", "quantize_"))
+
+    def shared(self, settings: Settings) -> bool:
+        """Whether every GPU takes part: in training and with an hf engine; vLLM and the others are one process."""
+        return self.trains or (self.has_engine and getattr(settings, self.name).engine == "hf")
 
 
 PREPARE = Need("prepare")
@@ -43,6 +52,7 @@ EMBEDDER_GROUPS = Need("teach_embedder", in_first="mine_for_embedder")
 RERANKER_GROUPS = Need("teach_reranker", in_first="mine_for_reranker")
 TEACHER = Need("merge_reranker", of_previous=True)
 DESCRIPTIONS = Need("describe", written=True)
+STUDENTS = Need("train_writer", written=True)
 TEXTS = (Need("explain", written=True), DESCRIPTIONS)
 
 STAGES = {
@@ -55,16 +65,31 @@ STAGES = {
             needs=(),
         ),
         Stage(
+            functions.train_writer,
+            "trains students to write what a teacher wrote",
+            sections=("writer", "train_writer"),
+            needs=(PREPARE,),
+            trains=True,
+            writes=True,
+        ),
+        Stage(
+            functions.merge_writer,
+            "makes one model of the writer's base and adapter, and proves it",
+            sections=("writer",),
+            needs=(STUDENTS,),
+            writes=True,
+        ),
+        Stage(
             functions.explain,
             "has a language model say what thinking leads to each wrong answer",
-            sections=("explain",),
-            needs=(PREPARE,),
+            sections=("writer", "explain"),
+            needs=(PREPARE, STUDENTS),
             writes=True,
         ),
         Stage(
             functions.describe,
             "has a language model describe each misconception",
-            sections=("describe",),
+            sections=("writer", "describe"),
             needs=(PREPARE,),
             writes=True,
         ),
@@ -117,6 +142,7 @@ STAGES = {
             sections=("prepare", "mine_for_embedder", "mine_for_reranker"),
             needs=(
                 PREPARE,
+                STUDENTS,
                 *TEXTS,
                 Need("mine_for_embedder"),
                 EMBEDDER_GROUPS,
@@ -167,7 +193,8 @@ STAGES = {
 def stages_of(split: str, settings: Settings) -> list[Stage]:
     """The stages of a run, in their order.
 
-    Teaching needs a previous iteration, evaluating needs held-out data, and writing needs a writer.
+    Teaching needs a previous iteration, evaluating needs held-out data, writing needs a writer, and a writer that is to
+    serve has learnt from all rows.
     """
     return [
         stage
@@ -175,10 +202,13 @@ def stages_of(split: str, settings: Settings) -> list[Stage]:
         if not stage.asked_for
         and (settings.iteration.previous or not stage.taught)
         and (holds_out(split) or stage.name != "evaluate")
+        and (not holds_out(split) or stage.name != "merge_writer")
         and (not stage.writes or has_writer(stage.name, settings))
     ]
 
 
 def has_writer(stage: str, settings: Settings) -> bool:
-    """Whether somebody writes in the stage `explain` or `describe`."""
+    """Whether somebody writes in the stage `explain` or `describe`, or is taught to, in the two of a writer."""
+    if stage in ("train_writer", "merge_writer"):
+        return bool(settings.train_writer.file)
     return getattr(settings, stage).writer != "off"

@@ -39,8 +39,10 @@ def local_folder(base: str) -> Path:
     try:
         return Path(snapshot_download(name, revision=revision or None, allow_patterns=WANTED))
     except Exception as error:  # the hub's client raises a dozen kinds, all meaning the same to a user
+        reason = next(iter(str(error).strip().splitlines()), "")[:200]
         raise ValueError(
-            f"{base!r} is neither a folder nor to be had from the Hugging Face hub ({type(error).__name__}): {error}"
+            f"{base!r} is neither a folder nor to be had from the Hugging Face hub ({type(error).__name__}: {reason}):"
+            " name a folder, or an id that the hub has"
         ) from error
 
 

@@ -5,14 +5,18 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from shared.artifacts.lineage import read_lineage
+from shared.artifacts.lineage import Lineage, read_lineage
 from shared.artifacts.manifest import MANIFEST, digest, is_whole
+from shared.prompts.writer import PROMPTS as WRITER_PROMPTS
 from shared.settings.sections import Settings
+from shared.settings.texts import WRITING_ENGINES
 from shared.task.current import TASK, use
 from shared.task.eedi import EEDI
+from training.run_folder.names import plain_path
 
 COMPETITION = "competition"  # the input of prepare: no folder of ours
-REPLAYED = "replayed"  # the file of texts that explain or describe reads
+REPLAYED = "replayed"  # the file of texts that a stage reads, as it is in the competition's folder
+PROMPTS = "prompts"  # with which a writer is asked
 CHANGES_NOTHING = {"checkpoint_seconds", "recompute", "competition"}  # settings without a part in the result
 
 
@@ -35,9 +39,10 @@ class Recipe:
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 of all of it, in hex."""
+        """SHA-256 of all of it, in hex: the same for the named runs of an iteration and its plain one."""
         assert self.is_known, f"an input of {self.stage} is not made yet"
-        text = json.dumps([self.stage, self.split, _lasting(self.settings), self.inputs], sort_keys=True)
+        inputs = {plain_path(folder): value for folder, value in self.inputs.items()}
+        text = json.dumps([self.stage, self.split, _lasting(self.settings), inputs], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -52,11 +57,16 @@ def reasons_to_run(out: Path, recipe: Recipe) -> list[str]:
         return [f"{out / MANIFEST} does not say what it was made from"]
     if not ahead and made.fingerprint == recipe.fingerprint:
         return []
-    changed = [
-        f"{folder} changed" for folder, value in recipe.inputs.items() if value and made.inputs.get(folder) != value
-    ]
-    reasons = [*_changed_settings(_lasting(recipe.settings), _lasting(made.settings)), *changed, *ahead]
-    return reasons or ["another version of malrule made it"]
+    return [*_changes(recipe, made), *ahead] or ["another version of malrule made it"]
+
+
+def changes(out: Path, recipe: Recipe) -> list[str]:
+    """Which settings and inputs, as far as these are made, are others than those that a whole `out` was made from."""
+    try:
+        made = read_lineage(out, "fingerprint", "inputs", "settings")
+    except ValueError:  # not whole, or damaged
+        return []
+    return _changes(recipe, made)
 
 
 def outdated(run: Path) -> str:
@@ -94,12 +104,42 @@ def _how_to_get(task: str) -> str:
     return "`just data` downloads the competition, " if task == EEDI.name else f"the task {task} reads it; "
 
 
-def replayed_digest(settings: Settings, stage: str) -> str:
-    """SHA-256 of the file that the stage replays. Raises ValueError where it is missing."""
-    path = Path(settings.prepare.competition) / getattr(settings, stage).file
+def texts_inputs(settings: Settings, stage: str) -> dict[str, str]:
+    """What a stage of texts reads beside folders: {name: SHA-256}, of a file or of the prompts of a writer.
+
+    Raises ValueError where the file is missing.
+    """
+    if stage == "merge_writer":
+        return {}
+    if stage == "train_reranker":
+        train = settings.train_reranker
+        used = train.rationale_loss and train.rationale_file
+        return {REPLAYED: _file_digest(settings, train.rationale_file, "train_reranker.rationale_file")} if used else {}
+    inputs, section = {}, getattr(settings, stage)
+    if stage == "train_writer" or section.writer in WRITING_ENGINES:
+        inputs[PROMPTS] = hashlib.sha256(repr(sorted(WRITER_PROMPTS.items())).encode()).hexdigest()
+    if stage == "train_writer" or section.writer == "replay":
+        inputs[REPLAYED] = _file_digest(settings, section.file, f"{stage}.file")
+    return inputs
+
+
+def _file_digest(settings: Settings, name: str, key: str) -> str:
+    path = Path(settings.prepare.competition) / name
     if not path.is_file():
-        raise ValueError(f"{path} does not exist: name another {stage}.file, or do without: {stage}.writer=off")
+        section = key.partition(".")[0]
+        without = f"{section}.writer=off" if section in ("explain", "describe") else f"{key}= with nothing behind it"
+        raise ValueError(f"{path} does not exist: name another {key}, or do without: {without}")
     return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _changes(recipe: Recipe, made: Lineage) -> list[str]:
+    inputs = {plain_path(folder): value for folder, value in (made.inputs or {}).items()}
+    changed = [
+        f"{folder} changed"
+        for folder, value in recipe.inputs.items()
+        if value and inputs.get(plain_path(folder)) != value
+    ]
+    return [*_changed_settings(_lasting(recipe.settings), _lasting(made.settings or {})), *changed]
 
 
 def _lasting(settings: dict[str, dict | None]) -> dict[str, dict | None]:

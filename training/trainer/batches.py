@@ -4,16 +4,17 @@ Every draw is seeded by names (the setting's seed, the epoch, the query), so tha
 an interruption changes it.
 """
 
-from collections.abc import Sequence, Set
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
 
 from shared.prompts.embedder import Example
-from shared.prompts.query import Rationale, row_text
+from shared.prompts.query import Layout, Rationale, row_text
 from shared.settings.sections import Train
 from shared.task.folds import labelled_queries, seed_of
+from shared.task.tables import PAIR
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,8 @@ class Group:
     query_id: str
     misconception_ids: tuple[int, ...]
     teacher_scores: tuple[float, ...] = ()  # in the order of the ids; empty without a teacher
+    question_id: int | None = None  # where somebody asks for it
+    siblings: frozenset[int] = frozenset()  # those of its negatives that are right for a sibling, where asked for
     others: tuple[int, ...] = ()  # the query's other positives
 
     @property
@@ -31,12 +34,17 @@ class Group:
         return f"{self.query_id}/{self.misconception_ids[0]}" if self.others else self.query_id
 
 
-def read_groups(table: pl.DataFrame) -> list[Group]:
+def read_groups(
+    table: pl.DataFrame, questions: Mapping[str, int] | None = None, siblings: pl.DataFrame | None = None
+) -> list[Group]:
     """The groups of a groups or taught table with all that was mined, in the order of the queries' ids.
 
-    A query has one for each of its positives, with the same negatives.
+    A query has one for each of its positives, with the same negatives. Each knows its question and siblings, where
+    `questions` (query_id -> question_id) and `siblings` (table of query_id and misconception_id) are given.
     """
-    taught = "teacher_score" in table.columns
+    taught, questions, kin = "teacher_score" in table.columns, questions or {}, {}
+    for query_id, id_ in siblings.select(PAIR).iter_rows() if siblings is not None else ():
+        kin.setdefault(query_id, set()).add(id_)
     rows = table.sort("query_id", pl.col("is_positive").not_(), "misconception_id")
     groups = []
     for (query_id,), part in rows.group_by("query_id", maintain_order=True):
@@ -45,19 +53,46 @@ def read_groups(table: pl.DataFrame) -> list[Group]:
         scores = tuple(part["teacher_score"]) if taught else ()
         for place in range(right):
             others = ids[:place] + ids[place + 1 : right]
-            own = scores[place : place + 1] + scores[right:]
-            groups.append(Group(query_id, (ids[place], *ids[right:]), own, others))
+            shown, own = (ids[place], *ids[right:]), scores[place : place + 1] + scores[right:]
+            near = frozenset(kin.get(query_id, ())) & frozenset(ids[right:])
+            groups.append(Group(query_id, shown, own, questions.get(query_id), near, others))
     return groups
 
 
-def draw_epoch(mined: Sequence[Group], *, group: int, batch: int, epoch: int, seed: str) -> list[list[Group]]:
+def draw_epoch(
+    mined: Sequence[Group], *, group: int, batch: int, epoch: int, seed: str, siblings: float = 0.0
+) -> list[list[Group]]:
     """The updates of one epoch: every group once, in a new order and with newly drawn ones of its mined negatives.
 
-    The last update may hold fewer than `batch` groups. Raises ValueError when a query has too few negatives.
+    Each of a query's siblings' misconceptions is among them with the probability `siblings`; with 0 they are drawn as
+    any other. The last update may hold fewer than `batch` groups. Raises ValueError when a query has too few negatives.
     """
     order = np.random.default_rng(seed_of(seed, epoch, "order")).permutation(len(mined))
-    groups = [_draw_group(mined[row], group, seed_of(seed, epoch, mined[row].name)) for row in order]
+    groups = [_draw_group(mined[row], group, seed_of(seed, epoch, mined[row].name), siblings) for row in order]
     return [groups[start : start + batch] for start in range(0, len(groups), batch)]
+
+
+def keep_together(updates: Sequence[Sequence[Group]], batch: int) -> list[list[Group]]:
+    """The groups of `updates` in as many updates of `batch`, those of one question in one of them.
+
+    Questions come in the order of their first groups. One that finds no room in an update waits for the next, and is
+    split only where no other that waits would fill the update.
+    """
+    waiting: dict[int | None, list[Group]] = {}
+    for one in (one for update in updates for one in update):
+        waiting.setdefault(one.question_id, []).append(one)
+    questions, made = list(waiting.values()), []
+    while questions:
+        update: list[Group] = []
+        while questions and (room := batch - len(update)):
+            fits = next((place for place, rows in enumerate(questions) if len(rows) <= room), None)
+            if fits is None:
+                update += questions[0][:room]
+                questions[0] = questions[0][room:]
+            else:
+                update += questions.pop(fits)
+        made.append(update)
+    return made
 
 
 def cut_evenly(tokens: Sequence[int], most: int, parts: int) -> list[list[int]]:
@@ -77,7 +112,9 @@ def cut_evenly(tokens: Sequence[int], most: int, parts: int) -> list[list[int]]:
     return [sorted(micro) for micro in micros]
 
 
-def draw_examples(queries: pl.DataFrame, misconceptions: pl.DataFrame, seed: str) -> list[tuple[int, int, Example]]:
+def draw_examples(
+    queries: pl.DataFrame, misconceptions: pl.DataFrame, seed: str, layout: Layout = "plain"
+) -> list[tuple[int, int, Example]]:
     """Every labelled training query as (question_id, misconception_id, example), in a seeded order."""
     labelled = labelled_queries(queries, "train").sort("query_id")
     texts = dict(misconceptions.select("misconception_id", "text").iter_rows())
@@ -86,7 +123,7 @@ def draw_examples(queries: pl.DataFrame, misconceptions: pl.DataFrame, seed: str
         (
             row["question_id"],
             row["misconception_id"],
-            Example(row_text(row), texts[row["misconception_id"]]),
+            Example(row_text(row, layout), texts[row["misconception_id"]]),
         )
         for row in labelled[order.tolist()].iter_rows(named=True)
     ]
@@ -119,14 +156,20 @@ def shown_rationale(rationale: Rationale, settings: Train, seed: str, query_id: 
     return "none" if left_out else rationale
 
 
-def _draw_group(mined: Group, group: int, seed: int) -> Group:
-    negatives = len(mined.misconception_ids) - 1
+def _draw_group(mined: Group, group: int, seed: int, siblings: float) -> Group:
+    rng, ids, scores = np.random.default_rng(seed), mined.misconception_ids, mined.teacher_scores
+    kin = [place for place in range(1, len(ids)) if siblings and ids[place] in mined.siblings]
+    taken = [place for place in kin if rng.random() < siblings][: group - 1]
+    others = np.array([place for place in range(1, len(ids)) if place not in kin], dtype=int)
+    negatives = len(taken) + len(others)
     if negatives < group - 1:
         raise ValueError(
             f"query {mined.query_id} has {negatives} mined negatives, a group of {group} needs {group - 1}: mine more"
         )
-    drawn = np.random.default_rng(seed).choice(negatives, group - 1, replace=False)
-    places = [0, *(1 + drawn)]
-    ids, scores = mined.misconception_ids, mined.teacher_scores
-    drawn_scores = tuple(scores[place] for place in places if scores)
-    return Group(mined.query_id, tuple(ids[place] for place in places), drawn_scores, mined.others)
+    drawn = rng.choice(len(others), group - 1 - len(taken), replace=False)
+    places = [0, *taken, *others[drawn].tolist()]
+    return replace(
+        mined,
+        misconception_ids=tuple(ids[place] for place in places),
+        teacher_scores=tuple(scores[place] for place in places if scores),
+    )

@@ -25,7 +25,7 @@ from shared.prompts.query import misconception_of, query_of
 from shared.prompts.words import Words
 from shared.settings.sections import TrainEmbedder
 from shared.task.current import TASK
-from shared.task.folds import labelled_queries, labels_of, right_ids, seed_of, seen_ids
+from shared.task.folds import alike, labelled_queries, labels_of, right_ids, seed_of, seen_ids
 from shared.task.metrics import find_ranks, summarise
 from training.trainer.batches import Group, choose_training_examples, shown_rationale
 from training.trainer.fsdp import is_spread
@@ -47,6 +47,7 @@ class EmbedderObjective:
         self.model, self.words, self.card, self.settings = model, words, card, settings
         self.queries, self.misconceptions = tables
         self.batch_tokens = batch_tokens
+        self.alike = alike(self.misconceptions)
         self.rows = {row["query_id"]: row for row in self.queries.iter_rows(named=True)}
         self.passages = {
             row["misconception_id"]: embedder_passage(words, card.prompt, misconception_of(row))
@@ -117,9 +118,11 @@ class EmbedderObjective:
 
     def _query(self, group: Group, seed: str) -> list[int]:
         row = self.rows[group.query_id]
-        text = query_of(row, shown_rationale(self.card.prompt.rationale, self.settings, seed, group.query_id))
-        if not self.card.prompt.task:
-            return embedder_query(self.words, self.card.prompt, (), text)
+        prompt = self.card.prompt
+        rationale = shown_rationale(prompt.rationale, self.settings, seed, group.query_id)
+        text = query_of(row, rationale, prompt.layout)
+        if not prompt.task:
+            return embedder_query(self.words, prompt, (), text)
         examples = choose_training_examples(
             self.card.examples,
             row["question_id"],
@@ -127,7 +130,7 @@ class EmbedderObjective:
             most=self.settings.max_examples,
             seed=seed_of(seed) if self.settings.shared_examples else seed_of(seed, group.query_id),
         )
-        return embedder_query(self.words, self.card.prompt, examples, text)
+        return embedder_query(self.words, prompt, examples, text)
 
     def _gather(self, update: list[Group], own: Sequence[list[int]], parts: list[torch.Tensor]) -> torch.Tensor:
         group = len(update[0].misconception_ids)
@@ -139,8 +142,10 @@ class EmbedderObjective:
 
     def _loss(self, vectors_BGD: torch.Tensor, update: list[Group]) -> torch.Tensor:
         queries_BD, passages_BGD = vectors_BGD[:, 0], vectors_BGD[:, 1:]
-        ids_BG = send(torch.tensor([group.misconception_ids for group in update]), vectors_BGD.device)
-        others_BO = _side_by_side([group.others for group in update], ids_BG.device)
+        ids = [[self.alike[id_] for id_ in group.misconception_ids] for group in update]
+        ids_BG = send(torch.tensor(ids), vectors_BGD.device)
+        others = [tuple(self.alike[id_] for id_ in group.others) for group in update]
+        others_BO = _side_by_side(others, ids_BG.device)
         loss_B = contrastive(queries_BD, passages_BGD, ids_BG, self.settings.temperature, others_BO)
         if self.settings.distill:
             teacher_BG = send(torch.tensor([group.teacher_scores for group in update]), vectors_BGD.device)

@@ -66,7 +66,7 @@ class TrainingRun:
         self.model, self.objective, self.settings, self.work = model, objective, settings, work
         self.updates = Updates(model, objective, settings)
         self.fingerprint = fingerprint
-        self.checkpoint = work.with_suffix(".state") / "checkpoint"  # beside the output, which is published without it
+        self.checkpoint = state_of(work) / "checkpoint"
 
     def start(self) -> TrainingProgress:
         """Where the checkpoint left off, or the beginning, with the figures of the untrained model."""
@@ -110,6 +110,16 @@ class TrainingRun:
         save_checkpoint(self.checkpoint, self.updates.masters, self.updates.optimizer, progress, self.fingerprint)
 
 
+def state_of(work: Path) -> Path:
+    """Where the state of the training in `work` lies: beside the stage's output, which is published without it.
+
+    A stage that trains several models has a folder for each in its output.
+    """
+    if work.parent.suffix == ".partial":
+        return work.parent.with_suffix(".state") / work.name
+    return work.with_suffix(".state")
+
+
 def _evaluate(model: PeftModel, objective: Objective) -> dict:
     model.eval()
     with torch.no_grad():
@@ -130,8 +140,14 @@ def _set_aside(work: Path, before: Path) -> None:
 
 
 def _line(figures: dict) -> str:
-    """`epoch 1  loss 0.61  eval_loss 1.20  MAP@25 all 0.31 seen 0.40 unseen 0.28`"""
+    """`epoch 1  loss 0.61  eval_loss 1.20  MAP@25, whole catalogue: all 0.31 seen 0.40`"""
     numbers = [f"{key} {figures[key]:.4f}" for key in ("loss", "eval_loss") if key in figures]
     metric = TASK.metric
     parts = [f"{part} {value[metric.key]:.4f}" for part, value in figures.items() if isinstance(value, dict)]
-    return "  ".join([f"epoch {figures['epoch']}", *numbers, *([f"{metric.title} {' '.join(parts)}"] if parts else [])])
+    return "  ".join(
+        [
+            f"epoch {figures['epoch']}",
+            *numbers,
+            *([f"{metric.title}, whole catalogue: {' '.join(parts)}"] if parts else []),
+        ]
+    )

@@ -10,13 +10,26 @@ from transformers import PreTrainedModel
 from shared.artifacts.files import replacing_folder, write_json
 from shared.settings.sections import Lora
 from shared.task.folds import seed_of
+from training.trainer.bases.targets import find_targets
 
 
 def add_lora(model: PreTrainedModel, settings: Lora, *, seed: str) -> PeftModel:
-    """`model` with new adapters of the model's dtype, the same on every process; everything else is frozen."""
+    """`model` with new adapters of the model's dtype, the same on every process; everything else is frozen.
+
+    Raises ValueError as find_targets does.
+    """
+    targets = find_targets(model, settings.targets)
+    if settings.dora and targets.turned:
+        raise ValueError(f"lora.dora: a {model.config.model_type} stores its weights turned, take lora.dora=false")
     torch.manual_seed(seed_of(seed, "lora") % 2**63)
     config = LoraConfig(
-        r=settings.rank, lora_alpha=settings.alpha, lora_dropout=settings.dropout, target_modules=list(settings.targets)
+        r=settings.rank,
+        lora_alpha=settings.alpha,
+        lora_dropout=settings.dropout,
+        target_modules=list(targets.names),
+        fan_in_fan_out=targets.turned,
+        use_rslora=settings.rslora,
+        use_dora=settings.dora,
     )
     return get_peft_model(model, config, autocast_adapter_dtype=False)
 

@@ -20,7 +20,7 @@ def contrastive(
     """The embedder's: InfoNCE [B] of each query's positive against all passages of the update, own group or not.
 
     A passage elsewhere in the update with the id of the query's positive, or of another right answer of the query
-    (`others_BO`, filled up with -1), is no negative and is masked.
+    (`others_BO`, filled up with -1), is no negative and is masked; ids of the same words are given as one.
     """
     B, G, _ = passages_BGD.shape
     scores_BP = queries_BD @ passages_BGD.flatten(0, 1).T / temperature

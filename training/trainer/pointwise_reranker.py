@@ -16,7 +16,7 @@ from inference.engines.transformers.engine import HFScorer
 from inference.engines.transformers.forward import answer_together, yes_logits
 from inference.reranking.order import order_by_score
 from inference.reranking.pointwise import PointwiseReranker
-from shared.prompts.pointwise import RerankerPrompt, reranker_passage, reranker_query
+from shared.prompts.pointwise import RerankerPrompt, rationale_target, reranker_passage, reranker_query
 from shared.prompts.query import misconception_of, query_of
 from shared.settings.sections import TrainReranker
 from shared.task.current import TASK
@@ -25,6 +25,7 @@ from shared.task.metrics import find_ranks, summarise
 from shared.task.tables import PAIR
 from training.trainer.batches import Group, shown_rationale
 from training.trainer.losses import distillation, group_cross_entropy
+from training.trainer.writing.rationale_loss import TARGET, TARGET_TOKENS, Target, scores_and_losses
 
 
 class RerankerObjective:
@@ -44,7 +45,7 @@ class RerankerObjective:
         self.queries, self.misconceptions, self.candidates = tables
         self.batch_tokens = batch_tokens
         self.asked = {
-            (row["query_id"], rationale): reranker_query(self.words, prompt, query_of(row, rationale))
+            (row["query_id"], rationale): reranker_query(self.words, prompt, query_of(row, rationale, prompt.layout))
             for row in self.queries.filter(pl.col("fold") == "train").iter_rows(named=True)
             for rationale in {prompt.rationale, "none"}
         }
@@ -53,9 +54,17 @@ class RerankerObjective:
             for row in self.misconceptions.iter_rows(named=True)
         }
 
+        self.targets = {
+            row["query_id"]: Target(*map(tuple, rationale_target(self.words, row[TARGET], TARGET_TOKENS)))
+            for row in self.queries.filter(pl.col("fold") == "train").iter_rows(named=True)
+            if row.get(TARGET)
+        }
+
     def count_tokens(self, group: Group, seed: str) -> int:
         """See Objective."""
         query, passages = len(self._asked(group, seed)), [len(self.known[id_]) for id_ in group.misconception_ids]
+        if target := self.targets.get(group.query_id):
+            passages.append(len(target.before) + len(target.text))
         return query * (1 if self.settings.share else len(passages)) + sum(passages)
 
     def accumulate(
@@ -89,7 +98,8 @@ class RerankerObjective:
             recall_at=self.settings.depth,
             unseen_weight=TASK.unseen,
         )
-        return {"eval_loss": _mean_loss(scored, valid), **figures}
+        loss = _mean_loss(scored, valid)
+        return figures if loss is None else {"eval_loss": loss, **figures}
 
     def _asked(self, group: Group, seed: str) -> list[int]:
         rationale = shown_rationale(self.prompt.rationale, self.settings, seed, group.query_id)
@@ -97,18 +107,43 @@ class RerankerObjective:
 
     def _loss(self, groups: list[Group], seed: str) -> torch.Tensor:
         rows = [[*self._asked(group, seed), *self.known[id_]] for group in groups for id_ in group.misconception_ids]
-        share = self.settings.share
-        scores_N = answer_together(self.model, rows, lambda b: yes_logits(self.model, b, self.yes), share=share)
-        scores_bG = scores_N.view(len(groups), -1)
+        written = self._written(groups, seed, len(rows)) if self.settings.rationale_loss else {}
+        scores_bG, rationale_loss_b = self._answer(groups, rows, written)
         loss_b = group_cross_entropy(scores_bG, self.settings.label_smoothing)
+        if written:
+            loss_b = loss_b + self.settings.rationale_loss * rationale_loss_b
         if self.settings.distill:
             teacher_bG = send(torch.tensor([group.teacher_scores for group in groups]), scores_bG.device)
             loss_b = loss_b + self.settings.distill * distillation(scores_bG, teacher_bG)
         return loss_b
 
+    def _written(self, groups: list[Group], seed: str, first: int) -> dict[int, tuple[int, list[int], Target]]:
+        """By the number of a row behind the pairs: the group, the query and the rationale that it holds."""
+        there = [place for place, group in enumerate(groups) if group.query_id in self.targets]
+        return {
+            first + number: (place, self._asked(groups[place], seed), self.targets[groups[place].query_id])
+            for number, place in enumerate(there)
+        }
 
-def _mean_loss(scored: pl.DataFrame, valid: pl.DataFrame) -> float:
-    """Cross-entropy of the right answer within a query's candidates, averaged where it is one of them."""
+    def _answer(
+        self, groups: list[Group], rows: list[list[int]], written: dict[int, tuple[int, list[int], Target]]
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """Scores [b, G] of the pairs in `rows`, and the losses [b] of the rationales, 0 where a group has none."""
+        share = self.settings.share
+        if not written:
+            scores_N = answer_together(self.model, rows, lambda b: yes_logits(self.model, b, self.yes), share=share)
+            return scores_N.view(len(groups), -1), None
+        rows = [*rows, *([*query, *target.before, *target.text] for _, query, target in written.values())]
+        texts = {row: target.text for row, (_, _, target) in written.items()}
+        both_N2 = answer_together(self.model, rows, scores_and_losses(self.model, self.yes, texts), share=share)
+        pairs = len(rows) - len(written)
+        places = torch.tensor([place for place, _, _ in written.values()], device=both_N2.device)
+        losses_b = both_N2.new_zeros(len(groups)).index_add(0, places, both_N2[pairs:, 1])
+        return both_N2[:pairs, 0].view(len(groups), -1), losses_b
+
+
+def _mean_loss(scored: pl.DataFrame, valid: pl.DataFrame) -> float | None:
+    """Cross-entropy of the right answer within a query's candidates, averaged where it is one; None: nowhere."""
     score = pl.col("rerank_score").cast(pl.Float64)
     total = (score - score.max()).exp().sum().log() + score.max()
     totals = scored.group_by("query_id").agg(total.alias("total"))
@@ -119,7 +154,5 @@ def _mean_loss(scored: pl.DataFrame, valid: pl.DataFrame) -> float:
         .join(totals, on="query_id")
     )
     # sorted: polars joins in no fixed order, and the last digit of a sum depends on it
-    return (
-        right.sort("query_id", "misconception_id").select((pl.col("total") - pl.col("rerank_score")).mean()).item()
-        or 0.0
-    )
+    right = right.sort("query_id", "misconception_id")
+    return right.select((pl.col("total") - pl.col("rerank_score")).mean()).item()

@@ -1,5 +1,7 @@
 """The stages that train a model: an embedder or a reranker."""
 
+from pathlib import Path
+
 import polars as pl
 import torch
 from peft import PeftModel
@@ -13,10 +15,11 @@ from inference.engines.transformers.fp8 import use_fp8
 from inference.machine.profiles import load_profile
 from shared.artifacts.card import EmbedderCard, write_card
 from shared.settings.sections import Train
+from shared.task.folds import sibling_answers
 from training.run_folder.base_models import local_folder
 from training.run_folder.cards import new_reranker_card
 from training.run_folder.stage_context import StageContext
-from training.trainer.batches import draw_epoch, read_groups
+from training.trainer.batches import Group, draw_epoch, keep_together, read_groups
 from training.trainer.embedder import EmbedderObjective
 from training.trainer.fsdp import shard_base
 from training.trainer.loop import train
@@ -24,6 +27,7 @@ from training.trainer.lora import add_lora
 from training.trainer.pointwise_reranker import RerankerObjective
 from training.trainer.recompute import fit_memory
 from training.trainer.update import Objective
+from training.trainer.writing.rationale_loss import with_targets
 
 OBJECTIVES = {"pointwise": RerankerObjective}  # of each kind of reranker, see inference/reranking/kinds.py
 
@@ -48,7 +52,9 @@ def train_reranker(context: StageContext, groups: pl.DataFrame, candidates: pl.D
     profile, tokenizer = load_profile(context.settings.machine.profile), load_tokenizer(base)
     model = load_causal(base, context.settings.reranker.dtype, _loading_device(context), packed=profile.packed)
     adapted = _adapt(context, model, settings)
-    tables = (*context.texts(), candidates)
+    queries, misconceptions = context.texts()
+    queries = with_targets(queries, settings, Path(context.settings.prepare.competition))
+    tables = (queries, misconceptions, candidates)
     card = new_reranker_card(context.settings.reranker)
     objective = OBJECTIVES[card.kind](model, tokenizer, card.prompt, tables, settings, profile.batch_tokens)
     _train(context, adapted, objective, groups, settings)
@@ -76,7 +82,7 @@ def _adapt(context: StageContext, model: PreTrainedModel, settings: Train) -> Pe
 def _train(
     context: StageContext, adapted: PeftModel, objective: Objective, groups: pl.DataFrame, settings: Train
 ) -> None:
-    mined = read_groups(groups)
+    mined = _read_groups(context, groups, settings)
     last = len(mined) % settings.batch or settings.batch
     if context.settings.machine.shard and (settings.batch % world() or last % world()):
         raise ValueError(
@@ -90,6 +96,17 @@ def _train(
         )
 
     def epochs(number: int):
-        return draw_epoch(mined, group=settings.group, batch=settings.batch, epoch=number, seed=settings.seed)
+        how = {"group": settings.group, "batch": settings.batch, "seed": settings.seed, "siblings": settings.siblings}
+        updates = draw_epoch(mined, epoch=number, **how)
+        return keep_together(updates, settings.batch) if settings.together else updates
 
     train(adapted, objective, epochs, settings, context.out, context.fingerprint)
+
+
+def _read_groups(context: StageContext, groups: pl.DataFrame, settings: Train) -> list[Group]:
+    """The groups with what the settings ask of them."""
+    if not (settings.siblings or settings.together):
+        return read_groups(groups)
+    queries, misconceptions = context.texts()
+    questions = dict(queries.select("query_id", "question_id").iter_rows())
+    return read_groups(groups, questions, sibling_answers(queries, misconceptions))

@@ -19,15 +19,18 @@ from inference.engines.checks.files import AGAIN, Shape, read_architecture, read
 UNREAD = ("pooler.", "bert.pooler.", "roberta.pooler.")  # of an encoder; we pool the hidden states ourselves
 
 
-def check_model(folder: Path, kind: type = AutoModel) -> None:
-    """Raise ValueError unless transformers' class `kind` gets every tensor from `folder`, and none there is odd."""
+def check_model(folder: Path, kind: type = AutoModel) -> list[str]:
+    """Raise ValueError unless transformers' class `kind` gets every tensor from `folder`, and none there is odd.
+
+    Returns the names of those that may be missing, for nobody reads them: of an encoder's pooler.
+    """
     shapes, config = read_shapes(folder), load_config(folder)
     layers = config.get_text_config().num_hidden_layers
     if layers > len(shapes):  # a model of 10^5 layers would take minutes to be described
         raise ValueError(f"{folder}/config.json says {layers} layers, and {len(shapes)} tensors are there: {AGAIN}")
     if getattr(config, "quantization_config", None):
         _check_quantised(folder, config, shapes)
-        return
+        return []
     found = _compare(kind, folder, config, shapes)
     if missing := [name for name in sorted(found["missing_keys"]) if not name.startswith(UNREAD)]:
         raise ValueError(f"{folder} lacks {_some(missing)}, which {_class(kind, config)} has: {AGAIN}")
@@ -40,6 +43,7 @@ def check_model(folder: Path, kind: type = AutoModel) -> None:
         surplus &= set(_compare(own, folder, config, shapes)["unexpected_keys"])
     if surplus:
         raise ValueError(f"{folder} holds {_some(sorted(surplus))}, which its config.json does not describe: {AGAIN}")
+    return sorted(found["missing_keys"])
 
 
 def load_config(folder: Path) -> PretrainedConfig:

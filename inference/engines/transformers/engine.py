@@ -110,7 +110,7 @@ def _load(kind: type, folder: str | Path, dtype: str, device: torch.device, pack
     config = load_config(Path(folder))
     if getattr(config, "quantization_config", None):
         raise ValueError(f"{folder} is quantised, which engine vllm reads: say --engine vllm, or take the merged model")
-    check_model(Path(folder), kind)
+    unread = check_model(Path(folder), kind)
     model = kind.from_pretrained(
         folder,
         dtype=getattr(torch, dtype),
@@ -119,6 +119,8 @@ def _load(kind: type, folder: str | Path, dtype: str, device: torch.device, pack
         attn_implementation=attention_of(config, packed=packed),
         device_map={"": device} if device.type == "cuda" else None,  # straight to the GPU: 8 processes share one RAM
     )
+    if unread:
+        model.pooler = None  # the file has none: random numbers would take its place, and be trained and merged
     if is_packed(model):
         compile_layers(model)
     return model.eval()

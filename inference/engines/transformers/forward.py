@@ -87,9 +87,36 @@ def yes_logits(model: PreTrainedModel, batch: Batch, yes: int) -> torch.Tensor:
 
 def last_hidden(model: PreTrainedModel, batch: Batch) -> torch.Tensor:
     """The hidden state [N, D] of each row's last token, at least float32."""
+    hidden_BTD, rows_N, lasts_N = _hidden(model, batch)
+    return _at_least_32_bits(hidden_BTD[rows_N, lasts_N])
+
+
+def hidden_in_front(model: PreTrainedModel, batch: Batch, counts_N: torch.Tensor) -> torch.Tensor:
+    """The hidden states [A, D] from which the last `counts_N` tokens of the batch's rows follow, row after row.
+
+    The rows must not share any of these tokens.
+    """
+    return last_and_in_front(model, batch, counts_N)[1]
+
+
+def last_and_in_front(
+    model: PreTrainedModel, batch: Batch, counts_N: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """What `last_hidden` and `hidden_in_front` give, of one pass."""
+    hidden_BTD, rows_N, lasts_N = _hidden(model, batch)
+    counts_N = send(counts_N, hidden_BTD.device)
+    starts_N = counts_N.cumsum(0) - counts_N
+    within_A = torch.arange(int(counts_N.sum()), device=hidden_BTD.device) - starts_N.repeat_interleave(counts_N)
+    places_A = (lasts_N - counts_N).repeat_interleave(counts_N) + within_A
+    in_front_AD = hidden_BTD[rows_N.repeat_interleave(counts_N), places_A]
+    return _at_least_32_bits(hidden_BTD[rows_N, lasts_N]), in_front_AD
+
+
+def _hidden(model: PreTrainedModel, batch: Batch) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Hidden states [B, T, D], and where in them the last token of each of N rows stands: its B and its T."""
     if not takes_forests(model):
         hidden_BTD, mask_BT = _plain(model, batch)
-        return _at_least_32_bits(hidden_BTD[torch.arange(len(batch)), mask_BT.sum(1) - 1])
+        return hidden_BTD, torch.arange(len(batch), device=hidden_BTD.device), mask_BT.sum(1) - 1
     length = max(map(len, batch))
     length += -length % (BLOCK if is_packed(model) else 1)
     ids_BT, positions_BT = (_pad([getattr(forest, name) for forest in batch], length) for name in ("ids", "positions"))
@@ -104,7 +131,7 @@ def last_hidden(model: PreTrainedModel, batch: Batch) -> torch.Tensor:
             position_ids=send(positions_BT, device),
             use_cache=False,
         ).last_hidden_state
-    return _at_least_32_bits(hidden_BTD[send(rows_N, device), send(lasts_N, device)])
+    return hidden_BTD, send(rows_N, device), send(lasts_N, device)
 
 
 def _mean(model: PreTrainedModel, batch: Batch) -> torch.Tensor:

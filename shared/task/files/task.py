@@ -68,12 +68,12 @@ def _stream_test(definition: Definition, folder: Path, queries: int, *, cut: boo
     yield from read_queries(definition, Path(folder) / definition.test, "test", Answers(), queries, cut=cut)
 
 
-def _check(definition: Definition, folder: Path) -> list[tuple[str, int]]:
-    """(file, rows) of every file of the definition. Raises CompetitionError at a defect."""
+def _check(definition: Definition, folder: Path) -> list[tuple[str, int, str]]:
+    """(file, rows, "") of every file of the definition. Raises CompetitionError at a defect."""
     folder = Path(folder)
     read_files(definition, folder)
     columns: Callable[[str], list[str]] = partial(_one_column, definition)
-    return [(name, sum(1 for _ in read_rows(folder / name, columns(name), ""))) for name in definition.inputs]
+    return [(name, sum(1 for _ in read_rows(folder / name, columns(name), "")), "") for name in definition.inputs]
 
 
 def _one_column(definition: Definition, name: str) -> list[str]:

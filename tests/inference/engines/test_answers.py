@@ -95,7 +95,14 @@ def test_what_is_infinite_in_one_coordinate_says_nothing_in_the_others():
     ],
 )
 def test_the_advice_is_what_the_profile_can_do(profile, config, advice, tmp_path):
-    (tmp_path / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    long = {"model_type": "llama", "max_position_embeddings": 10**6}
+    (tmp_path / "config.json").write_text(json.dumps(long | config), encoding="utf-8")
     reach = reach_of(tmp_path, load_profile(profile))
     assert reach.advice.find(advice) >= 0 and reach.most == load_profile(profile).max_tokens
     assert ("set dtype to bfloat16" in reach.advice) is False  # which a T4 does not have
+
+
+def test_the_reach_of_a_model_whose_positions_begin_behind_the_padding_is_shorter(tmp_path):
+    said = {"model_type": "xlm-roberta", "max_position_embeddings": 514, "pad_token_id": 1}
+    (tmp_path / "config.json").write_text(json.dumps(said), encoding="utf-8")
+    assert reach_of(tmp_path, load_profile("cpu")).most == 512

@@ -62,6 +62,16 @@ def test_the_work_of_a_process_that_dies_is_done_by_the_other_and_that_is_said_l
             scorer.score(PROMPTS)
 
 
+def test_a_process_that_hangs_is_killed_when_patience_is_over(reranker):
+    with open_scorer("hf", reranker, TWO) as scorer:
+        process = scorer.replicas[0].process
+        process.send_signal(signal.SIGSTOP)
+        scorer.patience = 1.0
+        with pytest.raises(TimeoutError, match="no replica answered within 1 s"):
+            scorer.score(PROMPTS)
+    assert process.returncode == -signal.SIGKILL
+
+
 def test_a_refused_prompt_is_refused_in_one_sentence_and_the_next_work_is_done(tmp_path):
     folder = make_model(LlamaConfig, tmp_path, tie_word_embeddings=True)
     profile = Profile(device="cpu", dtype="float32", batch_tokens=256, max_tokens=300, cache_gib=0.1, replicas=2)

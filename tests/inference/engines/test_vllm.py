@@ -14,7 +14,8 @@ import torch
 from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import AutoModel, AutoModelForCausalLM, LlamaConfig, PreTrainedTokenizerFast, Qwen2Config
 
-from inference.engines.vllm import LEFT_BEHIND, open_encoder, open_scorer
+from inference.engines.vllm import open_encoder, open_scorer
+from inference.engines.vllm_process import LEFT_BEHIND
 from inference.machine.profiles import Profile
 from training.export.classifier_head import keep_yes_alone
 

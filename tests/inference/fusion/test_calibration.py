@@ -20,6 +20,7 @@ from inference.fusion.calibration import (
 )
 from inference.fusion.ensemble import Member, Models
 from inference.reranking.order import order_by_score
+from shared.artifacts.manifest import write_manifest
 from shared.task.tables import CANDIDATES, RANKED
 
 LABELLED = (1, 2, 3, 4, 5)
@@ -162,6 +163,24 @@ def test_which_calibration_counts_is_said(tmp_path, capsys):
         calibration_of(models(with_one, "rank"))
     with pytest.raises(ValueError, match="depth is 0: rerank at least 1 candidate"):
         calibration_of(models(without), depth=0)
+
+
+@pytest.mark.parametrize(
+    ("lineage", "depth"),
+    [
+        ({"all_settings": {"evaluate": {"depth": 10}}}, 10),  # a merged model
+        ({"settings": {"evaluate": {"depth": 12}, "quantize": {}}}, 12),  # a quantised one
+        ({"stage": "merge_reranker"}, 25),
+        (None, 25),  # no manifest
+    ],
+)
+def test_without_a_calibration_as_many_are_reranked_as_were_when_the_model_was_evaluated(tmp_path, lineage, depth):
+    (tmp_path / "x").write_text("x", encoding="utf-8")
+    if lineage is not None:
+        write_manifest(tmp_path, lineage)
+    models = Models((Member(Path("e")),), (Member(tmp_path),))
+    assert calibration_of(models) == plain(depth)
+    assert calibration_of(models, depth=7) == plain(7)
 
 
 def test_a_calibration_of_other_data_is_refused():

@@ -1,5 +1,7 @@
 """Guards chunk_store.py: the file on disk is whole, is the newest order, and is written seldom."""
 
+import shutil
+
 import polars as pl
 import pytest
 
@@ -89,3 +91,12 @@ def test_a_file_that_is_not_valid_is_refused(store, queries, old, new, words):
     store.out.write_text(store.out.read_text(encoding="utf-8").replace(old, new, 1), encoding="utf-8")
     with pytest.raises(ValueError, match=words):
         check_submission(store.out, queries["query_id"], {10})
+
+
+def test_what_the_disk_refused_is_published_by_the_next_attempt(store):
+    (store.out / "in the way").mkdir(parents=True)
+    with pytest.raises(OSError, match="directory"):
+        store.publish(ranking(store, [12, 10]), True)
+    shutil.rmtree(store.out)
+    store.publish(ranking(store, [12, 10]), True)
+    assert store.out.is_file()

@@ -302,3 +302,51 @@ def test_a_catalogue_too_large_for_memory_is_searched_on_disk(predict, monkeypat
         for one, other in zip(left.split(), right.split(), strict=True)
     ]
     assert sum(same) > 0.9 * len(same)  # float16 moves near ties
+
+
+@pytest.fixture
+def readers(models, tmp_path):
+    """e1 and r1 as models that read short rationales, and a writer."""
+    for name in ("e1", "r1"):
+        shutil.copytree(models / name, tmp_path / name)
+        card = json.loads((tmp_path / name / "card.json").read_text(encoding="utf-8"))
+        card["prompt"] |= {"rationale": "short", "rationale_tokens": 30}
+        (tmp_path / name / "card.json").write_text(json.dumps(card), encoding="utf-8")
+    return f"{tmp_path / 'e1'}", f"{tmp_path / 'r1'}"
+
+
+def test_what_a_writer_writes_stands_beside_the_rows_before_anything_is_retrieved(
+    predict, readers, tiny_causal, tmp_path
+):
+    without = rows(predict(*readers, "--depth", "4"))
+    written = rows(predict(*readers, "--depth", "4", "--writer", str(tiny_causal)))
+    assert written.keys() == without.keys() and written != without
+    budget = json.loads((tmp_path / "budget.json").read_text(encoding="utf-8"))
+    assert budget["writer"]["ended"] == "complete" and budget["failed"] == []
+    assert budget["writer"]["texts"]["short"] == len(written)
+    assert "cot" not in budget["writer"]["texts"]  # nobody reads it
+    assert json.loads((tmp_path / "timings.json").read_text(encoding="utf-8"))["write"] > 0
+
+
+def test_a_writer_that_fails_costs_its_texts_alone(predict, readers, tiny_causal, tmp_path, capsys):
+    broken = tmp_path / "broken"
+    shutil.copytree(tiny_causal, broken)
+    (broken / "model.safetensors").write_bytes(b"no weights")
+    without = rows(predict(*readers, "--depth", "4"))
+    assert rows(predict(*readers, "--depth", "4", "--writer", str(broken), status=3)) == without
+    assert json.loads((tmp_path / "budget.json").read_text(encoding="utf-8"))["failed"] == ["broken"]
+    assert "writer broken failed, attempt 2 of 2" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        (["--writer-adapter", "x"], "--writer-adapter needs --writer"),
+        (["--writer", "tiny_bert"], "has no head to write with"),
+        (["--writer", "tiny_causal"], "none of these models reads rationales"),
+    ],
+)
+def test_a_writer_that_is_no_use_is_refused_in_a_sentence(predict, request, capsys, more, said):
+    words = [str(request.getfixturevalue(word)) if word.startswith("tiny") else word for word in more]
+    with pytest.raises(AssertionError, match=said):
+        predict("e1", "r1", *words)

@@ -160,6 +160,16 @@ def test_a_damaged_shard_is_named_and_its_prompts_alone_are_encoded_again(tmp_pa
     assert f"{shard} is damaged (" in capsys.readouterr().err
 
 
+def test_a_disk_that_refuses_costs_the_memory_and_not_the_vectors(tmp_path, capsys):
+    (tmp_path / "file").touch()
+    for rows in (prompts(0, 10), prompts(5, 12)):
+        with remembering(real := SumEncoder(), tmp_path / "file") as encoder:  # where no folder can be
+            np.testing.assert_array_equal(encoder.encode(rows), expected(rows))
+            np.testing.assert_array_equal(encoder.encode(rows[::-1]), expected(rows[::-1]))
+        assert real.asked == rows
+    assert "Not a directory: the vectors are not remembered" in capsys.readouterr().err
+
+
 def test_the_key_of_a_model_changes_with_whatever_changes_its_vectors(tmp_path):
     def key(engine="hf", profile=CPU, **files):
         for name, value in files.items():

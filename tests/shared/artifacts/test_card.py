@@ -85,10 +85,10 @@ def test_the_card_of_the_other_kind_and_no_card_are_refused(tmp_path):
     with pytest.raises(ValueError, match="is no merged reranker"):
         read_reranker_card(tmp_path)
     write_card(EMBEDDER, tmp_path)
-    with pytest.raises(ValueError, match="is no card of a reranker"):
+    with pytest.raises(ValueError, match="holds the embedder, where the reranker is wanted: were the two swapped"):
         read_reranker_card(tmp_path)
     write_card(RERANKER, tmp_path)
-    with pytest.raises(ValueError, match="is no card of a embedder"):
+    with pytest.raises(ValueError, match="holds the reranker, where the embedder is wanted"):
         read_embedder_card(tmp_path)
 
 
@@ -145,3 +145,11 @@ def test_a_bad_value_of_a_profile_is_named(tmp_path, monkeypatch):
     monkeypatch.setattr("inference.machine.profiles.PROFILES", path)
     with pytest.raises(ValueError, match="profiles.toml: t4x2.dtype: "):
         load_profile("t4x2")
+
+
+def test_a_layout_travels_with_the_model_and_is_not_written_where_it_is_the_plain_one(tmp_path):
+    for layout, said in (("plain", False), ("wrong_first", True)):
+        card = RerankerCard(RerankerPrompt(9, 10, "Yes or No?", layout=layout))
+        write_card(card, tmp_path)
+        assert read_reranker_card(tmp_path) == card
+        assert ("layout" in (tmp_path / "card.json").read_text(encoding="utf-8")) == said

@@ -64,6 +64,20 @@ def test_only_texts_are_cut_never_the_frame_around_them():
     assert read(reranker_passage(WORDS, pair, Written("passage"))) == "\nB: pas\nYes or No?"
 
 
+def test_a_query_that_is_too_long_loses_the_end_of_its_question_and_keeps_the_answers():
+    row = {"subject": "S", "construct": "C", "question": "Read the table", "correct": "5/6", "wrong": "2/5"}
+    asked, ending = query_of(row), "\nCorrect answer: 5/6\nWrong answer: 2/5"
+
+    def cut(letters_left):
+        return read(embedder_query(WORDS, replace(LONG, task="", query_tokens=letters_left), [], asked))[1:-1]
+
+    # 34 letters in front of the question, 4 of the question, 38 of the answers
+    assert cut(34 + 4 + 38) == f"Subject: S\nConstruct: C\nQuestion: Read{ending}"
+    assert cut(40) == f"Su{ending}" and cut(38) == ending and cut(3) == "2/5"
+    shown = embedder_query(WORDS, replace(LONG, example_query_tokens=40), [Example(asked.text, "R")], Written("x"))
+    assert f"<query>Su{ending}\n<response>R" in read(shown)
+
+
 def test_a_pair_is_a_then_b_then_the_instruction():
     pair = RerankerPrompt(query_tokens=99, passage_tokens=99, instruction="Yes or No?")
     ids = [*reranker_query(WORDS, pair, Written("q")), *reranker_passage(WORDS, pair, Written("p"))]
@@ -159,3 +173,13 @@ def test_a_model_reads_the_rationales_that_it_asks_for_as_far_as_the_row_has_the
     assert query_of({**row, "cot": "C."}, "both").notes == "S.\nC."
     assert query_of(row, "both").text == row_text(row)
     assert misconception_of({"text": "T"}) == Written("T") and misconception_of({"text": "T", "description": "D"}).notes
+
+
+def test_the_wrong_answer_stands_first_or_between_marks_where_a_layout_says_so():
+    row = {"query_id": "1_A", "construct": "C", "subject": "S", "question": "Q", "correct": "1", "wrong": "2"}
+    others = "Subject: S\nConstruct: C\nQuestion: Q\nCorrect answer: 1"
+    assert row_text(row, "wrong_first") == f"Wrong answer: 2\n{others}"
+    assert row_text(row, "wrong_marked") == f"{others}\nWrong answer: >>> 2 <<<"
+    assert query_of({**row, "short": "T."}, "short", "wrong_first") == Written(
+        f"Wrong answer: 2\n{others}", "T.", "\nCorrect answer: 1"
+    )

@@ -49,6 +49,9 @@ def test_there_are_iterations_and_a_missing_one_is_answered_with_their_names():
         ("mine_for_embedder.engine=onnx", "mine_for_embedder.engine: .*'hf' or 'vllm'"),
         ("embedder.pooling=cls", "embedder.pooling"),
         ("merge_embedder.epoch=9", "merge_embedder.epoch: 9 is never trained; train_embedder.epochs is 3"),
+        ("train_reranker.siblings=0.5", "siblings: 0.5 needs mine_for_reranker.siblings=true"),
+        ("train_reranker.siblings=2", "train_reranker.siblings: .*less than or equal to 1"),
+        ("reranker.layout=last", "reranker.layout: .*'plain', 'wrong_first' or 'wrong_marked'"),
         ("merge_reranker.epoch=0", "merge_reranker.epoch: .*greater than or equal to 1"),
         ("evaluate.pool=24", "evaluate.depth: 25 is more than evaluate.pool, 24"),
         ("mine_for_reranker.kept=24", "train_reranker.depth: 25 is more than mine_for_reranker.kept, 24"),
@@ -73,7 +76,7 @@ def test_a_bad_override_names_the_key_and_what_is_wrong(override, words):
     ("override", "words"),
     [
         ("train_embedder.lerning_rate=1e-4", r"got '0.0001'; did you mean train_embedder.rate\?$"),
-        ("trainer.rate=1e-4", r"got .*; did you mean train_(em|rer).*.rate\?$"),
+        ("trainer.rate=1e-4", r"got .*; did you mean train_.*.rate\?$"),
         ("train_embedder.lora.rang=8", r"did you mean train_embedder.lora.rank\?$"),
         ("evaluat.depht=8", r"did you mean evaluate.depth\?$"),
         ("zzz.qqq=8", r"got \"{'qqq': 8}\"$"),
@@ -105,7 +108,10 @@ def test_overrides_are_toml_values_or_bare_words_and_the_last_one_counts():
     assert settings.train_reranker.lora.rank == load_settings("iter0").train_reranker.lora.rank
 
 
-@pytest.mark.parametrize("section", [name for name, field in Settings.model_fields.items() if inner_section(field)])
+SECTIONS = [name for name, field in Settings.model_fields.items() if inner_section(field) and name != "writer"]
+
+
+@pytest.mark.parametrize("section", SECTIONS)  # iter0 has no writer
 def test_naming_a_section_leaves_its_other_keys_as_they_were(section):
     settings = load_settings("iter0")
     for key, value in getattr(settings, section).model_dump(mode="json").items():

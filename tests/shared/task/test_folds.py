@@ -10,6 +10,7 @@ from shared.task.folds import (
     labelled_queries,
     seed_of,
     seen_ids,
+    sibling_answers,
 )
 from shared.task.tables import MISCONCEPTIONS, QUERIES
 
@@ -104,3 +105,18 @@ def test_a_question_whose_text_is_near_a_held_out_one_is_held_out_with_it():
 def test_labelled_queries_are_the_rows_of_their_fold_that_somebody_labelled(queries):
     assert labelled_queries(queries, "valid")["query_id"].to_list() == ["6_A", "6_B", "7_A", "7_C"]  # 7_D by nobody
     assert len(labelled_queries(queries, "train")) == 8
+
+
+def test_a_siblings_answer_is_of_the_same_question_and_never_right_for_the_row_itself(queries, misconceptions):
+    found = sibling_answers(queries, misconceptions)
+    # questions 1, 2 and 4 have two labelled training rows; 3 has one, 5 stands alone, 6 and 7 are held out
+    expected = [("1_A", 12), ("1_B", 10), ("2_A", 10), ("2_C", 11), ("4_B", 31), ("4_C", 30)]
+    assert found.rows() == expected
+    assert found.equals(sibling_answers(queries.reverse(), misconceptions))
+    answer = pl.when(pl.col("query_id") == "1_A").then(42).otherwise("misconception_id")
+    twins = queries.with_columns(misconception_id=answer)  # 42 has the words of 12, which 1_B carries: right for both
+    assert sibling_answers(twins, misconceptions).rows() == expected[2:]
+    alike = queries.with_columns(
+        misconception_id=pl.when(pl.col("question_id") == 4).then(30).otherwise("misconception_id")
+    )
+    assert sibling_answers(alike, misconceptions).rows() == expected[:4]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from shared.task.near_duplicates import group_near, near_pairs, words_of
+from shared.task.near_duplicates import group_near, near_pairs, words_alone, words_of
 
 
 def pairs(texts, similar):
@@ -43,3 +43,10 @@ def test_a_chain_of_near_pairs_is_one_group():
 @pytest.mark.parametrize("texts", [[], ["", "$$"]])
 def test_texts_without_words_are_one_text(texts):
     assert group_near(texts, 1) == [0] * len(texts)
+
+
+def test_texts_of_the_same_words_are_one_and_signs_and_numbers_are_words():
+    same = ("Adds, rather than halves.", "adds rather  than halves")
+    assert words_alone(same[0]) == words_alone(same[1])
+    for one, other in (("f(x - a)", "f(x) - a"), ("Adds -1", "Adds 1"), ("0.35", "03.5"), ("1,000", "1000")):
+        assert words_alone(one) != words_alone(other)

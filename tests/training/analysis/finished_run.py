@@ -11,9 +11,10 @@ from shared.settings.load import RUNS, load_settings, write_settings
 from shared.task.eedi import read_competition
 from shared.task.folds import hold_out_misconceptions, seed_of, seen_ids
 from shared.task.metrics import summarise
-from shared.task.tables import CANDIDATES, MISCONCEPTIONS, QUERIES, RANKED, RANKS
+from shared.task.tables import CANDIDATES, MISCONCEPTIONS, QUERIES, RANKED, RANKS, SIBLINGS
 from training.evaluation.baselines import rank_by_bm25, rank_by_popularity
 from training.evaluation.evaluate import PAIR, cut, measure, pools_of, rank_table, rerank_first
+from training.evaluation.siblings import compare_siblings
 from training.pipeline.inputs import inputs_of
 from training.pipeline.stages import stages_of
 from training.synthesis.malrules.generate import write_competition
@@ -23,7 +24,8 @@ COMMIT = "8d92255124f1fa3a417be1e4a2d27cd9af2e6208"
 HOSTILE = (
     "</script><script>window.hacked=1</script>",
     "<img src=https://example.com/x.png onerror='window.hacked=2'>",
-    "]]> <!-- <style>*{display:none}</style> --> {{ 7 * 7 }} {% raw %} ${window.hacked=3} \\(\\frac12\\) & &lt;b&gt;",
+    "]]> <!-- <style>*{display:none}</style> --> {{ 7 * 7 }} {% raw %} ${window.hacked=3} \\(\\frac12\\) "
+    "\\(\\frac34 \\href{javascript:window.hacked=5}{x}\\) & &lt;b&gt;",
     "\"'><svg onload=window.hacked=4> " + "x" * 300 + " \u2028 \u202eabc \x07",
 )
 
@@ -105,6 +107,7 @@ def _evaluate(run: Path, queries: pl.DataFrame, misconceptions: pl.DataFrame, se
     CANDIDATES.write(models["retrieved"], run / "evaluate")
     RANKED.write(ranked.join(scored, on=PAIR, how="left"), run / "evaluate")
     RANKS.write(ranks, run / "evaluate")
+    SIBLINGS.write(compare_siblings(tables, valid, {}), run / "evaluate")
     _write(run / "evaluate/metrics.json", measure(ranks, settings))
 
 

@@ -112,7 +112,8 @@ def test_two_iterations_are_compared_over_the_draws_that_both_have(place, capsys
     evaluated("demo1/cv4", [1, 2, 1, 2])
     assert main(["compare", "a=demo0", "b=demo1"]) == 0
     said = capsys.readouterr().out.splitlines()
-    assert said[0] == "a  0.2812  reranked of runs/demo0/cv" and said[1] == "b  0.6250  reranked of runs/demo1/cv"
+    assert said[0] == "a  0.2812  reranked of runs/demo0/cv, labelled pool"
+    assert said[1] == "b  0.6250  reranked of runs/demo1/cv, labelled pool"
     assert said[2].startswith("b - a  +0.3438 (95 %: ") and "better in 100%" in " ".join(said)
     assert main(["compare", "a=runs/demo0/cv:bm25", "b=runs/demo0/cv", "pool=catalogue"]) == 0
     assert "b - a  +0.0000 (95 %: +0.0000 to +0.0000)" in capsys.readouterr().out

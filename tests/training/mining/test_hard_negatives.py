@@ -4,7 +4,7 @@ import polars as pl
 import pytest
 
 from shared.task.tables import CANDIDATES, FILE_QUERIES, GROUPS, QUERIES
-from training.mining.hard_negatives import pick_negatives
+from training.mining.hard_negatives import add_siblings, drop_twins, pick_negatives
 
 MINE = {"lowest": 2, "highest": 6, "count": 3, "seed": "mine"}
 
@@ -45,12 +45,16 @@ def test_a_positive_that_was_not_retrieved_has_no_rank():
     GROUPS.check(groups, "groups")
 
 
-def test_the_positive_is_dropped_by_its_id_and_another_id_with_its_words_is_a_negative(queries, misconceptions):
+def test_a_misconception_of_the_positives_words_is_no_negative(queries, misconceptions):
     asked = queries.filter(pl.col("query_id") == "1_B")  # its answer is 12, and 42 has the same words
-    texts = dict(misconceptions.iter_rows())
-    assert texts[12] == texts[42]
-    groups = pick_negatives(asked, ranking("1_B", [10, 11, 42, 12, 20, 21]), **MINE)
-    assert negatives(groups) == [42, 20, 21]
+    candidates = ranking("1_B", [10, 11, 42, 12, 20, 21])
+    louder = misconceptions.with_columns(
+        text=pl.when(pl.col("misconception_id") == 42).then(pl.lit("MULTIPLIES, instead of adding.")).otherwise("text")
+    )
+    for catalogue in (misconceptions, louder):
+        left = drop_twins(candidates, asked, catalogue)
+        assert left["misconception_id"].to_list() == [10, 11, 12, 20, 21]
+        assert negatives(pick_negatives(asked, left, **{**MINE, "count": 2})) == [20, 21]
 
 
 def test_only_labelled_training_queries_are_mined():
@@ -91,7 +95,9 @@ def test_a_draw_depends_on_its_query_alone():
 
 
 def test_a_window_that_is_too_narrow_is_an_error():
-    with pytest.raises(ValueError, match="query 1_A has 3 negatives .* count asks for 4: widen"):
+    with pytest.raises(
+        ValueError, match="query 1_A has 3 negatives .* count asks for 4, and 10 misconceptions compete: lower"
+    ):
         pick_negatives(table_of(query("1_A", 13)), ranking("1_A", range(10, 20)), **{**MINE, "count": 4})
     with pytest.raises(ValueError, match="1 queries have no candidate in ranks 2 to 6"):
         pick_negatives(table_of(query("1_A", 9), query("2_A", 9)), ranking("1_A", range(10, 20)), **MINE)
@@ -101,6 +107,19 @@ def test_a_window_that_is_too_narrow_is_an_error():
             pl.concat([ranking("1_A", range(10, 20)), ranking("2_A", [1, 2])]),
             **MINE,
         )
+
+
+def test_a_siblings_misconception_joins_the_mined_ones_once_with_the_rank_that_it_has():
+    rows = [query("1_A", 10), query("1_B", 11), query("2_A", 12)]
+    candidates = pl.concat([ranking(row[0], range(10, 20)) for row in rows[:2]] + [ranking("2_A", range(30, 40))])
+    siblings = pl.DataFrame({"query_id": ["1_A", "1_B", "2_B"], "misconception_id": [11, 99, 5]})
+    plain = pick_negatives(table_of(*rows), candidates, **MINE)
+    groups = add_siblings(plain, siblings, candidates)
+    GROUPS.check(groups, "groups")
+    assert groups.filter(query_id="1_A", misconception_id=11).rows() == [("1_A", 11, 2, 0.5, False)]
+    assert groups.filter(query_id="1_B", misconception_id=99).rows() == [("1_B", 99, None, None, False)]
+    assert len(groups) == len(plain) + 2 and groups.filter(query_id="2_A").equals(plain.filter(query_id="2_A"))
+    assert add_siblings(groups, siblings, candidates).equals(groups)  # a pair stands there once
 
 
 def test_no_right_answer_of_a_query_is_its_negative():

@@ -1,5 +1,6 @@
 """Guards the command line: what a person types reaches the right settings, and what is wrong is one sentence."""
 
+import io
 import json
 import os
 from pathlib import Path
@@ -8,7 +9,7 @@ import pytest
 
 from shared.artifacts.locks import locked
 from shared.artifacts.manifest import write_manifest
-from shared.settings.load import ITERATIONS, load_settings
+from shared.settings.load import ITERATIONS, load_settings, write_settings
 from training.cli import main
 from training.pipeline.inputs import inputs_of
 from training.pipeline.recipe import recipe_of
@@ -32,9 +33,11 @@ def place(tmp_path, monkeypatch) -> Path:
 
 def test_an_iteration_without_previous_has_no_teacher_a_full_one_no_evaluation_and_none_quantises_unasked():
     names = [stage.name for stage in stages_of("full", load_settings("demo0"))]
-    left_out = ("explain", "describe", "teach", "evaluate", "quantize")
+    left_out = ("train_writer", "merge_writer", "explain", "describe", "teach", "evaluate", "quantize")
     assert names == [name for name in STAGES if not name.startswith(left_out)]
-    unasked = [name for name in STAGES if not name.startswith(("explain", "describe", "quantize"))]
+    unasked = [
+        name for name in STAGES if not name.startswith(("explain", "describe", "quantize")) and "writer" not in name
+    ]
     assert [stage.name for stage in stages_of("cv", load_settings("demo1"))] == unasked
 
 
@@ -65,9 +68,9 @@ def test_a_report_needs_no_override_again(place, capsys):
 
 def test_a_plan_writes_nothing_and_gives_reasons(place, capsys):
     assert main(["plan", "iter=demo1"]) == 0
-    lines = capsys.readouterr().out.splitlines()
+    lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("run ")]
     assert lines[0] == "run   runs/demo0/cv/prepare  it has no output"
-    assert lines[1] == "run   runs/demo0/cv/mine_for_embedder  it has no output; runs/demo0/cv/prepare runs"
+    assert lines[1] == "run   runs/demo0/cv/mine_for_embedder  it has no output"
     assert len(lines) == 20 and not (place / "runs").exists()
 
 
@@ -77,7 +80,7 @@ def finish(stage, run, settings):
     (run / stage.name).mkdir(parents=True, exist_ok=True)
     (run / stage.name / "x").write_text("1", encoding="utf-8")
     lineage = {"fingerprint": recipe.fingerprint, "inputs": recipe.inputs, "settings": recipe.settings}
-    write_manifest(run / stage.name, lineage)
+    write_manifest(run / stage.name, {**lineage, "seconds": 1.0})
 
 
 def test_what_plan_calls_done_is_what_train_skips(place, capsys):
@@ -89,8 +92,21 @@ def test_what_plan_calls_done_is_what_train_skips(place, capsys):
     assert main(["train", "iter=demo0"]) == 0
     assert capsys.readouterr().out == "\nruns/demo0/cv is up to date: 9 of 9 stages were\n"
     assert main(["plan", "iter=demo0", "evaluate.depth=5"]) == 0
-    todo = [line for line in capsys.readouterr().out.splitlines() if line.startswith("run")]
+    lines = capsys.readouterr().out.splitlines()
+    todo = [line for line in lines if line.startswith("run")]
     assert todo == ["run   runs/demo0/cv/evaluate  evaluate.depth: 10 -> 5"]
+    assert lines[-1].startswith("but runs/demo0/cv is evaluated, and evaluate.depth: 10 -> 5 would replace evaluate")
+
+
+def test_what_a_kill_tore_behind_the_manifest_is_not_published(place):
+    settings, run = load_settings("demo0"), Path("runs/demo0/cv")
+    write_settings(settings, run)
+    finish(STAGES["prepare"], run, settings)
+    (run / "prepare").rename(run / ".prepare.partial")  # killed before the rename
+    (run / ".prepare.partial/..verified.json.partial").write_text("{", encoding="utf-8")
+    run_stage("prepare", run)
+    assert not list((run / "prepare").glob(".*.partial"))
+    assert not (run / ".prepare.partial").exists()
 
 
 @pytest.mark.parametrize("verify", [[], ["--verify"]])
@@ -125,7 +141,7 @@ def test_a_changed_setting_is_named_and_what_changes_no_result_is_not_a_reason(p
         (["train", "iter=9"], "there is no iteration 'iter9'; there are: demo0"),
         (["train", "iter=.."], "there is no iteration '..'"),
         (["train", "iter=demo0", "split=half"], "split=half: there are cv, cv2, cv3, cv4, questions, full"),
-        (["plan", "iter=demo0", "rate=1"], "'rate=1' is none of iter=..., split=..., section.key=value"),
+        (["plan", "iter=demo0", "rate=1"], "'rate=1' is none of iter=..., split=..., as=..., section.key=value"),
         (["plan", "iter=demo0", "train_embedder.rat=1"], "train_embedder.rat"),
         (["plan", "iter=demo1", "iteration.previous=iter0"], "an iteration's place stands in its params.toml"),
         (["train", "iter=iter0"], "data/eedi/train.csv does not exist: `just data` downloads the competition"),
@@ -147,13 +163,32 @@ def test_what_is_wrong_is_one_sentence_and_status_2_and_nothing_is_written(place
     assert not (place / "runs").exists()
 
 
-def test_a_machine_that_is_not_there_is_said_before_anything_is_loaded(place, capsys):
-    assert main(["settings", "iter=demo0", "machine.device=cuda", "machine.profile=h200", "machine.processes=99"]) == 0
-    assert main(["prepare", "runs/demo0/cv"]) == 2
-    assert "machine asks for 99 GPUs and" in capsys.readouterr().err
-    assert main(["settings", "iter=demo0", "machine.profile=h200"]) == 0
-    assert main(["prepare", "runs/demo0/cv"]) == 2
-    assert "machine.device is cpu, and machine.profile h200 is for another" in capsys.readouterr().err
+def test_a_machine_that_is_not_there_is_said_before_anything_runs(place, capsys):
+    many = ["machine.device=cuda", "machine.profile=h200", "machine.processes=99"]
+    for words, sentence in (
+        (many, "machine asks for 99 GPUs and"),
+        (["machine.profile=h200"], "machine.device is cpu, and machine.profile h200 is for another"),
+        (
+            ["embedder.base=models/nobody"],
+            "embedder.base=models/nobody is not there, and is no name of the Hugging Face",
+        ),
+    ):
+        assert main(["train", "iter=demo0", *words]) == 2
+        assert sentence in capsys.readouterr().err
+        assert main(["plan", "iter=demo0", *words]) == 2
+        assert f"cannot run here: {sentence}" in capsys.readouterr().out
+        assert not (place / "runs").exists()
+
+
+def test_what_computes_with_no_model_asks_for_no_gpu(place):
+    assert main(["settings", "iter=demo0", "machine.device=cuda", "machine.profile=h200"]) == 0
+    assert main(["prepare", "runs/demo0/cv"]) == 0
+    assert [name for name, stage in STAGES.items() if not stage.has_model] == [
+        "prepare",
+        "explain",
+        "describe",
+        "audit",
+    ]
 
 
 def test_adapters_are_averaged_in_split_full_only_and_make_the_merge_run_again(place, capsys):
@@ -189,8 +224,28 @@ def test_clean_deletes_a_stage_or_a_run_and_nothing_else(place):
     assert main(["clean", "iter=demo0", "stage=train_embedder"]) == 0
     left = {path.name for path in (place / "runs/demo0/cv").iterdir()}
     assert {name for name in left if not name.endswith(".lock")} == {"evaluate", "prepare"}
-    assert main(["clean", "iter=demo0"]) == 0
+    assert main(["clean", "iter=demo0", "--yes"]) == 0
     assert [str(path.relative_to(place)) for path in (place / "runs").glob("*/*")] == ["runs/demo1/cv"]
+
+
+def test_a_whole_run_goes_only_when_a_person_says_so_and_knows_what_goes(place, capsys, monkeypatch):
+    kept = place / "runs/demo0/cv/prepare"
+    kept.mkdir(parents=True)
+    (kept / "x").write_text("1" * 2_000_000, encoding="utf-8")
+    write_manifest(kept, {})
+
+    class Terminal(io.StringIO):
+        def isatty(self):
+            return self.getvalue() != ""
+
+    for said, status in (("", 2), ("no\n", 0), ("\n", 0), ("yes\n", 0)):
+        assert kept.is_dir()
+        monkeypatch.setattr("sys.stdin", Terminal(said))
+        assert main(["clean", "iter=demo0"]) == status
+        heard = capsys.readouterr()
+        assert heard.out.startswith("runs/demo0/cv holds 1 finished stages (prepare) and takes 2.0 MB\n")
+        assert ("add --yes" in heard.err) == (said == "")
+    assert not (place / "runs/demo0/cv").exists()
 
 
 def test_clean_refuses_where_there_is_nothing_and_where_somebody_works(place, capsys):
@@ -198,7 +253,7 @@ def test_clean_refuses_where_there_is_nothing_and_where_somebody_works(place, ca
     assert "runs/demo0/cv does not exist: there is nothing to delete" in capsys.readouterr().err
     (place / "runs/demo0/cv/prepare").mkdir(parents=True)
     with locked(place / "runs/demo0/cv/.prepare.lock", "held"):
-        for words in (["iter=demo0"], ["iter=demo0", "stage=prepare"]):
+        for words in (["iter=demo0", "--yes"], ["iter=demo0", "stage=prepare"]):
             assert main(["clean", *words]) == 2
             assert "prepare.lock is held: another command works there" in capsys.readouterr().err
     assert (place / "runs/demo0/cv/prepare").is_dir()

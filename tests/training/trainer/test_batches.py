@@ -1,10 +1,14 @@
 """Guards batches.py: what is drawn follows from names, and an epoch is every query once."""
 
+from dataclasses import replace
+
+import numpy as np
 import polars as pl
 import pytest
 
 from shared.prompts.embedder import Example
 from shared.settings.sections import TrainReranker
+from shared.task.folds import seed_of
 from shared.task.tables import GROUPS
 from tests.training.tiny import mined_from
 from training.trainer.batches import (
@@ -13,6 +17,7 @@ from training.trainer.batches import (
     cut_evenly,
     draw_epoch,
     draw_examples,
+    keep_together,
     read_groups,
     shown_rationale,
 )
@@ -141,3 +146,77 @@ def test_a_rationale_is_left_out_as_often_as_asked_anew_in_every_update_and_neve
     assert shown["train/1"] != shown["train/2"]
     assert shown_rationale("none", settings, "train/1", "1_A") == "none"
     assert {shown_rationale("cot", TrainReranker(), "s", id_) for id_ in ids} == {"cot"}
+
+
+KIN = [Group(f"{number}_A", (number, *range(100, 110)), (), number // 2, frozenset({101, 104})) for number in range(24)]
+
+
+def test_without_siblings_a_draw_is_what_it_was_before_there_were_any():
+    plain = [group.misconception_ids for group in flat(draw_epoch(MINED, epoch=1, **DRAW))]
+    kin = [replace(group, siblings=frozenset({101, 104})) for group in MINED]
+    assert [group.misconception_ids for group in flat(draw_epoch(kin, epoch=1, **DRAW))] == plain
+    # worked out with the code from before siblings: query 0_A in epoch 1
+    order = np.random.default_rng(seed_of("train", 1, "0_A")).choice(10, 3, replace=False)
+    assert next(ids for ids in plain if ids[0] == 0) == (0, *(100 + order))
+
+
+def test_siblings_are_among_the_negatives_always_never_or_about_as_often_as_asked():
+    always = flat(draw_epoch(KIN, epoch=1, siblings=1.0, **DRAW))
+    assert all(
+        {101, 104} <= set(group.misconception_ids) and len(set(group.misconception_ids)) == 4 for group in always
+    )
+    half = [
+        {101, 104} & set(group.misconception_ids)
+        for e in range(20)
+        for group in flat(draw_epoch(KIN, epoch=e, siblings=0.5, **DRAW))
+    ]
+    assert abs(sum(map(len, half)) / (2 * len(half)) - 0.5) < 0.05  # 960 draws: three standard deviations
+    small = flat(draw_epoch(KIN, epoch=1, siblings=1.0, **{**DRAW, "group": 2}))
+    assert all(set(group.misconception_ids[1:]) <= {101, 104} for group in small)  # no room for both
+
+
+def test_a_group_without_siblings_is_filled_with_what_was_mined():
+    alone = [replace(group, siblings=frozenset()) for group in KIN]
+    plain = draw_epoch(alone, epoch=1, **DRAW)
+    assert draw_epoch(alone, epoch=1, siblings=1.0, **DRAW) == plain
+
+
+def test_teacher_scores_stay_with_siblings_too():
+    one = Group("1_A", (1, 5, 6, 7), (0.1, 0.5, 0.6, 0.7), 1, frozenset({6}))
+    [[drawn]] = draw_epoch([one], group=3, batch=1, epoch=1, seed="train", siblings=1.0)
+    assert drawn.misconception_ids[:2] == (1, 6) and drawn.teacher_scores[:2] == (0.1, 0.6)
+    assert drawn.teacher_scores[2] == drawn.misconception_ids[2] / 10
+
+
+def test_the_rows_of_one_question_stand_in_one_update():
+    def one(question, letter):
+        return Group(f"{question}_{letter}", (1, 2), (), question)
+
+    rows = [one(1, "A"), one(2, "A"), one(1, "B"), one(3, "A"), one(3, "B"), one(4, "A"), one(2, "B"), one(1, "C")]
+    together = keep_together([rows[:4], rows[4:]], 4)
+    # question 1 has three rows; 2 and 3 have two and find no room beside it, 4 has one and does
+    assert [[group.query_id for group in update] for update in together] == [
+        ["1_A", "1_B", "1_C", "4_A"],
+        ["2_A", "2_B", "3_A", "3_B"],
+    ]
+    # updates of 2: question 1 is larger than one and is split, and its rest is filled up with the single row
+    assert [[group.query_id for group in update] for update in keep_together([rows], 2)] == [
+        ["2_A", "2_B"],
+        ["3_A", "3_B"],
+        ["4_A", "1_A"],
+        ["1_B", "1_C"],
+    ]
+
+
+def test_updates_that_keep_questions_together_are_as_large_as_before_and_hold_the_same():
+    updates = draw_epoch(KIN[:23], epoch=1, **DRAW)
+    together = keep_together(updates, 5)
+    assert [len(update) for update in together] == [5, 5, 5, 5, 3]
+    assert sorted(group.query_id for group in flat(together)) == sorted(group.query_id for group in flat(updates))
+
+
+def test_read_groups_know_their_question_and_which_negatives_are_siblings_where_asked():
+    rows = [("1_A", 4, 1, 0.3, True), ("1_A", 5, 2, 0.2, False), ("1_A", 6, 3, 0.1, False)]
+    table = pl.DataFrame(rows, schema=GROUPS.schema, orient="row")
+    siblings = pl.DataFrame({"query_id": ["1_A", "1_A", "2_A"], "misconception_id": [6, 9, 5]})  # 9 was not mined
+    assert read_groups(table, {"1_A": 1}, siblings) == [Group("1_A", (4, 5, 6), (), 1, frozenset({6}))]

@@ -14,7 +14,7 @@ COLOURS = {
     "unseen": "var(--purple)",
     "reranked": "var(--orange)",
     "retrieved": "var(--blue)",
-    "miner": "var(--teal)",
+    "miner": "var(--gold)",
     "training": MUTED,
     "validation": INK,
 }

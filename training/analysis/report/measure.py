@@ -110,8 +110,8 @@ def reliability(rows: pl.DataFrame) -> list[dict]:
     ]
 
 
-def worst_pairs(ranks: pl.DataFrame, rows: pl.DataFrame, count: int) -> list[tuple[str, int, int | None, int | None]]:
-    """(query_id, right answer, its rank as retrieved, as reranked) of the `count` lowest pairs; None is last.
+def worst_queries(ranks: pl.DataFrame, rows: pl.DataFrame, count: int) -> list[tuple[str, int | None, int | None]]:
+    """(query_id, rank as retrieved, as reranked) of the `count` rows whose right answer stands lowest; None is last.
 
     Among equals, those in which the wrong first candidate had most probability come first.
     """
@@ -124,10 +124,17 @@ def worst_pairs(ranks: pl.DataFrame, rows: pl.DataFrame, count: int) -> list[tup
         .sort(["rank", "rank_retrieved", "probability", "query_id"], descending=[True, True, True, False])
         .head(count)
     )
-    return worst.select(*PAIR, "rank_retrieved", "rank").rows()
+    return (
+        worst.unique("query_id", keep="first", maintain_order=True).select("query_id", "rank_retrieved", "rank").rows()
+    )
+
+
+def map_of(ranks: pl.DataFrame, resamples: int) -> dict:
+    """{"pairs", "map", "low", "high"} of rows of RANKS, with a 95 % interval over questions."""
+    maps = resample_maps([ranks], resamples=resamples)["all"][0]
+    low, high = interval(maps)
+    return {"pairs": len(ranks), "map": float(maps[0]), "low": low, "high": high}
 
 
 def _subject(rows: pl.DataFrame, subject: str, resamples: int) -> dict:
-    maps = resample_maps([rows], resamples=resamples)["all"][0]
-    low, high = interval(maps)
-    return {"subject": subject, "pairs": len(rows), "map": float(maps[0]), "low": low, "high": high}
+    return {"subject": subject, **map_of(rows, resamples)}

@@ -13,11 +13,14 @@ from markupsafe import Markup
 
 from shared.artifacts.files import replacing
 from shared.task.current import TASK
-from training.analysis.report import background, panels
+from training.analysis.report import background, beside, labels, panels
 from training.analysis.report.chart_style import NAMES
 from training.analysis.report.panels import Panel
 from training.analysis.report.read import Finished, read_finished
-from training.analysis.report.worst import worst_rows
+from training.analysis.report.rows import mistakes
+from training.analysis.report.rows.worst import all_rows, worst_rows
+from training.analysis.report.texts import texts_panels
+from training.analysis.untrained import best_untrained
 from training.run_folder.code_version import short_version
 
 HERE = Path(__file__).parent
@@ -48,13 +51,15 @@ def render_page(found: Finished) -> str:
         loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters["breakable"] = _breakable
-    sections, script = _sections(found), _script()
+    sections, script, rows = _sections(found), _script(), all_rows(found)
     return environment.get_template("page.html").render(
         name=f"{found.run.parent.name} / {found.run.name}",
         about=_about(found),
         tiles=_tiles(found),
         sections=sections,
         worst=worst_rows(found),
+        rows=rows,
+        subjects=sorted({question[0] for question in rows["questions"].values()}),
         missing=panels.why_not(found),
         specs=[panel.chart for section in sections for panel in section.panels if panel.chart],
         style=Markup((HERE / "page.css").read_text(encoding="utf-8")),
@@ -69,9 +74,11 @@ def _breakable(text: str) -> Markup:
 
 
 def _script() -> str:
-    """Vega-Lite and our few lines, in one script."""
+    """KaTeX, Vega-Lite and our few lines, in one script."""
     version = ".".join(SCHEMA_VERSION.removeprefix("v").split(".")[:2])
-    script = vl_convert.javascript_bundle((HERE / "page.js").read_text(encoding="utf-8"), vl_version=version)
+    ours = "".join((HERE / name).read_text(encoding="utf-8") for name in ("page.js", "rows.js"))
+    parts = [(HERE / "katex" / name).read_text(encoding="utf-8") for name in ("katex.min.js", "auto-render.min.js")]
+    script = ";\n".join([*parts, vl_convert.javascript_bundle(ours, vl_version=version)])
     assert "</script" not in script and "<!--" not in script
     return script
 
@@ -80,10 +87,15 @@ def _sections(found: Finished) -> list[Section]:
     answers = [panels.ranks_panel(found), panels.recall_panel(found), panels.reliability_panel(found)]
     kept = [*background.settings_panels(found), background.lineage_panel(found)]
     return [
-        Section("figures", "Figures", [panels.rankings_panel(found)]),
+        Section("figures", "Figures", [panels.rankings_panel(found), beside.untrained_panel(found)]),
+        Section("runs", "Other runs", [beside.runs_panel(found)]),
+        Section("mistakes", "Mistakes", [mistakes.budget_panel(found), mistakes.confused_panel(found)]),
+        Section("sensitivity", "Answer sensitivity", [beside.sensitivity_panel(found)]),
         Section("training", "Training by epoch", panels.epochs_panels(found), wide=False),
         Section("answers", "Ranks and scores", [*answers, panels.scores_panel(found)], wide=False),
         Section("subjects", "Subjects", [panels.subjects_panel(found)]),
+        Section("texts", "What a language model wrote", texts_panels(found)),
+        Section("labels", "Labels and catalogue", labels.label_panels(found)),
         Section("time", "Time", [background.seconds_panel(found)]),
         Section("audit", "Audit and calibration", [background.audit_panel(found), background.calibration_panel(found)]),
         Section("settings", "Settings and lineage", kept),
@@ -106,16 +118,13 @@ def _tiles(found: Finished) -> list[tuple[str, str, str]]:
         parts = figures["reranked"]
         main = parts.get("weighted") or parts["all"]
         name = f"Weighted {TASK.metric.title}" if "weighted" in parts else TASK.metric.title
-        tiles.append((name, f"{main[TASK.metric.key]:.3f}", f"95 % interval {main['low']:.3f}–{main['high']:.3f}"))
-        for baseline in ("retrieved", "bm25", "popularity"):
-            against = figures[baseline].get("weighted") or figures[baseline]["all"]
-            tiles.append(
-                (
-                    NAMES[baseline],
-                    f"{against[TASK.metric.key]:.3f}",
-                    f"{main[TASK.metric.key] - against[TASK.metric.key]:+.3f} reranked",
-                )
-            )
+        meaning = f"labelled pool, 95 % interval {main['low']:.3f}–{main['high']:.3f}"
+        tiles.append((name, f"{main[TASK.metric.key]:.3f}", meaning))
+        if best := best_untrained([found.run], "labelled"):
+            gained = main[TASK.metric.key] - best.figure
+            tiles.append(("Best untrained", f"{best.figure:.3f}", f"{best.name}; {gained:+.3f} reranked"))
+        against = (figures["retrieved"].get("weighted") or figures["retrieved"]["all"])[TASK.metric.key]
+        tiles.append((NAMES["retrieved"], f"{against:.3f}", f"{main[TASK.metric.key] - against:+.3f} reranked"))
         tiles.append(
             (
                 f"Recall@{TASK.metric.depth}",
@@ -125,6 +134,7 @@ def _tiles(found: Finished) -> list[tuple[str, str, str]]:
         )
         unseen = parts.get("unseen", {"pairs": 0})["pairs"] / parts["all"]["pairs"]
         tiles.append(("Validation pairs", f"{parts['all']['pairs']:,}", f"{unseen:.0%} unseen in training"))
+        tiles += beside.sensitivity_tiles(found)
     score = max(
         (pair.public for pair in found.scored if pair.name.startswith(f"{found.run.parent.name}/")), default=None
     )

@@ -18,6 +18,7 @@ from training.analysis.report.measure import (
 )
 from training.analysis.report.read import Finished
 from training.analysis.runs import describe_agreement
+from training.analysis.untrained import name_miner
 
 LEAST_PAIRS, MOST_SUBJECTS = 12, 24  # Of smaller subjects, and of more of them, one row tells.
 JOINED = "\u2060–\u2060"  # No line is broken there.
@@ -79,6 +80,7 @@ def rankings_panel(found: Finished) -> Panel:
         f"{TASK.metric.title} among the misconceptions that {TASK.files.train} labels, with 95 % intervals from a "
         f"bootstrap over questions. Weighted is {weighted}. The numbers' "
         "last column resamples both rankings together, so that what questions have in common falls out of its interval."
+        f" The miner is {name_miner(found.settings)}."
     )
     return Panel(title, caption, charts.rankings_chart(points), headers, rows)
 
@@ -106,8 +108,8 @@ def subjects_panel(found: Finished) -> Panel:
     resamples = found.settings.evaluate.bootstrap
     rows = by_subject(ranks, found.evaluated.queries, least=LEAST_PAIRS, most=MOST_SUBJECTS, resamples=resamples)
     caption = (
-        f"The reranked {TASK.metric.title} of all pairs, with 95 % intervals. Subjects of fewer than {LEAST_PAIRS} "
-        f"pairs, and those behind the {MOST_SUBJECTS} largest, are one row."
+        f"The reranked {TASK.metric.title} of all pairs, labelled pool, with 95 % intervals. Subjects of fewer than "
+        f"{LEAST_PAIRS} pairs, and those behind the {MOST_SUBJECTS} largest, are one row."
     )
     cells = [[row["subject"], str(row["pairs"]), _values(row["map"], row["low"], row["high"])] for row in rows]
     return Panel(title, caption, charts.subjects_chart(rows), ("subject", "pairs", TASK.metric.title), cells)
@@ -124,7 +126,7 @@ def ranks_panel(found: Finished) -> Panel:
         for before, after in zip(bins["retrieved"], bins["reranked"], strict=True)
     ]
     depth = found.settings.evaluate.depth
-    caption = f"Validation pairs by the rank of their misconception. Only the first {depth} retrieved are reranked."
+    caption = f"Pairs of the labelled pool by the rank of their misconception. Only the first {depth} are reranked."
     return Panel(title, caption, charts.ranks_chart(points), ("rank", "retrieved", "reranked"), cells)
 
 
@@ -140,7 +142,7 @@ def recall_panel(found: Finished) -> Panel:
     points = [{"ranking": name, **row} for name, rows in curves.items() for row in rows]
     ks = [row["k"] for row in next(iter(curves.values()))]
     cells = [[str(k), *(f"{rows[place]['recall']:.3f}" for rows in curves.values())] for place, k in enumerate(ks)]
-    caption = "How often the right answer is among the first k: what a reranker of k candidates can reach at best."
+    caption = "How often the right answer is among the first k, labelled pool: what a reranker of k reaches at best."
     return Panel(title, caption, charts.recall_chart(points), ("k", *(NAMES[name] for name in curves)), cells)
 
 
@@ -160,9 +162,10 @@ def reliability_panel(found: Finished) -> Panel:
         for row in rows
     ]
     caption = (
-        "How often a candidate was right, against the probability that the reranker gave it (softmax of its scores "
-        "over a query's candidates). On the dashed line a probability keeps its word; above it the reranker is too "
-        "modest, below too sure. The numbers on top count candidates; bars are Wilson's 95 % intervals."
+        "How often a candidate of the labelled pool was right, against the probability that the reranker gave it "
+        "(softmax of its scores over a query's candidates). On the dashed line a probability keeps its word; above it "
+        "the reranker is too modest, below too sure. The numbers on top count candidates; bars are Wilson's 95 % "
+        "intervals."
     )
     headers = ("probability", "candidates", "their mean", "share that was right")
     return Panel(title, caption, charts.reliability_chart(rows), headers, cells)
@@ -210,7 +213,8 @@ def _map_panel(found: Finished, title: str, history: list[dict], merged: int | N
     if not points:
         return Panel(title, missing=why_not(found))
     rows = [[str(figures["epoch"]), *(_interval(figures.get(part)) for part in PARTS)] for figures in history]
-    return Panel(title, "", charts.epochs_chart(points, TASK.metric.title, merged), ("epoch", *PARTS), rows)
+    caption = "On the validation fold, whole catalogue."
+    return Panel(title, caption, charts.epochs_chart(points, TASK.metric.title, merged), ("epoch", *PARTS), rows)
 
 
 def _difference(found: Finished, name: str) -> str:

@@ -12,7 +12,7 @@ from shared.prompts.kinds import ROLES
 from shared.settings.load import read_settings
 from shared.settings.sections import Settings
 from shared.task.current import TASK
-from shared.task.tables import RANKED
+from shared.task.tables import RANKED, TEXTS
 from training.analysis.report.terminal import read_metrics
 from training.analysis.runs import Scored, check_metric, find_runs, pair_scores
 from training.pipeline.stages import STAGES
@@ -39,10 +39,12 @@ class Finished:
     histories: dict[str, list[dict]]  # model -> figures of every epoch, the first before training
     merged: dict[str, int]  # model -> the epoch that serves
     evaluated: Evaluated | None
+    texts: pl.DataFrame | None  # what a language model wrote: TEXTS of explain and describe
     audit: list[dict] | None
     calibration: dict | None
     calibration_figures: list[dict]
     scored: list[Scored]  # of all runs
+    label_audit: dict[str, list[dict]] | None = None  # {"labels", "duplicates", "confused": rows of that file}
 
 
 def read_finished(run: Path) -> Finished:
@@ -61,10 +63,12 @@ def read_finished(run: Path) -> Finished:
         histories={model: history for model, history in histories.items() if history},
         merged={model: int(adapter.rpartition("_")[2]) for model, adapter in adapters.items()},
         evaluated=_read_evaluated(run) if "evaluate" in lineages else None,
+        texts=_read_texts(run, lineages),
         audit=_json(run / "audit/audit.json"),
         calibration=_json(calibration / "calibration.json"),
         calibration_figures=_json(calibration / "figures.json") or [],
         scored=pair_scores(find_runs()),
+        label_audit=_read_label_audit(run.parent / "label_audit"),
     )
 
 
@@ -76,6 +80,21 @@ def _read_evaluated(run: Path) -> Evaluated:
         queries=TASK.tables.queries.read(run / "prepare"),
         misconceptions=TASK.tables.misconceptions.read(run / "prepare"),
     )
+
+
+def _read_texts(run: Path, lineages: dict[str, Lineage]) -> pl.DataFrame | None:
+    there = [TEXTS.read(run / stage) for stage in ("explain", "describe") if stage in lineages]
+    return pl.concat(there) if there else None
+
+
+def _read_label_audit(folder: Path) -> dict[str, list[dict]] | None:
+    """The audit's lists, whose cells are strings."""
+    if not (folder / "summary.json").is_file():
+        return None
+    return {
+        name: pl.read_csv(folder / f"{name}.csv", infer_schema=False).fill_null("").to_dicts()
+        for name in ("labels", "duplicates", "confused")
+    }
 
 
 def _json(path: Path):

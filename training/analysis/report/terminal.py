@@ -7,9 +7,13 @@ from rich.table import Table
 from shared.artifacts.json_files import read_json
 from shared.artifacts.lineage import read_lineage
 from shared.artifacts.manifest import is_whole
+from shared.settings.load import read_settings
 from shared.task.current import TASK
+from shared.task.tables import POOLS
 from training.analysis.console import format_interval, open_console
 from training.analysis.runs import check_metric
+from training.analysis.sensitivity import MEANING, read_siblings, sensitivity_table
+from training.analysis.untrained import describe_best, name_miner
 from training.export.quantization_loss import describe_loss
 from training.pipeline.stages import STAGES
 from training.run_folder.freshness import outdated
@@ -31,6 +35,13 @@ def print_report(runs: list[Path]) -> list[Path]:
             console.print(why, highlight=False)
         console.print(_figures(run, metrics["labelled"]))
         console.print(_line(metrics["catalogue"]), highlight=False)
+        for pool in POOLS:
+            console.print(describe_best([run], pool), highlight=False)
+        console.print(f"miner: {name_miner(read_settings(run))}", highlight=False)
+        if (siblings := read_siblings(run)) is not None:
+            resamples = read_settings(run).evaluate.bootstrap
+            console.print(sensitivity_table(str(run), [siblings], "labelled", resamples))
+            console.print(MEANING, highlight=False)
     for path in [path for run in found for path in sorted(run.glob("quantize_*/metrics.json"))]:
         said = describe_loss(path.parent.name.removeprefix("quantize_"), read_json(path))
         console.print(f"{path.parent.parent}: {said}", highlight=False)
@@ -54,16 +65,18 @@ def _stages(runs: list[Path]) -> Table:
         "seconds",
         TASK.metric.title,
         TASK.metric.recall_key,
+        "pool",
         title="Stages (figures on the validation fold: all pairs)",
     )
-    for column in table.columns[2:]:
+    for column in table.columns[2:5]:
         column.justify = "right"
     for run in runs:
         for name in STAGES:
             if is_whole(run / name):
                 seconds = read_lineage(run / name, "seconds").seconds
                 figures = _reached(run, name)
-                table.add_row(f"{run.parent.name}/{run.name}", name, f"{seconds:.0f}", *figures)
+                pool = POOLS[0] if name == "evaluate" else POOLS[1] if any(figures) else ""
+                table.add_row(f"{run.parent.name}/{run.name}", name, f"{seconds:.0f}", *figures, pool)
         table.add_section()
     return table
 

@@ -77,7 +77,7 @@ def test_columns_of_any_name_with_several_right_answers_become_the_tables(folder
     assert data.train["question_id"].n_unique() == 3  # customers
     assert data.misconceptions["text"].to_list() == ["Gerät: defekt", "Rechnung:", "Garantie:"]
     assert data.test.select("query_id", "text", "fold").rows() == [("7", "Garantie?", "test")]
-    assert task.check(folder) == [("tickets.csv", 4), ("neu.jsonl", 1), ("themen.parquet", 3)]
+    assert task.check(folder) == [("tickets.csv", 4, ""), ("neu.jsonl", 1, ""), ("themen.parquet", 3, "")]
 
 
 def test_rows_of_one_group_stay_in_one_fold(folder):

@@ -12,7 +12,7 @@ from training.analysis.report.measure import (
     recall_by_depth,
     reliability,
     with_probability,
-    worst_pairs,
+    worst_queries,
 )
 
 
@@ -98,5 +98,5 @@ def test_an_interval_of_a_share_follows_wilson():
 def test_the_worst_rows_are_the_lowest_ranked_then_those_most_sure_of_another():
     ranks = pl.concat([ranks_of([1, None, 40, None]), ranks_of([2, 9, None, 9], "retrieved")])
     rows = pl.DataFrame({"query_id": ["1_A", "3_A"], "rank": [1, 1], "probability": [0.3, 0.8]})
-    found = worst_pairs(ranks, rows, 3)
-    assert found == [("3_A", 10, 9, None), ("1_A", 10, 9, None), ("2_A", 10, None, 40)]
+    found = worst_queries(ranks, rows, 3)
+    assert found == [("3_A", 9, None), ("1_A", 9, None), ("2_A", None, 40)]

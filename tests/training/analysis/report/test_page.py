@@ -1,7 +1,9 @@
 """Guards training/analysis/report/: the page in a real headless Chromium, narrow and wide, light and dark."""
 
+import hashlib
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -144,6 +146,62 @@ def test_details_open_from_the_keyboard(chromium, place):
     page.keyboard.press("Enter")
     assert row.evaluate("one => one.open")
     page.close()
+
+
+def test_latex_is_typeset_and_a_hostile_one_is_not_obeyed(chromium, place):
+    page, said = open_page(chromium, place / "runs/demo1/cv/report.html", 1280, "light")
+    page.evaluate("document.querySelectorAll('details').forEach(one => one.open = true)")
+    assert page.locator("#worst math mfrac").count() > 0
+    assert page.locator("#worst a, #rows a").count() == 0 and said == []  # an \\href is shown, and leads nowhere
+    page.close()
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_all_rows_are_filtered_by_words_seen_rank_and_what_the_reranker_did(chromium, place, width):
+    page, said = open_page(chromium, place / "runs/demo1/cv/report.html", width, "light")
+
+    def count():
+        return int(page.locator("#count").inner_text().split(" of ")[0])
+
+    whole = count()
+    assert page.locator("#found details").count() == min(whole, 20)
+    counts = []
+    for kind in ("seen", "unseen"):
+        page.select_option("[name=seen]", kind)
+        counts.append(count())
+    assert sum(counts) == whole and all(counts)
+    page.select_option("[name=seen]", "")
+    for name, values in (("rank", ("1-1", "2-5", "6-25", "26-")), ("moved", ("better", "worse", "as before"))):
+        counts = []
+        for value in values:
+            page.select_option(f"[name={name}]", value)
+            counts.append(count())
+        assert sum(counts) == whole
+        page.select_option(f"[name={name}]", "")
+    page.fill("[name=words]", "no such words anywhere")
+    assert count() == 0
+    page.fill("[name=words]", page.locator("#worst .id").first.inner_text().lower())
+    assert count() == 1 and page.locator("#found details").count() == 1
+    page.locator("#found summary").click()
+    assert page.evaluate("document.documentElement.scrollWidth") == width and said == []
+    assert page.evaluate("window.hacked") is None
+    page.close()
+
+
+def test_no_table_is_clipped_on_a_telephone(chromium, place):
+    page, _ = open_page(chromium, place / "runs/demo1/cv/report.html", 390, "light")
+    page.evaluate("document.querySelectorAll('details').forEach(one => one.open = true)")
+    wide = "[...document.querySelectorAll('.scroll')].filter(one => one.scrollWidth > one.clientWidth + 1).length"
+    assert page.evaluate(wide) == 0
+    page.close()
+
+
+def test_katex_is_the_file_that_its_page_names():
+    folder = Path(page_module.__file__).parent / "katex"
+    named = re.findall(r"([0-9a-f]{64})  (\S+)", (folder / "README.md").read_text(encoding="utf-8"))
+    assert len(named) == len(list(folder.iterdir())) - 1
+    for digest, name in named:
+        assert hashlib.sha256((folder / name).read_bytes()).hexdigest() == digest, name
 
 
 def test_a_part_without_anything_to_show_says_why(place):

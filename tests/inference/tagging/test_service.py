@@ -1,0 +1,142 @@
+"""Guards the service: a bad request is a 4xx of one sentence, many are batched, and edits are served at once."""
+
+import asyncio
+import json
+import threading
+from dataclasses import replace
+
+import httpx
+import pytest
+from httpx import ASGITransport
+
+from inference.tagging.batcher import Batcher, Overloaded
+from inference.tagging.service import Limits, make_app
+from inference.tagging.tagger import Tagged, open_tagger
+from tests.inference.tagging.conftest import SAME, row_of
+
+ROW = {"subject": "Fractions", "construct": "Add", "question": "1/2 + 1/3 = ?", "correct": "5/6", "wrong": "2/5"}
+SMALL = Limits(body_bytes=2000, rows=2, batch_rows=8, waiting_rows=100)
+
+
+@pytest.fixture
+def served(models, misconceptions):
+    """Runs a coroutine function with a client of the service, over ASGI."""
+
+    def run(act, limits=SMALL):
+        async def inside(tagger):
+            app = make_app(tagger, limits)
+            client = httpx.AsyncClient(transport=ASGITransport(app), base_url="http://here")
+            async with app.router.lifespan_context(app), client:
+                return await act(client)
+
+        with open_tagger(replace(models, reranker=None), misconceptions) as tagger:
+            return asyncio.run(inside(tagger))
+
+    return run
+
+
+def test_rows_are_tagged_and_counted(served):
+    async def act(client):
+        said = (await client.post("/tag", json={"rows": [{**ROW, "id": "a"}, ROW], "k": 2})).json()
+        return said, (await client.get("/health")).json(), (await client.get("/metrics")).text
+
+    said, health, metrics = served(act)
+    assert [row["id"] for row in said["rows"]] == ["a", ""]
+    tags = said["rows"][0]["tags"]
+    assert len(tags) == 2 and set(tags[0]) == {"id", "text", "score", "probability"}
+    assert health == {"status": "ok", "entries": 12, "rows_waiting": 0}
+    assert "malrule_rows_total 2.0" in metrics and 'malrule_requests_total{path="/tag",status="200"} 1.0' in metrics
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "sentence"),
+    [
+        ("{", 422, "the body"),
+        (json.dumps({"rows": []}), 422, "rows: "),
+        (json.dumps({"rows": [{**ROW, "wrong": 3}]}), 422, "rows.0.wrong: Input should be a valid string"),
+        (json.dumps({"rows": [{"subject": "x"}]}), 422, "rows.0.construct: Field required"),
+        (json.dumps({"rows": [{**ROW, "wrong": " "}]}), 422, "rows.0, field wrong: the text is empty"),
+        (json.dumps({"rows": [ROW], "k": 0}), 422, "k: "),
+        (json.dumps({"rows": [ROW] * 3}), 413, "3 rows are more than the 2"),
+        (json.dumps({"rows": [{**ROW, "wrong": "x" * 2000}]}), 413, "larger than 2000 bytes"),
+    ],
+)
+def test_a_bad_request_is_one_sentence(served, body, status, sentence):
+    async def act(client):
+        return await client.post("/tag", content=body, headers={"Content-Type": "application/json"})
+
+    answer = served(act)
+    assert answer.status_code == status and sentence in answer.json()["error"]
+
+
+def test_entries_are_added_renamed_and_retired_while_it_runs(served):
+    async def act(client):
+        made = await client.post("/catalogue", json={"text": SAME})
+        found = (await client.post("/tag", json={"rows": [ROW], "k": 1})).json()["rows"][0]["tags"][0]
+        renamed = await client.put("/catalogue/51", json={"text": "Other words"})
+        retired = await client.delete("/catalogue/10")
+        left = (await client.get("/catalogue")).json()["entries"]
+        wrong = [
+            await client.delete("/catalogue/10"),
+            await client.post("/catalogue", json={"text": "x", "id": 10}),
+            await client.post("/catalogue", json={"text": " "}),
+            await client.get("/nowhere"),
+        ]
+        return made, found, renamed, retired, left, wrong
+
+    made, found, renamed, retired, left, wrong = served(act)
+    assert (made.status_code, made.json()["id"], found["id"]) == (201, 51, 51)
+    assert renamed.json() == {"id": 51, "text": "Other words"} and retired.json()["retired"]
+    assert {"id": 51, "text": "Other words"} in left and 10 not in [entry["id"] for entry in left]
+    assert [answer.status_code for answer in wrong] == [404, 422, 422, 404]
+    assert all(answer.json()["error"] for answer in wrong)
+
+
+def test_what_waits_is_computed_together_and_too_much_is_refused():
+    async def act():
+        go, seen = threading.Event(), []
+
+        def compute(rows, k):
+            go.wait(10)
+            seen.append(len(rows))
+            return [Tagged(row.id, (), None, None) for row in rows]
+
+        batcher = Batcher(compute, most_rows=4, most_waiting=8)
+        worker = asyncio.create_task(batcher.run())
+        asked = [asyncio.create_task(batcher.tag([row_of(id="0")], 1))]
+        await asyncio.sleep(0)
+        while batcher.waiting_rows:  # until it is being computed
+            await asyncio.sleep(0)
+        asked += [asyncio.create_task(batcher.tag([row_of(id=str(place))], 1)) for place in range(1, 9)]
+        while batcher.waiting_rows < 8:
+            await asyncio.sleep(0)
+        with pytest.raises(Overloaded):
+            await batcher.tag([row_of()], 1)
+        go.set()
+        answers = await asyncio.gather(*asked)
+        worker.cancel()
+        batcher.close()
+        return seen, [answer[0].id for answer in answers]
+
+    seen, ids = asyncio.run(act())
+    assert ids == [str(place) for place in range(9)] and sum(seen) == 9 and max(seen) == 4
+
+
+def test_a_request_that_fails_does_not_fail_those_beside_it():
+    async def act():
+        def compute(rows, k):
+            if any(row.id == "bad" for row in rows):
+                raise RuntimeError("the engine died of it")
+            return [Tagged(row.id, (), None, None) for row in rows]
+
+        batcher = Batcher(compute, most_rows=8, most_waiting=8)
+        asked = [asyncio.create_task(batcher.tag([row_of(id=id_)], 1)) for id_ in ("a", "bad", "b")]
+        await asyncio.sleep(0)
+        worker = asyncio.create_task(batcher.run())
+        answers = await asyncio.gather(*asked, return_exceptions=True)
+        worker.cancel()
+        batcher.close()
+        return answers
+
+    first, failed, last = asyncio.run(act())
+    assert (first[0].id, last[0].id) == ("a", "b") and isinstance(failed, RuntimeError)

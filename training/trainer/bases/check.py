@@ -1,0 +1,116 @@
+"""Refuses base models that cannot be trained or mined with, by the setting that names them, before anything runs."""
+
+from dataclasses import fields, replace
+from functools import cache
+from pathlib import Path
+
+from shared.prompts.embedder import EmbedderPrompt
+from shared.prompts.kinds import ROLES
+from shared.prompts.query import FIELDS
+from shared.prompts.writer import CONTRASTED, PROMPTS, ROW_KINDS, description_prompt, row_prompt
+from shared.settings.sections import Embedder, Lora, Reranker, Settings, Writer
+
+
+def check_bases(settings: Settings) -> None:
+    """Raise ValueError for a base model that lies here and is not whole, or too short for its prompts.
+
+    One that has yet to be made or fetched is passed over.
+    """
+    for name in ("miner", *ROLES, "writer"):
+        section = getattr(settings, name)
+        if section is not None and Path(section.base).is_dir():
+            train = None if name == "miner" else getattr(settings, f"train_{name}")
+            _check_once(name, section, Path(section.base).resolve(), train and train.lora)
+
+
+@cache  # a chain asks before every stage
+def _check_once(name: str, section: Embedder | Reranker | Writer, folder: Path, lora: Lora | None) -> None:
+    """Raise ValueError unless `folder`, of the base, holds what the section called `name` asks of it."""
+    from inference.engines.checks.lengths import check_length, check_vocabulary, positions_of
+    from inference.engines.checks.model import check_model, load_config
+    from inference.engines.tokenizer import load_tokenizer
+    from inference.engines.writers.check import check_writer
+
+    try:
+        config, tokenizer = load_config(folder), load_tokenizer(folder)
+        if isinstance(section, Writer):
+            check_writer(folder)
+            check_vocabulary(folder, config, tokenizer)
+            most, longest = positions_of(config), _longest_text(tokenizer)
+            if most is not None and longest > most:
+                raise ValueError(
+                    f"{folder} reads {most} tokens, and a text with its prompt may have {longest}: take another writer"
+                )
+            return
+        if getattr(config, "quantization_config", None):
+            raise ValueError(f"{folder} is quantised, and a quantised base cannot be trained: take the 16-bit one")
+        kind = _class_of(section, folder, config)
+        unread = check_model(folder, kind)
+        if lora is not None:
+            _check_targets(name, kind, config, lora, without_pooler=bool(unread))
+        check_vocabulary(folder, config, tokenizer)
+        longest = (_longest_pair if isinstance(section, Reranker) else _longest_query)(tokenizer, section)
+        check_length(folder, config, longest, f"{name}.query_tokens, now {section.query_tokens}")
+    except ValueError as error:
+        raise ValueError(f"{name}.base={section.base}: {error}") from None
+
+
+def _class_of(section: Embedder | Reranker, folder: Path, config) -> type:
+    """The class of transformers that the base is loaded with. Raises ValueError for one that cannot be a reranker."""
+    from transformers import AutoModel, AutoModelForCausalLM
+
+    from inference.engines.checks.files import read_shapes
+    from inference.engines.checks.heads import check_yes
+
+    if isinstance(section, Embedder):
+        return AutoModel
+    check_yes(folder, config, read_shapes(folder))
+    return AutoModelForCausalLM
+
+
+def _check_targets(name: str, kind: type, config, lora: Lora, *, without_pooler: bool) -> None:
+    """Raise ValueError where what is to be adapted is not there; the names are asked of a model without numbers."""
+    import torch
+
+    from training.trainer.bases.targets import find_targets
+
+    with torch.device("meta"):
+        model = kind.from_config(config)
+    if without_pooler:
+        model.pooler = None
+    try:
+        find_targets(model, lora.targets)
+    except ValueError as error:
+        raise ValueError(f"train_{name}.{error}") from None
+
+
+def _longest_query(tokenizer, section: Embedder) -> int:
+    from inference.engines.checks.lengths import longest_embedder_prompt
+    from inference.engines.tokenizer import embedder_words
+
+    prompt = EmbedderPrompt(**section.model_dump(include={field.name for field in fields(EmbedderPrompt)}))
+    return longest_embedder_prompt(embedder_words(tokenizer), prompt, section.examples)
+
+
+def _longest_pair(tokenizer, section: Reranker) -> int:
+    from inference.engines.checks.lengths import TEXT, longest_pair
+    from inference.engines.tokenizer import reranker_words
+    from inference.reranking.kinds import KINDS
+    from training.run_folder.cards import new_reranker_card
+
+    card = new_reranker_card(section)
+    kind = KINDS[card.kind]
+    kind.token(tokenizer)  # refuses a vocabulary without a "Yes"
+    return longest_pair(reranker_words(tokenizer), lambda words: kind.prompts(words, card.prompt, TEXT, [TEXT]))
+
+
+def _longest_text(tokenizer) -> int:
+    """Tokens of the longest prompt of a writer together with the text that may follow."""
+    from inference.engines.checks.lengths import ENDLESS
+    from inference.engines.tokenizer import writer_words
+
+    words = replace(writer_words(tokenizer), encode=lambda text: ENDLESS)
+    row = {column: "" for _, column in FIELDS}
+    rows = [len(row_prompt(words, PROMPTS[kind], row)) + PROMPTS[kind].sampling.max_tokens for kind in ROW_KINDS]
+    prompt = PROMPTS["description"]
+    return max(*rows, len(description_prompt(words, prompt, "", [""] * CONTRASTED)) + prompt.sampling.max_tokens)

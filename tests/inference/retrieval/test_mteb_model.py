@@ -11,7 +11,7 @@ from shared.artifacts.card import read_embedder_card
 
 
 def test_mteb_ranks_as_the_embedder_that_serves(models, queries, misconceptions):
-    folder, serving = models["e1"], Serving("hf", load_profile("cpu"))
+    folder, serving = models / "e1", Serving("hf", load_profile("cpu"))
     asked = queries.filter(pl.col("fold") == "valid").head(2)
     found = retrieve(asked, misconceptions, folder, read_embedder_card(folder), serving, k=len(misconceptions))
     model = MtebModel(folder, serving)

@@ -89,8 +89,8 @@ def test_a_query_with_several_right_answers_has_a_group_for_each():
     rows = [("1_A", 4, 1, 0.3, True), ("1_A", 6, None, None, True), ("1_A", 5, 2, 0.2, False)]
     table = pl.DataFrame([*rows, ("1_A", 3, 9, 0.1, False)], schema=GROUPS.schema, orient="row")
     first, second = read_groups(table.with_columns(teacher_score=pl.Series([1, 2, 3, 4], dtype=pl.Float32)))
-    assert first == Group("1_A", (4, 3, 5), (1.0, 4.0, 3.0), (6,)) and first.name == "1_A/4"
-    assert second == Group("1_A", (6, 3, 5), (2.0, 4.0, 3.0), (4,)) and second.name == "1_A/6"
+    assert first == Group("1_A", (4, 3, 5), (1.0, 4.0, 3.0), others=(6,)) and first.name == "1_A/4"
+    assert second == Group("1_A", (6, 3, 5), (2.0, 4.0, 3.0), others=(4,)) and second.name == "1_A/6"
     updates = draw_epoch([first, second], group=2, batch=1, epoch=1, seed="s")
     assert {(group.misconception_ids[0], group.others) for [group] in updates} == {(4, (6,)), (6, (4,))}
 

@@ -21,8 +21,8 @@ HEADERS = {  # figure -> the head of its column
 MEANING = (
     "Answer sensitivity, over questions with several labelled wrong answers. Same first: questions whose wrong answers "
     "all get the same first misconception. Shared: ids that two of them have in common among their first "
-    f"{EEDI.metric.depth}; tau: Kendall's rank correlation of these ids. {EEDI.metric.title} of the right answer in its "
-    "own list, and with the "
+    f"{EEDI.metric.depth}; tau: Kendall's rank correlation of these ids. {EEDI.metric.title} of the right answer in "
+    "its own list, and with the "
     "wrong answer swapped with another one of the question, or hidden: the more these are alike, the less a ranking "
     "reads the wrong answer. The row labels is the right answers' own value."
 )

@@ -126,6 +126,7 @@ class Predict:
     def _refuse(self) -> None:
         """Raise ValueError for what cannot work, before anything is read or written."""
         from inference.predict.terminal.refusals import refuse_competition, refuse_machine, refuse_place
+        from shared.task.current import task_of_model, use
 
         limit, margin = self.limit_seconds, self.margin_seconds
         if self.out is None:
@@ -139,6 +140,7 @@ class Predict:
         if self.ray is None:  # a cluster has machines of its own
             refuse_machine(self.profile)
         refuse_place(self.out)
+        use(self.task or task_of_model(read_member(self.reranker[0]).folder))
         refuse_competition(self.competition)
 
     def _ask(self) -> int:

@@ -1,16 +1,19 @@
 """Says what the Eedi competition is, and reads its CSV files; a defect is refused with its place and the way out."""
 
 import itertools
+import random
+import shutil
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 
-from shared.task.average_precision import average_precision
 from shared.task.csv_records import Record, read_records, shorten
+from shared.task.folds import seed_of
+from shared.task.rank_figures import average_precision
 from shared.task.tables import MISCONCEPTIONS, QUERIES
-from shared.task.task import Competition, Files, Metric, SubmissionForm, Task
+from shared.task.task import SAMPLE_LABELS, Competition, Files, Metric, SubmissionForm, Task
 
 SLUG = "eedi-mining-misconceptions-in-mathematics"
 FILES = Files("train.csv", "test.csv", "misconception_mapping.csv", "sample_submission.csv")
@@ -72,7 +75,17 @@ def stream_test(folder: Path, questions: int) -> Iterator[pl.DataFrame]:
     yield from _stream_queries(Path(folder) / FILES.test, "test", set(), questions, cut=True)
 
 
-def as_test(rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+def write_sample(competition: Path, folder: Path, count: int, seed: str) -> None:
+    """Fill `folder` with `count` training questions as its test, and labels.csv, their labels."""
+    table = pl.read_csv(competition / FILES.train, infer_schema=False)
+    drawn = table[sorted(random.Random(seed_of(seed)).sample(range(len(table)), min(count, len(table))))]
+    shutil.copyfile(competition / FILES.misconceptions, folder / FILES.misconceptions)
+    test, labels = _as_test(drawn)
+    test.write_csv(folder / FILES.test)
+    labels.write_csv(folder / SAMPLE_LABELS)
+
+
+def _as_test(rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
     """`rows` of train.csv, every field a string, without their labels; and these in the columns of a submission."""
     labels = [
         (f"{row['QuestionId']}_{option}", row[column].removesuffix(".0"))
@@ -180,5 +193,6 @@ EEDI = Task(
     check=check_competition,
     read_misconceptions=read_misconceptions,
     stream_test=stream_test,
-    as_test=as_test,
+    write_sample=write_sample,
+    inputs=(FILES.train, FILES.test, FILES.misconceptions),
 )

@@ -3,6 +3,9 @@
 # What is typed behind a command reaches it as "$@", word for word: no shell reads it again.
 set positional-arguments
 
+# A command says in a sentence what is wrong; the line of just below it would only repeat the status.
+set no-exit-message
+
 python := ".venv/bin/python"
 # The same for a recipe that stays in the folder in which ./just was called: paths mean what they mean there.
 here := "PYTHONSAFEPATH=1 PYTHONPATH=" + quote(justfile_directory()) + " " + quote(join(justfile_directory(), python))
@@ -84,6 +87,7 @@ report *arguments: setup
 
 # Make 4- or 8-bit models of merged ones, and measure what that loses: iter=1 [split=cv] [scheme=awq|gptq|fp8] [role=reranker]
 quantize *arguments: setup
+    @{{python}} -m training quantize --check "$@"
     @requirements/setup.sh quantize
     {{python}} -m training quantize "$@"
 

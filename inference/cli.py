@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from inference.engines.quiet import hush_libraries
-from inference.fusion.ensemble import Average, Models, Writing, read_member
-from inference.options import choice_option, model_option
+from inference.fusion.ensemble import Average, Models, read_member, read_writing
+from inference.options import LimitSeconds, NoCalibration, Ray, Vectors, choice_option, model_option
 from shared.artifacts.disk import sentence_of
 from shared.settings.sections import Engine
 
@@ -90,20 +90,11 @@ class Predict:
         int | None,
         typer.Option(help="How many candidates are reranked: the calibration's, else those of the model's evaluation."),
     ] = None
-    no_calibration: Annotated[
-        bool, typer.Option("--no-calibration", help="Ignore the reranker's calibration.json.")
-    ] = False
-    vectors: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Remember vectors there, and encode only what changed.")
-    ] = None
-    limit_seconds: Annotated[
-        float | None, typer.Option(help="Be done, as well as possible, so many seconds from now.")
-    ] = None
+    no_calibration: NoCalibration = False
+    vectors: Vectors = None
+    limit_seconds: LimitSeconds = None
     margin_seconds: Annotated[float, typer.Option(help="Before that limit; half of it is for a stall.")] = 300.0
-    ray: Annotated[
-        str | None,
-        typer.Option(metavar="ADDRESS", help="Let a Ray cluster do it (auto: this machine's), without a limit."),
-    ] = None
+    ray: Ray = None
     workers: Annotated[int, typer.Option(help="Of the Ray cluster, with a GPU each.")] = 1
     verify: Annotated[
         bool, typer.Option("--verify", help="Hash every file of the models, also those that did not change.")
@@ -173,7 +164,7 @@ class Predict:
         from shared.artifacts.verified import check_folder
 
         members = (tuple(map(read_member, texts)) for texts in (self.embedder, self.reranker))
-        models = Models(*members, self.average, self._writing())
+        models = Models(*members, self.average, read_writing(self.writer, self.writer_adapter, self.writer_gpus))
         ensemble = Ensemble(models, calibration_of(models, depth=self.depth, ignore=self.no_calibration))
         serving = Serving(self.engine, load_profile(self.profile))
         for member in () if self.verified else (*models.embedders, *models.rerankers):
@@ -192,18 +183,10 @@ class Predict:
         parts = report["embedders"] + report["rerankers"]
         return DEGRADED if any(part["rows_lost"] or part.get("misconceptions_lost") for part in parts) else 0
 
-    def _writing(self) -> Writing | None:
-        if self.writer is None:
-            if self.writer_adapter is not None:
-                raise ValueError("--writer-adapter needs --writer, the base that it was trained on")
-            return None
-        if self.ray is not None:
-            raise ValueError("--writer is for one machine: leave it or --ray out")
-        return Writing(self.writer, self.writer_adapter, self.writer_gpus)
-
     def _predict_with_ray(self, ensemble: "Ensemble", serving: "Serving") -> int:
-        if self.vectors is not None:
-            raise ValueError("--vectors is for one machine: leave it or --ray out")
+        for name in ("vectors", "writer"):
+            if getattr(self, name) is not None:
+                raise ValueError(f"--{name} is for one machine: leave it or --ray out")
         from inference.predict.ray_cluster import connect, predict_with_ray
 
         connect(self.ray)

@@ -1,8 +1,19 @@
 """Makes options of typer that several commands of inference take."""
 
 from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
 
 import typer
+
+Vectors = Annotated[
+    Path | None, typer.Option(metavar="DIR", help="Remember vectors there, and encode only what changed.")
+]
+NoCalibration = Annotated[bool, typer.Option("--no-calibration", help="Ignore the reranker's calibration.json.")]
+LimitSeconds = Annotated[float | None, typer.Option(help="Be done, as well as possible, so many seconds from now.")]
+Ray = Annotated[
+    str | None, typer.Option(metavar="ADDRESS", help="Let a Ray cluster do it (auto: this machine's), without a limit.")
+]
 
 
 def model_option(role: str):

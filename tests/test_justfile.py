@@ -74,7 +74,7 @@ def test_a_word_that_means_nothing_is_refused_in_a_sentence(place, word):
     done = just(place, f"python={sys.executable}", "plan", word)
     assert done.returncode == 2 and done.stdout == ""
     assert done.stderr.startswith(f"error: {word!r} is none of iter=..., split=..., as=..., section.key=value")
-    assert len(done.stderr.splitlines()) == 2  # the second is just's
+    assert len(done.stderr.splitlines()) == 1  # just adds no line of its own
 
 
 def test_help_is_the_commands(place):

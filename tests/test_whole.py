@@ -38,7 +38,7 @@ def checkout(tmp_path_factory) -> Path:
 
 def test_the_demo_ends_with_a_table_and_a_scored_submission(checkout):
     log = (checkout / "demo.log").read_text(encoding="utf-8")
-    assert "[20/20] runs/demo1/cv/evaluate  measures both models" in log
+    assert re.search(r"^stage 20 of 20.*  runs/demo1/cv/evaluate  measures both models", log, re.MULTILINE)
     assert re.search(r"\n  0\.\d{3}  demo1: as the reranker then orders them\n", log)
     assert re.search(r"\nThe submission  runs/demo/submission\.csv: 0\.\d{4} over \d+ hidden answers\n", log)
     data = read_competition(checkout / "data/demo", need_train=False)

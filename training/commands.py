@@ -159,9 +159,7 @@ def lb(said: Arguments) -> int:
     return lb(_target(said, split="full"), *scores)
 
 
-@app.command(
-    CommandWords((ITER,), (words.SPLIT, words.AS, words.SCHEME, words.ROLE), overrides=True), "iter=1 scheme=fp8"
-)
+@app.command(words.QUANTIZED, "iter=1 scheme=fp8")
 def quantize(said: Arguments) -> int:
     """Make 4- or 8-bit models of merged ones.
 
@@ -170,7 +168,7 @@ def quantize(said: Arguments) -> int:
     """
     from training.pipeline.quantize import quantize
 
-    return quantize(_target(said), *words.read_quantize(said))
+    return quantize(_target(said), *words.read_quantize(said), only_check=words.CHECK.name in said.flags)
 
 
 @app.command(CommandWords((ITER,), (words.SPLIT, words.AS, words.STAGE, words.YES)), "iter=1 split=cv2 stage=evaluate")
@@ -219,7 +217,7 @@ def dag(said: Arguments) -> int:
 
     Of an iteration, it says what is done, and what of it is linked to another run.
     """
-    from training.pipeline.draw import draw
+    from training.pipeline.ahead.draw import draw
 
     return draw(_target(said) if said.options else None)
 

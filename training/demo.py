@@ -46,7 +46,7 @@ def demo(questions: int, overrides: tuple[str, ...], replace: bool = False) -> i
             refuse_to_replace(survey(resolve(before)))
         write_settings_of(before)
     target = Target(DEMO[-1], overrides=overrides)
-    if status := train(target, replace=replace):
+    if status := train(target, replace=replace, tell=False):
         return status
     print(f"\nKaggle's offline kernel makes {OUT} with vLLM, as it would there:", flush=True)
     if status := run_kernel(DATA, target.run, OUT):

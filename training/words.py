@@ -53,7 +53,9 @@ NEW = CommandWords(
     (replace(ITER, name="previous", meaning="the iteration that comes before the new one", missing=""),),
 )
 SCHEME = Word("scheme", "awq", "how the weights are stored: awq, gptq or fp8", lambda: ("awq", "gptq", "fp8"))
+CHECK = Word("--check", "", "only check what was said, and that the run is there")
 ROLE = Word("role", "reranker", f"which model: {' or '.join(ROLES)}; without it both", lambda: ROLES)
+QUANTIZED = CommandWords((ITER,), (SPLIT, AS, SCHEME, ROLE, CHECK), overrides=True)
 PATH = Word("path", "DIR", "the folder that holds the files, the competition's own unless said otherwise")
 QUESTIONS = Word("questions", "100", "how many questions are generated")
 REPLACE = Word("--replace", "", "lose what is evaluated where other settings or data were said")

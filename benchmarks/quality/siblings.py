@@ -5,7 +5,7 @@
 It first ranks with the untrained model and each layout of the query, for `valid` questions of the validation fold that
 have several labelled wrong answers; train=0 ends there. Then it trains small0's embedder on `train` such questions of
 the training fold: a subset, so that two CPU cores can do it. Every arm has the same rows, negatives that the untrained
-model mined, and seeds. What an arm found is a file in OUT and is not computed again. Differences from the first arm
+model mined, and seeds. What an arm found is a file in OUT and is not computed again. Differences from the plain arm
 have paired intervals over questions. OUT holds ids and scores only.
 """
 
@@ -35,7 +35,7 @@ from shared.task.tables import CANDIDATES, MISCONCEPTIONS, PAIR, POOLS, QUERIES
 from training.analysis.sensitivity import sensitivity_differences
 from training.evaluation.evaluate import cut, measure, pools_of, rank_table
 from training.evaluation.siblings import compare_siblings, with_siblings
-from training.mining.hard_negatives import add_siblings, pick_negatives
+from training.mining.hard_negatives import add_siblings, drop_twins, pick_negatives
 from training.run_folder.base_models import local_folder
 from training.run_folder.stage_context import StageContext
 from training.trainer.train import train_embedder
@@ -76,7 +76,8 @@ def main(competition: Path, out: Path, words: list[str]) -> None:
     if train.is_empty():
         return
     untrained = found["untrained, plain"]
-    siblings, near = sibling_answers(train, misconceptions), restrict(untrained, seen_ids(queries), 200)
+    siblings = sibling_answers(train, misconceptions)
+    near = drop_twins(restrict(untrained, seen_ids(queries), 200), train, misconceptions)
     section = settings.mine_for_embedder
     how = {"lowest": section.lowest, "highest": section.highest, "count": section.count, "seed": section.seed}
     groups = pick_negatives(train, near.join(siblings, on=PAIR, how="anti"), **how)

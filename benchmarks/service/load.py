@@ -50,8 +50,12 @@ def main(base: str, count: int) -> None:
         Path("training").mkdir()
         ITERATIONS.symlink_to(ROOT / ITERATIONS)
         rows, run = _make_run(Path(place), folder, count)
-        figures = {"base": folder.name, "requests": count, "cores": os.cpu_count()}
-        figures["plain_rows_per_s"] = _plain(run, rows)
+        figures = {
+            "base": folder.name,
+            "requests": count,
+            "cores": os.cpu_count(),
+            "plain_rows_per_s": _plain(run, rows),
+        }
         figures |= asyncio.run(_serve(rows))
     print(json.dumps(figures, indent=1))
     write_json(MEASURED, figures)

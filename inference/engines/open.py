@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 
 from inference.engines.answers import Lenient, Strict, reach_of
-from inference.engines.backends import backend
 from inference.engines.checks.files import read_architecture
 from inference.engines.packing.prefix_forest import Rows
 from inference.engines.protocols import Encoder, Scorer
@@ -17,6 +16,15 @@ from inference.engines.replicas import open_replicas, visible_gpus
 from inference.machine.profiles import Profile
 from shared.prompts.embedder import Pooling
 from shared.settings.sections import Engine
+
+
+def backend(engine: Engine):
+    """The module of an engine: heavy, loaded only when it is used."""
+    if engine == "vllm":
+        from inference.engines import vllm as module
+    else:
+        from inference.engines.transformers import engine as module
+    return module
 
 
 @dataclass(frozen=True)

@@ -9,4 +9,5 @@ def hush_libraries() -> None:
     """Silence torch's and vLLM's warnings about this machine; errors stay. Before torch is imported, where that is."""
     os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")  # where a process's memory lies, on every start of vLLM
     logging.getLogger("torch._library.triton").setLevel(logging.ERROR)  # that a CPU has no Triton
+    logging.getLogger("transformers.configuration_utils").setLevel(logging.ERROR)  # labels, which no model here has
     warnings.filterwarnings("ignore", category=FutureWarning, module=r"vllm\.")  # about torch, for vLLM's authors

@@ -47,3 +47,10 @@ def read_member(text: str) -> Member:
     if not 0 < value < math.inf:
         raise ValueError(f"{text!r}: {weight!r} is no weight above 0, as in DIR=0.5")
     return Member(Path(folder), value)
+
+
+def read_writing(folder: Path | None, adapter: Path | None, gpus: int) -> Writing | None:
+    """The writer that a command line names, None where it names none. Raises ValueError for an adapter alone."""
+    if folder is None and adapter is not None:
+        raise ValueError("--writer-adapter needs --writer, the base that it was trained on")
+    return None if folder is None else Writing(folder, adapter, gpus)

@@ -92,6 +92,21 @@ def _read(folder: Path, role: str, form: type[Checked]) -> Checked:
     try:
         return form.model_validate_json(path.read_bytes())
     except ValidationError as error:
+        if (other := _role_of(path)) not in ("", role):
+            raise ValueError(f"{folder} holds the {other}, where the {role} is wanted: were the two swapped?") from None
         first = error.errors()[0]
         reason = f"{'.'.join(map(str, first['loc'])) or 'the file'}: {first['msg']}"
-        raise ValueError(f"{path} is no card of a {role} of this version: {reason}") from None
+        raise ValueError(
+            f"{path} is no card of {'an' if role == 'embedder' else 'a'} {role} of this version: {reason}"
+        ) from None
+
+
+def _role_of(path: Path) -> str:
+    """The role of the model that a card is of, whatever else is wrong with it; "" where it is of none."""
+    try:
+        said = json.loads(path.read_bytes())
+    except ValueError:
+        return ""
+    if not isinstance(said, dict) or not isinstance(prompt := said.get("prompt"), dict):
+        return ""
+    return "embedder" if "pooling" in said else "reranker" if "instruction" in prompt else ""

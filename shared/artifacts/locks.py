@@ -18,18 +18,19 @@ SHOWN = 120  # characters of a command line
 
 
 @contextmanager
-def locked(path: Path, message: str, wait_seconds: float = 0.0) -> Iterator[int]:
+def locked(path: Path, message: str, wait_seconds: float = 0.0, *, for_orphans: bool = False) -> Iterator[int]:
     """Hold the file `path`; the system lets go of it when this process dies, however it dies.
 
     Where another process holds it, that one is named at once. Raises ValueError where it still does after
-    `wait_seconds`: `message`, and who. Yields the file's descriptor: a child process that inherits it holds the lock,
-    too.
+    `wait_seconds`: `message`, and who; with `for_orphans` at once, if it is the process that took the lock and not one
+    that was left behind by it, which is about to end. Yields the file's descriptor: a child process that inherits it
+    holds the lock, too.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     deadline, said = time.monotonic() + wait_seconds, False
     while (descriptor := _take(path)) is None:
         who = holder(path)
-        if time.monotonic() >= deadline:
+        if time.monotonic() >= deadline or (for_orphans and _signer(path)):
             raise ValueError(f"{message} ({who})")
         if not said:
             print(f"waiting for {path}: {who}", file=sys.stderr, flush=True)
@@ -44,14 +45,21 @@ def locked(path: Path, message: str, wait_seconds: float = 0.0) -> Iterator[int]
 
 def holder(path: Path) -> str:
     """`held by process 123, "python -m training train iter=1", since 2026-11-26 10:58:03`."""
+    if signer := _signer(path):
+        return signer
+    others = [pid for pid in _open_in(path) if pid != os.getpid()]  # a child that outlived who wrote the note
+    return "; ".join(f'held by process {pid}, "{_command(pid)}"' for pid in others) or "held by a process not seen here"
+
+
+def _signer(path: Path) -> str:
+    """Who took the lock and signed it, as `holder` says it; "" where that process is gone or wrote nothing."""
     try:
         note = json.loads(path.read_text(encoding="utf-8"))
         if _command(note["pid"]) == note["command"]:
             return f'held by process {note["pid"]}, "{note["command"]}", since {note["since"]}'
     except (OSError, ValueError, TypeError, KeyError):  # it wrote none: its disk is full, or it has just begun
         pass
-    others = [pid for pid in _open_in(path) if pid != os.getpid()]  # a child that outlived who wrote the note
-    return "; ".join(f'held by process {pid}, "{_command(pid)}"' for pid in others) or "held by a process not seen here"
+    return ""
 
 
 def die_with_parent(number: signal.Signals) -> None:

@@ -42,10 +42,12 @@ def write_page(path: Path = PAGE) -> None:
 
 def render_page() -> str:
     """The page, in Markdown."""
-    shown: dict[type, str] = {}  # A class that two sections have is shown once, where it stands without a "| None".
+    shown: dict[type, str] = {}  # A class that two sections have is shown once, without a "| None" if possible.
     for name, field in Settings.model_fields.items():
         if field.annotation is inner_section(field):
             shown.setdefault(field.annotation, name)
+    for name, field in Settings.model_fields.items():
+        shown.setdefault(inner_section(field), name)
     return "\n".join(
         [HEAD, *(_section(name, field, shown[inner_section(field)]) for name, field in Settings.model_fields.items())]
     )

@@ -31,7 +31,7 @@ def launch_worker(words: Sequence[str], machine: Machine, lock: int) -> int:
     `lock`, a file descriptor, too: if this process is killed, the next one waits until torchrun has ended its workers.
     """
     count = f"--nproc-per-node={processes_of(machine)}"
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", count, "-m", "training", *words]
+    command = [sys.executable, "-m", "training.launch.agent", "--standalone", count, "-m", "training", *words]
     environment = {**os.environ, "OMP_NUM_THREADS": str(machine.threads), "TOKENIZERS_PARALLELISM": "false"}
     tie, silence = partial(die_with_parent, signal.SIGTERM), SILENCE_SECONDS[machine.device]
     with (

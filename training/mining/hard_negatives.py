@@ -10,7 +10,6 @@ from shared.task.tables import GROUPS, PAIR
 def pick_negatives(
     queries: pl.DataFrame,
     candidates: pl.DataFrame,
-    misconceptions: pl.DataFrame,
     *,
     lowest: int,
     highest: int,
@@ -19,15 +18,14 @@ def pick_negatives(
 ) -> pl.DataFrame:
     """Groups: the positive of every labelled training query and `count` negatives from its ranks [lowest, highest).
 
-    Ranks count from 0 and are cut out before the positive is dropped, with every misconception of the same words; the
-    draw is without replacement and seeded by the query's name. Raises ValueError for a query whose window holds fewer
-    than `count` negatives.
+    Ranks count from 0 and are cut out before the positive is dropped; the draw is without replacement and seeded by the
+    query's name. Raises ValueError for a query whose window holds fewer than `count` negatives.
     """
     labelled = labelled_queries(queries, "train").select("query_id", "misconception_id")
     if labelled.is_empty():
         raise ValueError("no training row is labelled, so that nothing can be mined: fill in the labels of train.csv")
     window = candidates.filter(pl.col("rank") > lowest, pl.col("rank") <= highest)
-    negatives = _without_the_answer(window.join(labelled.select("query_id"), on="query_id"), labelled, misconceptions)
+    negatives = window.join(labelled.select("query_id"), on="query_id").join(labelled, on=PAIR, how="anti")
     there = candidates["misconception_id"].n_unique()
     drawn = [
         _draw(part.sort("rank"), query_id, count, seed, f"{there} misconceptions compete")
@@ -46,6 +44,15 @@ def pick_negatives(
     return rows.select(*GROUPS.schema).sort("query_id", pl.col("is_positive").not_(), "rank", "misconception_id")
 
 
+def drop_twins(candidates: pl.DataFrame, queries: pl.DataFrame, misconceptions: pl.DataFrame) -> pl.DataFrame:
+    """`candidates` without those that have the words of a query's answer and another id: they are no negatives."""
+    words = pl.col("misconception_id").replace(alike(misconceptions))
+    answers = queries.drop_nulls("misconception_id").select("query_id", answer="misconception_id", words=words)
+    found = candidates.with_columns(words=words)
+    twins = found.join(answers, on=["query_id", "words"]).filter(pl.col("answer") != pl.col("misconception_id"))
+    return candidates.join(twins, on=PAIR, how="anti", maintain_order="left")
+
+
 def add_siblings(groups: pl.DataFrame, siblings: pl.DataFrame, candidates: pl.DataFrame) -> pl.DataFrame:
     """`groups` with each pair of `siblings` (query_id, misconception_id) as a further negative of its query.
 
@@ -55,14 +62,6 @@ def add_siblings(groups: pl.DataFrame, siblings: pl.DataFrame, candidates: pl.Da
     further = wanted.join(candidates, on=PAIR, how="left").with_columns(is_positive=pl.lit(False))
     rows = pl.concat([groups, further.select(*GROUPS.schema)])
     return rows.sort("query_id", pl.col("is_positive").not_(), "rank", "misconception_id", nulls_last=True)
-
-
-def _without_the_answer(window: pl.DataFrame, labelled: pl.DataFrame, misconceptions: pl.DataFrame) -> pl.DataFrame:
-    """The rows whose misconception is not the query's own, by its words."""
-    first = alike(misconceptions)
-    same = pl.col("misconception_id").replace(first)
-    answers = labelled.select("query_id", same.alias("words"))
-    return window.with_columns(words=same).join(answers, on=["query_id", "words"], how="anti").drop("words")
 
 
 def _draw(part: pl.DataFrame, query_id: str, count: int, seed: str, there: str) -> pl.DataFrame:

@@ -174,7 +174,7 @@ def _mine(context: StageContext, settings, folder: Path, card) -> None:
     from inference.machine.profiles import load_profile
     from inference.retrieval.retrieve import restrict, retrieve
     from shared.task.folds import seen_ids, sibling_answers
-    from training.mining.hard_negatives import add_siblings, pick_negatives
+    from training.mining.hard_negatives import add_siblings, drop_twins, pick_negatives
 
     queries, misconceptions = context.texts()
     labelled = queries.drop_nulls("misconception_id")
@@ -182,11 +182,11 @@ def _mine(context: StageContext, settings, folder: Path, card) -> None:
     found = retrieve(labelled, misconceptions, folder, card, serving, k=len(misconceptions))
     if rank() == 0:
         negatives = seen_ids(queries) if settings.negatives == "seen" else misconceptions["misconception_id"]
-        near, siblings = restrict(found, negatives, settings.highest), sibling_answers(labelled, misconceptions)
+        near = drop_twins(restrict(found, negatives, settings.highest), labelled, misconceptions)
+        siblings = sibling_answers(labelled, misconceptions)
         groups = pick_negatives(
             labelled,
             near.join(siblings, on=PAIR, how="anti", maintain_order="left") if settings.siblings else near,
-            misconceptions,
             lowest=settings.lowest,
             highest=settings.highest,
             count=settings.count,

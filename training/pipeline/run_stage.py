@@ -59,6 +59,7 @@ def run_stage(name: str, run: Path, fingerprint: str | None = None) -> None:
 def work(name: str, run: Path, fingerprint: str) -> None:
     """Run the stage in a process that torchrun started, and end with torchrun."""
     die_with_parent(signal.SIGTERM)
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # the command itself says that it was stopped
     settings, stage = read_settings(run), STAGES[name]
     _check_unchanged(recipe_of(stage, run, settings), run, fingerprint)
     _execute_here(stage, StageContext(settings, run, run / f".{name}.partial", fingerprint))

@@ -24,7 +24,7 @@ from shared.task.metrics import find_ranks, summarise
 from shared.task.tables import PAIR
 from training.trainer.batches import Group, shown_rationale
 from training.trainer.losses import distillation, group_cross_entropy
-from training.trainer.rationale_loss import TARGET, TARGET_TOKENS, Target, scores_and_losses
+from training.trainer.writing.rationale_loss import TARGET, TARGET_TOKENS, Target, scores_and_losses
 
 
 class RerankerObjective:

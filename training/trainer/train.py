@@ -25,9 +25,9 @@ from training.trainer.fsdp import shard_base
 from training.trainer.loop import train
 from training.trainer.lora import add_lora
 from training.trainer.pointwise_reranker import RerankerObjective
-from training.trainer.rationale_loss import with_targets
 from training.trainer.recompute import fit_memory
 from training.trainer.update import Objective
+from training.trainer.writing.rationale_loss import with_targets
 
 OBJECTIVES = {"pointwise": RerankerObjective}  # of each kind of reranker, see inference/reranking/kinds.py
 

@@ -85,10 +85,10 @@ def test_the_card_of_the_other_kind_and_no_card_are_refused(tmp_path):
     with pytest.raises(ValueError, match="is no merged reranker"):
         read_reranker_card(tmp_path)
     write_card(EMBEDDER, tmp_path)
-    with pytest.raises(ValueError, match="is no card of a reranker"):
+    with pytest.raises(ValueError, match="holds the embedder, where the reranker is wanted: were the two swapped"):
         read_reranker_card(tmp_path)
     write_card(RERANKER, tmp_path)
-    with pytest.raises(ValueError, match="is no card of a embedder"):
+    with pytest.raises(ValueError, match="holds the reranker, where the embedder is wanted"):
         read_embedder_card(tmp_path)
 
 

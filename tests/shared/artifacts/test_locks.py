@@ -57,6 +57,17 @@ with locked(Path({str(path)!r}), "held") as lock:
         os.kill(pid, 9)
 
 
+def test_who_waits_for_orphans_alone_is_refused_at_once_by_a_process_that_lives(tmp_path):
+    path = tmp_path / "lock"
+    with hold(path) as process:
+        match = f"^busy \\(held by process {process.pid}, "
+        with pytest.raises(ValueError, match=match), locked(path, "busy", wait_seconds=600, for_orphans=True):
+            pass
+        process.kill()
+        with locked(path, "busy", wait_seconds=60, for_orphans=True):
+            pass
+
+
 def test_a_lock_whose_file_was_deleted_meanwhile_is_taken_anew(tmp_path):
     path = tmp_path / "lock"
     with locked(path, "held"):

@@ -75,7 +75,7 @@ def test_a_bad_override_names_the_key_and_what_is_wrong(override, words):
     ("override", "words"),
     [
         ("train_embedder.lerning_rate=1e-4", r"got '0.0001'; did you mean train_embedder.rate\?$"),
-        ("trainer.rate=1e-4", r"got .*; did you mean train_(em|rer).*.rate\?$"),
+        ("trainer.rate=1e-4", r"got .*; did you mean train_.*.rate\?$"),
         ("train_embedder.lora.rang=8", r"did you mean train_embedder.lora.rank\?$"),
         ("evaluat.depht=8", r"did you mean evaluate.depth\?$"),
         ("zzz.qqq=8", r"got \"{'qqq': 8}\"$"),
@@ -107,7 +107,7 @@ def test_overrides_are_toml_values_or_bare_words_and_the_last_one_counts():
     assert settings.train_reranker.lora.rank == load_settings("iter0").train_reranker.lora.rank
 
 
-@pytest.mark.parametrize("section", list(Settings.model_fields))
+@pytest.mark.parametrize("section", [name for name in Settings.model_fields if name != "writer"])  # iter0 has none
 def test_naming_a_section_leaves_its_other_keys_as_they_were(section):
     settings = load_settings("iter0")
     for key, value in getattr(settings, section).model_dump(mode="json").items():

@@ -24,7 +24,8 @@ COMMIT = "8d92255124f1fa3a417be1e4a2d27cd9af2e6208"
 HOSTILE = (
     "</script><script>window.hacked=1</script>",
     "<img src=https://example.com/x.png onerror='window.hacked=2'>",
-    "]]> <!-- <style>*{display:none}</style> --> {{ 7 * 7 }} {% raw %} ${window.hacked=3} \\(\\frac12\\) & &lt;b&gt;",
+    "]]> <!-- <style>*{display:none}</style> --> {{ 7 * 7 }} {% raw %} ${window.hacked=3} \\(\\frac12\\) "
+    "\\(\\frac34 \\href{javascript:window.hacked=5}{x}\\) & &lt;b&gt;",
     "\"'><svg onload=window.hacked=4> " + "x" * 300 + " \u2028 \u202eabc \x07",
 )
 

@@ -237,8 +237,9 @@ def test_the_shards_and_the_16_bits_of_a_base_stay(tiny_qwen, tmp_path):
 
 def test_all_else_of_the_base_comes_along_but_no_card_manifest_or_other_format(tiny_causal, tmp_path):
     base = shutil.copytree(tiny_causal, tmp_path / "base")
-    for name in ("card.json", "manifest.json", "pytorch_model.bin", "model.gguf"):
+    for name in ("card.json", "pytorch_model.bin", "model.gguf"):
         (base / name).write_text("{}", encoding="utf-8")
+    write_manifest(base, {})
     adapter = make_adapter(load_causal, tiny_causal, DECODER, tmp_path / "adapter")
     merge(base, adapter, tmp_path / "out")
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == sorted(

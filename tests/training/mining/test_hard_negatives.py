@@ -3,11 +3,10 @@
 import polars as pl
 import pytest
 
-from shared.task.tables import CANDIDATES, GROUPS, MISCONCEPTIONS, QUERIES
-from training.mining.hard_negatives import add_siblings, pick_negatives
+from shared.task.tables import CANDIDATES, GROUPS, QUERIES
+from training.mining.hard_negatives import add_siblings, drop_twins, pick_negatives
 
 MINE = {"lowest": 2, "highest": 6, "count": 3, "seed": "mine"}
-KNOWN = pl.DataFrame([(id_, f"Misconception {id_}") for id_ in range(100)], schema=MISCONCEPTIONS.schema, orient="row")
 
 
 def query(query_id, misconception_id, fold="train"):
@@ -29,39 +28,39 @@ def negatives(groups):
 
 def test_the_window_is_cut_before_the_positive_is_dropped_as_flagembedding_does():
     # ranks [2, 6) from 0: 12, 13, 14, 15; the positive leaves three, and 16 does not come up in its place
-    groups = pick_negatives(table_of(query("1_A", 13)), ranking("1_A", range(10, 20)), KNOWN, **MINE)
+    groups = pick_negatives(table_of(query("1_A", 13)), ranking("1_A", range(10, 20)), **MINE)
     assert negatives(groups) == [12, 14, 15]
     GROUPS.check(groups, "groups")
 
 
 def test_a_positive_outside_the_window_is_still_the_positive_with_its_rank():
-    groups = pick_negatives(table_of(query("1_A", 10)), ranking("1_A", range(10, 20)), KNOWN, **{**MINE, "count": 4})
+    groups = pick_negatives(table_of(query("1_A", 10)), ranking("1_A", range(10, 20)), **{**MINE, "count": 4})
     assert groups.filter("is_positive").select("misconception_id", "rank").row(0) == (10, 1)
     assert negatives(groups) == [12, 13, 14, 15]
 
 
 def test_a_positive_that_was_not_retrieved_has_no_rank():
-    groups = pick_negatives(table_of(query("1_A", 99)), ranking("1_A", range(10, 20)), KNOWN, **MINE)
+    groups = pick_negatives(table_of(query("1_A", 99)), ranking("1_A", range(10, 20)), **MINE)
     assert groups.filter("is_positive").select("misconception_id", "rank", "retrieval_score").row(0) == (99, None, None)
     GROUPS.check(groups, "groups")
 
 
 def test_a_misconception_of_the_positives_words_is_no_negative(queries, misconceptions):
     asked = queries.filter(pl.col("query_id") == "1_B")  # its answer is 12, and 42 has the same words
-    groups = pick_negatives(asked, ranking("1_B", [10, 11, 42, 12, 20, 21]), misconceptions, **{**MINE, "count": 2})
-    assert negatives(groups) == [20, 21]
+    candidates = ranking("1_B", [10, 11, 42, 12, 20, 21])
     louder = misconceptions.with_columns(
         text=pl.when(pl.col("misconception_id") == 42).then(pl.lit("MULTIPLIES, instead of adding.")).otherwise("text")
     )
-    assert negatives(
-        pick_negatives(asked, ranking("1_B", [10, 11, 42, 12, 20, 21]), louder, **{**MINE, "count": 2})
-    ) == [20, 21]
+    for catalogue in (misconceptions, louder):
+        left = drop_twins(candidates, asked, catalogue)
+        assert left["misconception_id"].to_list() == [10, 11, 12, 20, 21]
+        assert negatives(pick_negatives(asked, left, **{**MINE, "count": 2})) == [20, 21]
 
 
 def test_only_labelled_training_queries_are_mined():
     rows = [query("1_A", 10), query("2_A", None), query("3_A", 11, "valid"), query("4_A", 12)]
     candidates = pl.concat([ranking(row[0], range(20, 30)) for row in rows])
-    groups = pick_negatives(table_of(*rows), candidates, KNOWN, **MINE)
+    groups = pick_negatives(table_of(*rows), candidates, **MINE)
     assert groups["query_id"].unique(maintain_order=True).to_list() == ["1_A", "4_A"]
     assert (
         groups.group_by("query_id").agg(pl.len(), pl.col("is_positive").sum()).drop("query_id").rows() == [(4, 1)] * 2
@@ -79,20 +78,18 @@ def test_the_same_input_gives_the_same_bytes_in_whatever_order_its_rows_are(tmp_
         "two": (table_of(*rows), candidates),
         "three": shuffled,
     }.items():
-        GROUPS.write(pick_negatives(*tables, KNOWN, **draw), tmp_path / name)
+        GROUPS.write(pick_negatives(*tables, **draw), tmp_path / name)
     one, two, three = (GROUPS.path(tmp_path / name).read_bytes() for name in ("one", "two", "three"))
     assert one == two == three
-    assert not pick_negatives(*shuffled, KNOWN, **draw).equals(
-        pick_negatives(*shuffled, KNOWN, **{**draw, "seed": "other"})
-    )
+    assert not pick_negatives(*shuffled, **draw).equals(pick_negatives(*shuffled, **{**draw, "seed": "other"}))
 
 
 def test_a_draw_depends_on_its_query_alone():
     rows = [query(f"{number}_A", 99) for number in range(6)]
     candidates = pl.concat([ranking(row[0], range(50)) for row in rows])
     draw = {**MINE, "highest": 40, "count": 10}
-    whole = pick_negatives(table_of(*rows), candidates, KNOWN, **draw)
-    alone = pick_negatives(table_of(rows[4]), candidates, KNOWN, **draw)
+    whole = pick_negatives(table_of(*rows), candidates, **draw)
+    alone = pick_negatives(table_of(rows[4]), candidates, **draw)
     assert alone.equals(whole.filter(pl.col("query_id") == "4_A"))
     assert len({tuple(part) for part in whole.group_by("query_id").agg("misconception_id")["misconception_id"]}) == 6
 
@@ -101,14 +98,13 @@ def test_a_window_that_is_too_narrow_is_an_error():
     with pytest.raises(
         ValueError, match="query 1_A has 3 negatives .* count asks for 4, and 10 misconceptions compete: lower"
     ):
-        pick_negatives(table_of(query("1_A", 13)), ranking("1_A", range(10, 20)), KNOWN, **{**MINE, "count": 4})
+        pick_negatives(table_of(query("1_A", 13)), ranking("1_A", range(10, 20)), **{**MINE, "count": 4})
     with pytest.raises(ValueError, match="1 queries have no candidate in ranks 2 to 6"):
-        pick_negatives(table_of(query("1_A", 9), query("2_A", 9)), ranking("1_A", range(10, 20)), KNOWN, **MINE)
+        pick_negatives(table_of(query("1_A", 9), query("2_A", 9)), ranking("1_A", range(10, 20)), **MINE)
     with pytest.raises(ValueError, match="1 queries have no candidate"):
         pick_negatives(
             table_of(query("1_A", 9), query("2_A", 9)),
             pl.concat([ranking("1_A", range(10, 20)), ranking("2_A", [1, 2])]),
-            KNOWN,
             **MINE,
         )
 
@@ -117,7 +113,7 @@ def test_a_siblings_misconception_joins_the_mined_ones_once_with_the_rank_that_i
     rows = [query("1_A", 10), query("1_B", 11), query("2_A", 12)]
     candidates = pl.concat([ranking(row[0], range(10, 20)) for row in rows[:2]] + [ranking("2_A", range(30, 40))])
     siblings = pl.DataFrame({"query_id": ["1_A", "1_B", "2_B"], "misconception_id": [11, 99, 5]})
-    plain = pick_negatives(table_of(*rows), candidates, KNOWN, **MINE)
+    plain = pick_negatives(table_of(*rows), candidates, **MINE)
     groups = add_siblings(plain, siblings, candidates)
     GROUPS.check(groups, "groups")
     assert groups.filter(query_id="1_A", misconception_id=11).rows() == [("1_A", 11, 2, 0.5, False)]

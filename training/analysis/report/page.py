@@ -14,12 +14,13 @@ from markupsafe import Markup
 from shared.artifacts.files import replacing
 from shared.task.current import TASK
 from shared.task.metrics import K
-from training.analysis.report import background, beside, labels, mistakes, panels
+from training.analysis.report import background, beside, labels, panels
 from training.analysis.report.chart_style import NAMES
 from training.analysis.report.panels import Panel
 from training.analysis.report.read import Finished, read_finished
+from training.analysis.report.rows import mistakes
+from training.analysis.report.rows.worst import all_rows, worst_rows
 from training.analysis.report.texts import texts_panels
-from training.analysis.report.worst import all_rows, worst_rows
 from training.analysis.untrained import best_untrained
 from training.run_folder.code_version import short_version
 

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from shared.settings.sections import Embedder, Reranker, Settings
+from shared.settings.sections import Embedder, Reranker, Settings, Writer
+from shared.settings.texts import WRITING_ENGINES
 from training.run_folder.base_models import MINILM, MODELS, SMOLLM2
 
 HUB = re.compile(r"[\w.-]+/[\w.-]+(@[\w.-]+)?")
@@ -16,6 +17,7 @@ BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
 GIB = 2**30
 # stage: the sections of the settings that name its bases; "previous." is the iteration before
 ROLES_OF = {
+    **dict.fromkeys(("train_writer", "merge_writer", "explain", "describe"), ("writer",)),
     "mine_for_embedder": ("miner", "previous.embedder"),
     "teach_embedder": ("previous.reranker",),
     "train_embedder": ("embedder",),
@@ -46,7 +48,8 @@ class Base:
 def bases_of(stage: str, settings: Settings, previous: Settings | None) -> list[Base]:
     """The bases of a stage's models. Raises ValueError for one that is neither here nor to be had."""
     found = []
-    for role in ROLES_OF.get(stage, ()):
+    replayed = stage in ("explain", "describe") and getattr(settings, stage).writer not in WRITING_ENGINES
+    for role in () if replayed else ROLES_OF.get(stage, ()):
         owner = previous if role.startswith("previous.") else settings
         section = owner and getattr(owner, role.removeprefix("previous."))
         if section is not None:
@@ -54,7 +57,7 @@ def bases_of(stage: str, settings: Settings, previous: Settings | None) -> list[
     return list({base.name: base for base in found}.values())
 
 
-def _base(role: str, section: Embedder | Reranker) -> Base:
+def _base(role: str, section: Embedder | Reranker | Writer) -> Base:
     folder, name = Path(section.base), section.base
     if folder.exists():
         return Base(name, "here", _weights(folder.resolve()) / 4, section.dtype)

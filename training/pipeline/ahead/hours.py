@@ -85,7 +85,7 @@ def _like_it(stage: str, run: Path, settings: Settings) -> tuple[str, Lineage] |
 def _is_like(before: dict, settings: Settings) -> bool:
     """Whether the bases, and the data's folder, are the same; rates and seeds take no time."""
     now = settings.model_dump(mode="json")
-    for section in ("miner", "embedder", "reranker"):
+    for section in ("miner", "embedder", "reranker", "writer"):
         if section in before and (before[section] or {}).get("base") != (now[section] or {}).get("base"):
             return False
     return True

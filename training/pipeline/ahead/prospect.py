@@ -1,5 +1,6 @@
 """Says of each stage that would run on what, with what and how long, and what is missing for it."""
 
+import itertools
 import re
 from dataclasses import dataclass
 from functools import cache
@@ -12,7 +13,7 @@ from training.pipeline.ahead.hours import Estimate, estimate
 from training.pipeline.ahead.machine import hardware, memory_there, processes_there, refuse_machine
 from training.pipeline.ahead.survey import Step
 
-BASE_KEY = re.compile(r"(embedder|reranker|miner)\.base=(.*)")
+BASE_KEY = re.compile(r"(embedder|reranker|miner|writer)\.base=(.*)")
 
 
 @dataclass(frozen=True)
@@ -89,18 +90,27 @@ def _time(found: list[Prospect]) -> str:
 
 def notes(steps: list[Step], said: tuple[str, ...]) -> list[str]:
     """What a person may not expect: a base that is said of the last iteration leaves those before it as they are."""
-    settings, found = {step.run: step.settings for step in steps}, []
+    settings = {step.run: step.settings for step in steps}
     *earlier, last = settings
-    for override in said:
-        if match := BASE_KEY.fullmatch(override):
-            for run in earlier:
-                section = getattr(settings[run], match[1])
-                if section is not None and section.base != match[2].strip('"'):
-                    found.append(
-                        f"{match[1]}.base is said of {last.parent.name} alone: {run.parent.name} keeps {section.base}; "
-                        f"train it with iter={run.parent.name} {override} first to change it there, too"
-                    )
+    found = []
+    for override, run in itertools.product(said, earlier):
+        match = BASE_KEY.fullmatch(override)
+        section = match and getattr(settings[run], match[1])
+        if section is not None and section.base != match[2].strip('"'):
+            found.append(
+                f"{match[1]}.base is said of {last.parent.name} alone: {run.parent.name} keeps {section.base}; "
+                f"train it with iter={run.parent.name} {override} first to change it there, too"
+            )
     return found
+
+
+def time_left(steps: list[Step]) -> str:
+    """`, about 12 min left` of these steps, `at least` where some were never timed; "" where nothing is known."""
+    found = [one for one in prospects(steps) if one.step.stage.has_model]
+    known = [one.estimate.seconds for one in found if one.estimate.seconds is not None]
+    if not known:
+        return ""
+    return f", {'about' if len(known) == len(found) else 'at least'} {duration(sum(known))} left"
 
 
 def duration(seconds: float) -> str:

@@ -17,8 +17,8 @@ from shared.task.folds import seed_of
 from training.trainer.loop import train
 from training.trainer.lora import add_lora
 from training.trainer.recompute import fit_memory
-from training.trainer.token_loss import token_losses
 from training.trainer.writing.lessons import Lesson, draw_lessons
+from training.trainer.writing.token_loss import token_losses
 
 
 def train_writer(

@@ -151,11 +151,8 @@ def test_details_open_from_the_keyboard(chromium, place):
 def test_latex_is_typeset_and_a_hostile_one_is_not_obeyed(chromium, place):
     page, said = open_page(chromium, place / "runs/demo1/cv/report.html", 1280, "light")
     page.evaluate("document.querySelectorAll('details').forEach(one => one.open = true)")
-    assert page.locator("#worst math mfrac").count() > 0  # the \\frac12 of every fourth text
-    page.evaluate("""() => { const place = document.querySelector('#worst .question');
-      place.textContent = '\\\\(\\\\href{javascript:window.hacked=5}{x} \\\\htmlData{a=b}{y}\\\\)';
-      typeset(place); }""")
-    assert page.locator("#worst .question >> nth=0").locator("a, [data-a]").count() == 0 and said == []
+    assert page.locator("#worst math mfrac").count() > 0
+    assert page.locator("#worst a, #rows a").count() == 0 and said == []  # an \\href is shown, and leads nowhere
     page.close()
 
 

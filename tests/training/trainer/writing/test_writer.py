@@ -1,5 +1,8 @@
 """Guards writer.py and lessons.py: only the text counts, no lesson holds a label, and what is trained can write."""
 
+import json
+import subprocess
+import sys
 from dataclasses import replace
 
 import polars as pl
@@ -12,7 +15,6 @@ from inference.engines.tokenizer import load_tokenizer, writer_words
 from inference.engines.transformers.engine import load_causal
 from inference.engines.writers.open import WriterOpening, open_writer
 from inference.machine.profiles import Profile
-from shared.prompts.writer import Sampling
 from shared.settings.sections import Lora, TrainWriter
 from shared.task.tables import TEXTS
 from tests.training.tiny import CPU, DECODER, norms_as_wide_as_the_model, randomise
@@ -29,6 +31,18 @@ TEXT = [[50, 51, 52, 3], [60, 61, 3], [70, 71, 72, 73, 74, 3], [51, 3], [80, 60,
 LESSONS = [
     Lesson(f"{n}_A", tuple(prompt), tuple(text)) for n, (prompt, text) in enumerate(zip(PROMPTS, TEXT, strict=True))
 ]
+
+WRITE = """
+import json, sys
+from pathlib import Path
+from inference.engines.writers.open import WriterOpening, open_writer
+from shared.prompts.writer import Sampling
+from tests.training.trainer.writing.test_writer import PROFILE, PROMPTS
+engine, folder, *lora = sys.argv[1:]
+with open_writer(WriterOpening(engine, Path(folder), PROFILE, 32, Path(lora[0]) if lora else None)) as writer:
+    written = writer.generate(PROMPTS, Sampling(8))
+print(json.dumps([[text.text.strip(), text.finish_reason] for text in written]))
+"""
 
 
 @pytest.fixture(scope="module")
@@ -79,13 +93,13 @@ def test_what_is_trained_writes_what_it_was_taught_merged_or_as_an_adapter(base,
     )
     adapter = tmp_path / "run" / "epoch_30"
     merge(base, adapter, tmp_path / "merged")
-    tokenizer, sampling = load_tokenizer(base), Sampling(8)
-    taught = [tokenizer.decode(text[:-1]) for text in TEXT]
-    for engine, folder, lora in (("hf", tmp_path / "merged", None), ("vllm", base, adapter)):
-        with open_writer(WriterOpening(engine, folder, PROFILE, 32, lora)) as writer:
-            written = writer.generate(PROMPTS, sampling)
-        assert [text.text.strip() for text in written] == taught, engine
-        assert {text.finish_reason for text in written} == {"stop"}
+    tokenizer = load_tokenizer(base)
+    taught = [[tokenizer.decode(text[:-1]), "stop"] for text in TEXT]
+    for how in (["hf", str(tmp_path / "merged")], ["vllm", str(base), str(adapter)]):
+        # in a process of its own: vLLM looks through all modules that a process has, here those of all tests
+        done = subprocess.run([sys.executable, "-c", WRITE, *how], capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr[-3000:]
+        assert json.loads(done.stdout.splitlines()[-1]) == taught, how
     again = train_writer(base, LESSONS, LESSONS[:2], SETTINGS, tmp_path / "run", PROFILE)
     assert again == figures  # it was through: nothing is trained again
 

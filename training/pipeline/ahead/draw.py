@@ -32,6 +32,7 @@ def drawing(states: dict[str, str]) -> list[str]:
         "",
         "Every stage reads what the one above it made, and the folds of prepare where it reads questions.",
         "[explain], [describe]: only with a writer; then all that reads questions or misconceptions reads their texts.",
+        "[train_writer], [merge_writer]: only where a writer learns from a teacher; merged in split full alone.",
         "[teach_...]: only where there is a previous iteration. [quantize_...]: only when asked for.",
     ]
 

@@ -6,7 +6,7 @@ import pytest
 from shared.settings.load import load_settings
 from shared.task.tables import QUERIES, RANKS
 from training.analysis.report.beside import differing
-from training.analysis.report.mistakes import KINDS, confused_pairs, error_budget, reranker_mistakes
+from training.analysis.report.rows.mistakes import KINDS, confused_pairs, error_budget, reranker_mistakes
 
 PAIRS = [  # question, seen, rank as retrieved, as reranked
     (1, True, 2, 1),

@@ -16,7 +16,7 @@ from inference.engines.transformers.forward import Batch, last_and_in_front, row
 from inference.writing.replay import read_texts
 from shared.prompts.query import RATIONALES, notes_of
 from shared.settings.sections import TrainReranker
-from training.trainer.token_loss import token_losses
+from training.trainer.writing.token_loss import token_losses
 
 TARGET = "target"  # the column of the queries that holds what is to be written, null where nothing is
 TARGET_TOKENS = 256  # a chain of thought is cut there: its first steps are what a score can gain from

@@ -18,7 +18,7 @@ from training.pipeline.chain import resolve
 from training.run_folder.names import Target
 from training.synthesis.malrules.generate import write_competition
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[4]
 RUN = Path("runs/iter0/cv")
 QWEN = Base("Qwen/Qwen2.5-14B-Instruct", "fetched", 14e9, "bfloat16")
 

@@ -9,7 +9,7 @@ from torch.nn.functional import cross_entropy
 
 from shared.settings.load import load_settings
 from tests.training.tiny import make_reranker, randomise, reranker_settings, updates_of
-from training.trainer.rationale_loss import TARGET, with_targets
+from training.trainer.writing.rationale_loss import TARGET, with_targets
 
 TEXTS = {"1_A": "Adds all.", "2_A": "Half is twice.", "4_B": "No minus.", "5_A": "Goes on."}  # of half of the rows
 

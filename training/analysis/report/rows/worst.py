@@ -5,8 +5,8 @@ import polars as pl
 from shared.prompts.query import FIELDS
 from shared.task.folds import seen_ids
 from training.analysis.report.measure import with_probability, worst_queries
-from training.analysis.report.mistakes import both_orders, reranker_mistakes
 from training.analysis.report.read import Finished
+from training.analysis.report.rows.mistakes import both_orders, reranker_mistakes
 from training.analysis.report.texts import written_about
 
 WORST_ROWS, MISTAKES, SHOWN_CANDIDATES = 20, 20, 5

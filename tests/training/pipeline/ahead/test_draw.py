@@ -1,6 +1,6 @@
 """Guards draw.py: every stage is in the drawing, in the order in which it runs."""
 
-from training.pipeline.draw import drawing
+from training.pipeline.ahead.draw import drawing
 from training.pipeline.stages import STAGES
 
 

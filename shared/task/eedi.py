@@ -36,7 +36,7 @@ def read_competition(folder: Path, *, need_train: bool = True) -> Competition:
     ValueError of one line.
     """
     folder = Path(folder)
-    misconceptions = read_misconceptions(folder)
+    misconceptions = _read_misconceptions(folder)
     known = set(misconceptions["misconception_id"])
     train = _read_queries(folder / FILES.train, "train", known) if need_train else None
     return Competition(train, _read_queries(folder / FILES.test, "test", known), misconceptions)
@@ -60,11 +60,8 @@ def check_competition(folder: Path) -> list[tuple[str, int, str]]:
 
 
 def read_misconceptions(folder: Path) -> pl.DataFrame:
-    """The table MISCONCEPTIONS of `folder`, in the file's order."""
-    records = list(_read_records(Path(folder) / FILES.misconceptions, MISCONCEPTION_COLUMNS))
-    ids = _unique_ids(records, "MisconceptionId")
-    texts = [record.text("MisconceptionName") for record in records]  # may repeat: 2068 and 2142 have the same words
-    return pl.DataFrame({"misconception_id": ids, "text": texts}, schema=MISCONCEPTIONS.schema)
+    """The table MISCONCEPTIONS of `folder`, in the file's order; a name that is too long is cut as in `stream_test`."""
+    return _read_misconceptions(Path(folder), cut=True)
 
 
 def stream_test(folder: Path, questions: int) -> Iterator[pl.DataFrame]:
@@ -94,6 +91,13 @@ def _as_test(rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
         if row[column]
     ]
     return rows.drop(LABEL_COLUMNS), pl.DataFrame(labels, schema=list(SUBMISSION.columns), orient="row")
+
+
+def _read_misconceptions(folder: Path, *, cut: bool = False) -> pl.DataFrame:
+    records = list(_read_records(folder / FILES.misconceptions, MISCONCEPTION_COLUMNS, cut))
+    ids = _unique_ids(records, "MisconceptionId")
+    texts = [record.text("MisconceptionName") for record in records]  # may repeat: 2068 and 2142 have the same words
+    return pl.DataFrame({"misconception_id": ids, "text": texts}, schema=MISCONCEPTIONS.schema)
 
 
 def _read_queries(path: Path, fold: str, known: set[int]) -> pl.DataFrame:

@@ -66,7 +66,7 @@ class Table:
         keys = table.select(self.key)
         if (twice := keys.is_duplicated().arg_true()).len():
             raise ValueError(f"{where}, row {twice[0]}: {keys.row(twice[0])} stands there twice")
-        if defect := next(_defects(table, self.ranked, self.composed), None):
+        if defect := _find_defect(self, table):
             raise ValueError(
                 f"{where}, row {defect.row}, column {defect.column}: {defect.what}; delete it and run its stage again"
             )
@@ -80,8 +80,12 @@ class _Defect(NamedTuple):
     what: str
 
 
-def _defects(table: pl.DataFrame, ranked: str, composed: bool) -> Iterator[_Defect]:
-    """Values of `table` that no stage writes: infinite, out of their range, or of another row's query."""
+def _find_defect(declared: Table, table: pl.DataFrame) -> _Defect | None:
+    """The first value of `table` that no stage writes: infinite, out of its range, or of another row's query."""
+    return next(_defects(declared, table), None)
+
+
+def _defects(declared: Table, table: pl.DataFrame) -> Iterator[_Defect]:
     for column, kind in table.schema.items():
         if kind.is_float():
             yield from _where(table, column, pl.col(column).is_finite().not_(), "a score is a finite number")
@@ -90,19 +94,27 @@ def _defects(table: pl.DataFrame, ranked: str, composed: bool) -> Iterator[_Defe
     if "rank" in table.columns:
         yield from _where(table, "rank", pl.col("rank") < 1, "1 is the best rank")
     if "fold" in table.columns:
-        yield from _where(table, "fold", pl.col("fold").is_in(("", *FOLDS)).not_(), f"there are {', '.join(FOLDS)}")
-    if composed:
+        yield from _where(table, "fold", _has_fold(table).not_(), f"there are {', '.join(FOLDS)}")
+    if declared.composed:
         own = pl.col("query_id").str.starts_with(pl.col("question_id").cast(pl.String) + "_")
         yield from _where(table, "query_id", own.not_(), "it is of another question than the row")
-    if ranked:
-        yield from _where(table, "rank", _is_again(), "the query has that rank twice")
-    if ranked == "first":
+    if declared.ranked:
+        yield from _where(table, "rank", _is_again(declared.key), "the query has that rank twice")
+    if declared.ranked == "first":
         first = pl.col("rank").min().over("query_id")
         yield from _where(table, "rank", first > 1, "no rank 1 stands before it")
 
 
-def _is_again() -> pl.Expr:
-    return pl.col("rank").is_not_null() & pl.struct("query_id", "rank").is_duplicated()
+def _has_fold(table: pl.DataFrame) -> pl.Expr:
+    known = pl.col("fold").is_in(FOLDS)
+    if "kind" not in table.columns:
+        return known
+    return known | ((pl.col("kind") == "description") & (pl.col("fold") == ""))  # an entry belongs to no fold
+
+
+def _is_again(key: tuple[str, ...]) -> pl.Expr:
+    ranking = [column for column in key if column != "misconception_id"]  # what one ranking is of
+    return pl.col("rank").is_not_null() & pl.struct(*ranking, "rank").is_duplicated()
 
 
 def _where(table: pl.DataFrame, column: str, wrong: pl.Expr, what: str) -> Iterator[_Defect]:
@@ -202,6 +214,7 @@ RANKS = Table(  # where each right answer of every validation query stands, in e
     key=("pool", "ranking", *PAIR),
     nullable=("rank",),
     composed=True,
+    ranked="some",
 )
 SIBLINGS = Table(  # how alike the lists of a question's labelled wrong answers are, and what right answers make of that
     "siblings",

@@ -189,6 +189,17 @@ def test_a_broken_model_costs_its_part_and_the_status_says_so(
     shutil.rmtree(broken)
 
 
+def test_a_question_and_a_name_without_an_end_cost_no_row(predict, competition, tmp_path, capsys):
+    endless = shutil.copytree(competition, tmp_path / "endless")
+    for file, column in (("test.csv", "QuestionText"), ("misconception_mapping.csv", "MisconceptionName")):
+        table = pl.read_csv(endless / file, infer_schema=False)
+        table[0, column] = "x " * 50_001
+        table.write_csv(endless / file)
+    assert predict("e1", "r1", "--competition", str(endless)).height == 12
+    said = capsys.readouterr().err
+    assert said.count("has 100,002 characters and the limit is 100,000; it is cut there") == 2
+
+
 REFUSED = {  # name: (which model, what is done to it, words of the sentence)
     "no weights": ("e1", lambda folder: (folder / "model.safetensors").write_bytes(b"no weights"), "cut or damaged"),
     "a reranker without its head": ("r1", lambda folder: drop(folder, "score.weight"), "lacks score.weight"),

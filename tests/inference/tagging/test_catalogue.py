@@ -36,6 +36,7 @@ def test_edits_change_entries_and_vectors_together(catalogue):
         (Edit(edit="add", id=10, text="x"), "has or had an entry 10"),
         (Edit(edit="add", id=99, text="x"), "has or had an entry 99"),
         (Edit(edit="add", id=61, text=" "), "is empty"),
+        (Edit(edit="rename", id=10, text="\u200b\ufe0f"), "is empty"),  # nothing to see
         (Edit(edit="rename", id=60, text="x"), "entry 60 is not there"),
         (Edit(edit="retire", id=99), "entry 99 was retired"),
     ],

@@ -153,15 +153,14 @@ def _read(run: Path) -> Run:
         sum(lineage.seconds for lineage in lineages),
         tuple(dict.fromkeys(short_version(lineage) or "unknown" for lineage in lineages)),
         read_score(run),
-        _untrained(run),
+        _untrained(run, task),
     )
 
 
-def _untrained(run: Path) -> float | None:
+def _untrained(run: Path, task: str) -> float | None:
     if not (RANKS.path(run / "evaluate").is_file() and (run / "settings.json").is_file()):
         return None  # not evaluated, or by an older version
-    lineage = read_lineage(run / "evaluate")
-    with about(lineage.task or EEDI.name):
+    with about(task):
         best = best_untrained([run], POOLS[0])
     return best and best.figure
 

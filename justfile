@@ -54,8 +54,8 @@ check-data *arguments: setup
     {{python}} -m training check-data "$@"
 
 # Write a first version of a task's definition by looking at your files, and say what was guessed: NAME from=DIR
-new-task name *arguments: setup
-    @name=$1; shift; {{python}} -m training new-task "name=$name" "$@"
+new-task *arguments: setup
+    @{{python}} -m training new-task "$@"
 
 # Make the folder of a new iteration from another one's: iter=2 from=1 [previous=1]
 new *arguments: setup

@@ -184,7 +184,7 @@ def clean(said: Arguments) -> int:
 
 
 app.command(CommandWords((), (words.PATH, words.TASK)), "path=data/demo")(check_data)
-app.command(words.NEW_TASK, "name=tickets from=data/tickets")(new_task)
+app.command(words.NEW_TASK, "tickets from=data/tickets")(new_task)
 
 
 @app.command(CommandWords((), (words.QUESTIONS, words.REPLACE), overrides=True), "questions=100")

@@ -69,7 +69,8 @@ NEW_TASK = CommandWords(
     (
         Word("name", "tickets", "what the task is called", missing=NO_TASK),
         Word("from", "DIR", "the folder that holds your files", missing=NO_TASK),
-    )
+    ),
+    first="name",
 )
 QUESTIONS = Word("questions", "100", "how many questions are generated")
 REPLACE = Word("--replace", "", "lose what is evaluated where other settings or data were said")

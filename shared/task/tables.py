@@ -63,13 +63,11 @@ class Table:
             if column not in self.nullable and table[column].has_nulls():
                 row = table[column].is_null().arg_true()[0]
                 raise ValueError(f"{where}, row {row}: {column} is null: delete the file and run its stage again")
-        keys = table.select(self.key)
-        if (twice := keys.is_duplicated().arg_true()).len():
+        if (twice := (keys := table.select(self.key)).is_duplicated().arg_true()).len():
             raise ValueError(f"{where}, row {twice[0]}: {keys.row(twice[0])} stands there twice")
-        if defect := _find_defect(self, table):
-            raise ValueError(
-                f"{where}, row {defect.row}, column {defect.column}: {defect.what}; delete it and run its stage again"
-            )
+        if defect := next(_defects(self, table), None):
+            place = f"{where}, row {defect.row}, column {defect.column}"
+            raise ValueError(f"{place}: {defect.what}; delete it and run its stage again")
 
 
 class _Defect(NamedTuple):
@@ -80,12 +78,8 @@ class _Defect(NamedTuple):
     what: str
 
 
-def _find_defect(declared: Table, table: pl.DataFrame) -> _Defect | None:
-    """The first value of `table` that no stage writes: infinite, out of its range, or of another row's query."""
-    return next(_defects(declared, table), None)
-
-
 def _defects(declared: Table, table: pl.DataFrame) -> Iterator[_Defect]:
+    """Values of `table` that no stage writes: infinite, out of their range, or of another row's query."""
     for column, kind in table.schema.items():
         if kind.is_float():
             yield from _where(table, column, pl.col(column).is_finite().not_(), "a score is a finite number")
@@ -106,10 +100,8 @@ def _defects(declared: Table, table: pl.DataFrame) -> Iterator[_Defect]:
 
 
 def _has_fold(table: pl.DataFrame) -> pl.Expr:
-    known = pl.col("fold").is_in(FOLDS)
-    if "kind" not in table.columns:
-        return known
-    return known | ((pl.col("kind") == "description") & (pl.col("fold") == ""))  # an entry belongs to no fold
+    entry = pl.col("kind") == "description" if "kind" in table.columns else pl.lit(False)  # it belongs to no fold
+    return pl.col("fold").is_in(FOLDS) | (entry & (pl.col("fold") == ""))
 
 
 def _is_again(key: tuple[str, ...]) -> pl.Expr:

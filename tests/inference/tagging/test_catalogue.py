@@ -69,6 +69,6 @@ def test_a_log_gives_back_what_it_was_given_and_cuts_off_half_a_line(tmp_path):
 
 
 def test_a_line_that_is_no_edit_is_named(tmp_path):
-    (tmp_path / "edits.jsonl").write_text(ADD.model_dump_json() + "\n{}\n")
+    (tmp_path / "edits.jsonl").write_text(ADD.model_dump_json() + "\n{}\n", encoding="utf-8")
     with pytest.raises(ValueError, match=r"edits.jsonl, line 2 is no edit"):
         read_edits(tmp_path / "edits.jsonl")

@@ -49,9 +49,13 @@ data: setup
     {{python}} -m kaggle_kernels data
     {{python}} -m training check-data
 
-# Check the competition's files that are already in a folder: path=DIR
+# Check the files of a task: [task=eedi] [path=DIR]
 check-data *arguments: setup
     {{python}} -m training check-data "$@"
+
+# Write a first version of a task's definition by looking at your files, and say what was guessed: NAME from=DIR
+new-task *arguments: setup
+    @{{python}} -m training new-task "$@"
 
 # Make the folder of a new iteration from another one's: iter=2 from=1 [previous=1]
 new *arguments: setup

@@ -18,6 +18,7 @@ import typer
 from inference.engines.quiet import hush_libraries
 from inference.fusion.ensemble import Average, Models, read_member, read_writing
 from inference.options import LimitSeconds, NoCalibration, Ray, Vectors, choice_option, model_option
+from inference.scoring import ExportRun, Score
 from shared.artifacts.disk import sentence_of
 from shared.settings.sections import Engine
 
@@ -44,7 +45,7 @@ def main(arguments: list[str]) -> int:
     return 2
 
 
-def _end(command: "Predict | Score | Doctor") -> None:
+def _end(command: "Predict | Score | ExportRun | Doctor") -> None:
     raise typer.Exit(command.run())
 
 
@@ -99,6 +100,7 @@ class Predict:
     verify: Annotated[
         bool, typer.Option("--verify", help="Hash every file of the models, also those that did not change.")
     ] = False
+    task: Annotated[str, typer.Option(help="What is asked, as params.toml says: the reranker's own unless said.")] = ""
     show: Annotated[int, typer.Option(min=0, help="Print what was found for so many rows, in words.")] = 0
     question: Annotated[
         str | None, typer.Option(help="Ask about one wrong answer to this question instead of a file's.")
@@ -124,6 +126,7 @@ class Predict:
     def _refuse(self) -> None:
         """Raise ValueError for what cannot work, before anything is read or written."""
         from inference.predict.terminal.refusals import refuse_competition, refuse_machine, refuse_place
+        from shared.task.current import task_of_model, use
 
         limit, margin = self.limit_seconds, self.margin_seconds
         if self.out is None:
@@ -137,6 +140,7 @@ class Predict:
         if self.ray is None:  # a cluster has machines of its own
             refuse_machine(self.profile)
         refuse_place(self.out)
+        use(self.task or task_of_model(read_member(self.reranker[0]).folder))
         refuse_competition(self.competition)
 
     def _ask(self) -> int:
@@ -162,9 +166,12 @@ class Predict:
         from inference.predict.terminal.question import found_texts
         from inference.predict.watchdog import DEGRADED
         from shared.artifacts.verified import check_folder
+        from shared.task.current import task_of_model, use
 
         members = (tuple(map(read_member, texts)) for texts in (self.embedder, self.reranker))
-        models = Models(*members, self.average, read_writing(self.writer, self.writer_adapter, self.writer_gpus))
+        writing = read_writing(self.writer, self.writer_adapter, self.writer_gpus)
+        models = Models(*members, self.average, writing)
+        use(self.task or task_of_model(models.rerankers[0].folder))
         ensemble = Ensemble(models, calibration_of(models, depth=self.depth, ignore=self.no_calibration))
         serving = Serving(self.engine, load_profile(self.profile))
         for member in () if self.verified else (*models.embedders, *models.rerankers):
@@ -194,30 +201,8 @@ class Predict:
         return 0
 
 
-@app.command("score")
-@dataclass(frozen=True)
-class Score:
-    """Print MAP@25 of a submission against a file of the same form with the right ids.
-
-    \b
-    Example:
-      python -m inference score --competition data/demo --submission submission.csv --labels data/demo/test_labels.csv
-    """
-
-    competition: Annotated[Path, typer.Option(help="Folder with test.csv and misconception_mapping.csv.")]
-    submission: Annotated[Path, typer.Option(help="The submission.csv to score.")]
-    labels: Annotated[Path, typer.Option(help="A file like it, with the right ids alone.")]
-
-    def run(self) -> int:
-        from shared.task.current import TASK
-        from shared.task.submission import read_labels, read_submission, score_submission
-
-        data = TASK.read(self.competition, need_train=False)
-        known = set(data.misconceptions["misconception_id"])
-        submission = read_submission(self.submission, data.test, known)
-        labelled = read_labels(self.labels, data.test)
-        print(f"{TASK.metric.title} {score_submission(submission, labelled):.4f} over {len(labelled)} labelled rows")
-        return 0
+app.command("score")(Score)
+app.command("export-run")(ExportRun)
 
 
 @app.command("doctor")

@@ -21,15 +21,16 @@ from kaggle_kernels.push.kernel_request import kernel_request
 from kaggle_kernels.push.pending import forget_unanswered
 from kaggle_kernels.push.receipts import Source
 from kaggle_kernels.push.runs import check_gpu_hours, why_it_failed
-from kaggle_kernels.push.submission import OUTPUT, submit
+from kaggle_kernels.push.submission import submit
 from kaggle_kernels.request import Request
 from shared.artifacts.leaderboard import models_of
 from shared.prompts.kinds import ROLES
 from shared.settings.data import Prepare
 from shared.task.current import TASK
+from shared.task.eedi import EEDI
 
 SUBMIT, WHEELS = Path("kaggle_kernels/submit"), Path("kaggle_kernels/wheels")
-WHEEL = ".whl"  # what the wheels kernel must leave, as the other must leave OUTPUT
+WHEEL = ".whl"  # what the wheels kernel must leave, as the other must leave the submission
 
 
 def carry_out(request: Request, clock: Clock, say: Callable) -> None:
@@ -132,18 +133,31 @@ def _push_kernel(
     say: Callable,
     planned: dict[str, Source] | None = None,
 ) -> None:
+    _check_competition(request)
     kaggle = signed_in()
     kernel = kernel_request(SUBMIT, kaggle.owner, request.tag, internet=False, public=request.public)
+    mounted = [request.competition if name == EEDI.slug else name for name in kernel["competitionDataSources"]]
+    kernel["competitionDataSources"] = mounted
     for source in kernel["kernelDataSources"]:
         owner, _, slug = source.partition("/")
         if owner == kaggle.owner and not planned:
             await_kernel(kaggle, clock, slug, request.wait, say)
     kernel, sources = with_sources(kaggle, kernel, planned or {})
     if request.dry_run:
-        dry_run_kernel(kaggle, kernel, OUTPUT, say)
+        dry_run_kernel(kaggle, kernel, TASK.submission.file, say)
         return
     facts = {"sources": sources, "tag": request.tag, "run": str(request.run), "models": models_of(request.run)}
-    say(push_kernel(kaggle, clock, kernel, facts, OUTPUT, lambda: check_gpu_hours(kaggle, _slugs(request), say)))
+    enough = functools.partial(check_gpu_hours, kaggle, _slugs(request), say)
+    say(push_kernel(kaggle, clock, kernel, facts, TASK.submission.file, enough))
+
+
+def _check_competition(request: Request) -> None:
+    """Raise ValueError where there is no competition whose data the kernel could mount."""
+    if not request.competition:
+        raise ValueError(
+            f"the task {TASK.name} has no Kaggle competition: say slug in "
+            f"shared/task/files/definitions/{TASK.name}.toml; `python -m inference predict` predicts on this machine"
+        )
 
 
 def _slugs(request: Request) -> tuple[str, ...]:
@@ -192,6 +206,7 @@ def _kernel_slug(folder: Path, tag: str) -> str:
 
 def _release(request: Request, signed_in: Callable[[], Kaggle], clock: Clock, say: Callable) -> None:
     _models(request)  # a model that was never trained is said now, not when the wheels have run
+    _check_competition(request)
     check_kernel(
         read_kernel_metadata(SUBMIT, request.tag), metadata_path(SUBMIT), internet=False, public=request.public
     )

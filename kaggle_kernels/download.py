@@ -9,6 +9,7 @@ from kaggle_kernels.api.retries import Refused
 from kaggle_kernels.api.session import Kaggle
 from kaggle_kernels.unpack import unpack
 from shared.artifacts import manifest
+from shared.artifacts.files import sync_tree
 
 
 def fetch_data(kaggle: Kaggle, competition: str, folder: Path) -> str:
@@ -36,6 +37,7 @@ def fetch_data(kaggle: Kaggle, competition: str, folder: Path) -> str:
     unpack(partial / "archive.zip", partial / "files")
     _compare(partial / "files", sizes)
     manifest.write_manifest(partial / "files", {"competition": competition})
+    sync_tree(partial / "files")
     os.replace(partial / "files", folder)
     shutil.rmtree(partial)
     return f"{folder} holds {len(sizes)} files of {competition}: {', '.join(sorted(sizes))}"

@@ -45,11 +45,13 @@ def read_request(verb: Command, said: Arguments) -> Request:
     _check(options)
     usual = {word.name: word.example for word in verb.words.optional}
     number, beside, name = options.get("iter", "").partition("@")  # demo1@slow is a named run
+    iteration = f"iter{number}" if number.isdecimal() else number
+    own = _slug(iteration)
     return Request(
         verb=verb.name,
-        iteration=f"{f'iter{number}' if number.isdecimal() else number}{beside}{name}",
+        iteration=f"{iteration}{beside}{name}",
         split=options.get("split", "full"),
-        competition=options.get("competition") or _slug(),
+        competition=options.get("competition") or own,
         kernel=options.get("kernel", "submit"),
         wait=float(options.get("wait", usual.get("wait", 0))),
         vectors=options.get("vectors", ""),
@@ -82,8 +84,12 @@ def _quantized(text: str | None, both: bool) -> tuple[str, ...]:
     return roles
 
 
-def _slug() -> str:
-    """The task's competition; asked for late, since the help of a verb need not wait for polars."""
-    from shared.task.current import TASK
+def _slug(iteration: str) -> str:
+    """The competition of the iteration's task, "" where it has none; from here on the process is about that task.
 
-    return TASK.slug
+    Asked for late, since the help of a verb need not wait for polars.
+    """
+    from shared.settings.load import task_name
+    from shared.task.current import use
+
+    return use(task_name(iteration)).slug

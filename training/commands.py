@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from shared.settings.arguments import Arguments
 from shared.settings.command_line import ITER, CommandLine, CommandWords
 from training import words
+from training.task_commands import check_data, new_task
 
 if TYPE_CHECKING:
     from training.run_folder.names import Target
@@ -182,19 +183,8 @@ def clean(said: Arguments) -> int:
     return clean(_target(said), said.options.get("stage"), words.YES.name in said.flags)
 
 
-@app.command(CommandWords((), (words.PATH,)), "path=data/demo")
-def check_data(said: Arguments) -> int:
-    """Check the competition's files in a folder.
-
-    Each of them is printed with its number of rows, or what is wrong with it is.
-    """
-    from shared.settings.data import Prepare
-    from shared.task.current import TASK
-
-    folder = Path(said.options.get("path", Prepare().competition))
-    for name, rows, note in TASK.check(folder):
-        print(f"{folder / name}  {rows:,} rows, {note or 'nothing wrong'}")
-    return 0
+app.command(CommandWords((), (words.PATH, words.TASK)), "path=data/demo")(check_data)
+app.command(words.NEW_TASK, "tickets from=data/tickets")(new_task)
 
 
 @app.command(CommandWords((), (words.QUESTIONS, words.REPLACE), overrides=True), "questions=100")
@@ -240,4 +230,16 @@ def _target(
 
     if "iter" not in (options := {**defaults, **said.options}):
         raise ValueError(ITER.missing)
-    return read_target(options, overrides, there=not new)
+    target = read_target(options, overrides, there=not new)
+    _be_about(target.iteration)
+    return target
+
+
+def _be_about(iteration: str) -> None:
+    """Let this process be about the task of `iteration`; to say so of the usual one would cost an import of polars."""
+    from shared.settings.load import task_name
+
+    if (name := task_name(iteration)) != "eedi":
+        from shared.task.current import use
+
+        use(name)

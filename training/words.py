@@ -16,6 +16,12 @@ def stages() -> Sequence[str]:
     return tuple(STAGES)
 
 
+def _tasks() -> Sequence[str]:
+    from shared.task.files.definition import known_definitions
+
+    return ("eedi", *known_definitions())
+
+
 def named() -> list[str]:
     """The names that runs have."""
     from shared.settings.load import RUNS
@@ -56,7 +62,16 @@ SCHEME = Word("scheme", "awq", "how the weights are stored: awq, gptq or fp8", l
 CHECK = Word("--check", "", "only check what was said, and that the run is there")
 ROLE = Word("role", "reranker", f"which model: {' or '.join(ROLES)}; without it both", lambda: ROLES)
 QUANTIZED = CommandWords((ITER,), (SPLIT, AS, SCHEME, ROLE, CHECK), overrides=True)
-PATH = Word("path", "DIR", "the folder that holds the files, the competition's own unless said otherwise")
+PATH = Word("path", "DIR", "the folder that holds the files, the task's own unless said otherwise")
+TASK = Word("task", "beir", "what is asked: eedi, or the name of a file in shared/task/files/definitions", _tasks)
+NO_TASK = "say a name for the task and where its files are: name=tickets from=data/tickets"
+NEW_TASK = CommandWords(
+    (
+        Word("name", "tickets", "what the task is called", missing=NO_TASK),
+        Word("from", "DIR", "the folder that holds your files", missing=NO_TASK),
+    ),
+    first="name",
+)
 QUESTIONS = Word("questions", "100", "how many questions are generated")
 REPLACE = Word("--replace", "", "lose what is evaluated where other settings or data were said")
 TARGET = CommandWords((ITER,), (SPLIT, AS), overrides=True)

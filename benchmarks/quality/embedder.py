@@ -17,8 +17,8 @@ from shared.artifacts.card import EmbedderCard
 from shared.prompts.embedder import embedder_passage
 from shared.prompts.query import Written, row_text
 from shared.settings.sections import TrainEmbedder
+from shared.task.current import TASK
 from shared.task.folds import labelled_queries
-from shared.task.metrics import K
 from shared.task.tables import GROUPS
 from training.run_folder.base_models import local_folder
 from training.run_folder.cards import new_embedder_card
@@ -85,5 +85,5 @@ def _texts(context: StageContext) -> tuple[pl.DataFrame, pl.DataFrame]:
 
 
 def _find(valid: pl.DataFrame, misconceptions: pl.DataFrame, asked: np.ndarray, known: np.ndarray) -> pl.DataFrame:
-    found = search(asked, known, misconceptions["misconception_id"].to_numpy(), K)
+    found = search(asked, known, misconceptions["misconception_id"].to_numpy(), TASK.metric.depth)
     return candidate_table(valid["query_id"], *found)

@@ -18,7 +18,7 @@ from inference.fusion.ensemble import Models
 from shared.artifacts.files import write_text
 from shared.artifacts.json_files import read_json
 from shared.artifacts.lineage import read_lineage
-from shared.task.metrics import K
+from shared.task.current import TASK
 
 CALIBRATION_FILE = "calibration.json"
 CHECKSUM = "sha256"  # of everything else in the file; one that was written by hand has none
@@ -41,7 +41,7 @@ class Calibration(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
-    retrieved: Annotated[int, Field(ge=K)]  # candidates of a query
+    retrieved: Annotated[int, Field(ge=1)]  # candidates of a query
     depth: Annotated[int, Field(ge=1)]  # candidates that are reranked: the first ...
     extra: Annotated[int, Field(ge=0)] = 0  # ... and so many never-labelled ones from behind them
     blend: Annotated[float, Field(ge=0)] = 0.0  # logits for 1 of retrieval score
@@ -52,6 +52,8 @@ class Calibration(BaseModel):
 
     @model_validator(mode="after")
     def _fits_together(self) -> "Calibration":
+        if self.retrieved < TASK.metric.depth:
+            raise ValueError(f"retrieved is {self.retrieved}, and {TASK.metric.title} looks at {TASK.metric.depth}")
         if self.depth > self.retrieved:
             raise ValueError(f"depth {self.depth} is more than the {self.retrieved} retrieved")
         if list(self.labelled) != sorted(set(self.labelled)):
@@ -67,8 +69,9 @@ class Ensemble:
     calibration: Calibration
 
 
-def plain(depth: int = K) -> Calibration:
-    """The first `depth` in the reranker's order, then the rest as retrieved."""
+def plain(depth: int | None = None) -> Calibration:
+    """The first `depth` (the metric's unless said) in the reranker's order, then the rest as retrieved."""
+    depth = TASK.metric.depth if depth is None else depth
     return Calibration(retrieved=max(RETRIEVED, depth), depth=depth)
 
 
@@ -123,12 +126,12 @@ def evaluated_depth(folder: Path) -> int:
     try:
         lineage = read_lineage(folder)
     except ValueError:  # no manifest, or another's
-        return K
+        return TASK.metric.depth
     for settings in (lineage.all_settings, lineage.settings):  # of a merged model, of a quantised one
         depth = ((settings or {}).get("evaluate") or {}).get("depth")
         if type(depth) is int and depth >= 1:
             return depth
-    return K
+    return TASK.metric.depth
 
 
 def describe_calibration(calibration: Calibration) -> str:

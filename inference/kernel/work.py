@@ -23,9 +23,9 @@ def work(inputs: Path, out: Path, profile: str, sources: dict[str, dict], sample
     models = {role: find_model(inputs, role, sources) for role in STAGES}
     verify(models)
     models |= find_writer(inputs)
-    from shared.task.current import TASK  # imports polars
+    from shared.task.current import task_of_model, use  # imports polars
 
-    competition = find(inputs, TASK.files.misconceptions)
+    competition = find(inputs, use(task_of_model(models["reranker"])).files.misconceptions)
     if not _predict(competition, models, out, profile, end):
         print("The submission is not what it should be, for the reason above", flush=True)
     if sample:
@@ -38,7 +38,7 @@ def work(inputs: Path, out: Path, profile: str, sources: dict[str, dict], sample
 def find(inputs: Path, marker: str) -> Path:
     """The folder that holds `marker`. Kaggle has mounted inputs in two layouts, so no layout is relied on."""
     for path in sorted(inputs.rglob(marker)):
-        return path.parent
+        return path.parents[len(Path(marker).parts) - 1]
     raise ValueError(f"no {marker} under {inputs}, which holds {_tree(inputs)}: add that source to the kernel")
 
 

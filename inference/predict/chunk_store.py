@@ -5,7 +5,7 @@ Memory holds one chunk. submission.csv is replaced whole or not at all, so what 
 
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -43,9 +43,10 @@ def alone(out: Path) -> Iterator[None]:
 class ChunkStore:
     """Test rows in chunks; a chunk has named tables, and its rows of the submission."""
 
-    def __init__(self, out: Path, clock: Callable[[], float] = time.monotonic):
+    def __init__(self, out: Path, clock: Callable[[], float] = time.monotonic, names: Mapping[int, str] | None = None):
         folder = work_folder(out).resolve()
         self.folder, self.out, self.clock = folder, out, clock
+        self.names = names  # of the candidates in a submission, where these are not their ids
         self.sizes: list[int] = []  # rows of each chunk
         self.stale: set[int] = set()  # chunks of which more is known than their rows say
         self.last, self.took = -float("inf"), 0.0
@@ -79,7 +80,7 @@ class ChunkStore:
         if not self.stale or (not final and began - self.last < SELDOM * self.took):
             return self.took
         for chunk in sorted(self.stale):
-            rows = submission_rows(rank(chunk), self.read("queries", chunk)["query_id"])
+            rows = submission_rows(rank(chunk), self.read("queries", chunk)["query_id"], names=self.names)
             rows.write_csv(self._path("rows", chunk), include_header=False)
         self._join()
         self.stale.clear()  # only now: if the disk refuses the file, the next publication has to try again

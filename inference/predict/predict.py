@@ -25,7 +25,7 @@ from shared.artifacts.manifest import read_manifest
 from shared.prompts.query import RATIONALES
 from shared.settings.sections import Explain
 from shared.task.current import TASK
-from shared.task.submission import check_submission
+from shared.task.submission import check_submission, known_of, names_of
 from shared.task.texts import with_rationales
 
 QUESTIONS = 700  # of a chunk: 2,100 rows, whose queries are 0.9 M tokens with their examples: minutes on a T4
@@ -52,11 +52,11 @@ def predict(
             read_manifest(member.folder)  # by which a model's vectors are told from another's
     kinds = _read_cards(models, competition)
     misconceptions = TASK.read_misconceptions(competition)
-    known = set(misconceptions["misconception_id"])
-    check_ids(calibration, known)
+    known, names = known_of(misconceptions), names_of(misconceptions)
+    check_ids(calibration, set(misconceptions["misconception_id"]))
     out.parent.mkdir(parents=True, exist_ok=True)
     with alone(out):
-        with closing(ChunkStore(out, limit.clock)) as store:
+        with closing(ChunkStore(out, limit.clock, names)) as store:
             prediction = Prediction(models, calibration, misconceptions, store, serving, limit, vectors)
             seconds: dict[str, float] = {}
             _timed("read", seconds, lambda: read_rows(prediction, competition))

@@ -22,7 +22,7 @@ from inference.predict.chunk_store import ChunkStore, alone
 from inference.predict.predict import read_rows
 from inference.predict.state import Prediction
 from shared.task.current import TASK
-from shared.task.submission import check_submission
+from shared.task.submission import check_submission, known_of, names_of
 
 ROOT = Path(__file__).parents[2]
 
@@ -42,12 +42,12 @@ def predict_with_ray(competition: Path, ensemble: Ensemble, out: Path, serving: 
     """
     misconceptions = TASK.read_misconceptions(competition)
     serving = replace(serving, profile=serving.profile.model_copy(update={"replicas": 1}))  # each worker is one
-    known = set(misconceptions["misconception_id"])
-    check_ids(ensemble.calibration, known)
+    known = known_of(misconceptions)
+    check_ids(ensemble.calibration, set(misconceptions["misconception_id"]))
     out.parent.mkdir(parents=True, exist_ok=True)
     models = ensemble.models
     models = replace(models, embedders=_absolute(models.embedders), rerankers=_absolute(models.rerankers))
-    with alone(out), closing(ChunkStore(out)) as store:
+    with alone(out), closing(ChunkStore(out, names=names_of(misconceptions))) as store:
         prediction = Prediction(models, ensemble.calibration, misconceptions, store, serving, Limit())
         read_rows(prediction, competition)
         said = []

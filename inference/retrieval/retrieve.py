@@ -1,6 +1,6 @@
 """Finds the candidates of every query: encodes queries and misconceptions, then searches exactly."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Set
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +17,7 @@ from shared.artifacts.card import EmbedderCard
 from shared.prompts.embedder import Example, embedder_query
 from shared.prompts.query import query_of
 from shared.prompts.words import Words
+from shared.task.folds import right_ids
 
 
 def retrieve(
@@ -56,22 +57,21 @@ def query_prompts(queries: pl.DataFrame, words: Words, card: EmbedderCard) -> li
     """Token ids of every query behind its in-context examples."""
     prompts = []
     for row in queries.iter_rows(named=True):
-        examples = choose_examples(
-            card, row["question_id"], row["misconception_id"] if row["fold"] == "train" else None
-        )
+        right = right_ids(row) if row["fold"] == "train" else frozenset[int]()
+        examples = choose_examples(card, row["question_id"], right)
         text = query_of(row, card.prompt.rationale, card.prompt.layout)
         prompts.append(embedder_query(words, card.prompt, examples, text))
     return prompts
 
 
-def choose_examples(card: EmbedderCard, question_id: int, misconception_id: int | None) -> list[Example]:
-    """The card's first `shown` examples that neither share the question nor carry the misconception.
+def choose_examples(card: EmbedderCard, question_id: int, right: Set[int]) -> list[Example]:
+    """The card's first `shown` examples that neither share the question nor carry one of the `right` answers.
 
-    All examples come from the training fold. A training query must not be shown its answer; the answer of any other
-    query is unknown when the model serves, so it may not steer the choice: pass None.
+    All examples come from the training fold. A training query must not be shown its answers; those of any other query
+    are unknown when the model serves, so they may not steer the choice: pass none.
     """
     allowed = (
-        example for question, answer, example in card.examples if question != question_id and answer != misconception_id
+        example for question, answer, example in card.examples if question != question_id and answer not in right
     )
     return [example for _, example in zip(range(card.shown), allowed, strict=False)]
 

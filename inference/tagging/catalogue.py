@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from inference.retrieval.descriptions import described
 from shared.prompts.query import DESCRIPTION
+from shared.task.csv_records import is_visible
 from shared.task.tables import MISCONCEPTIONS
 
 MOST_TEXT = 2000  # characters of an entry
@@ -57,7 +58,7 @@ def check_edit(catalogue: Catalogue, edit: Edit) -> None:
     if edit.edit != "add" and not catalogue.has(edit.id):
         was = "was retired" if edit.id in catalogue.retired else "is not there"
         raise ValueError(f"entry {edit.id} {was}, so it cannot be changed")
-    if edit.edit != "retire" and not edit.text.strip():
+    if edit.edit != "retire" and not is_visible(edit.text):
         raise ValueError("the text of an entry is empty: say what it means")
     if edit.edit == "retire" and len(catalogue.entries) == 1:
         raise ValueError(f"entry {edit.id} is the only one left: add another one first")

@@ -6,7 +6,7 @@ from pathlib import Path
 from inference.machine.profiles import Profile, load_profile
 from inference.retrieval.catalogue_vectors import VECTORS_FILE, misfit, write_vectors
 from shared.settings.load import read_settings
-from shared.task.tables import MISCONCEPTIONS
+from shared.task.current import TASK
 
 SKIP = "skip"
 
@@ -23,7 +23,7 @@ def catalogue_vectors(
     if how == SKIP:
         say(f"{embedder} goes without its misconceptions' vectors, as you said: the kernel will encode them")
         return {}
-    misconceptions = MISCONCEPTIONS.read(run / "prepare")
+    misconceptions = TASK.tables.misconceptions.read(run / "prepare")
     path = run / f"{embedder.name}_vectors" / VECTORS_FILE
     if not misfit(misconceptions, embedder, path):
         return {VECTORS_FILE: path}

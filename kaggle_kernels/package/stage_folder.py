@@ -32,7 +32,7 @@ MODEL = (  # names, in whatever folder; what is not here does not travel
     " recipe.yaml card.json descriptions.parquet metrics.json README.md LICENSE LICENSE.* NOTICE NOTICE.*"
     " .gitattributes manifest.json"
 )
-CODE = {"shared": "*.py", "inference": "*.py *.toml"}  # folder: names that the kernel needs of it
+CODE = {"shared": "*.py *.toml", "inference": "*.py *.toml"}  # folder: names that the kernel needs of it
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,6 @@ from shared.artifacts.leaderboard import SCORE_FILE, ScoreRecord
 from shared.task.current import TASK
 
 LOOK_SECONDS = 180.0  # One run looks so long for a submission that must be there, or may be.
-OUTPUT = TASK.submission.file
 
 
 class SubmissionFile(BaseModel):
@@ -42,10 +41,10 @@ def submit(kaggle: Kaggle, competition: str, slug: str, wait: float, again: bool
     One that ended as ERROR is entered once more if `again`.
     """
     version = await_kernel(kaggle, kaggle.clock, slug, wait, say)
-    if OUTPUT not in (names := kernel_output(kaggle, slug, version)):
+    if TASK.submission.file not in (names := kernel_output(kaggle, slug, version)):
         raise Refused(
-            f"{slug} version {version} left no {OUTPUT} (but {', '.join(names) or 'nothing'}), and Kaggle would refuse"
-            " it: just push-kernel iter=1 runs it once more"
+            f"{slug} version {version} left no {TASK.submission.file} (but {', '.join(names) or 'nothing'}), and Kaggle"
+            " would refuse it: just push-kernel iter=1 runs it once more"
         )
     receipt = pushed_kernel(slug, kaggle.owner)
     description = describe_submission(receipt, slug)

@@ -17,6 +17,7 @@ class Lineage(BaseModel):
     model_config = ConfigDict(frozen=True, extra="allow")
 
     stage: str | None = None
+    task: str | None = None  # that it was made for, where that is not eedi
     iteration: str | None = None
     split: str | None = None
     fingerprint: str | None = None  # of the stage's settings and inputs: the same one, the same output

@@ -63,7 +63,8 @@ def row_text(row: Mapping[str, object], layout: Layout = "plain") -> str:
     """What a row of the queries table asks: a question and the wrong answer whose misconception is wanted.
 
     "wrong_first" puts the wrong answer in front of all else, where a text that is too long is not cut; "wrong_marked"
-    puts marks around it where it stands.
+    puts marks around it where it stands. A task that a file defines has made the text of its own fields: its rows have
+    it in one column, and no layout of it.
     """
     return "\n".join(line for _, line in _lines(row, layout))
 
@@ -71,12 +72,17 @@ def row_text(row: Mapping[str, object], layout: Layout = "plain") -> str:
 def _ending(row: Mapping[str, object], layout: Layout) -> str:
     """The last lines of row_text, from UNCUT on."""
     lines = _lines(row, layout)
-    first = [column for column, _ in lines].index(UNCUT)
+    columns = [column for column, _ in lines]
+    if UNCUT not in columns:
+        return ""
+    first = columns.index(UNCUT)
     return "".join(f"\n{line}" for _, line in lines[first:])
 
 
 def _lines(row: Mapping[str, object], layout: Layout) -> list[tuple[str, str]]:
     """(column, line of the text), in their order."""
+    if "text" in row:
+        return [("text", str(row["text"]))]
     fields = FIELDS
     if layout == "wrong_first":
         fields = sorted(FIELDS, key=lambda field: field[1] != WRONG)  # the others keep their order

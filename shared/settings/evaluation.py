@@ -20,9 +20,9 @@ class Evaluate(Section):
     """Candidates of a query that are reranked."""
     extra: Annotated[int, Field(ge=0)] = 10
     """Never-labelled misconceptions behind those candidates that are scored as well, for `./just calibrate`."""
-    unseen_weight: Share = UNSEEN
+    unseen_weight: Share | None = UNSEEN
     """The weight of the unseen pairs in the headline figure, as many as the hidden test is thought to have. The seen
-    pairs get the rest."""
+    pairs get the rest. A task may have none: then all pairs count alike."""
     bootstrap: Count = 1000
     """Resamples of the questions behind each interval."""
     hidden: bool = False

@@ -27,9 +27,19 @@ def load_settings(iteration: str, overrides: list[str] = ()) -> Settings:
         sections = tomllib.loads(path.read_text(encoding="utf-8"))
     except (ValueError, RecursionError) as error:  # not TOML, not UTF-8, or brackets without an end
         raise ValueError(f"{path}: {error}") from None
+    _fill_up(sections, path)
     for override in overrides:
         _override(sections, override)
     return _checked(sections, f"{path} and the command line" if overrides else str(path))
+
+
+def task_name(iteration: str) -> str:
+    """The task of `iteration`, as its params.toml says; of one that cannot be read, the usual one."""
+    try:
+        said = tomllib.loads((ITERATIONS / iteration / "params.toml").read_text(encoding="utf-8")).get("task")
+    except (OSError, ValueError, RecursionError):
+        said = None
+    return said if isinstance(said, str) else Settings.model_fields["task"].default
 
 
 def read_settings(run: Path) -> Settings:
@@ -60,6 +70,23 @@ def write_settings(settings: Settings, run: Path) -> None:
         return
     run.mkdir(parents=True, exist_ok=True)
     write_text(path, text)
+
+
+def _fill_up(sections: dict, path: Path) -> None:
+    """Give `sections` the defaults of their task, where they say nothing themselves. ValueError where there is none."""
+    name = sections.get("task")
+    if not isinstance(name, str):
+        return
+    from shared.task.current import find_task  # imports polars
+
+    try:
+        defaults = find_task(name).defaults
+    except ValueError as error:
+        raise ValueError(f"{path}: task: {error}") from None
+    for section, values in defaults.items():
+        own = sections.setdefault(section, {})
+        if isinstance(own, dict):
+            sections[section] = {**values, **own}
 
 
 def _override(sections: dict, override: str) -> None:

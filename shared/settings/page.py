@@ -6,7 +6,7 @@ python -m shared.settings.page
 import json
 import types
 from pathlib import Path
-from typing import Literal, Union, get_args, get_origin
+from typing import Annotated, Literal, Union, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
@@ -32,6 +32,8 @@ found by their digest, whatever the folder is called.
 
 "needed" means that there is no default: the iteration's `params.toml` has to say it.
 """
+TOP = "Above all sections stands"
+COLUMNS = ("| key | type | default | what it is, and why |", "|---|---|---|---|")
 BOUNDS = {"ge": "at least", "gt": "more than", "le": "at most", "lt": "less than"}
 
 
@@ -48,9 +50,11 @@ def render_page() -> str:
             shown.setdefault(field.annotation, name)
     for name, field in Settings.model_fields.items():
         shown.setdefault(inner_section(field), name)
-    return "\n".join(
-        [HEAD, *(_section(name, field, shown[inner_section(field)]) for name, field in Settings.model_fields.items())]
-    )
+    fields = Settings.model_fields.items()
+    alone = [_row(name, field) for name, field in fields if inner_section(field) is None]
+    sections = [(name, field) for name, field in fields if inner_section(field) is not None]
+    top = "\n".join([TOP, "", *COLUMNS, *alone, ""])
+    return "\n".join([HEAD, top, *(_section(name, field, shown[inner_section(field)]) for name, field in sections)])
 
 
 def _section(name: str, field: FieldInfo, shown: str) -> str:
@@ -59,7 +63,7 @@ def _section(name: str, field: FieldInfo, shown: str) -> str:
     if name != shown:
         return "\n".join([*head[:-1], f"It has the keys of [{shown}](#{shown}).", ""])
     rows = [_row(key, inner) for key, inner in fields_of(section)]
-    return "\n".join([*head, "| key | type | default | what it is, and why |", "|---|---|---|---|", *rows, ""])
+    return "\n".join([*head, *COLUMNS, *rows, ""])
 
 
 def _row(key: str, field: FieldInfo) -> str:
@@ -68,9 +72,11 @@ def _row(key: str, field: FieldInfo) -> str:
 
 
 def _type(field: FieldInfo) -> str:
+    metadata = [*field.metadata, *(item for kind in get_args(field.annotation) for item in get_args(kind)[1:])]
     bounds = [
         f"{words} {bound:g}"
-        for item in field.metadata
+        for constraint in metadata
+        for item in (constraint.metadata if isinstance(constraint, FieldInfo) else [constraint])
         for name, words in BOUNDS.items()
         if (bound := getattr(item, name, None)) is not None
     ]
@@ -80,6 +86,8 @@ def _type(field: FieldInfo) -> str:
 def _kind(annotation: object) -> str:
     if get_origin(annotation) is Literal:
         return " or ".join(f"`{value}`" for value in get_args(annotation))
+    if get_origin(annotation) is Annotated:
+        return _kind(get_args(annotation)[0])
     if get_origin(annotation) is tuple:
         return f"list of {_kind(get_args(annotation)[0])}"
     if get_origin(annotation) in (Union, types.UnionType):

@@ -44,6 +44,8 @@ __all__ = [
 class Settings(Section):
     """Everything that an iteration can be told."""
 
+    task: str = "eedi"
+    """What is asked: `eedi`, or the name of a file in `shared/task/files/definitions`, such as `map` or `beir`."""
     iteration: Iteration = Iteration()
     machine: Machine = Machine()
     miner: Embedder | None = None

@@ -6,7 +6,7 @@ import difflib
 import re
 import sys
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, TextIO
@@ -14,6 +14,7 @@ from typing import BinaryIO, TextIO
 MAX_FIELD = 100_000  # characters; the longest real field has 1,253, so a longer one is a quote that nobody closed
 CSV_LIMIT = 131_072  # csv's own, which it meets before we can measure a field
 PIECE = 1 << 20  # bytes looked at together
+DELIMITERS = (",", "\t", ";", "|")
 SHOWN = 40  # characters of a value that a message repeats
 OTHER = {  # what a file may begin with that was fetched or unpacked the wrong way
     b"version https://": "a pointer of Git LFS",
@@ -59,20 +60,24 @@ class Record:
         return defect(self.path, what, self.line, column)
 
 
-def read_records(path: Path, columns: tuple[str, ...], again: str, *, cut: bool = False) -> Iterator[Record]:
+def read_records(
+    path: Path, columns: Sequence[str], again: str, *, cut: bool = False, others: bool = False
+) -> Iterator[Record]:
     """Every row of the CSV at `path`, one at a time, which must have exactly `columns` in any order; blank lines not.
+
+    With `others`, further columns may stand there, and tabs, semicolons or bars between the fields.
 
     Raises CompetitionError for a file that is missing, empty, not UTF-8, or not a table of those columns. `again` says
     how to get the file anew. A field that is too long is an error too, or, with `cut`, is cut, which a line says.
     """
-    _check_bytes(path, again)
+    check_bytes(path, again)
     with open(path, encoding="utf-8-sig", newline="") as file:  # sig: the byte order mark that Excel puts there
         csv.field_size_limit(sys.maxsize if cut else CSV_LIMIT)  # csv keeps it for the whole process
-        rows = _split(path, file)
+        rows = _split(path, file, _delimiter(file, columns) if others else ",")
         line, header = next(rows, (1, None))
         if header is None:
             raise defect(path, f"the file is empty; {again}")
-        _check_header(path, line, header, columns)
+        _check_header(path, line, header, columns, others)
         record = None
         for line, fields in rows:
             record = Record(path, line, _name_fields(path, line, header, fields, cut))
@@ -97,15 +102,16 @@ def is_visible(text: str) -> bool:
     return any(unicodedata.category(letter) not in UNSEEN and letter not in BLANK_LETTERS for letter in text)
 
 
-def _check_bytes(path: Path, again: str) -> None:
-    """Raise CompetitionError unless the file can be read and is UTF-8 without NUL; a piece at a time."""
+def check_bytes(path: Path, again: str, *, text: bool = True) -> None:
+    """Raise CompetitionError unless the file can be read and, if it is a text, is UTF-8 without NUL."""
     try:
         if path.exists() and not path.is_file():  # a named pipe would be waited for without an end
             raise defect(path, f"the file cannot be read (it is no plain file); {again}")
         with open(path, "rb") as file:
             if what := next((what for start, what in OTHER.items() if file.peek(16).lower().startswith(start)), None):
                 raise defect(path, f"this is {what}, not the file itself; {again}")
-            _check_pieces(path, file, again)
+            if text:
+                _check_pieces(path, file, again)
     except FileNotFoundError:
         raise defect(path, f"the file does not exist; {again}") from None
     except OSError as error:
@@ -139,8 +145,16 @@ def _line_ends(text: str) -> int:
     return len(re.findall("\r\n|\r|\n", text))
 
 
-def _split(path: Path, file: TextIO) -> Iterator[tuple[int, list[str]]]:
-    reader = csv.reader(file, strict=True)
+def _delimiter(file: TextIO, columns: Sequence[str]) -> str:
+    """What stands between the fields: whichever gives the header most of `columns`."""
+    header = file.readline()
+    file.seek(0)
+    found = {mark: len(set(columns) & set(next(csv.reader([header], delimiter=mark), []))) for mark in DELIMITERS}
+    return max(found, key=found.__getitem__)
+
+
+def _split(path: Path, file: TextIO, delimiter: str) -> Iterator[tuple[int, list[str]]]:
+    reader = csv.reader(file, strict=True, delimiter=delimiter)
     while True:
         line = reader.line_num + 1
         try:
@@ -161,7 +175,7 @@ def _explain(error: csv.Error) -> str:
     return f"the quotes do not match ({error}); double every quote within a quoted field"
 
 
-def _check_header(path: Path, line: int, header: list[str], columns: tuple[str, ...]) -> None:
+def _check_header(path: Path, line: int, header: list[str], columns: Sequence[str], others: bool) -> None:
     seen = set()
     for name in header:
         if name in seen:
@@ -171,7 +185,7 @@ def _check_header(path: Path, line: int, header: list[str], columns: tuple[str, 
     for name in columns:
         if name not in seen:
             raise defect(path, f"column {name} is missing; {_advise(name, extra, header)}", line)
-    if extra:
+    if extra and not others:
         raise defect(path, f"column {shorten(extra[0])} is not one of the competition's; remove it", line)
 
 

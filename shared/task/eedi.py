@@ -1,16 +1,19 @@
 """Says what the Eedi competition is, and reads its CSV files; a defect is refused with its place and the way out."""
 
 import itertools
+import random
+import shutil
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 
-from shared.task.average_precision import average_precision
 from shared.task.csv_records import Record, read_records, shorten
+from shared.task.folds import seed_of
+from shared.task.rank_figures import average_precision
 from shared.task.tables import MISCONCEPTIONS, QUERIES
-from shared.task.task import Competition, Files, Metric, SubmissionForm, Task
+from shared.task.task import SAMPLE_LABELS, Competition, Files, Metric, SubmissionForm, Task
 
 SLUG = "eedi-mining-misconceptions-in-mathematics"
 FILES = Files("train.csv", "test.csv", "misconception_mapping.csv", "sample_submission.csv")
@@ -33,7 +36,7 @@ def read_competition(folder: Path, *, need_train: bool = True) -> Competition:
     ValueError of one line.
     """
     folder = Path(folder)
-    misconceptions = read_misconceptions(folder)
+    misconceptions = _read_misconceptions(folder)
     known = set(misconceptions["misconception_id"])
     train = _read_queries(folder / FILES.train, "train", known) if need_train else None
     return Competition(train, _read_queries(folder / FILES.test, "test", known), misconceptions)
@@ -57,11 +60,8 @@ def check_competition(folder: Path) -> list[tuple[str, int, str]]:
 
 
 def read_misconceptions(folder: Path) -> pl.DataFrame:
-    """The table MISCONCEPTIONS of `folder`, in the file's order."""
-    records = list(_read_records(Path(folder) / FILES.misconceptions, MISCONCEPTION_COLUMNS))
-    ids = _unique_ids(records, "MisconceptionId")
-    texts = [record.text("MisconceptionName") for record in records]  # may repeat: 2068 and 2142 have the same words
-    return pl.DataFrame({"misconception_id": ids, "text": texts}, schema=MISCONCEPTIONS.schema)
+    """The table MISCONCEPTIONS of `folder`, in the file's order; a name that is too long is cut as in `stream_test`."""
+    return _read_misconceptions(Path(folder), cut=True)
 
 
 def stream_test(folder: Path, questions: int) -> Iterator[pl.DataFrame]:
@@ -72,7 +72,17 @@ def stream_test(folder: Path, questions: int) -> Iterator[pl.DataFrame]:
     yield from _stream_queries(Path(folder) / FILES.test, "test", set(), questions, cut=True)
 
 
-def as_test(rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+def write_sample(competition: Path, folder: Path, count: int, seed: str) -> None:
+    """Fill `folder` with `count` training questions as its test, and labels.csv, their labels."""
+    table = pl.read_csv(competition / FILES.train, infer_schema=False)
+    drawn = table[sorted(random.Random(seed_of(seed)).sample(range(len(table)), min(count, len(table))))]
+    shutil.copyfile(competition / FILES.misconceptions, folder / FILES.misconceptions)
+    test, labels = _as_test(drawn)
+    test.write_csv(folder / FILES.test)
+    labels.write_csv(folder / SAMPLE_LABELS)
+
+
+def _as_test(rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
     """`rows` of train.csv, every field a string, without their labels; and these in the columns of a submission."""
     labels = [
         (f"{row['QuestionId']}_{option}", row[column].removesuffix(".0"))
@@ -81,6 +91,13 @@ def as_test(rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
         if row[column]
     ]
     return rows.drop(LABEL_COLUMNS), pl.DataFrame(labels, schema=list(SUBMISSION.columns), orient="row")
+
+
+def _read_misconceptions(folder: Path, *, cut: bool = False) -> pl.DataFrame:
+    records = list(_read_records(folder / FILES.misconceptions, MISCONCEPTION_COLUMNS, cut))
+    ids = _unique_ids(records, "MisconceptionId")
+    texts = [record.text("MisconceptionName") for record in records]  # may repeat: 2068 and 2142 have the same words
+    return pl.DataFrame({"misconception_id": ids, "text": texts}, schema=MISCONCEPTIONS.schema)
 
 
 def _read_queries(path: Path, fold: str, known: set[int]) -> pl.DataFrame:
@@ -180,5 +197,6 @@ EEDI = Task(
     check=check_competition,
     read_misconceptions=read_misconceptions,
     stream_test=stream_test,
-    as_test=as_test,
+    write_sample=write_sample,
+    inputs=(FILES.train, FILES.test, FILES.misconceptions),
 )

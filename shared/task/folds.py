@@ -1,6 +1,10 @@
-"""Splits the labelled queries: whole misconceptions are held out, with every question that carries one."""
+"""Splits the labelled queries: whole misconceptions are held out, with every question that carries one.
+
+A query has one right answer or several, with a grade where the task has grades.
+"""
 
 import hashlib
+from collections.abc import Mapping
 
 import numpy as np
 import polars as pl
@@ -22,20 +26,20 @@ def hold_out_misconceptions(
     Questions whose texts are `similar` (shared/task/near_duplicates.py) stay together.
     """
     held_out = draw_misconceptions(queries, misconceptions, share, seed)
-    carries = pl.col("misconception_id").is_in(sorted(held_out)).fill_null(False)
-    return _set_folds(queries, set(queries.filter(carries)["question"]), similar)
+    carriers = labels_of(queries).filter(pl.col("misconception_id").is_in(sorted(held_out)))["query_id"]
+    return _set_folds(queries, set(queries.filter(pl.col("query_id").is_in(carriers.implode()))["question"]), similar)
 
 
 def hold_out_questions(queries: pl.DataFrame, share: float, seed: str, similar: float) -> pl.DataFrame:
     """`queries` with `fold` set: "valid" for `share` of the groups of `similar` questions, whatever they carry."""
     texts = queries["question"].unique().sort()
-    firsts = texts[group_near(texts, similar)].unique()
+    firsts = texts[_groups_of(queries, texts, similar)].unique()
     return _set_folds(queries, set(_draw(firsts, share, seed, "questions")), similar)
 
 
 def draw_misconceptions(queries: pl.DataFrame, misconceptions: pl.DataFrame, share: float, seed: str) -> set[int]:
     """`share` of the misconceptions that `queries` carry, drawn by the seed, and every other one of the same words."""
-    drawn = set(_draw(queries["misconception_id"].drop_nulls(), share, seed, "misconceptions"))
+    drawn = set(_draw(labels_of(queries)["misconception_id"], share, seed, "misconceptions"))
     words = {id_: words_of(text) for id_, text in misconceptions.select("misconception_id", "text").iter_rows()}
     held_out = {words[id_] for id_ in drawn}
     return {id_ for id_ in words if words[id_] in held_out}
@@ -53,9 +57,30 @@ def labelled_queries(queries: pl.DataFrame, fold: str) -> pl.DataFrame:
     return queries.filter(pl.col("fold") == fold).drop_nulls("misconception_id")
 
 
+def labels_of(queries: pl.DataFrame) -> pl.DataFrame:
+    """query_id, question_id, misconception_id[, grade]: a row for each right answer of `queries`, in their order.
+
+    A task whose queries have one right answer has it in misconception_id, null where nobody labelled the query, and no
+    grades. A task that a file defines has the lists `right` and `grades` beside it.
+    """
+    ids = ("query_id", "question_id")
+    if "right" not in queries.columns:
+        kept = (*ids, "misconception_id", *(["grade"] if "grade" in queries.columns else []))
+        return queries.drop_nulls("misconception_id").select(kept)
+    rows = queries.select(*ids, misconception_id="right", grade="grades")
+    return rows.explode("misconception_id", "grade").drop_nulls("misconception_id")
+
+
+def right_ids(row: Mapping[str, object]) -> frozenset[int]:
+    """The right answers of a row of the queries table; none where nobody labelled it."""
+    if (several := row.get("right")) is not None:
+        return frozenset(several)
+    return frozenset() if row["misconception_id"] is None else frozenset([row["misconception_id"]])
+
+
 def seen_ids(queries: pl.DataFrame) -> set[int]:
     """Misconceptions that a training query carries."""
-    return set(labelled_queries(queries, "train")["misconception_id"].to_list())
+    return set(labels_of(labelled_queries(queries, "train"))["misconception_id"].to_list())
 
 
 def sibling_answers(queries: pl.DataFrame, misconceptions: pl.DataFrame) -> pl.DataFrame:
@@ -80,9 +105,17 @@ def _draw(values: pl.Series, share: float, seed: str, name: str) -> list:
 
 def _set_folds(queries: pl.DataFrame, valid: set[str], similar: float) -> pl.DataFrame:
     """`fold` is "valid" for the questions whose text is in `valid` or in a group of near texts with one that is."""
-    texts = queries["question"].unique().sort().to_list()
-    groups = group_near(texts, similar)
+    texts = queries["question"].unique().sort()
+    groups = _groups_of(queries, texts, similar)
     hit = {group for text, group in zip(texts, groups, strict=True) if text in valid}
     near = [text for text, group in zip(texts, groups, strict=True) if group in hit]
     is_valid = pl.col("question").is_in(near)
     return queries.with_columns(pl.when(is_valid).then(pl.lit("valid")).otherwise(pl.lit("train")).alias("fold"))
+
+
+def _groups_of(queries: pl.DataFrame, texts: pl.Series, similar: float) -> list[int]:
+    """For every text the first place of its group: near texts are in one, and so are those of one question."""
+    own = queries.select("question_id", "question").unique().sort("question_id", "question")
+    place = {text: number for number, text in enumerate(texts)}
+    linked = [[place[text] for text in texts] for texts in own.group_by("question_id").agg("question")["question"]]
+    return group_near(texts, similar, [(group[0], other) for group in linked for other in group[1:]])

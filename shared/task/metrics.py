@@ -1,8 +1,7 @@
 """Measures rankings: the task's metric, recall@k, seen against unseen misconceptions, with bootstrap intervals.
 
 Labels are rows of (query_id, misconception_id), several for a query that has several right answers, and so are ranks.
-QUERIES holds one label of a query beside its texts; more of them need a table of their own, read where QUERIES is, and
-nothing here changes. A query counts as seen where all of its right answers are.
+A query counts as seen where all of its right answers are. A metric that is not said is that of the task.
 """
 
 from collections.abc import Sequence
@@ -11,21 +10,18 @@ import numpy as np
 import polars as pl
 
 from shared.task.current import TASK
-from shared.task.folds import seed_of
+from shared.task.folds import labels_of, seed_of
 from shared.task.splits import UNSEEN
 from shared.task.task import Metric
 
-K = TASK.metric.depth
-
 
 def find_ranks(labels: pl.DataFrame, ranked: pl.DataFrame) -> pl.DataFrame:
-    """Rank of every right misconception: query_id, question_id, misconception_id, rank (null: absent).
+    """Rank of every right misconception: query_id, question_id, misconception_id[, grade], rank (null: absent).
 
-    `labels` has these three ids, and null where nobody labelled a query; `ranked` has query_id, misconception_id and
-    rank, 1 the best.
+    `labels` are queries, or rows with the three ids, null where nobody labelled a query; `ranked` has query_id,
+    misconception_id and rank, 1 the best.
     """
-    labelled = labels.drop_nulls("misconception_id").select("query_id", "question_id", "misconception_id")
-    return labelled.join(
+    return labels_of(labels).join(
         ranked.select("query_id", "misconception_id", "rank"),
         on=["query_id", "misconception_id"],
         how="left",
@@ -33,38 +29,51 @@ def find_ranks(labels: pl.DataFrame, ranked: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def score_queries(ranks: pl.DataFrame, metric: Metric = TASK.metric) -> pl.Series:
-    """The metric's figure of each query in `ranks` (from find_ranks), in the order of their first rows."""
-    groups = ranks.group_by("query_id", maintain_order=True).agg(pl.col("rank").cast(pl.Float64).fill_null(np.inf))
+def score_queries(ranks: pl.DataFrame, metric: Metric | None = None) -> pl.Series:
+    """The metric's figure of each query in `ranks` (from find_ranks), in the order of their first rows.
+
+    Without a column `grade` every right answer has grade 1.
+    """
+    metric = metric or TASK.metric
+    grade = pl.col("grade") if "grade" in ranks.columns else pl.lit(1, pl.Int64).alias("grade")
+    rows = ranks.select("query_id", pl.col("rank").cast(pl.Float64).fill_null(np.inf), grade)
+    groups = rows.group_by("query_id", maintain_order=True).agg("rank", "grade")
     counts = groups["rank"].list.len().to_numpy()
-    filled = np.full((len(groups), counts.max(initial=0)), np.inf)
-    filled[np.arange(filled.shape[1]) < counts[:, None]] = groups["rank"].explode().to_numpy()
-    return pl.Series("figure", metric.of_ranks(filled, counts, metric.depth))
+    places, grades = (
+        np.full((len(groups), counts.max(initial=0)), np.inf),
+        np.zeros((len(groups), counts.max(initial=0))),
+    )
+    inside = np.arange(places.shape[1]) < counts[:, None]
+    places[inside], grades[inside] = groups["rank"].explode().to_numpy(), groups["grade"].explode().to_numpy()
+    return pl.Series("figure", metric.of_ranks(places, grades, metric.depth))
 
 
 def summarise(
     ranks: pl.DataFrame,
     seen: set[int],
     *,
-    unseen_weight: float = UNSEEN,
-    recall_at: int = K,
+    unseen_weight: float | None = UNSEEN,
+    recall_at: int | None = None,
     resamples: int = 1000,
-    metric: Metric = TASK.metric,
+    metric: Metric | None = None,
 ) -> dict[str, dict]:
     """The metric and recall of `ranks` (from find_ranks) for all, seen, unseen, and both weighted by `unseen_weight`.
 
     Each is {"map@25" (the metric's key), "recall@k", "low", "high", "pairs"}; low and high hold 95 % of the metric when
-    whole questions are drawn again. A part without pairs is left out; no pairs at all give {}.
+    whole questions are drawn again. A part without pairs is left out; no pairs at all give {}. Recall is the share of
+    the pairs that stand so high, at the metric's depth unless `recall_at` says another. Without a weight the weighted
+    figures are those of all.
     """
     if ranks.is_empty():
         return {}
+    metric = metric or TASK.metric
+    recall_at = recall_at or metric.depth
     is_seen = pl.col("misconception_id").is_in(sorted(seen)).all().over("query_id")
     rows = ranks.with_columns(is_seen.alias("seen"))
     found = (rows["rank"] <= recall_at).fill_null(False).to_numpy()
     recalls = {part: found[inside].mean() for part, inside in _parts(rows).items()}
     pairs = {part: int(inside.sum()) for part, inside in _parts(rows).items()} | {"weighted": len(rows)}
-    if "seen" in recalls and "unseen" in recalls:
-        recalls["weighted"] = (1 - unseen_weight) * recalls["seen"] + unseen_weight * recalls["unseen"]
+    recalls |= _weighted(recalls, unseen_weight)
     figures = {}
     for part, maps in resample_maps([rows], unseen_weight=unseen_weight, resamples=resamples, metric=metric).items():
         low, high = interval(maps[0])
@@ -81,9 +90,9 @@ def summarise(
 def resample_maps(
     tables: Sequence[pl.DataFrame],
     *,
-    unseen_weight: float = UNSEEN,
+    unseen_weight: float | None = UNSEEN,
     resamples: int = 1000,
-    metric: Metric = TASK.metric,
+    metric: Metric | None = None,
 ) -> dict[str, np.ndarray]:
     """`resample_means` of the metric of each of `tables`, which hold one ranking's rows of RANKS."""
     figures = [_by_query(table).with_columns(figure=score_queries(table, metric)) for table in tables]
@@ -91,7 +100,7 @@ def resample_maps(
 
 
 def resample_means(
-    tables: Sequence[pl.DataFrame], *, unseen_weight: float = UNSEEN, resamples: int = 1000
+    tables: Sequence[pl.DataFrame], *, unseen_weight: float | None = UNSEEN, resamples: int = 1000
 ) -> dict[str, np.ndarray]:
     """Mean figure of every table (question_id, seen, figure), a row for each query: {part: [tables, 1 + resamples]}.
 
@@ -105,15 +114,22 @@ def resample_means(
     counts = np.vstack([np.ones_like(drawn[:1]), drawn])
     rows = [_part_means(table, counts, questions) for table in tables]
     maps = {part: np.stack([row[part] for row in rows]) for part in rows[0] if all(part in row for row in rows)}
-    if "seen" in maps and "unseen" in maps:
-        maps["weighted"] = (1 - unseen_weight) * maps["seen"] + unseen_weight * maps["unseen"]
-    return maps
+    return maps | _weighted(maps, unseen_weight)
 
 
 def interval(values: np.ndarray) -> tuple[float, float]:
     """What holds 95 % of the resamples in a row of `resample_means`."""
     low, high = np.percentile(values[1:], [2.5, 97.5])
     return float(low), float(high)
+
+
+def _weighted(parts: dict, unseen_weight: float | None) -> dict:
+    """{"weighted": ...} of {part: figures}; {} where it needs seen and unseen pairs and there are no such."""
+    if unseen_weight is None:
+        return {"weighted": parts["all"]} if "all" in parts else {}
+    if "seen" not in parts or "unseen" not in parts:
+        return {}
+    return {"weighted": (1 - unseen_weight) * parts["seen"] + unseen_weight * parts["unseen"]}
 
 
 def _by_query(ranks: pl.DataFrame) -> pl.DataFrame:

@@ -2,7 +2,8 @@
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 
 GRAM = 5  # words; shorter ones are shared by questions that only begin alike
 FACES = re.compile(r"\\(?:text|mathrm|mathbf|mathit|boldsymbol|displaystyle|left|right|quad|begin|end)\b")
@@ -45,8 +46,8 @@ def near_pairs(texts: Sequence[str], others: Sequence[str], similar: float) -> I
                 yield place, other
 
 
-def group_near(texts: Sequence[str], similar: float) -> list[int]:
-    """For every text the first place of its group: texts are in one when a chain of near pairs joins them."""
+def group_near(texts: Sequence[str], similar: float, linked: Iterable[tuple[int, int]] = ()) -> list[int]:
+    """For every text the first place of its group: texts are in one when a chain of near or linked pairs joins them."""
     first = list(range(len(texts)))
 
     def root(place: int) -> int:
@@ -54,7 +55,7 @@ def group_near(texts: Sequence[str], similar: float) -> list[int]:
             place = first[place]
         return place
 
-    for one, other in near_pairs(texts, texts, similar):
+    for one, other in chain(near_pairs(texts, texts, similar), linked):
         low, high = sorted((root(one), root(other)))
         first[high] = low
     return [root(place) for place in range(len(texts))]

@@ -21,10 +21,11 @@ class Table:
     """A table between two stages: its file's name, its columns, the key of a row, and the columns that may be empty."""
 
     name: str
-    schema: dict[str, type[pl.DataType]]
+    schema: dict[str, type[pl.DataType] | pl.DataType]
     key: tuple[str, ...]
     nullable: tuple[str, ...] = ()
     ranked: str = ""  # each once for a query: "first", 1 is there; "some"; "": a rank may come again
+    composed: bool = False  # whether a query_id is "QuestionId_Option"
 
     def path(self, folder: Path) -> Path:
         """Where the table lies in the folder of the stage that writes it."""
@@ -62,13 +63,11 @@ class Table:
             if column not in self.nullable and table[column].has_nulls():
                 row = table[column].is_null().arg_true()[0]
                 raise ValueError(f"{where}, row {row}: {column} is null: delete the file and run its stage again")
-        keys = table.select(self.key)
-        if (twice := keys.is_duplicated().arg_true()).len():
+        if (twice := (keys := table.select(self.key)).is_duplicated().arg_true()).len():
             raise ValueError(f"{where}, row {twice[0]}: {keys.row(twice[0])} stands there twice")
-        if defect := _find_defect(table, self.ranked):
-            raise ValueError(
-                f"{where}, row {defect.row}, column {defect.column}: {defect.what}; delete it and run its stage again"
-            )
+        if defect := next(_defects(self, table), None):
+            place = f"{where}, row {defect.row}, column {defect.column}"
+            raise ValueError(f"{place}: {defect.what}; delete it and run its stage again")
 
 
 class _Defect(NamedTuple):
@@ -79,12 +78,8 @@ class _Defect(NamedTuple):
     what: str
 
 
-def _find_defect(table: pl.DataFrame, ranked: str) -> _Defect | None:
-    """The first value of `table` that no stage writes: infinite, out of its range, or of another row's query."""
-    return next(_defects(table, ranked), None)
-
-
-def _defects(table: pl.DataFrame, ranked: str) -> Iterator[_Defect]:
+def _defects(declared: Table, table: pl.DataFrame) -> Iterator[_Defect]:
+    """Values of `table` that no stage writes: infinite, out of their range, or of another row's query."""
     for column, kind in table.schema.items():
         if kind.is_float():
             yield from _where(table, column, pl.col(column).is_finite().not_(), "a score is a finite number")
@@ -93,19 +88,25 @@ def _defects(table: pl.DataFrame, ranked: str) -> Iterator[_Defect]:
     if "rank" in table.columns:
         yield from _where(table, "rank", pl.col("rank") < 1, "1 is the best rank")
     if "fold" in table.columns:
-        yield from _where(table, "fold", pl.col("fold").is_in(("", *FOLDS)).not_(), f"there are {', '.join(FOLDS)}")
-    if {"query_id", "question_id"} <= set(table.columns):
+        yield from _where(table, "fold", _has_fold(table).not_(), f"there are {', '.join(FOLDS)}")
+    if declared.composed:
         own = pl.col("query_id").str.starts_with(pl.col("question_id").cast(pl.String) + "_")
         yield from _where(table, "query_id", own.not_(), "it is of another question than the row")
-    if ranked:
-        yield from _where(table, "rank", _is_again(), "the query has that rank twice")
-    if ranked == "first":
+    if declared.ranked:
+        yield from _where(table, "rank", _is_again(declared.key), "the query has that rank twice")
+    if declared.ranked == "first":
         first = pl.col("rank").min().over("query_id")
         yield from _where(table, "rank", first > 1, "no rank 1 stands before it")
 
 
-def _is_again() -> pl.Expr:
-    return pl.col("rank").is_not_null() & pl.struct("query_id", "rank").is_duplicated()
+def _has_fold(table: pl.DataFrame) -> pl.Expr:
+    entry = pl.col("kind") == "description" if "kind" in table.columns else pl.lit(False)  # it belongs to no fold
+    return pl.col("fold").is_in(FOLDS) | (entry & (pl.col("fold") == ""))
+
+
+def _is_again(key: tuple[str, ...]) -> pl.Expr:
+    ranking = [column for column in key if column != "misconception_id"]  # what one ranking is of
+    return pl.col("rank").is_not_null() & pl.struct(*ranking, "rank").is_duplicated()
 
 
 def _where(table: pl.DataFrame, column: str, wrong: pl.Expr, what: str) -> Iterator[_Defect]:
@@ -129,6 +130,7 @@ QUERIES = Table(
     },
     key=("query_id",),
     nullable=("misconception_id",),
+    composed=True,
 )
 MISCONCEPTIONS = Table("misconceptions", {"misconception_id": pl.Int64, "text": pl.String}, key=("misconception_id",))
 TEXTS = Table(  # what a language model wrote about the queries and the misconceptions
@@ -203,6 +205,8 @@ RANKS = Table(  # where each right answer of every validation query stands, in e
     },
     key=("pool", "ranking", *PAIR),
     nullable=("rank",),
+    composed=True,
+    ranked="some",
 )
 SIBLINGS = Table(  # how alike the lists of a question's labelled wrong answers are, and what right answers make of that
     "siblings",
@@ -220,3 +224,27 @@ SIBLINGS = Table(  # how alike the lists of a question's labelled wrong answers 
     key=("pool", "ranking", "question_id"),
     nullable=("tau", "own", "swapped", "hidden"),
 )
+
+# Of a task that a file defines (shared/task/files/task.py), in place of QUERIES, MISCONCEPTIONS and RANKS.
+FILE_QUERIES = Table(
+    "queries",
+    {
+        "query_id": pl.String,
+        "question_id": pl.Int64,  # what must stay in one fold has one number
+        "question": pl.String,  # what is compared to find near duplicates
+        "context": pl.String,  # what popularity is counted in, "" where it is counted everywhere
+        "text": pl.String,  # what models read
+        "misconception_id": pl.Int64,  # the first of `right`, null where nobody labelled the query
+        "right": pl.List(pl.Int64),  # all right answers, the highest grade first
+        "grades": pl.List(pl.Int64),  # of these, 1 or more
+        "fold": pl.String,
+    },
+    key=("query_id",),
+    nullable=("misconception_id",),
+)
+FILE_MISCONCEPTIONS = Table(
+    "misconceptions",
+    {**MISCONCEPTIONS.schema, "item": pl.String},  # the id that the files and the submission have
+    key=("misconception_id",),
+)
+FILE_RANKS = Table("ranks", {**RANKS.schema, "grade": pl.Int64}, RANKS.key, RANKS.nullable)

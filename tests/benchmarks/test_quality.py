@@ -39,7 +39,7 @@ def context(tiny_causal, tiny_bert, queries, misconceptions, tmp_path):
     QUERIES.write(queries, run / "prepare")
     MISCONCEPTIONS.write(misconceptions, run / "prepare")
     candidates = all_candidates(queries, misconceptions)
-    groups = pick_negatives((queries, misconceptions), candidates, lowest=0, highest=12, count=8, seed="mine")
+    groups = pick_negatives(queries, candidates, lowest=0, highest=12, count=8, seed="mine")
     for stage in ("mine_for_embedder", "mine_for_reranker"):
         CANDIDATES.write(candidates, run / stage)
         GROUPS.write(groups, run / stage)

@@ -57,7 +57,8 @@ def test_a_command_that_cannot_be_carried_out_says_so_in_one_sentence_and_sends_
     assert not server.blobs and not server.kernels
 
 
-def test_the_data_appear_whole_or_not_at_all(publish, server, checkout):
+def test_the_data_appear_whole_or_not_at_all(publish, server, checkout, monkeypatch):
+    synced, sync = [], os.fsync
     server.data = {name: len(data) for name, data in COMPETITION.items()}
     server.archive = packed({**COMPETITION, "train.csv": b"short"})
     assert "train.csv of the competition's archive has 5 bytes, Kaggle lists 8" in failure(publish("data"))
@@ -70,7 +71,9 @@ def test_the_data_appear_whole_or_not_at_all(publish, server, checkout):
         packed(COMPETITION),
         [Fault("DownloadDataFiles", 0, "cut"), Fault("DownloadDataFiles", 1, "500")],
     )
+    monkeypatch.setattr(os, "fsync", lambda place: synced.append(os.readlink(f"/proc/self/fd/{place}")) or sync(place))
     assert publish("data").code == 0
+    assert {str(checkout / "data/.eedi.partial/files" / name) for name in COMPETITION} <= set(synced)  # then the rename
     assert {name: (checkout / "data/eedi" / name).read_bytes() for name in COMPETITION} == COMPETITION
     assert "already there" in publish("data").out
     server.faults = []

@@ -7,10 +7,10 @@ import polars as pl
 
 from shared.artifacts.manifest import digest, is_whole
 from shared.settings.load import read_settings
-from shared.task.current import TASK
+from shared.task.current import TASK, use
 from shared.task.metrics import interval, resample_maps
 from shared.task.splits import DRAWS
-from shared.task.tables import POOLS, RANKS
+from shared.task.tables import POOLS
 from training.analysis.console import open_console
 from training.analysis.sensitivity import read_siblings, sensitivity_differences
 from training.analysis.untrained import describe_best
@@ -28,7 +28,9 @@ def compare(a: str, b: str, pool: str = POOLS[0]) -> int:
     if pool not in POOLS:
         raise ValueError(f"pool={pool}: there are {', '.join(POOLS)}")
     pairs = find_common(*(text.partition(":")[0] for text in (a, b)))
-    settings = read_settings(pairs[0][0]).evaluate
+    first = read_settings(pairs[0][0])
+    use(first.task)
+    settings = first.evaluate
     names = [text.partition(":")[2] or "reranked" for text in (a, b)]
     tables = [[_read(pair[side], pool, names[side]) for pair in pairs] for side in (0, 1)]
     found = paired_difference(*tables, unseen_weight=settings.unseen_weight, resamples=settings.bootstrap)
@@ -77,7 +79,7 @@ def find_common(a: str, b: str) -> list[tuple[Path, Path]]:
 
 
 def paired_difference(
-    a: list[pl.DataFrame], b: list[pl.DataFrame], *, unseen_weight: float, resamples: int
+    a: list[pl.DataFrame], b: list[pl.DataFrame], *, unseen_weight: float | None, resamples: int
 ) -> tuple[float, float, float, float, float, float]:
     """(a, b, b - a, low, high, share of the resamples where b is better, a tie being half) of weighted MAP@25.
 
@@ -107,7 +109,7 @@ def _sensitivity(pairs: list[tuple[Path, Path]], pool: str, names: list[str], re
 
 
 def _read(run: Path, pool: str, ranking: str) -> pl.DataFrame:
-    ranks = RANKS.read(run / "evaluate")
+    ranks = TASK.tables.ranks.read(run / "evaluate")
     found = ranks.filter(pl.col("pool") == pool, pl.col("ranking") == ranking)
     if found.is_empty():
         raise ValueError(f"{run} has no ranking {ranking!r}; it has {', '.join(ranks['ranking'].unique().sort())}")

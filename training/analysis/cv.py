@@ -14,7 +14,7 @@ from shared.settings.load import read_settings
 from shared.task.current import TASK
 from shared.task.metrics import interval, resample_maps
 from shared.task.splits import DRAWS
-from shared.task.tables import POOLS, RANKS
+from shared.task.tables import POOLS
 from training.analysis.console import open_console
 from training.analysis.sensitivity import MEANING, read_siblings, sensitivity_table
 from training.analysis.untrained import describe_best, name_miner
@@ -61,7 +61,7 @@ def cv_table(target: Target, draws: int) -> int:
 
 
 def measure_draws(
-    tables: Sequence[pl.DataFrame], *, unseen_weight: float, resamples: int
+    tables: Sequence[pl.DataFrame], *, unseen_weight: float | None, resamples: int
 ) -> dict[str, tuple[float, float, float, float]]:
     """{part: (mean over the draws, low, high, standard deviation over the draws)} of one ranking's rows of RANKS.
 
@@ -92,7 +92,7 @@ def _splits(draws: int) -> list[str]:
 def _table(name: str, runs: list[Path]) -> Table:
     settings = read_settings(runs[0]).evaluate
     how = {"unseen_weight": settings.unseen_weight, "resamples": settings.bootstrap}
-    ranks = {run.name: RANKS.read(run / "evaluate") for run in runs}
+    ranks = {run.name: TASK.tables.ranks.read(run / "evaluate") for run in runs}
     columns = ("held out", "ranking", *PARTS, "weighted, whole catalogue")
     table = Table(*columns, title=f"{name}: {TASK.metric.title} among the labelled misconceptions", show_lines=True)
     schemes = {"misconceptions": [split for split in ranks if split in DRAWS], "questions": ["questions"]}

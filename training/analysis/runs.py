@@ -12,7 +12,8 @@ from shared.artifacts.leaderboard import SCORE_FILE, Score, read_score, write_sc
 from shared.artifacts.lineage import read_lineage
 from shared.artifacts.manifest import is_whole
 from shared.settings.load import RUNS
-from shared.task.current import TASK
+from shared.task.current import TASK, about
+from shared.task.eedi import EEDI
 from shared.task.splits import SPLITS
 from shared.task.tables import POOLS, RANKS
 from training.analysis.console import format_interval, open_console
@@ -30,6 +31,7 @@ class Run:
 
     iteration: str
     split: str
+    task: str
     figures: dict[str, dict]
     seconds: float
     versions: tuple[str, ...]  # of the code, in the order of the stages
@@ -54,10 +56,17 @@ def runs() -> int:
     if not found:
         raise ValueError(f"no run in {RUNS}/: `just train iter=N` makes one")
     console = open_console()
-    console.print(_table(found))
+    for task in dict.fromkeys(run.task for run in found):
+        with about(task):
+            console.print(_table([run for run in found if run.task == task]))
     notes = ["+: with uncommitted changes; code: no git, a digest of the code instead"]
     notes += [f"{run.iteration}/{run.split}: its score is of earlier models" for run in found if _is_stale(run)]
-    for line in (*notes, describe_agreement(pair_scores(found))):
+    agreement = [
+        describe_agreement(pairs)
+        for task in dict.fromkeys(run.task for run in found)
+        if (pairs := pair_scores(found, task)) or task == TASK.name
+    ]
+    for line in (*notes, *agreement):
         console.print(line, highlight=False)
     return 0
 
@@ -82,8 +91,16 @@ def find_runs() -> list[Run]:
     return [run for run in found if run.versions or run.score]
 
 
-def pair_scores(found: list[Run]) -> list[Scored]:
-    """The runs with a public score, of the models that are there, and a CV: their own, or that of split=cv."""
+def pair_scores(found: list[Run], task: str | None = None) -> list[Scored]:
+    """The runs of a task (the process's own unless said) with a public score, of the models that are there, and a CV.
+
+    That is their own, or that of split=cv.
+    """
+    with about(task or TASK.name):
+        return _pair_scores([run for run in found if run.task == TASK.name])
+
+
+def _pair_scores(found: list[Run]) -> list[Scored]:
     cv = {run.iteration: run.figures for run in found if run.split == "cv"}
     pairs = []
     for run in found:
@@ -125,22 +142,26 @@ def _read(run: Path) -> Run:
     lineages = [read_lineage(folder, "seconds") for folder in done]
     metrics = run / "evaluate" / "metrics.json"
     figures = read_json(metrics).get("labelled", {}) if metrics.is_file() else {}
-    check_metric(run, figures.get("reranked", {}))
+    task = next((lineage.task for lineage in lineages if lineage.task), EEDI.name)
+    with about(task):
+        check_metric(run, figures.get("reranked", {}))
     return Run(
         run.parent.name,
         run.name,
+        task,
         figures.get("reranked", {}),
         sum(lineage.seconds for lineage in lineages),
         tuple(dict.fromkeys(short_version(lineage) or "unknown" for lineage in lineages)),
         read_score(run),
-        _untrained(run),
+        _untrained(run, task),
     )
 
 
-def _untrained(run: Path) -> float | None:
+def _untrained(run: Path, task: str) -> float | None:
     if not (RANKS.path(run / "evaluate").is_file() and (run / "settings.json").is_file()):
         return None  # not evaluated, or by an older version
-    best = best_untrained([run], POOLS[0])
+    with about(task):
+        best = best_untrained([run], POOLS[0])
     return best and best.figure
 
 
@@ -156,7 +177,9 @@ def _table(found: list[Run]) -> Table:
         "seconds",
         "commit",
     )
-    title = f"Runs ({TASK.metric.title} reranked, among the labelled misconceptions, 95 % intervals; recall weighted)"
+    of_task = "" if TASK.name == EEDI.name else f" of the task {TASK.name}"
+    what = f"{TASK.metric.title} reranked, among the labelled misconceptions, 95 % intervals; recall weighted"
+    title = f"Runs{of_task} ({what})"
     table = Table(*columns, "LB public", "private", title=title)
     for column in (*table.columns[2:8], *table.columns[9:]):
         column.justify = "right"

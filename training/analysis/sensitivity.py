@@ -6,22 +6,23 @@ import numpy as np
 import polars as pl
 from rich.table import Table
 
-from shared.task.current import TASK
-from shared.task.metrics import K, interval, mean_figures, resample_figure
+from shared.task.eedi import EEDI
+from shared.task.metrics import interval, mean_figures, resample_figure
 from shared.task.tables import SIBLINGS
 
 HEADERS = {  # figure -> the head of its column
     "same_first": "same first",
-    "shared": f"shared of {K}",
+    "shared": f"shared of {EEDI.metric.depth}",
     "tau": "tau",
-    "own": f"{TASK.metric.title} own",
+    "own": f"{EEDI.metric.title} own",
     "swapped": "swapped",
     "hidden": "hidden",
 }
 MEANING = (
     "Answer sensitivity, over questions with several labelled wrong answers. Same first: questions whose wrong answers "
-    f"all get the same first misconception. Shared: ids that two of them have in common among their first {K}; tau: "
-    f"Kendall's rank correlation of these ids. {TASK.metric.title} of the right answer in its own list, and with the "
+    "all get the same first misconception. Shared: ids that two of them have in common among their first "
+    f"{EEDI.metric.depth}; tau: Kendall's rank correlation of these ids. {EEDI.metric.title} of the right answer in "
+    "its own list, and with the "
     "wrong answer swapped with another one of the question, or hidden: the more these are alike, the less a ranking "
     "reads the wrong answer. The row labels is the right answers' own value."
 )

@@ -9,8 +9,8 @@ import polars as pl
 from shared.artifacts.manifest import digest, is_whole
 from shared.settings.load import RUNS, read_settings
 from shared.settings.sections import Evaluate, Settings
+from shared.task.current import TASK
 from shared.task.metrics import interval, resample_maps
-from shared.task.tables import RANKS
 
 UNTRAINED = ("popularity", "bm25", "untrained")  # rankings of RANKS; the miner is another where no iteration precedes
 
@@ -75,7 +75,7 @@ def _name(ranking: str, run: Path) -> str:
 def _rows(runs: list[Path], ranking: str, pool: str) -> list[pl.DataFrame]:
     """One ranking's rows of RANKS of every run; [] where a run has none."""
     mine = pl.col("pool") == pool, pl.col("ranking") == ranking
-    tables = [RANKS.read(run / "evaluate").filter(*mine) for run in runs]
+    tables = [TASK.tables.ranks.read(run / "evaluate").filter(*mine) for run in runs]
     return [] if any(table.is_empty() for table in tables) else tables
 
 

@@ -7,25 +7,25 @@ import polars as pl
 
 from inference.fusion.blend import candidate_table
 from shared.prompts.query import row_text
-from shared.task.folds import labelled_queries
+from shared.task.folds import labelled_queries, labels_of
 
 
 def rank_by_popularity(queries: pl.DataFrame, misconceptions: pl.DataFrame, asked: pl.DataFrame) -> pl.DataFrame:
     """The whole catalogue for each of `asked`, by how often the training fold of `queries` carries it; reads no text.
 
-    Counted within the same construct first, then the same subject, then everywhere; ties go to the lower id.
+    Counted within the same construct first, then the same subject, then everywhere; ties go to the lower id. Of a task
+    that a file defines: within the same context, then everywhere.
     """
-    train = labelled_queries(queries, "train")
+    train, near, far = labelled_queries(queries, "train"), *_contexts(queries)
+    names = dict.fromkeys((near, far))
+    train = labels_of(train).join(train.select("query_id", *names), on="query_id", maintain_order="left")
     ids = misconceptions["misconception_id"].sort()
     everywhere = _counts(train, ids)
-    within = {
-        name: {value: _counts(part, ids) for (value,), part in train.group_by(name)}
-        for name in ("construct", "subject")
-    }
+    within = {name: {value: _counts(part, ids) for (value,), part in train.group_by(name)} for name in names}
     none, scale = np.zeros(len(ids)), len(train) + 1  # a nearer count outweighs any farther one
     scores = [
-        within["construct"].get(construct, none) * scale**2 + within["subject"].get(subject, none) * scale + everywhere
-        for construct, subject in asked.select("construct", "subject").iter_rows()
+        within[near].get(row[near], none) * scale**2 + within[far].get(row[far], none) * scale + everywhere
+        for row in asked.select(*names).iter_rows(named=True)
     ]
     return _order(asked["query_id"], np.array(scores), ids.to_numpy())
 
@@ -43,6 +43,11 @@ def rank_by_bm25(misconceptions: pl.DataFrame, asked: pl.DataFrame) -> pl.DataFr
     scores = [index.get_scores(words) if words else np.zeros(len(table)) for words in tokens]
     scored = np.array(scores).reshape(len(asked), len(table))  # also where nothing is asked
     return _order(asked["query_id"], scored, table["misconception_id"].to_numpy())
+
+
+def _contexts(queries: pl.DataFrame) -> tuple[str, str]:
+    """The columns within which popularity is counted first and second."""
+    return ("context", "context") if "context" in queries.columns else ("construct", "subject")
 
 
 def _counts(train: pl.DataFrame, ids: pl.Series) -> np.ndarray:

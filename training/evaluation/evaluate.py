@@ -19,9 +19,9 @@ from inference.retrieval.retrieve import restrict, retrieve
 from shared.artifacts.card import read_embedder_card
 from shared.settings.sections import Evaluate
 from shared.task.current import TASK
-from shared.task.folds import labelled_queries, seen_ids
+from shared.task.folds import labelled_queries, labels_of, seen_ids
 from shared.task.metrics import find_ranks, score_queries, summarise
-from shared.task.tables import CANDIDATES, PAIR, POOLS, RANKED, RANKS
+from shared.task.tables import CANDIDATES, PAIR, POOLS, RANKED
 from training.evaluation.baselines import rank_by_bm25, rank_by_popularity
 from training.evaluation.siblings import compare_siblings, hide_answers
 from training.run_folder.base_models import local_folder
@@ -56,7 +56,8 @@ def evaluate(context: StageContext) -> Evaluation:
     pairs = pairs_to_score(retrieved, seen_ids(queries), settings)
     pairs = pairs.join(found.select(*PAIR, "rank"), on=PAIR, how="left", maintain_order="left")
     scored = _score(context, valid, misconceptions, pairs, retrieved["labelled"])
-    blind = _hidden(context, hide_answers(valid), misconceptions, pools) if settings.hidden else {}
+    masked = hide_answers(valid)
+    blind = _hidden(context, masked, misconceptions, pools) if settings.hidden and len(masked) else {}
     untrained = cut(_untrained(context, valid, misconceptions), pools, settings.pool)
     rankings = {  # behind every engine: bm25s loads numba, after which vLLM 0.32 does not start on a CPU
         "popularity": cut(rank_by_popularity(queries, misconceptions, valid), pools, settings.pool),
@@ -67,7 +68,8 @@ def evaluate(context: StageContext) -> Evaluation:
         "reranked": {pool: rerank_first(table, scored, settings.depth) for pool, table in retrieved.items()},
     }
     ranks = rank_table(rankings, valid, seen_ids(queries))
-    blind["bm25"] = cut(rank_by_bm25(misconceptions, hide_answers(valid)), pools, settings.pool)
+    if len(masked):
+        blind["bm25"] = cut(rank_by_bm25(misconceptions, masked), pools, settings.pool)
     siblings = compare_siblings(rankings, valid, blind)
     candidates = pl.concat([retrieved["catalogue"], found.join(scored, on=PAIR, how="semi")])
     candidates = candidates.unique(PAIR).sort("query_id", "rank")
@@ -78,7 +80,7 @@ def evaluate(context: StageContext) -> Evaluation:
 
 def pools_of(queries: pl.DataFrame, misconceptions: pl.DataFrame) -> dict[str, list[int]]:
     """The misconceptions that compete in each pool."""
-    labelled = queries["misconception_id"].drop_nulls().unique().sort().to_list()
+    labelled = labels_of(queries)["misconception_id"].unique().sort().to_list()
     return dict(zip(POOLS, (labelled, misconceptions["misconception_id"].to_list()), strict=True))
 
 
@@ -113,7 +115,7 @@ def rank_table(rankings: dict[str, dict[str, pl.DataFrame]], valid: pl.DataFrame
         for pool in POOLS
         for name in rankings
     ]
-    return pl.concat(parts).select(*RANKS.schema)
+    return pl.concat(parts).select(*TASK.tables.ranks.schema)
 
 
 def measure(ranks: pl.DataFrame, settings: Evaluate) -> dict[str, dict[str, dict]]:

@@ -24,12 +24,13 @@ from shared.artifacts.lineage import read_lineage
 from shared.artifacts.manifest import digest, is_whole
 from shared.prompts.kinds import ROLES
 from shared.prompts.query import row_text
-from shared.task.folds import draw_misconceptions, seen_ids
+from shared.task.folds import draw_misconceptions, labels_of, seen_ids
 from shared.task.near_duplicates import near_pairs, words_of
-from shared.task.splits import DRAWS, fold_seed, holds_out
-from shared.task.tables import GROUPS, LESSONS, MISCONCEPTIONS, QUERIES, TAUGHT, TEXTS
+from shared.task.splits import fold_seed, holds_out
+from shared.task.tables import GROUPS, LESSONS, TAUGHT, TEXTS
 from training.evaluation.text_audit import alarms, find_labels_seen, find_own_lessons
 from training.run_folder.freshness import COMPETITION, PROMPTS, REPLAYED
+from training.run_folder.held_out import holds_out_misconceptions
 from training.run_folder.stage_context import StageContext
 
 ROWS = {  # what trains: `row` names it, `text` is its misconception's
@@ -84,7 +85,7 @@ def hold_out(queries: pl.DataFrame, misconceptions: pl.DataFrame, drawn: set[int
     valid = queries.filter(pl.col("fold") == "valid")
     words = {id_: words_of(text) for id_, text in misconceptions.select("misconception_id", "text").iter_rows()}
     seen = seen_ids(queries)
-    ids = drawn | set(valid["misconception_id"].drop_nulls()) - seen
+    ids = drawn | set(labels_of(valid)["misconception_id"]) - seen
     texts = {words[id_] for id_ in ids} - {words[id_] for id_ in seen - drawn}
     questions = tuple(valid["question"].unique().sort())
     return HeldOut(frozenset(valid["question_id"]), questions, frozenset(ids), frozenset(texts), similar)
@@ -140,11 +141,13 @@ def find_strangers(run: Path, folders: list[Path]) -> Finding:
 def _findings(context: StageContext) -> Iterator[Finding]:
     (queries, misconceptions), section, split = context.texts(), context.settings.prepare, context.run.name
     drawn: set[int] = set()
-    if split in DRAWS:
+    if holds_out_misconceptions(split):
         drawn = draw_misconceptions(queries, misconceptions, section.held_out, fold_seed(section.seed, split))
     held = hold_out(queries, misconceptions, drawn, section.similar)
     texts = dict(misconceptions.select("misconception_id", "text").iter_rows())
     train = queries.filter(pl.col("fold") == "train")
+    right = labels_of(train).select("query_id", "misconception_id")
+    train = train.drop("misconception_id").join(right, on="query_id", how="left", maintain_order="left")
     yield from find_leaks(f"{context.run}/prepare/queries.parquet", _rows(train, texts), held)
     for model in ROLES:
         scope = getattr(context.settings, f"mine_for_{model}").negatives
@@ -169,9 +172,9 @@ def _findings(context: StageContext) -> Iterator[Finding]:
 
 def _student_findings(context: StageContext, written: pl.DataFrame, held: HeldOut) -> Iterator[Finding]:
     """A teacher may have seen labels: its students learn from nothing that is held out, nor from their own rows."""
-    lessons, queries = context.read(LESSONS, "train_writer"), context.read(QUERIES, "prepare")
+    lessons, queries = context.read(LESSONS, "train_writer"), context.queries()
     learnt = queries.filter(pl.col("query_id").is_in(lessons["query_id"].implode()))
-    texts = dict(context.read(MISCONCEPTIONS, "prepare").select("misconception_id", "text").iter_rows())
+    texts = dict(context.misconceptions().select("misconception_id", "text").iter_rows())
     yield from find_leaks(f"{context.run}/train_writer/lessons.parquet", _rows(learnt, texts), held)
     own = find_own_lessons(written, lessons, queries)
     yield Finding("student", f"{context.run}/explain/texts.parquet", len(written), tuple(own))

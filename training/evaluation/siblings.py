@@ -15,7 +15,7 @@ import polars as pl
 
 from shared.prompts.query import RATIONALES
 from shared.task.current import TASK
-from shared.task.metrics import K, kendall_tau, mean_figures
+from shared.task.metrics import kendall_tau, mean_figures
 from shared.task.tables import POOLS, SIBLINGS
 
 FIGURES = tuple(SIBLINGS.schema)[len(SIBLINGS.key) :]
@@ -31,7 +31,9 @@ class Sibling(NamedTuple):
 
 
 def with_siblings(valid: pl.DataFrame) -> pl.DataFrame:
-    """The labelled rows of `valid` whose question has two of them or more."""
+    """The labelled rows of `valid` whose question has two of them or more; none of a task without wrong answers."""
+    if "wrong" not in valid.columns:
+        return valid.clear()
     labelled = valid.drop_nulls("misconception_id")
     return labelled.filter(pl.len().over("question_id") > 1)
 
@@ -42,6 +44,8 @@ def hide_answers(valid: pl.DataFrame) -> pl.DataFrame:
     It keeps the id of the question's first row.
     """
     first = with_siblings(valid).unique("question_id", keep="first", maintain_order=True)
+    if first.is_empty():
+        return first
     return first.with_columns(wrong=pl.lit("")).drop(RATIONALES["both"], strict=False)
 
 
@@ -104,13 +108,17 @@ def _labels(siblings: Sequence[Sibling]) -> tuple:
 
 
 def _lists(ranked: pl.DataFrame, asked: pl.DataFrame) -> dict[str, list[int]]:
-    """The first K ids of every query of `asked`, best first."""
-    near = ranked.filter(pl.col("rank") <= K).join(asked, on="query_id", how="semi").sort("query_id", "rank")
+    """The first ids of every query of `asked`, best first."""
+    near = (
+        ranked.filter(pl.col("rank") <= TASK.metric.depth)
+        .join(asked, on="query_id", how="semi")
+        .sort("query_id", "rank")
+    )
     return dict(near.group_by("query_id", maintain_order=True).agg("misconception_id").iter_rows())
 
 
 def _places(ranked: pl.DataFrame) -> dict[tuple[str, int], int]:
-    near = ranked.filter(pl.col("rank") <= K)
+    near = ranked.filter(pl.col("rank") <= TASK.metric.depth)
     return {(query_id, id_): rank for query_id, id_, rank in near.select("query_id", "misconception_id", "rank").rows()}
 
 
@@ -137,4 +145,4 @@ def _figures(siblings: Sequence[Sibling], own: dict, blind: dict | None) -> Iter
 def _figure(rank: int | None) -> float:
     """The metric of a query whose one right answer has that rank."""
     ranks = np.array([[np.inf if rank is None else rank]])
-    return float(TASK.metric.of_ranks(ranks, np.array([1]), TASK.metric.depth)[0])
+    return float(TASK.metric.of_ranks(ranks, np.ones_like(ranks), TASK.metric.depth)[0])

@@ -51,7 +51,7 @@ def merge_embedder(context: StageContext, card: EmbedderCard) -> dict:
 
     def answer(folder: Path, adapter: Path | None) -> np.ndarray:
         model = _adapted(load_backbone(folder, _probing(section.dtype, profile), device_of(profile)), adapter)
-        return Strict(HFEncoder(model, card.pooling, profile.batch_tokens), folder).encode(rows)
+        return Strict(HFEncoder(model, card.pooling, profile.batch_tokens), _named(folder, adapter)).encode(rows)
 
     adapters = _adapters(context, "train_embedder", context.settings.merge_embedder)
     _merge(context, base, adapters, answer)
@@ -72,7 +72,7 @@ def merge_reranker(context: StageContext) -> dict:
     def answer(folder: Path, adapter: Path | None) -> np.ndarray:
         load, row = (load_causal, token) if form == "language model" and folder != context.out else (load_reranker, 0)
         model = _adapted(load(folder, _probing(section.dtype, profile), device_of(profile)), adapter)
-        return Strict(HFScorer(model, row, profile.batch_tokens), folder).score(rows)
+        return Strict(HFScorer(model, row, profile.batch_tokens), _named(folder, adapter)).score(rows)
 
     def finish() -> None:
         if form == "language model":
@@ -99,7 +99,7 @@ def merge_writer(context: StageContext) -> dict:
 
     def answer(folder: Path, adapter: Path | None) -> np.ndarray:
         model = _adapted(load_causal(folder, _probing(section.dtype, profile), device_of(profile)), adapter)
-        return Strict(HFScorer(model, rows[0][-1], profile.batch_tokens), folder).score(rows)
+        return Strict(HFScorer(model, rows[0][-1], profile.batch_tokens), _named(folder, adapter)).score(rows)
 
     adapter = adapter_of(context.run / "train_writer", WHOLE, context.settings.train_writer)
     check_folder(adapter.parents[1])
@@ -152,6 +152,11 @@ def _adapted(model, adapter: Path | None):
         if adapter is None
         else PeftModel.from_pretrained(model, str(adapter), autocast_adapter_dtype=False).eval().get_base_model()
     )
+
+
+def _named(folder: Path, adapter: Path | None) -> str:
+    """What an answer that is no number is blamed on."""
+    return str(folder) if adapter is None else f"{folder} with {adapter}"
 
 
 def _probing(dtype: str, profile: Profile) -> str:

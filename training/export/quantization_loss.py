@@ -3,18 +3,18 @@
 import polars as pl
 
 from shared.task.current import TASK
-from shared.task.metrics import K, find_ranks, kendall_tau, summarise
+from shared.task.metrics import find_ranks, kendall_tau, summarise
 
 
 def compare(
-    merged: pl.DataFrame, quantised: pl.DataFrame, valid: pl.DataFrame, seen: set[int], unseen_weight: float
+    merged: pl.DataFrame, quantised: pl.DataFrame, valid: pl.DataFrame, seen: set[int], unseen_weight: float | None
 ) -> dict:
     """What two rankings (query_id, misconception_id, rank, score) of the same pairs differ by.
 
     Scores and Kendall's tau are of the first 25 of `merged`, query by query: what moves all of a query's scores alike
     moves no rank and is left out. `lost` is the fall of MAP@25 and of recall@25.
     """
-    first = merged.filter(pl.col("rank") <= K).select("query_id", "misconception_id", before="score")
+    first = merged.filter(pl.col("rank") <= TASK.metric.depth).select("query_id", "misconception_id", before="score")
     both = first.join(
         quantised.select("query_id", "misconception_id", after="score"), on=["query_id", "misconception_id"]
     ).sort("query_id", "misconception_id")

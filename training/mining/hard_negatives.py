@@ -3,7 +3,7 @@
 import numpy as np
 import polars as pl
 
-from shared.task.folds import alike, labelled_queries, seed_of
+from shared.task.folds import alike, labelled_queries, labels_of, seed_of
 from shared.task.tables import GROUPS, PAIR
 
 
@@ -16,24 +16,25 @@ def pick_negatives(
     count: int,
     seed: str,
 ) -> pl.DataFrame:
-    """Groups: the positive of every labelled training query and `count` negatives from its ranks [lowest, highest).
+    """Groups: the positives of every labelled training query and `count` negatives from its ranks [lowest, highest).
 
-    Ranks count from 0 and are cut out before the positive is dropped; the draw is without replacement and seeded by the
-    query's name. Raises ValueError for a query whose window holds fewer than `count` negatives.
+    Ranks count from 0 and are cut out before the positives are dropped; the draw is without replacement and seeded by
+    the query's name. Raises ValueError for a query whose window holds fewer than `count` negatives.
     """
-    labelled = labelled_queries(queries, "train").select("query_id", "misconception_id")
+    labelled = labels_of(labelled_queries(queries, "train")).select("query_id", "misconception_id")
     if labelled.is_empty():
         raise ValueError("no training row is labelled, so that nothing can be mined: fill in the labels of train.csv")
+    asked = labelled.select("query_id").unique()
     window = candidates.filter(pl.col("rank") > lowest, pl.col("rank") <= highest)
-    negatives = window.join(labelled.select("query_id"), on="query_id").join(labelled, on=PAIR, how="anti")
+    negatives = window.join(asked, on="query_id").join(labelled, on=PAIR, how="anti")
     there = candidates["misconception_id"].n_unique()
     drawn = [
         _draw(part.sort("rank"), query_id, count, seed, f"{there} misconceptions compete")
         for (query_id,), part in negatives.sort("query_id").group_by("query_id", maintain_order=True)
     ]
-    if len(drawn) < len(labelled):
+    if len(drawn) < len(asked):
         raise ValueError(
-            f"{len(labelled) - len(drawn)} queries have no candidate in ranks {lowest} to {highest}, and {there} "
+            f"{len(asked) - len(drawn)} queries have no candidate in ranks {lowest} to {highest}, and {there} "
             "misconceptions compete: lower mine's lowest, or let more compete (negatives=catalogue)"
         )
     positives = labelled.join(candidates, on=["query_id", "misconception_id"], how="left")

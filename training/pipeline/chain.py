@@ -42,6 +42,8 @@ def resolve(target: Target) -> Chain:
             raise ValueError(
                 f"[prepare] of {iteration} and {chain[0][0].parent.name} differ: give both the same values"
             )
+        if chain and settings.task != chain[0][1].task:
+            raise ValueError(f"task of {iteration} and {chain[0][0].parent.name} differ: give both the same")
         previous = settings.iteration.previous
         if previous:
             _check_previous(iteration, previous)

@@ -10,28 +10,29 @@ from pathlib import Path
 import polars as pl
 
 from shared.settings.sections import Embedder
-from shared.task.splits import DRAWS, fold_seed, holds_out
-from shared.task.tables import CANDIDATES, GROUPS, MISCONCEPTIONS, PAIR, QUERIES, RANKED, RANKS, SIBLINGS, TAUGHT, TEXTS
+from shared.task.splits import fold_seed, holds_out
+from shared.task.tables import CANDIDATES, GROUPS, PAIR, RANKED, SIBLINGS, TAUGHT, TEXTS
 from training.run_folder.stage_context import StageContext
 
 
 def prepare(context: StageContext) -> None:
     """Competition CSVs -> queries with their folds, misconceptions."""
     from shared.task.current import TASK
-    from shared.task.folds import hold_out_misconceptions, hold_out_questions
+    from shared.task.folds import hold_out_misconceptions, hold_out_questions, labels_of
+    from training.run_folder.held_out import holds_out_misconceptions
     from training.trainer.bases.cut_rows import report_cuts
 
     data = TASK.read(Path(context.settings.prepare.competition))
     queries = data.train
     section, split = context.settings.prepare, context.run.name
     how = {"share": section.held_out, "seed": fold_seed(section.seed, split), "similar": section.similar}
-    if split in DRAWS:
+    if holds_out_misconceptions(split):
         queries = hold_out_misconceptions(queries, data.misconceptions, **how)
     elif holds_out(split):
         queries = hold_out_questions(queries, **how)
-    context.write(queries, QUERIES)
-    context.write(data.misconceptions, MISCONCEPTIONS)
-    labelled = queries.drop_nulls("misconception_id")
+    context.write(queries, TASK.tables.queries)
+    context.write(data.misconceptions, TASK.tables.misconceptions)
+    labelled = labels_of(queries).join(queries.select("query_id", "fold"), on="query_id")
     print(
         ", ".join(f"{count} {fold} pairs" for fold, count in labelled.group_by("fold").len().sort("fold").iter_rows())
     )
@@ -140,6 +141,7 @@ def merge_reranker(context: StageContext) -> dict:
 def evaluate(context: StageContext) -> None:
     """Both merged models, as they serve, and the baselines -> candidates, ranked, ranks, siblings, metrics."""
     from inference.engines.distributed import rank
+    from shared.task.current import TASK
     from training.evaluation.evaluate import evaluate as run
     from training.evaluation.siblings import sensitivity
 
@@ -147,7 +149,7 @@ def evaluate(context: StageContext) -> None:
     if rank() == 0:
         context.write(made.candidates, CANDIDATES)
         context.write(made.ranked, RANKED)
-        context.write(made.ranks, RANKS)
+        context.write(made.ranks, TASK.tables.ranks)
         context.write(made.siblings, SIBLINGS)
         figures = sensitivity(made.siblings, context.settings.evaluate.bootstrap)
         for name, values in (("metrics", made.metrics), ("sensitivity", figures)):

@@ -5,6 +5,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from shared.settings.sections import Settings
+from shared.task.current import find_task
 from training.pipeline.inputs import inputs_of
 from training.pipeline.stages import Stage
 from training.run_folder.freshness import (
@@ -34,4 +35,16 @@ def recipe_of(
         inputs[COMPETITION] = competition_digest(settings)
     if stage.writes or stage.name == "train_reranker":
         inputs |= texts_inputs(settings, stage.name)
-    return Recipe(stage.name, run.name, {section: values[section] for section in stage.sections}, inputs)
+    sections = {section: values[section] for section in stage.sections}
+    return Recipe(stage.name, run.name, sections | _of_task(stage, settings.task), inputs)
+
+
+def _of_task(stage: Stage, name: str) -> dict[str, dict]:
+    """What of the task's definition decides the stage; {} where that is code, as Eedi's."""
+    task = find_task(name)
+    if not task.reads:
+        return {}
+    if stage.name == "prepare":
+        return {"task": {"name": name, **task.reads}}
+    measures = stage.trains or "evaluate" in stage.sections
+    return {"task": {"metric": task.metric.key}} if measures else {}

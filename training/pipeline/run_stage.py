@@ -12,6 +12,8 @@ from shared.artifacts.manifest import is_whole, read_manifest, write_manifest
 from shared.artifacts.verified import check_folder, note_as_listed
 from shared.settings.load import read_settings
 from shared.settings.sections import Settings
+from shared.task.current import use
+from shared.task.eedi import EEDI
 from training.launch.torchrun import launch_worker, processes_of
 from training.pipeline.ahead.machine import refuse_machine
 from training.pipeline.attempt import note_attempt
@@ -32,7 +34,7 @@ def run_stage(name: str, run: Path, fingerprint: str | None = None) -> None:
 
     Raises ValueError when an input is missing, the stage fails, or it is not `fingerprint` that would be made.
     """
-    settings, stage = read_settings(run), STAGES[name]
+    settings, stage = _begin(name, run)
     held = run / f".{name}.lock"
     with locked(held, f"{held} is held: another process runs this stage; wait for it or stop it", LOCK_SECONDS) as lock:
         recipe = recipe_of(stage, run, settings)
@@ -60,9 +62,16 @@ def work(name: str, run: Path, fingerprint: str) -> None:
     """Run the stage in a process that torchrun started, and end with torchrun."""
     die_with_parent(signal.SIGTERM)
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # the command itself says that it was stopped
-    settings, stage = read_settings(run), STAGES[name]
+    settings, stage = _begin(name, run)
     _check_unchanged(recipe_of(stage, run, settings), run, fingerprint)
     _execute_here(stage, StageContext(settings, run, run / f".{name}.partial", fingerprint))
+
+
+def _begin(name: str, run: Path) -> tuple[Settings, Stage]:
+    """The settings of the run, whose task this process is about from now on, and the stage."""
+    settings = read_settings(run)
+    use(settings.task)
+    return settings, STAGES[name]
 
 
 def _note_settings(folder: Path, settings: Settings) -> None:
@@ -93,6 +102,7 @@ def _fill(stage: Stage, context: StageContext, recipe: Recipe, lock: int) -> Non
     added = _execute(stage, context, lock)
     lineage = {
         "stage": stage.name,
+        **({} if context.settings.task == EEDI.name else {"task": context.settings.task}),
         "iteration": context.run.parent.name,
         "split": context.run.name,
         "fingerprint": context.fingerprint,

@@ -18,7 +18,7 @@ from inference.writing.requests import description_requests, revision_of, row_re
 from inference.writing.write import OpenableWriter, Request, write_texts
 from shared.prompts.query import DESCRIPTION, RATIONALES
 from shared.settings.load import RUNS
-from shared.task.tables import MISCONCEPTIONS, QUERIES, TEXTS
+from shared.task.tables import TEXTS
 from training.export.merge import merge
 from training.run_folder.base_models import local_folder
 from training.run_folder.stage_context import StageContext
@@ -30,7 +30,7 @@ STORE = RUNS / "texts"  # of all runs: a text that one of them had written is th
 
 def rationales(context: StageContext) -> pl.DataFrame:
     """TEXTS about every row, whatever its fold: of one writer, or of the students that have not seen their rows."""
-    section, queries = context.settings.explain, context.read(QUERIES, "prepare")
+    section, queries = context.settings.explain, context.queries()
     kinds = RATIONALES[section.kinds]
     if section.writer == "replay":
         folds = dict(queries.select("query_id", "fold").iter_rows())
@@ -52,7 +52,7 @@ def rationales(context: StageContext) -> pl.DataFrame:
 
 def descriptions(context: StageContext) -> pl.DataFrame:
     """TEXTS about every misconception, written from the names alone."""
-    section, misconceptions = context.settings.describe, context.read(MISCONCEPTIONS, "prepare")
+    section, misconceptions = context.settings.describe, context.misconceptions()
     if section.writer == "replay":
         ids = misconceptions["misconception_id"].cast(pl.String)
         path = Path(context.settings.prepare.competition) / section.file

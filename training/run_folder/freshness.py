@@ -10,7 +10,8 @@ from shared.artifacts.manifest import MANIFEST, digest, is_whole
 from shared.prompts.writer import PROMPTS as WRITER_PROMPTS
 from shared.settings.sections import Settings
 from shared.settings.texts import WRITING_ENGINES
-from shared.task.current import TASK
+from shared.task.current import TASK, use
+from shared.task.eedi import EEDI
 from training.run_folder.names import plain_path
 
 COMPETITION = "competition"  # the input of prepare: no folder of ours
@@ -87,15 +88,20 @@ def input_digest(folder: Path) -> str:
 
 def competition_digest(settings: Settings) -> str:
     """SHA-256 over the competition's files. Raises ValueError where one is missing."""
+    use(settings.task)
     folder, total = Path(settings.prepare.competition), hashlib.sha256()
-    for name in (TASK.files.train, TASK.files.test, TASK.files.misconceptions):
+    for name in TASK.inputs:
         if not (folder / name).is_file():
             raise ValueError(
-                f"{folder / name} does not exist: `just data` downloads the competition, "
+                f"{folder / name} does not exist: {_how_to_get(settings.task)}"
                 "prepare.competition=DIR names another folder"
             )
         total.update(hashlib.sha256((folder / name).read_bytes()).digest())
     return total.hexdigest()
+
+
+def _how_to_get(task: str) -> str:
+    return "`just data` downloads the competition, " if task == EEDI.name else f"the task {task} reads it; "
 
 
 def texts_inputs(settings: Settings, stage: str) -> dict[str, str]:

@@ -7,7 +7,8 @@ import polars as pl
 
 from shared.settings.load import RUNS
 from shared.settings.sections import Settings
-from shared.task.tables import MISCONCEPTIONS, QUERIES, TEXTS, Table
+from shared.task.current import TASK
+from shared.task.tables import TEXTS, Table
 from shared.task.texts import descriptions_of, with_descriptions, with_rationales
 
 
@@ -26,9 +27,15 @@ class StageContext:
     def write(self, frame: pl.DataFrame, table: Table) -> None:
         table.write(frame, self.out)
 
+    def queries(self) -> pl.DataFrame:
+        return self.read(TASK.tables.queries, "prepare")
+
+    def misconceptions(self) -> pl.DataFrame:
+        return self.read(TASK.tables.misconceptions, "prepare")
+
     def texts(self) -> tuple[pl.DataFrame, pl.DataFrame]:
         """Queries and misconceptions, with what was written about them in further columns."""
-        queries, misconceptions = self.read(QUERIES, "prepare"), self.read(MISCONCEPTIONS, "prepare")
+        queries, misconceptions = self.queries(), self.misconceptions()
         if self.settings.explain.writer != "off":
             queries = with_rationales(queries, self.read(TEXTS, "explain"))
         if (descriptions := self.descriptions()) is not None:

@@ -16,7 +16,7 @@ from inference.tagging.tagger import ABSENT_SHARE, Tagger, TagModels, open_tagge
 from shared.artifacts.manifest import is_whole
 from shared.artifacts.verified import check_folder
 from shared.settings.load import RUNS, read_settings
-from shared.task.tables import MISCONCEPTIONS
+from shared.task.current import TASK
 
 FOLDER = "tagging"  # of an iteration: edits of its catalogue, and remembered vectors
 ENGINES = ("hf", "vllm")
@@ -67,7 +67,7 @@ def read_run(iteration: str, options: Mapping[str, str], *, retrieve_only: bool 
     if confidence is None:
         again = f"`just calibrate iter={iteration.removeprefix('iter')}` fits them"
         print(f"probabilities  none: {run.parent}/confidence does not exist; {again}", flush=True)
-    return RunTagging(models, MISCONCEPTIONS.read(run / "prepare"), run.parent / FOLDER)
+    return RunTagging(models, TASK.tables.misconceptions.read(run / "prepare"), run.parent / FOLDER)
 
 
 def whole_number(options: Mapping[str, str], name: str, default: int, least: int, most: int) -> int:

@@ -4,7 +4,7 @@ Every draw is seeded by names (the setting's seed, the epoch, the query), so tha
 an interruption changes it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -19,13 +19,19 @@ from shared.task.tables import PAIR
 
 @dataclass(frozen=True)
 class Group:
-    """One training query, its positive (first) and its negatives."""
+    """One training query, a positive of it (first) and its negatives; a query with more positives has more groups."""
 
     query_id: str
     misconception_ids: tuple[int, ...]
     teacher_scores: tuple[float, ...] = ()  # in the order of the ids; empty without a teacher
     question_id: int | None = None  # where somebody asks for it
     siblings: frozenset[int] = frozenset()  # those of its negatives that are right for a sibling, where asked for
+    others: tuple[int, ...] = ()  # the query's other positives
+
+    @property
+    def name(self) -> str:
+        """What seeds its draws: the query, and which positive where it has several."""
+        return f"{self.query_id}/{self.misconception_ids[0]}" if self.others else self.query_id
 
 
 def read_groups(
@@ -33,8 +39,8 @@ def read_groups(
 ) -> list[Group]:
     """The groups of a groups or taught table with all that was mined, in the order of the queries' ids.
 
-    Each knows its question and siblings, where `questions` (query_id -> question_id) and `siblings` (table of query_id
-    and misconception_id) are given.
+    A query has one for each of its positives, with the same negatives. Each knows its question and siblings, where
+    `questions` (query_id -> question_id) and `siblings` (table of query_id and misconception_id) are given.
     """
     taught, questions, kin = "teacher_score" in table.columns, questions or {}, {}
     for query_id, id_ in siblings.select(PAIR).iter_rows() if siblings is not None else ():
@@ -42,24 +48,27 @@ def read_groups(
     rows = table.sort("query_id", pl.col("is_positive").not_(), "misconception_id")
     groups = []
     for (query_id,), part in rows.group_by("query_id", maintain_order=True):
-        assert part["is_positive"].sum() == 1, query_id
+        right, ids = part["is_positive"].sum(), tuple(part["misconception_id"])
+        assert right, query_id
         scores = tuple(part["teacher_score"]) if taught else ()
-        ids = tuple(part["misconception_id"])
-        own = frozenset(kin.get(query_id, ())) & frozenset(ids[1:])
-        groups.append(Group(query_id, ids, scores, questions.get(query_id), own))
+        for place in range(right):
+            others = ids[:place] + ids[place + 1 : right]
+            shown, own = (ids[place], *ids[right:]), scores[place : place + 1] + scores[right:]
+            near = frozenset(kin.get(query_id, ())) & frozenset(ids[right:])
+            groups.append(Group(query_id, shown, own, questions.get(query_id), near, others))
     return groups
 
 
 def draw_epoch(
     mined: Sequence[Group], *, group: int, batch: int, epoch: int, seed: str, siblings: float = 0.0
 ) -> list[list[Group]]:
-    """The updates of one epoch: every query once, in a new order and with newly drawn ones of its mined negatives.
+    """The updates of one epoch: every group once, in a new order and with newly drawn ones of its mined negatives.
 
     Each of a query's siblings' misconceptions is among them with the probability `siblings`; with 0 they are drawn as
     any other. The last update may hold fewer than `batch` groups. Raises ValueError when a query has too few negatives.
     """
     order = np.random.default_rng(seed_of(seed, epoch, "order")).permutation(len(mined))
-    groups = [_draw_group(mined[row], group, seed_of(seed, epoch, mined[row].query_id), siblings) for row in order]
+    groups = [_draw_group(mined[row], group, seed_of(seed, epoch, mined[row].name), siblings) for row in order]
     return [groups[start : start + batch] for start in range(0, len(groups), batch)]
 
 
@@ -121,9 +130,9 @@ def draw_examples(
 
 
 def choose_training_examples(
-    pool: Sequence[tuple[int, int, Example]], question_id: int, misconception_id: int, *, most: int, seed: int
+    pool: Sequence[tuple[int, int, Example]], question_id: int, right: Set[int], *, most: int, seed: int
 ) -> list[Example]:
-    """0 to `most` examples, drawn anew for each query: never of its question, never with its misconception."""
+    """0 to `most` examples, drawn anew for each query: never of its question, never with a right answer of it."""
     rng = np.random.default_rng(seed)
     wanted = min(int(rng.integers(most + 1)), len(pool))
     chosen: list[Example] = []
@@ -131,7 +140,7 @@ def choose_training_examples(
         if len(chosen) == wanted:
             break
         question, answer, example = pool[place]
-        if question != question_id and answer != misconception_id:
+        if question != question_id and answer not in right:
             chosen.append(example)
     return chosen
 

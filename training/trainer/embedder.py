@@ -26,7 +26,7 @@ from shared.prompts.query import misconception_of, query_of
 from shared.prompts.words import Words
 from shared.settings.sections import TrainEmbedder
 from shared.task.current import TASK
-from shared.task.folds import alike, labelled_queries, seed_of, seen_ids
+from shared.task.folds import alike, labelled_queries, labels_of, right_ids, seed_of, seen_ids
 from shared.task.metrics import find_ranks, summarise
 from training.trainer.batches import Group, choose_training_examples, shown_rationale
 from training.trainer.fsdp import is_spread
@@ -93,10 +93,15 @@ class EmbedderObjective:
         candidates = candidate_table(
             valid["query_id"], *search(asked, known, ids, max(TASK.metric.depth, self.settings.depth))
         )
-        loss = _catalogue_loss(asked @ known.T / self.settings.temperature, ids, valid["misconception_id"].to_numpy())
+        loss = _catalogue_loss(asked @ known.T / self.settings.temperature, ids, valid)
         return {
             "eval_loss": loss,
-            **summarise(find_ranks(valid, candidates), seen_ids(self.queries), recall_at=self.settings.depth),
+            **summarise(
+                find_ranks(valid, candidates),
+                seen_ids(self.queries),
+                recall_at=self.settings.depth,
+                unseen_weight=TASK.unseen,
+            ),
         }
 
     def _encode(self, groups: list[Group], seed: str, start: int) -> torch.Tensor:
@@ -122,7 +127,7 @@ class EmbedderObjective:
         examples = choose_training_examples(
             self.card.examples,
             row["question_id"],
-            row["misconception_id"],
+            right_ids(row),
             most=self.settings.max_examples,
             seed=seed_of(seed) if self.settings.shared_examples else seed_of(seed, group.query_id),
         )
@@ -140,7 +145,9 @@ class EmbedderObjective:
         queries_BD, passages_BGD = vectors_BGD[:, 0], vectors_BGD[:, 1:]
         ids = [[self.alike[id_] for id_ in group.misconception_ids] for group in update]
         ids_BG = send(torch.tensor(ids), vectors_BGD.device)
-        loss_B = contrastive(queries_BD, passages_BGD, ids_BG, self.settings.temperature)
+        others = [tuple(self.alike[id_] for id_ in group.others) for group in update]
+        others_BO = _side_by_side(others, ids_BG.device)
+        loss_B = contrastive(queries_BD, passages_BGD, ids_BG, self.settings.temperature, others_BO)
         if self.settings.distill:
             teacher_BG = send(torch.tensor([group.teacher_scores for group in update]), vectors_BGD.device)
             scores_BG = group_scores(queries_BD, passages_BGD, self.settings.temperature)
@@ -148,8 +155,18 @@ class EmbedderObjective:
         return loss_B.mean()
 
 
-def _catalogue_loss(scores: np.ndarray, ids: np.ndarray, right: np.ndarray) -> float:
+def _side_by_side(others: Sequence[tuple[int, ...]], device: torch.device) -> torch.Tensor | None:
+    """[B, O], filled up with -1; None where no query has another right answer."""
+    most = max(map(len, others))
+    return send(torch.tensor([[*own, *[-1] * (most - len(own))] for own in others]), device) if most else None
+
+
+def _catalogue_loss(scores: np.ndarray, ids: np.ndarray, valid: pl.DataFrame) -> float:
+    """Cross-entropy of the right answers of the queries `valid` among all, from scores [queries, ids]."""
     column = {id_: place for place, id_ in enumerate(ids.tolist())}
+    row = {query_id: place for place, query_id in enumerate(valid["query_id"])}
+    right = labels_of(valid)
+    places = [row[query_id] for query_id in right["query_id"]]
     scores = scores.astype(np.float64)
     total = logsumexp(scores, axis=1)
-    return float(np.mean(total - scores[np.arange(len(right)), [column[id_] for id_ in right.tolist()]]))
+    return float(np.mean(total[places] - scores[places, [column[id_] for id_ in right["misconception_id"].to_list()]]))

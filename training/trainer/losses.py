@@ -11,16 +11,22 @@ from torch.nn.functional import cross_entropy, kl_div, log_softmax
 
 
 def contrastive(
-    queries_BD: torch.Tensor, passages_BGD: torch.Tensor, ids_BG: torch.Tensor, temperature: float
+    queries_BD: torch.Tensor,
+    passages_BGD: torch.Tensor,
+    ids_BG: torch.Tensor,
+    temperature: float,
+    others_BO: torch.Tensor | None = None,
 ) -> torch.Tensor:
     """The embedder's: InfoNCE [B] of each query's positive against all passages of the update, own group or not.
 
-    A passage elsewhere in the update with the id of the query's positive is no negative and is masked; ids of the same
-    words are given as one.
+    A passage elsewhere in the update with the id of the query's positive, or of another right answer of the query
+    (`others_BO`, filled up with -1), is no negative and is masked; ids of the same words are given as one.
     """
     B, G, _ = passages_BGD.shape
     scores_BP = queries_BD @ passages_BGD.flatten(0, 1).T / temperature
     same_BP = ids_BG[:, :1] == ids_BG.flatten()
+    if others_BO is not None:
+        same_BP |= (others_BO.unsqueeze(2) == ids_BG.flatten()).any(1)
     target_B = torch.arange(B, device=scores_BP.device) * G
     same_BP.scatter_(1, target_B.unsqueeze(1), False)  # an assignment would wait for the GPU
     return cross_entropy(scores_BP.masked_fill(same_BP, float("-inf")), target_B, reduction="none")

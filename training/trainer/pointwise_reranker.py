@@ -19,7 +19,8 @@ from inference.reranking.pointwise import PointwiseReranker
 from shared.prompts.pointwise import RerankerPrompt, rationale_target, reranker_passage, reranker_query
 from shared.prompts.query import misconception_of, query_of
 from shared.settings.sections import TrainReranker
-from shared.task.folds import labelled_queries, seed_of, seen_ids
+from shared.task.current import TASK
+from shared.task.folds import labelled_queries, labels_of, seed_of, seen_ids
 from shared.task.metrics import find_ranks, summarise
 from shared.task.tables import PAIR
 from training.trainer.batches import Group, shown_rationale
@@ -93,7 +94,10 @@ class RerankerObjective:
         reranker = PointwiseReranker(scorer, self.words, self.prompt)
         scored = near.select(PAIR).with_columns(reranker.score(valid, self.misconceptions, near).values)
         figures = summarise(
-            find_ranks(valid, order_by_score(near, scored)), seen_ids(self.queries), recall_at=self.settings.depth
+            find_ranks(valid, order_by_score(near, scored)),
+            seen_ids(self.queries),
+            recall_at=self.settings.depth,
+            unseen_weight=TASK.unseen,
         )
         loss = _mean_loss(scored, valid)
         return figures if loss is None else {"eval_loss": loss, **figures}
@@ -145,9 +149,11 @@ def _mean_loss(scored: pl.DataFrame, valid: pl.DataFrame) -> float | None:
     total = (score - score.max()).exp().sum().log() + score.max()
     totals = scored.group_by("query_id").agg(total.alias("total"))
     right = (
-        valid.select("query_id", "misconception_id")
+        labels_of(valid)
+        .select("query_id", "misconception_id")
         .join(scored, on=["query_id", "misconception_id"])
         .join(totals, on="query_id")
     )
     # sorted: polars joins in no fixed order, and the last digit of a sum depends on it
-    return right.sort("query_id").select((pl.col("total") - pl.col("rerank_score")).mean()).item()
+    right = right.sort("query_id", "misconception_id")
+    return right.select((pl.col("total") - pl.col("rerank_score")).mean()).item()

@@ -22,6 +22,8 @@ def read_config(folder: Path) -> dict:
     """What config.json of `folder` holds. Raises ValueError for a folder that is no model's."""
     if not (folder / "config.json").is_file():
         raise ValueError(f"{folder} holds no config.json, so it is no model: {AGAIN}")
+    for path in folder.iterdir():
+        _check_plain(path)
     return read_json(folder / "config.json", AGAIN)
 
 
@@ -50,6 +52,7 @@ def read_shapes(folder: Path) -> dict[str, Shape]:
 
 def tensor_shapes(path: Path) -> dict[str, Shape]:
     """{name: shape} of every tensor in one file. Raises ValueError for a file that is cut, damaged or a pointer."""
+    _check_plain(path)
     try:
         with open(path, "rb") as file:
             if file.read(len(POINTER)) == POINTER:
@@ -58,6 +61,11 @@ def tensor_shapes(path: Path) -> dict[str, Shape]:
             return {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError) as error:
         raise ValueError(f"{path} is cut or damaged ({str(error).strip()}): {AGAIN}") from None
+
+
+def _check_plain(path: Path) -> None:
+    if path.exists() and not (path.is_file() or path.is_dir()):  # a named pipe would be waited for without an end
+        raise ValueError(f"{path} is no plain file: {AGAIN}")
 
 
 def _shards(folder: Path) -> list[Path]:

@@ -1,6 +1,7 @@
 """Guards checks/: a folder whose files are not one whole model is refused in a sentence, before a weight is read."""
 
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -41,6 +42,11 @@ def with_layers(count: int):
 def to_pickle(folder: Path) -> None:
     torch.save(load_file(folder / WHOLE), folder / "pytorch_model.bin")
     (folder / WHOLE).unlink()
+
+
+def to_pipe(folder: Path, name: str) -> None:
+    (folder / name).unlink()
+    os.mkfifo(folder / name)
 
 
 def cut(folder: Path) -> None:
@@ -103,6 +109,8 @@ BROKEN = {  # name: (what is done to a Qwen2 with a head of its own, words of th
         lambda f: rewrite(f, lambda tensors: tensors | {"model.layers.0.extra": torch.zeros(3)}),
         "holds model.layers.0.extra, which its config.json does not describe",
     ),
+    "a pipe for weights": (lambda f: to_pipe(f, WHOLE), "model.safetensors is no plain file"),
+    "a pipe for the tokenizer": (lambda f: to_pipe(f, "tokenizer.json"), "tokenizer.json is no plain file"),
     "no config": (lambda f: (f / "config.json").unlink(), "holds no config.json"),
     "a cut config": (lambda f: (f / "config.json").write_bytes(b"{"), "config.json is damaged"),
     "a config that is a list": (lambda f: (f / "config.json").write_bytes(b"[]"), "holds a list"),

@@ -64,9 +64,9 @@ def test_the_work_of_a_process_that_dies_is_done_by_the_other_and_that_is_said_l
 
 def test_a_process_that_hangs_is_killed_when_patience_is_over(reranker):
     with open_scorer("hf", reranker, TWO) as scorer:
-        process = scorer.replicas[0].process
+        process = scorer.engine.replicas[0].process
         process.send_signal(signal.SIGSTOP)
-        scorer.patience = 1.0
+        scorer.engine.patience = 1.0
         with pytest.raises(TimeoutError, match="no replica answered within 1 s"):
             scorer.score(PROMPTS)
     assert process.returncode == -signal.SIGKILL

@@ -3,9 +3,10 @@
 import polars as pl
 import pytest
 
-from inference.kernel.sample import LABELS, score_sample, write_sample
+from inference.kernel.sample import score_sample, write_sample
 from shared.task.eedi import read_competition
 from shared.task.submission import read_labels
+from shared.task.task import SAMPLE_LABELS
 from tests.inference.conftest import publish
 from training.synthesis.malrules.generate import write_competition
 
@@ -23,7 +24,7 @@ def test_the_sample_is_of_so_many_training_questions_with_their_own_texts_and_la
     assert drawn.test["question_id"].n_unique() == 7 and len(drawn.test) == 21  # three wrong options each
     same = drawn.test.drop("misconception_id", "fold").join(train, on="query_id", how="semi")
     assert len(same) == 21
-    labelled = read_labels(tmp_path / "sample" / LABELS, drawn.test).select("query_id", "misconception_id")
+    labelled = read_labels(tmp_path / "sample" / SAMPLE_LABELS, drawn.test).select("query_id", "misconception_id")
     wanted = train.join(drawn.test, on="query_id", how="semi").drop_nulls("misconception_id").select(labelled.columns)
     assert labelled.sort("query_id").equals(wanted.sort("query_id"))
 
@@ -40,7 +41,7 @@ def test_the_sample_is_the_same_every_time_and_never_larger_than_there_is(compet
 def test_the_sample_is_scored_against_its_labels(competition, tmp_path):
     write_sample(competition, tmp_path, 7)
     data = read_competition(tmp_path, need_train=False)
-    labelled = read_labels(tmp_path / LABELS, data.test).select("query_id", "misconception_id")
+    labelled = read_labels(tmp_path / SAMPLE_LABELS, data.test).select("query_id", "misconception_id")
     others = data.test.join(labelled, on="query_id", how="anti").select("query_id")
     any_id = data.misconceptions["misconception_id"][0]
     others = others.with_columns(misconception_id=pl.lit(any_id, pl.Int64))

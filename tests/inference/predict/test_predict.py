@@ -189,6 +189,17 @@ def test_a_broken_model_costs_its_part_and_the_status_says_so(
     shutil.rmtree(broken)
 
 
+def test_a_question_and_a_name_without_an_end_cost_no_row(predict, competition, tmp_path, capsys):
+    endless = shutil.copytree(competition, tmp_path / "endless")
+    for file, column in (("test.csv", "QuestionText"), ("misconception_mapping.csv", "MisconceptionName")):
+        table = pl.read_csv(endless / file, infer_schema=False)
+        table[0, column] = "x " * 50_001
+        table.write_csv(endless / file)
+    assert predict("e1", "r1", "--competition", str(endless)).height == 12
+    said = capsys.readouterr().err
+    assert said.count("has 100,002 characters and the limit is 100,000; it is cut there") == 2
+
+
 REFUSED = {  # name: (which model, what is done to it, words of the sentence)
     "no weights": ("e1", lambda folder: (folder / "model.safetensors").write_bytes(b"no weights"), "cut or damaged"),
     "a reranker without its head": ("r1", lambda folder: drop(folder, "score.weight"), "lacks score.weight"),
@@ -269,7 +280,7 @@ def test_a_later_reranker_with_less_time_reads_what_the_ones_before_it_put_first
     assert not best["read"].has_nulls()
 
 
-def test_a_second_run_encodes_only_the_questions_that_changed(competition, models, tmp_path, capsys):
+def test_a_second_run_encodes_only_the_answers_that_changed(competition, models, tmp_path, capsys):
     folder, store = shutil.copytree(competition, tmp_path / "competition"), tmp_path / "vectors"
     embedder = shutil.copytree(models / "e1", tmp_path / "embedder")
     given = {"competition": folder, "embedder": embedder, "reranker": models / "r1", "out": tmp_path / "s.csv"}
@@ -285,10 +296,11 @@ def test_a_second_run_encodes_only_the_questions_that_changed(competition, model
     assert main(arguments) == 0 and (tmp_path / "s.csv").read_text(encoding="utf-8") == first
     assert len(VectorStore(of_model).keys) == known
     test = pl.read_csv(folder / "test.csv", infer_schema=False)
-    changed = pl.when(pl.int_range(pl.len()) == 1).then(pl.lit("Is it then?")).otherwise("SubjectName")
-    test.with_columns(changed.alias("SubjectName")).write_csv(folder / "test.csv")
+    wrong = next(f"Answer{letter}Text" for letter in "ABCD" if letter != test["CorrectAnswer"][1])
+    changed = pl.when(pl.int_range(pl.len()) == 1).then(pl.lit("1/3 or so")).otherwise(wrong)
+    test.with_columns(changed.alias(wrong)).write_csv(folder / "test.csv")
     assert main(arguments) == 0
-    assert len(VectorStore(of_model).keys) == known + 1  # the three options of a question, cut to 60 tokens
+    assert len(VectorStore(of_model).keys) == known + 1  # one wrong answer of a question
 
 
 def test_a_catalogue_too_large_for_memory_is_searched_on_disk(predict, monkeypatch):

@@ -45,10 +45,10 @@ def numbers(examples):
 
 
 def test_a_query_is_shown_the_first_examples_neither_of_its_question_nor_of_its_misconception():
-    assert numbers(choose_examples(CARD, 9, 99)) == [(1, 10), (2, 11)]
-    assert numbers(choose_examples(CARD, 1, 10)) == [(2, 11), (3, 20)]  # (2, 10) has its misconception
-    assert numbers(choose_examples(CARD, 2, 20)) == [(1, 10), (4, 30)]
-    assert numbers(choose_examples(CARD, 1, None)) == [(2, 11), (3, 20)]
+    assert numbers(choose_examples(CARD, 9, {99})) == [(1, 10), (2, 11)]
+    assert numbers(choose_examples(CARD, 1, {10})) == [(2, 11), (3, 20)]  # (2, 10) has its misconception
+    assert numbers(choose_examples(CARD, 2, {20})) == [(1, 10), (4, 30)]
+    assert numbers(choose_examples(CARD, 1, set())) == [(2, 11), (3, 20)]
 
 
 def test_a_training_query_is_never_shown_its_answer_or_its_question(queries, misconceptions):

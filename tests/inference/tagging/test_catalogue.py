@@ -36,6 +36,7 @@ def test_edits_change_entries_and_vectors_together(catalogue):
         (Edit(edit="add", id=10, text="x"), "has or had an entry 10"),
         (Edit(edit="add", id=99, text="x"), "has or had an entry 99"),
         (Edit(edit="add", id=61, text=" "), "is empty"),
+        (Edit(edit="rename", id=10, text="\u200b\ufe0f"), "is empty"),  # nothing to see
         (Edit(edit="rename", id=60, text="x"), "entry 60 is not there"),
         (Edit(edit="retire", id=99), "entry 99 was retired"),
     ],
@@ -68,6 +69,6 @@ def test_a_log_gives_back_what_it_was_given_and_cuts_off_half_a_line(tmp_path):
 
 
 def test_a_line_that_is_no_edit_is_named(tmp_path):
-    (tmp_path / "edits.jsonl").write_text(ADD.model_dump_json() + "\n{}\n")
+    (tmp_path / "edits.jsonl").write_text(ADD.model_dump_json() + "\n{}\n", encoding="utf-8")
     with pytest.raises(ValueError, match=r"edits.jsonl, line 2 is no edit"):
         read_edits(tmp_path / "edits.jsonl")

@@ -21,8 +21,8 @@ def test_rows_become_queries_of_no_question():
 @pytest.mark.parametrize("ids", [True, False])
 def test_both_forms_of_file_are_read(tmp_path, ids):
     row = {"id": "7", **FIELDS} if ids else FIELDS
-    (tmp_path / "rows.csv").write_text(",".join(row) + "\n" + ",".join(row.values()) + "\n")
-    (tmp_path / "rows.jsonl").write_text(json.dumps(row) + "\n")
+    (tmp_path / "rows.csv").write_text(",".join(row) + "\n" + ",".join(row.values()) + "\n", encoding="utf-8")
+    (tmp_path / "rows.jsonl").write_text(json.dumps(row) + "\n", encoding="utf-8")
     one, other = (list(read_rows(tmp_path / name)) for name in ("rows.csv", "rows.jsonl"))
     assert one == other and [row.id for row in one] == ["7" if ids else ""]
 
@@ -41,7 +41,7 @@ def test_both_forms_of_file_are_read(tmp_path, ids):
     ],
 )
 def test_a_defect_is_one_sentence_with_its_place(tmp_path, line, sentence):
-    (tmp_path / "rows.jsonl").write_text(line and line + "\n")
+    (tmp_path / "rows.jsonl").write_text(line and line + "\n", encoding="utf-8")
     with pytest.raises(ValueError, match=sentence):
         list(read_rows(tmp_path / "rows.jsonl"))
 

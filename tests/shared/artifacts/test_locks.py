@@ -1,5 +1,7 @@
 """Guards locks.py: a lock has one holder, who is named at once, and a tied process ends with its parent."""
 
+import errno
+import fcntl
 import os
 import subprocess
 import sys
@@ -7,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from shared.artifacts.disk import disk_sentence
 from shared.artifacts.locks import holder, locked
 
 ROOT = Path(__file__).parents[3]
@@ -64,6 +67,7 @@ def test_who_waits_for_orphans_alone_is_refused_at_once_by_a_process_that_lives(
         with pytest.raises(ValueError, match=match), locked(path, "busy", wait_seconds=600, for_orphans=True):
             pass
         process.kill()
+        process.wait()  # until then it lives, and refuses
         with locked(path, "busy", wait_seconds=60, for_orphans=True):
             pass
 
@@ -83,6 +87,18 @@ def test_a_disk_without_room_for_the_note_costs_no_lock(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "pwrite", full)
     with locked(tmp_path / "lock", "held"):
         assert holder(tmp_path / "lock") == "held by a process not seen here"
+
+
+def test_a_file_system_without_locks_is_one_sentence_with_the_lock(tmp_path, monkeypatch):
+    def none(descriptor, how):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", none)
+    with pytest.raises(OSError, match="No locks") as caught, locked(tmp_path / "lock", "busy"):
+        pass
+    assert disk_sentence(caught.value) == (
+        f"{tmp_path}/lock: No locks available; this file system has no locks: put the folder on another one"
+    )
 
 
 def test_a_lock_has_one_holder_and_the_other_gets_the_sentence(tmp_path):

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from shared.task.csv_records import CompetitionError
 from shared.task.current import TASK
-from shared.task.eedi import check_competition, read_competition, stream_test
+from shared.task.eedi import check_competition, read_competition, read_misconceptions, stream_test
 from shared.task.tables import MISCONCEPTIONS, QUERIES
 from shared.task.task import Competition
 
@@ -271,6 +271,14 @@ def test_a_text_that_is_too_long_is_cut_where_it_is_predicted_and_refused_elsewh
     assert part["question"].str.len_chars().to_list() == [100_000] * 3
     said = capsys.readouterr().err
     assert "column QuestionText: 'xxx" in said and f"has {length:,} characters and the limit is 100,000; it is" in said
+    with pytest.raises(CompetitionError, match="look for a quote that is never closed"):
+        read_competition(folder)
+
+
+def test_a_name_that_is_too_long_is_cut_where_it_is_predicted_and_refused_elsewhere(folder, capsys):
+    rewrite(folder / "misconception_mapping.csv", "Same words", "x" * 100_001)
+    assert read_misconceptions(folder)["text"].str.len_chars().max() == 100_000
+    assert "column MisconceptionName: 'xxx" in capsys.readouterr().err
     with pytest.raises(CompetitionError, match="look for a quote that is never closed"):
         read_competition(folder)
 

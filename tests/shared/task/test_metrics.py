@@ -4,8 +4,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from shared.task.average_precision import average_precision
 from shared.task.metrics import find_ranks, kendall_tau, resample_maps, score_queries, summarise
+from shared.task.rank_figures import average_precision, ndcg
 from shared.task.submission import score_submission
 from shared.task.tables import CANDIDATES
 from shared.task.task import Metric
@@ -25,13 +25,13 @@ def test_average_precision_is_one_over_the_rank_up_to_25_and_nothing_below_or_wi
 
 def test_with_one_right_answer_average_precision_is_the_very_number_of_one_over_the_rank():
     ranks = np.arange(1.0, 26)
-    assert average_precision(ranks[:, None], np.ones(25), 25).tolist() == [1 / rank for rank in range(1, 26)]
+    assert average_precision(ranks[:, None], np.ones((25, 1)), 25).tolist() == [1 / rank for rank in range(1, 26)]
 
 
 def test_several_right_answers_share_their_querys_average_precision():
     def figure(ranks, depth=25):
         known = np.array([[np.inf if rank is None else rank for rank in ranks]])
-        return average_precision(known, np.array([len(ranks)]), depth).item()
+        return average_precision(known, np.ones((1, len(ranks))), depth).item()
 
     assert figure([1, 3]) == figure([3, 1]) == (1 / 1 + 2 / 3) / 2  # 5/6
     assert figure([2, None]) == (1 / 2) / 2  # the absent one counts among those that could have been found
@@ -143,3 +143,18 @@ def test_a_tied_pair_counts_as_neither_in_kendalls_tau():
     # of three pairs two are in the same order and one is tied: 2/3, where scipy's tau-b has 2/sqrt(6)
     assert kendall_tau(np.array([1.0, 2.0, 3.0]), np.array([1.0, 2.0, 2.0])) == pytest.approx(2 / 3)
     assert kendall_tau(np.array([1.0, 2.0]), np.array([5.0, 5.0])) == 0
+
+
+def test_without_a_weight_of_the_unseen_the_headline_is_the_plain_mean():
+    ranks = ranks_of(("1_A", 1, 10, 1), ("2_A", 2, 10, 2), ("3_A", 3, 20, None))
+    figures = summarise(ranks, {10}, unseen_weight=None, resamples=20)
+    assert figures["weighted"]["map@25"] == figures["all"]["map@25"] == pytest.approx((1 + 1 / 2 + 0) / 3)
+    alike = summarise(ranks.head(2), {10}, unseen_weight=None, resamples=20)  # all seen: a weight would have no figure
+    assert alike["weighted"]["map@25"] == pytest.approx(3 / 4) and "weighted" not in summarise(ranks.head(2), {10})
+
+
+def test_grades_reach_the_metric():
+    ranks = ranks_of(("1_A", 1, 10, 1), ("1_A", 1, 11, 2)).with_columns(grade=pl.Series([1, 3]))
+    # (1 / log2(2) + 3 / log2(3)) / (3 / log2(2) + 1 / log2(3))
+    expected = (1 + 3 / np.log2(3)) / (3 + 1 / np.log2(3))
+    assert score_queries(ranks, Metric("ndcg", 10, ndcg)).to_list() == pytest.approx([expected])

@@ -68,6 +68,8 @@ def test_a_value_that_cannot_be_is_refused_with_its_row_column_and_value(candida
 def test_a_fold_that_there_is_not_and_a_query_of_another_question_are_refused(queries, tmp_path):
     with pytest.raises(ValueError, match="row 0, column fold: 'validation' cannot be"):
         QUERIES.write(queries.with_columns(fold=pl.lit("validation")), tmp_path)
+    with pytest.raises(ValueError, match="row 0, column fold: '' cannot be: there are train, valid, test"):
+        QUERIES.write(queries.with_columns(fold=pl.lit("")), tmp_path)
     with pytest.raises(ValueError, match="row 0, column query_id: '1_A' cannot be: it is of another question"):
         QUERIES.write(queries.with_columns(pl.col("question_id") + 10), tmp_path)
 
@@ -144,5 +146,10 @@ def test_a_rank_stands_once_for_each_ranking_of_each_pool_and_may_be_unknown(tmp
     assert RANKS.read(tmp_path).equals(ranks)
     with pytest.raises(ValueError, match="stands there twice"):
         RANKS.write(pl.concat([ranks, ranks[:1]]), tmp_path)
+    first = ranks.with_columns(rank=pl.lit(1, pl.Int64))
+    RANKS.write(first, tmp_path)
+    other = first[:1].with_columns(misconception_id=pl.lit(11, pl.Int64))  # both cannot be the first
+    with pytest.raises(ValueError, match="row 0, column rank: 1 cannot be: the query has that rank twice"):
+        RANKS.write(pl.concat([first, other]), tmp_path)
     with pytest.raises(ValueError, match="seen is null"):
         RANKS.write(ranks.with_columns(seen=pl.lit(None, pl.Boolean)), tmp_path)

@@ -104,14 +104,7 @@ def test_the_lineage_of_an_averaged_model_names_every_adapter(tiny_qwen, tmp_pat
         folder = Path("runs/x", split, "train_reranker")
         shutil.copytree(adapter, folder / "epoch_1")
         write_manifest(folder, {"base_sha256": weights_digest(tiny_qwen)})
-    sections = {
-        "machine": {"device": "cpu", "profile": "cpu"},
-        "embedder": {"base": str(tiny_qwen)},
-        "miner": {"base": str(tiny_qwen)},
-        "reranker": {"base": str(tiny_qwen), "dtype": "float32"},
-        "merge_embedder": {"epoch": 1},
-        "merge_reranker": {"epoch": 1, "average": ("cv2",)},
-    }
+    sections = sections_of(tiny_qwen, average=("cv2",))
     out = tmp_path / "out"
     out.mkdir()
     lineage = merge_reranker(StageContext(Settings(**sections), Path("runs/x/full"), out, ""))
@@ -124,6 +117,27 @@ def test_the_lineage_of_an_averaged_model_names_every_adapter(tiny_qwen, tmp_pat
     sections["merge_reranker"]["average"] = ("cv3",)
     with pytest.raises(ValueError, match="runs/x/cv3/train_reranker/epoch_1 does not exist"):
         merge_reranker(StageContext(Settings(**sections), Path("runs/x/full"), out, ""))
+
+
+def sections_of(base: Path, **merging) -> dict[str, dict]:
+    return {
+        "machine": {"device": "cpu", "profile": "cpu"},
+        "embedder": {"base": str(base)},
+        "miner": {"base": str(base)},
+        "reranker": {"base": str(base), "dtype": "float32"},
+        "merge_embedder": {"epoch": 1},
+        "merge_reranker": {"epoch": 1, **merging},
+    }
+
+
+def test_a_score_that_is_no_number_names_the_adapter_that_made_it(tiny_qwen, tmp_path):
+    folder = tmp_path / "runs/x/full/train_reranker"
+    adapter = make_adapter(load_causal, tiny_qwen, DECODER, folder / "epoch_1")
+    tensors = load_file(adapter / "adapter_model.safetensors")
+    save_file({name: tensor * 1e30 for name, tensor in tensors.items()}, adapter / "adapter_model.safetensors")
+    write_manifest(folder, {"base_sha256": weights_digest(tiny_qwen)})
+    with pytest.raises(ValueError, match=f"{tiny_qwen} with {adapter}: prompt 0 of 16 gave NaN or infinity"):
+        merge_reranker(StageContext(Settings(**sections_of(tiny_qwen)), folder.parent, tmp_path / "out", ""))
 
 
 def test_adapters_of_different_weights_have_no_average(tiny_qwen, tmp_path):

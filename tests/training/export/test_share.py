@@ -127,9 +127,9 @@ def test_an_export_that_answers_otherwise_is_refused(tiny_qwen, tiny_causal, tmp
     model, out = merged_reranker(tiny_qwen, tmp_path / "m"), tmp_path / "o"
     out.mkdir()
     write_reranker_folder(model, out)
-    config = json.loads((out / "config.json").read_text())
+    config = json.loads((out / "config.json").read_text(encoding="utf-8"))
     del config["sentence_transformers"]  # without it every score goes through a sigmoid
-    (out / "config.json").write_text(json.dumps(config))
+    (out / "config.json").write_text(json.dumps(config), encoding="utf-8")
     with pytest.raises(ValueError, match="does not answer as the merged model does"):
         compare_reranker(model, out, queries, misconceptions, load_profile("cpu"))
     assert compare.TOLERANCE == 1e-3
@@ -140,9 +140,9 @@ def test_a_model_card_says_base_licence_prompt_figures_and_how_to_load(tiny_qwen
     (tmp_path / "run" / "evaluate").mkdir()
     part = {"map@25": 0.25, "low": 0.2, "high": 0.3}
     figures = {pool: {"untrained": {"all": part}, "retrieved": {"all": part}} for pool in ("labelled", "catalogue")}
-    (tmp_path / "run" / "evaluate" / "metrics.json").write_text(json.dumps(figures))
+    (tmp_path / "run" / "evaluate" / "metrics.json").write_text(json.dumps(figures), encoding="utf-8")
     write_model_card(FACTS, model, tmp_path)
-    said = (tmp_path / "README.md").read_text()
+    said = (tmp_path / "README.md").read_text(encoding="utf-8")
     assert said.startswith("---\nbase_model: sentence-transformers/all-MiniLM-L6-v2\nlicense: apache-2.0\n")
     assert 'SentenceTransformer("me/quiz-embedder")' in said and f"<instruct>{TASK}\n<query>Subject: ..." in said
     assert "| catalogue | retrieved | 0.250 (0.200-0.300) | - | - |" in said and "\n- A limit." in said
@@ -174,7 +174,7 @@ def test_a_model_card_says_what_a_rerankers_score_is_and_how_it_reads_a_pair(how
 
 
 def test_a_base_model_says_its_own_licence(tmp_path):
-    (tmp_path / "README.md").write_text("---\nlanguage: en\nlicense: mit\n---\n# A model\n")
+    (tmp_path / "README.md").write_text("---\nlanguage: en\nlicense: mit\n---\n# A model\n", encoding="utf-8")
     assert [licence_of("some/model", tmp_path), licence_of("some/model", tmp_path / "none")] == ["mit", ""]
 
 
@@ -182,9 +182,9 @@ def test_a_base_model_says_its_own_licence(tmp_path):
 def hub(monkeypatch, tmp_path):
     monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)  # its storage protocol is not in hub_server.py
     (tmp_path / "folder").mkdir()
-    (tmp_path / "folder" / "README.md").write_text("# A model\n")
+    (tmp_path / "folder" / "README.md").write_text("# A model\n", encoding="utf-8")
     (tmp_path / "folder" / "model.safetensors").write_bytes(np.arange(9).tobytes())
-    (tmp_path / "folder" / "manifest.json").write_text("{}")
+    (tmp_path / "folder" / "manifest.json").write_text("{}", encoding="utf-8")
     return Hub()
 
 

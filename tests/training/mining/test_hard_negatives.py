@@ -3,7 +3,7 @@
 import polars as pl
 import pytest
 
-from shared.task.tables import CANDIDATES, GROUPS, QUERIES
+from shared.task.tables import CANDIDATES, FILE_QUERIES, GROUPS, QUERIES
 from training.mining.hard_negatives import add_siblings, drop_twins, pick_negatives
 
 MINE = {"lowest": 2, "highest": 6, "count": 3, "seed": "mine"}
@@ -120,3 +120,13 @@ def test_a_siblings_misconception_joins_the_mined_ones_once_with_the_rank_that_i
     assert groups.filter(query_id="1_B", misconception_id=99).rows() == [("1_B", 99, None, None, False)]
     assert len(groups) == len(plain) + 2 and groups.filter(query_id="2_A").equals(plain.filter(query_id="2_A"))
     assert add_siblings(groups, siblings, candidates).equals(groups)  # a pair stands there once
+
+
+def test_no_right_answer_of_a_query_is_its_negative():
+    row = {"query_id": "q", "question_id": 1, "question": "t", "context": "", "text": "t", "misconception_id": 13}
+    row |= {"right": [13, 15], "grades": [2, 1], "fold": "train"}
+    several = pl.DataFrame([row], schema=FILE_QUERIES.schema)
+    # ranks [2, 6) from 0: 12, 13, 14, 15; both right answers leave two
+    groups = pick_negatives(several, ranking("q", range(10, 20)), **{**MINE, "count": 2})
+    assert negatives(groups) == [12, 14]
+    assert groups.filter("is_positive").select("misconception_id", "rank").rows() == [(13, 4), (15, 6)]

@@ -116,3 +116,31 @@ def test_other_settings_or_inputs_start_anew_and_leave_nothing_of_the_old_run(st
     assert [
         figures["epoch"] for figures in json.loads((tmp_path / "work" / "metrics.json").read_text(encoding="utf-8"))
     ] == [0, 1, 2]
+
+
+def test_finished_adapters_are_kept_where_every_checkpoint_is_damaged(start, tmp_path, capsys):
+    start("reranker", tmp_path / "whole")
+    with pytest.raises(Killed):
+        start("reranker", tmp_path / "work", stop={"update": 4})  # in epoch 2
+    first = (tmp_path / "work/epoch_1/adapter_model.safetensors").read_bytes()
+    for path in tmp_path.glob("work.state/checkpoint*/state.safetensors"):
+        path.write_bytes(b"")
+    with pytest.raises(Killed):
+        start("reranker", tmp_path / "work", stop={"update": 0})
+    said = capsys.readouterr()
+    assert "state.safetensors is damaged" in said.err and "work.state/before until then" in said.out
+    assert (tmp_path / "work.state/before/epoch_1/adapter_model.safetensors").read_bytes() == first
+    start("reranker", tmp_path / "work")
+    assert result(tmp_path / "work") == result(tmp_path / "whole")
+
+
+def test_nothing_of_an_adapter_is_left_that_a_kill_interrupted(start, tmp_path):
+    work = tmp_path / "work"
+    with pytest.raises(Killed):
+        start("reranker", work, stop={"update": 4})
+    torn = work / ".epoch_2.partial"  # as safetensors writes: under another name first
+    torn.mkdir()
+    (torn / ".tmp1a2b").write_bytes(b"half")
+    start("reranker", work)
+    assert sorted(path.name for path in work.iterdir()) == ["epoch_1", "epoch_2", "metrics.json"]
+    assert not list(work.rglob(".*"))

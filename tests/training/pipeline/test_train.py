@@ -138,7 +138,7 @@ def test_a_changed_setting_is_named_and_what_changes_no_result_is_not_a_reason(p
     ("arguments", "sentence"),
     [
         (["train"], "say which iteration"),
-        (["train", "iter=9"], "there is no iteration 'iter9'; there are: demo0"),
+        (["train", "iter=9"], "there is no iteration 'iter9'; there are: cranfield0, demo0"),
         (["train", "iter=.."], "there is no iteration '..'"),
         (["train", "iter=demo0", "split=half"], "split=half: there are cv, cv2, cv3, cv4, questions, full"),
         (["plan", "iter=demo0", "rate=1"], "'rate=1' is none of iter=..., split=..., as=..., section.key=value"),

@@ -40,13 +40,13 @@ def place(tmp_path, monkeypatch, folders, misconceptions) -> Path:
     write_confidence(CONFIDENCE, run.parent / "confidence")
     write_manifest(run.parent / "confidence", {})
     rows = [{**ROW, "id": "a"}, {**ROW, "wrong": "1/6"}]
-    (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     return tmp_path
 
 
 def test_a_file_of_rows_becomes_a_file_of_tags(place, capsys):
     assert main(["tag", "rows.jsonl", "iter=demo0", "k=2"]) == 0
-    said = [json.loads(line) for line in (place / "rows.tags.jsonl").read_text().splitlines()]
+    said = [json.loads(line) for line in (place / "rows.tags.jsonl").read_text(encoding="utf-8").splitlines()]
     assert [row["id"] for row in said] == ["a", "2"] and [len(row["tags"]) for row in said] == [2, 2]
     assert "rows.tags.jsonl: 2 rows tagged" in capsys.readouterr().out
     assert main(["tag", "iter=demo0", "file=rows.jsonl", "k=2", "out=tags.csv"]) == 0

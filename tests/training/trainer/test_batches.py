@@ -85,6 +85,16 @@ def test_mined_queries_are_read_the_same_from_rows_in_any_order():
     assert read_groups(taught)[0] == Group("1_A", (4, 3, 5), (4.0, 5.0, 3.0))
 
 
+def test_a_query_with_several_right_answers_has_a_group_for_each():
+    rows = [("1_A", 4, 1, 0.3, True), ("1_A", 6, None, None, True), ("1_A", 5, 2, 0.2, False)]
+    table = pl.DataFrame([*rows, ("1_A", 3, 9, 0.1, False)], schema=GROUPS.schema, orient="row")
+    first, second = read_groups(table.with_columns(teacher_score=pl.Series([1, 2, 3, 4], dtype=pl.Float32)))
+    assert first == Group("1_A", (4, 3, 5), (1.0, 4.0, 3.0), others=(6,)) and first.name == "1_A/4"
+    assert second == Group("1_A", (6, 3, 5), (2.0, 4.0, 3.0), others=(4,)) and second.name == "1_A/6"
+    updates = draw_epoch([first, second], group=2, batch=1, epoch=1, seed="s")
+    assert {(group.misconception_ids[0], group.others) for [group] in updates} == {(4, (6,)), (6, (4,))}
+
+
 def test_examples_come_from_labelled_training_queries_only(queries, misconceptions):
     pool = draw_examples(queries, misconceptions, "folds")
     texts = dict(misconceptions.iter_rows())
@@ -102,17 +112,17 @@ def test_examples_come_from_labelled_training_queries_only(queries, misconceptio
 def test_a_training_query_gets_no_to_most_examples_never_of_its_question_or_misconception():
     pool = [(number // 2, number % 5, Example(f"q{number}", f"r{number}")) for number in range(40)]
     allowed = {example for question, answer, example in pool if question != 3 and answer != 1}
-    drawn = [choose_training_examples(pool, 3, 1, most=2, seed=seed) for seed in range(200)]
+    drawn = [choose_training_examples(pool, 3, {1}, most=2, seed=seed) for seed in range(200)]
     assert {len(examples) for examples in drawn} == {0, 1, 2}
     assert {example for examples in drawn for example in examples} == allowed
     assert all(len(set(examples)) == len(examples) for examples in drawn)
-    assert drawn[17] == choose_training_examples(pool, 3, 1, most=2, seed=17)
+    assert drawn[17] == choose_training_examples(pool, 3, {1}, most=2, seed=17)
 
 
 def test_where_no_example_is_allowed_there_is_none():
     pool = [(3, 1, Example("q", "r"))]
-    assert all(choose_training_examples(pool, 3, 2, most=2, seed=seed) == [] for seed in range(20))
-    assert choose_training_examples([], 3, 2, most=2, seed=0) == []
+    assert all(choose_training_examples(pool, 3, {2}, most=2, seed=seed) == [] for seed in range(20))
+    assert choose_training_examples([], 3, {2}, most=2, seed=0) == []
 
 
 def test_micro_batches_are_worked_out_by_hand():

@@ -5,6 +5,7 @@ import json
 import pytest
 import torch
 
+from inference.engines.transformers.engine import load_causal
 from shared.settings.sections import Lora
 from tests.training.tiny import (
     CPU,
@@ -17,7 +18,7 @@ from tests.training.tiny import (
     updates_of,
 )
 from training.trainer.loop import rate_at, train
-from training.trainer.lora import Masters, add_lora
+from training.trainer.lora import Masters, add_lora, save_adapter
 
 
 class Watched:
@@ -148,3 +149,10 @@ def test_masters_add_up_the_gradients_of_micro_batches_and_clear_the_models():
     assert masters.weights.grad.tolist() == [3, 3]
     masters.publish()
     assert masters.weights.grad.tolist() == [0, 0]
+
+
+def test_an_adapter_names_its_modules_in_order_whatever_order_the_hash_seed_gives_them(tiny_qwen, tmp_path):
+    model = add_lora(load_causal(tiny_qwen, "float32", CPU), Lora(rank=4, alpha=8, targets=DECODER), seed="x")
+    save_adapter(model, tmp_path / "epoch_1")
+    said = json.loads((tmp_path / "epoch_1" / "adapter_config.json").read_text(encoding="utf-8"))
+    assert said["target_modules"] == sorted(DECODER)

@@ -34,6 +34,13 @@ def test_a_passage_elsewhere_with_the_id_of_the_positive_is_no_negative():
     assert loss.tolist() == pytest.approx([log(exp(1) + 1 + exp(-1)) - 1, log(2 * exp(1) + 1) - 1], abs=1e-12)
 
 
+def test_another_right_answer_of_the_query_is_no_negative_anywhere():
+    ids, others = torch.tensor([[1, 2], [3, 4]]), torch.tensor([[4], [-1]])
+    # the first query loses the 4th passage (product -1), which is another right answer of it; the second has no other
+    expected = [log(exp(1) + 2) - 1, log(2 + 2 * exp(1)) - 1]
+    assert contrastive(QUERIES, PASSAGES, ids, 1.0, others).tolist() == pytest.approx(expected, abs=1e-12)
+
+
 def test_distillation_is_nothing_where_student_and_teacher_agree_up_to_a_constant():
     teacher = torch.tensor([[3.0, -1.0, 0.5], [0.0, 0.0, 9.0]], dtype=torch.float64)
     assert distillation(teacher, teacher).tolist() == [0, 0]

@@ -215,7 +215,9 @@ def test_the_rerankers_validation_loss_is_the_same_to_the_last_digit_every_time(
         rows, schema={"query_id": pl.String, "misconception_id": pl.Int64, "rerank_score": pl.Float32}, orient="row"
     )
     valid = pl.DataFrame(
-        [(f"{place}_A", place % 10) for place in range(60)], schema=["query_id", "misconception_id"], orient="row"
+        [(f"{place}_A", place, place % 10) for place in range(60)],
+        schema=["query_id", "question_id", "misconception_id"],
+        orient="row",
     )
     # every process has to come to the same figures; sums in another order differ in the last digit
     assert len({_mean_loss(scored, valid) for _ in range(50)}) == 1

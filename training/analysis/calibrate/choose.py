@@ -15,7 +15,8 @@ from typing import NamedTuple
 import numpy as np
 import polars as pl
 
-from shared.task.metrics import K, interval, resample_means
+from shared.task.current import TASK
+from shared.task.metrics import interval, resample_means
 from training.analysis.calibrate.replay import Point, Rows, replay, replay_retrieval
 
 DEPTHS = (10, 15, 20, 25, 35, 50, 75, 100, 150)
@@ -43,7 +44,7 @@ class Draws:
     retrieved: int  # candidates of a query that were kept,
     depth: int  # how many of them were reranked,
     extra: int  # and how many never-labelled ones behind those
-    unseen_weight: float
+    unseen_weight: float | None
 
     @property
     def rows(self) -> Rows:
@@ -59,8 +60,8 @@ def labelled_share(seen: float, labelled: int, catalogue: int) -> float:
     962 in train.csv and 2,587 in all: log(576 / 386) = 0.40 in the labelled pool, log(576 / 2011) = -1.25 in the
     catalogue, and log(962 / 1625) = -0.52 when all of train.csv is trained on, 0.44 of the way up.
     """
-    if labelled == catalogue:
-        return 1.0  # the pools are the same
+    if labelled == catalogue or seen >= labelled:
+        return 1.0  # the pools are the same, or the labelled one has no id that the training fold has not
     near, wide, test = (
         math.log(trained / (pool - trained))
         for trained, pool in ((seen, labelled), (seen, catalogue), (labelled, catalogue))
@@ -77,7 +78,7 @@ def grid(draws: Draws) -> tuple[list[Point], list[float]]:
     rerank, retrieval = (_spread(scores[:, : draws.depth]) for scores in (draws.rows.rerank, draws.rows.retrieval))
     points = [
         Point(depth, extra, _short(blend * rerank / retrieval), _short(offset * rerank))
-        for depth in {*(depth for depth in DEPTHS if depth <= draws.depth), min(K, draws.depth)}
+        for depth in {*(depth for depth in DEPTHS if depth <= draws.depth), min(TASK.metric.depth, draws.depth)}
         for extra in EXTRAS
         for blend in BLENDS
         for offset in OFFSETS
@@ -112,7 +113,7 @@ class Chooser:
         )
 
 
-def simplest(precisions: np.ndarray, rows: Rows, unseen_weight: float) -> int:
+def simplest(precisions: np.ndarray, rows: Rows, unseen_weight: float | None) -> int:
     """The first of the points, of precisions [P, R], that is within NOISE standard errors of the best.
 
     The error is that of the difference between the two, over questions: the rows of one, in whichever draw, move
@@ -121,8 +122,9 @@ def simplest(precisions: np.ndarray, rows: Rows, unseen_weight: float) -> int:
     weights = _weights(rows.seen, unseen_weight).astype(np.float32)
     means = precisions @ weights
     delta = precisions[means.argmax()] - precisions
-    for part in (rows.seen, ~rows.seen):
-        delta[:, part] -= delta[:, part].mean(1, keepdims=True)
+    for part in (rows.seen, ~rows.seen) if unseen_weight is not None else (np.ones_like(rows.seen),):
+        if part.any():
+            delta[:, part] -= delta[:, part].mean(1, keepdims=True)
     order = np.argsort(rows.question, kind="stable")
     starts = np.unique(rows.question[order], return_index=True)[1]
     by_question = np.add.reduceat((delta * weights)[:, order], starts, axis=1)
@@ -138,13 +140,16 @@ def leave_one_out(chooser: Chooser) -> list[dict]:
     "low", "high"}: MAP@25, and 95 % of the weighted gain when whole questions are drawn again.
     """
     draws, base = chooser.draws, chooser.draws.rows
-    plain = min((point for point in chooser.points if not any(point[1:])), key=lambda point: abs(point.depth - K))
+    plain = min(
+        (point for point in chooser.points if not any(point[1:])),
+        key=lambda point: abs(point.depth - TASK.metric.depth),
+    )
     tables = {name: np.zeros((2, len(base.draw))) for name in (*draws.pools, "retrieved")}
     chosen = []
     for number in range(len(draws.names)):
         out = base.draw == number
         others = ~np.isin(base.question, base.question[out])
-        if len(np.unique(base.seen[others])) < 2:
+        if len(np.unique(base.seen[others])) < (2 if draws.unseen_weight is not None else 1):
             raise ValueError(
                 f"without the questions of {draws.names[number]} too few rows are left: train another draw"
             )
@@ -175,13 +180,15 @@ def _short(value: float) -> float:
     return float(f"{value:.4g}")
 
 
-def _weights(seen: np.ndarray, unseen_weight: float) -> np.ndarray:
-    """What each row counts in the weighted mean of seen and unseen rows."""
+def _weights(seen: np.ndarray, unseen_weight: float | None) -> np.ndarray:
+    """What each row counts in the weighted mean of seen and unseen rows, or in the plain mean without a weight."""
+    if unseen_weight is None:
+        return np.full(len(seen), 1 / len(seen))
     counts = np.where(seen, max(seen.sum(), 1), max((~seen).sum(), 1))
     return np.where(seen, 1 - unseen_weight, unseen_weight) / counts
 
 
-def _gain(pair: np.ndarray, rows: Rows, unseen_weight: float) -> dict:
+def _gain(pair: np.ndarray, rows: Rows, unseen_weight: float | None) -> dict:
     """Figures of two lists of precisions [2, R], without and with."""
     tables = [
         pl.DataFrame({"question_id": rows.question, "seen": rows.seen, "figure": precisions}) for precisions in pair

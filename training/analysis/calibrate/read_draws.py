@@ -8,9 +8,10 @@ import polars as pl
 
 from shared.artifacts.lineage import read_lineage
 from shared.artifacts.manifest import digest, is_whole
-from shared.task.folds import seen_ids
+from shared.task.current import TASK
+from shared.task.folds import labels_of, seen_ids
 from shared.task.splits import DRAWS
-from shared.task.tables import CANDIDATES, MISCONCEPTIONS, PAIR, POOLS, QUERIES, RANKED
+from shared.task.tables import CANDIDATES, PAIR, POOLS, RANKED
 from training.analysis.calibrate.choose import Draws, labelled_share
 from training.analysis.calibrate.replay import Rows, join_rows, rows_of
 from training.run_folder.freshness import outdated
@@ -24,7 +25,7 @@ class _Evaluation(NamedTuple):
     retrieved: int  # candidates kept of a query
     depth: int  # candidates reranked of a query
     extra: int  # candidates that nobody labelled, scored behind those
-    unseen_weight: float
+    unseen_weight: float | None
 
 
 @dataclass(frozen=True)
@@ -74,10 +75,10 @@ def _read_draw(run: Path, number: int) -> _Draw:
     section = read_lineage(run / "evaluate", "settings").settings["evaluate"]
     if "extra" not in section:
         raise ValueError(f"{run}/evaluate was made before there were extra candidates: evaluate it again")
-    queries = QUERIES.read(run / "prepare")
+    queries = TASK.tables.queries.read(run / "prepare")
     evaluation = _Evaluation(
-        labelled=tuple(queries["misconception_id"].drop_nulls().unique().sort()),
-        catalogue=len(MISCONCEPTIONS.read(run / "prepare")),
+        labelled=tuple(labels_of(queries)["misconception_id"].unique().sort()),
+        catalogue=len(TASK.tables.misconceptions.read(run / "prepare")),
         retrieved=section["pool"],
         depth=section["depth"],
         extra=section["extra"],
@@ -85,7 +86,7 @@ def _read_draw(run: Path, number: int) -> _Draw:
     )
     pools = _read_pools(run / "evaluate", number, queries, evaluation)
     for rows in pools.values():
-        if rows.seen.all() or not rows.seen.any():
+        if evaluation.unseen_weight is not None and (rows.seen.all() or not rows.seen.any()):
             raise ValueError(f"all validation rows of {run} are alike, seen or unseen: hold out another share")
     return _Draw(evaluation, len(seen_ids(queries)), pools)
 

@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 
 from shared.task.current import TASK
-from shared.task.folds import labelled_queries
+from shared.task.folds import labelled_queries, labels_of
 from shared.task.task import Metric
 
 
@@ -37,7 +37,7 @@ class Rows:
     rerank: np.ndarray  # [R, N] float64, nan where it was not scored
     never: np.ndarray  # [R, N] whether no training row of the draw carries the candidate
     targets: np.ndarray  # [R, T] columns of the right answers, -1 where one is absent, and behind the last
-    right: np.ndarray  # [R] number of right answers, absent ones too
+    grades: np.ndarray  # [R, T] of the right answers, absent ones too; 0 behind the last
 
     def take(self, keep: np.ndarray) -> "Rows":
         """The rows where `keep` [R] is true."""
@@ -50,8 +50,12 @@ def rows_of(draw: int, queries: pl.DataFrame, ranked: pl.DataFrame, pool: Sequen
     `ranked` has query_id, misconception_id, rank (in the order of retrieval), retrieval_score, rerank_score; `seen` are
     the ids of the draw's training rows.
     """
-    labels = labelled_queries(queries, "valid")
-    valid = labels.group_by("query_id", maintain_order=True).agg(pl.col("question_id").first(), "misconception_id")
+    labels = labels_of(labelled_queries(queries, "valid"))
+    if "grade" not in labels.columns:
+        labels = labels.with_columns(grade=pl.lit(1, pl.Int64))
+    valid = labels.group_by("query_id", maintain_order=True).agg(
+        pl.col("question_id").first(), "misconception_id", "grade"
+    )
     valid = valid.with_row_index("row")
     inside = ranked.filter(pl.col("misconception_id").is_in(list(pool))).sort("query_id", "rank")
     placed = inside.with_columns(pl.int_range(pl.len()).over("query_id").alias("column")).join(
@@ -75,8 +79,16 @@ def rows_of(draw: int, queries: pl.DataFrame, ranked: pl.DataFrame, pool: Sequen
         rerank=spread("rerank_score", np.nan, np.float64),
         never=(ids >= 0) & ~np.isin(ids, list(seen)),
         targets=_find_columns(ids, valid["misconception_id"].to_list()),
-        right=valid["misconception_id"].list.len().to_numpy(),
+        grades=_side_by_side(valid["grade"].to_list()),
     )
+
+
+def _side_by_side(grades: Sequence[Sequence[int]]) -> np.ndarray:
+    """Grades [R, T] of the right answers; 0 behind a query's last."""
+    table = np.zeros((len(grades), max(map(len, grades), default=0)), np.int64)
+    for row, own in zip(table, grades, strict=True):
+        row[: len(own)] = own
+    return table
 
 
 def _find_columns(ids: np.ndarray, answers: Sequence[Sequence[int]]) -> np.ndarray:
@@ -91,7 +103,7 @@ def _find_columns(ids: np.ndarray, answers: Sequence[Sequence[int]]) -> np.ndarr
 
 def join_rows(parts: Sequence[Rows]) -> Rows:
     """The rows of several draws together; shorter lists, of candidates or of right answers, are filled up."""
-    empty = {"ids": -1, "retrieval": -np.inf, "rerank": np.nan, "never": False, "targets": -1}
+    empty = {"ids": -1, "retrieval": -np.inf, "rerank": np.nan, "never": False, "targets": -1, "grades": 0}
 
     def join(name: str) -> np.ndarray:
         arrays = [getattr(part, name) for part in parts]
@@ -104,13 +116,13 @@ def join_rows(parts: Sequence[Rows]) -> Rows:
     return Rows(*(join(field.name) for field in fields(Rows)))
 
 
-def replay(rows: Rows, points: Sequence[Point], tail_offset: float, metric: Metric = TASK.metric) -> np.ndarray:
+def replay(rows: Rows, points: Sequence[Point], tail_offset: float, metric: Metric | None = None) -> np.ndarray:
     """The metric's figures [P, R] as if predict had applied each point with this tail offset."""
     ranks = [_replay_target(rows, target, points, tail_offset) for target in rows.targets.T]
     return _figures(rows, ranks, metric)
 
 
-def replay_retrieval(rows: Rows, tail_offsets: Sequence[float], metric: Metric = TASK.metric) -> np.ndarray:
+def replay_retrieval(rows: Rows, tail_offsets: Sequence[float], metric: Metric | None = None) -> np.ndarray:
     """The metric's figures [P, R] of retrieval alone under each tail offset."""
     ranks = [
         np.stack([1 + _ahead(rows, target, rows.retrieval + offset * rows.never).sum(1) for offset in tail_offsets])
@@ -119,13 +131,13 @@ def replay_retrieval(rows: Rows, tail_offsets: Sequence[float], metric: Metric =
     return _figures(rows, ranks, metric)
 
 
-def _figures(rows: Rows, ranks: Sequence[np.ndarray], metric: Metric) -> np.ndarray:
+def _figures(rows: Rows, ranks: Sequence[np.ndarray], metric: Metric | None) -> np.ndarray:
     """From ranks [P, R] of each target, which mean nothing where the target is absent; a point at a time."""
-    figures = np.empty(ranks[0].shape)
+    figures, metric = np.empty(ranks[0].shape), metric or TASK.metric
     for number in range(len(figures)):
         places = np.stack([rank[number] for rank in ranks], axis=-1)
         known = np.where(rows.targets >= 0, places, np.inf)
-        figures[number] = metric.of_ranks(known, rows.right, metric.depth)
+        figures[number] = metric.of_ranks(known, rows.grades, metric.depth)
     return figures
 
 

@@ -10,9 +10,10 @@ from inference.fusion.confidence import Confidence, RowScores, write_confidence
 from shared.artifacts.files import replacing_folder
 from shared.artifacts.lineage import Lineage
 from shared.artifacts.manifest import write_manifest
+from shared.task.current import TASK
 from shared.task.folds import labelled_queries, seen_ids
 from shared.task.splits import UNSEEN
-from shared.task.tables import CANDIDATES, PAIR, QUERIES, RANKED
+from shared.task.tables import CANDIDATES, PAIR, RANKED
 from training.analysis.confidence.fit import Row, fit_rows, try_out
 
 FOLDER = "confidence"
@@ -52,7 +53,7 @@ def fit_confidence(iteration: Path) -> Confidence:
 
 def _rows_of(run: Path, number: int, calibration: Calibration) -> dict[str, list[Row]]:
     """The held-out rows of a draw, in the order of the calibration and in that of similarity alone."""
-    queries, candidates = QUERIES.read(run / "prepare"), CANDIDATES.read(run / "evaluate")
+    queries, candidates = TASK.tables.queries.read(run / "prepare"), CANDIDATES.read(run / "evaluate")
     seen = seen_ids(queries)
     calibration = calibration.model_copy(update={"labelled": tuple(sorted(seen))})  # as this draw was trained
     scores = RANKED.read(run / "evaluate").select(*PAIR, "rerank_score").drop_nulls()

@@ -18,7 +18,7 @@ from shared.task.current import TASK
 from shared.task.folds import labelled_queries, seen_ids
 from shared.task.metrics import find_ranks, summarise
 from shared.task.splits import DRAWS
-from shared.task.tables import MISCONCEPTIONS, PAIR, QUERIES, RANKED
+from shared.task.tables import PAIR, RANKED
 from training.analysis.console import format_interval, open_console
 from training.analysis.label_audit.decisions import Decisions, read_decisions
 from training.analysis.label_audit.duplicates import SAME, find_duplicates, groups_of
@@ -39,7 +39,7 @@ def audit_labels(iteration: Path, *, vectors: bool = True) -> int:
         again = f"just train iter={iteration.name.removeprefix('iter')} split=cv"
         raise ValueError(f"{iteration} has no evaluated draw of {', '.join(DRAWS)}: {again}")
     run = iteration / draws[0]
-    misconceptions = MISCONCEPTIONS.read(run / "prepare")
+    misconceptions = TASK.tables.misconceptions.read(run / "prepare")
     labels, tables = _read(iteration, draws)
     duplicates = find_duplicates(misconceptions, _vectors(run, misconceptions) if vectors else None)
     same = groups_of(duplicates.filter(pl.col("kind") == SAME))
@@ -91,7 +91,7 @@ def measure_decisions(iteration: Path, decided: Path) -> int:
 
 
 def _before_and_after(run: Path, decisions: Decisions) -> tuple[dict, dict, int]:
-    queries, ranked = QUERIES.read(run / "prepare"), RANKED.read(run / "evaluate")
+    queries, ranked = TASK.tables.queries.read(run / "prepare"), RANKED.read(run / "evaluate")
     valid, seen, settings = labelled_queries(queries, "valid"), seen_ids(queries), read_settings(run).evaluate
     own = pl.col("query_id").replace_strict(decisions.labels, default=pl.col("misconception_id"), return_dtype=pl.Int64)
     put_right = valid.with_columns(misconception_id=own)
@@ -111,7 +111,7 @@ def _read(iteration: Path, draws: list[str]) -> tuple[pl.DataFrame, list[pl.Data
     """
     labels, tables = [], []
     for name in draws:
-        queries = QUERIES.read(iteration / name / "prepare")
+        queries = TASK.tables.queries.read(iteration / name / "prepare")
         labels.append(labelled_queries(queries, "valid"))
         ranked = RANKED.read(iteration / name / "evaluate").drop_nulls("rerank_score")
         carried = ranked.join(queries, on="misconception_id", how="semi", maintain_order="left")

@@ -66,7 +66,8 @@ def find_others(run: Path) -> list[Path]:
 def compare_runs(found: Finished, other: Path) -> Beside:
     """This run beside `other`."""
     settings = read_settings(other)
-    a, b = (of_ranking(ranks, "reranked") for ranks in (RANKS.read(other / "evaluate"), found.evaluated.ranks))
+    theirs = TASK.tables.ranks.read(other / "evaluate")
+    a, b = (of_ranking(ranks, "reranked") for ranks in (theirs, found.evaluated.ranks))
     figures = difference_from(Baseline("", [a], 0.0), [b], found.settings.evaluate)
     rows = _by_query(a).join(_by_query(b), on="query_id", suffix="_here")
     won = int((rows["figure_here"] > rows["figure"]).sum())

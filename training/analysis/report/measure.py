@@ -2,6 +2,7 @@
 
 import polars as pl
 
+from shared.task.folds import labels_of
 from shared.task.metrics import interval, resample_maps
 from shared.task.tables import PAIR
 
@@ -21,7 +22,8 @@ def by_subject(ranks: pl.DataFrame, queries: pl.DataFrame, *, least: int, most: 
 
     Subjects of fewer than `least` pairs, and those behind the `most` largest, are one row, the last.
     """
-    rows = ranks.join(queries.select("query_id", "subject"), on="query_id", how="left", maintain_order="left")
+    subject = pl.col("subject" if "subject" in queries.columns else "context").alias("subject")
+    rows = ranks.join(queries.select("query_id", subject), on="query_id", how="left", maintain_order="left")
     sizes = rows.group_by("subject").len().sort(["len", "subject"], descending=[True, False])
     kept = sizes.filter(pl.col("len") >= least)["subject"].head(most).to_list()
     figures = [_subject(rows.filter(pl.col("subject") == subject), subject, resamples) for subject in kept]
@@ -43,9 +45,12 @@ def bin_ranks(ranks: pl.DataFrame) -> list[dict]:
     return [*found, {"ranks": "further", "pairs": further}]
 
 
-def recall_by_depth(ranks: pl.DataFrame, unseen_weight: float) -> list[dict]:
+def recall_by_depth(ranks: pl.DataFrame, unseen_weight: float | None) -> list[dict]:
     """{"k", "recall"} of one ranking's rows: seen and unseen weighted as in the headline, if there are both."""
-    parts = [(1 - unseen_weight, ranks.filter("seen")), (unseen_weight, ranks.filter(~pl.col("seen")))]
+    if unseen_weight is None:
+        parts = [(1.0, ranks)]
+    else:
+        parts = [(1 - unseen_weight, ranks.filter("seen")), (unseen_weight, ranks.filter(~pl.col("seen")))]
     parts = [(weight, part["rank"]) for weight, part in parts if len(part)]
     total = sum(weight for weight, _ in parts)
     return [
@@ -61,8 +66,8 @@ def with_probability(ranked: pl.DataFrame, queries: pl.DataFrame, depth: int) ->
     score is a logit of one word, no probability by itself: the probability is the softmax over the candidates of a
     query, which is what training fits.
     """
-    labelled = queries["misconception_id"].drop_nulls().unique()
-    answers = queries.drop_nulls("misconception_id").select(*PAIR, right=pl.lit(True))
+    answers = labels_of(queries).select(*PAIR, right=pl.lit(True))
+    labelled = answers["misconception_id"].unique()
     score = pl.col("rerank_score").cast(pl.Float64)
     weight = (score - score.max().over("query_id")).exp()
     return (
@@ -113,13 +118,15 @@ def worst_queries(ranks: pl.DataFrame, rows: pl.DataFrame, count: int) -> list[t
     first = rows.filter(pl.col("rank") == 1).select("query_id", "probability")
     worst = (  # sort puts what is null before everything else, also in descending order: an absent answer is the worst
         of_ranking(ranks, "reranked")
-        .select("query_id", "rank")
-        .join(of_ranking(ranks, "retrieved").select("query_id", "rank"), on="query_id", suffix="_retrieved")
+        .select(*PAIR, "rank")
+        .join(of_ranking(ranks, "retrieved").select(*PAIR, "rank"), on=PAIR, suffix="_retrieved")
         .join(first, on="query_id", how="left")
         .sort(["rank", "rank_retrieved", "probability", "query_id"], descending=[True, True, True, False])
         .head(count)
     )
-    return worst.select("query_id", "rank_retrieved", "rank").rows()
+    return (
+        worst.unique("query_id", keep="first", maintain_order=True).select("query_id", "rank_retrieved", "rank").rows()
+    )
 
 
 def map_of(ranks: pl.DataFrame, resamples: int) -> dict:

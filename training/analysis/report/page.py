@@ -13,7 +13,6 @@ from markupsafe import Markup
 
 from shared.artifacts.files import replacing
 from shared.task.current import TASK
-from shared.task.metrics import K
 from training.analysis.report import background, beside, labels, panels
 from training.analysis.report.chart_style import NAMES
 from training.analysis.report.panels import Panel
@@ -127,7 +126,11 @@ def _tiles(found: Finished) -> list[tuple[str, str, str]]:
         against = (figures["retrieved"].get("weighted") or figures["retrieved"]["all"])[TASK.metric.key]
         tiles.append((NAMES["retrieved"], f"{against:.3f}", f"{main[TASK.metric.key] - against:+.3f} reranked"))
         tiles.append(
-            (f"Recall@{K}", f"{main[TASK.metric.recall_key]:.3f}", "weighted" if "weighted" in parts else "all pairs")
+            (
+                f"Recall@{TASK.metric.depth}",
+                f"{main[TASK.metric.recall_key]:.3f}",
+                "weighted" if "weighted" in parts else "all pairs",
+            )
         )
         unseen = parts.get("unseen", {"pairs": 0})["pairs"] / parts["all"]["pairs"]
         tiles.append(("Validation pairs", f"{parts['all']['pairs']:,}", f"{unseen:.0%} unseen in training"))

@@ -73,9 +73,12 @@ def rankings_panel(found: Finished) -> Panel:
         "reranked is better by",
     )
     weight = found.settings.evaluate.unseen_weight
+    weighted = (
+        "all pairs alike" if weight is None else f"{1 - weight:g} seen + {weight:g} unseen, as in the hidden test"
+    )
     caption = (
-        f"{TASK.metric.title} among the misconceptions that train.csv labels, with 95 % intervals from a bootstrap "
-        f"over questions. Weighted is {1 - weight:g} seen + {weight:g} unseen, as in the hidden test. The numbers' "
+        f"{TASK.metric.title} among the misconceptions that {TASK.files.train} labels, with 95 % intervals from a "
+        f"bootstrap over questions. Weighted is {weighted}. The numbers' "
         "last column resamples both rankings together, so that what questions have in common falls out of its interval."
         f" The miner is {name_miner(found.settings)}."
     )
@@ -219,9 +222,9 @@ def _difference(found: Finished, name: str) -> str:
     if name == "reranked":
         return ""
     a, b = (of_ranking(found.evaluated.ranks, ranking) for ranking in (name, "reranked"))
-    if a["seen"].all() or not a["seen"].any():
-        return "–"
     settings = found.settings.evaluate
+    if settings.unseen_weight is not None and (a["seen"].all() or not a["seen"].any()):
+        return "–"
     how = {"unseen_weight": settings.unseen_weight, "resamples": settings.bootstrap}
     _, _, difference, low, high, _ = paired_difference([a], [b], **how)
     return f"{difference:+.3f} ({low:+.3f}\u00a0to\u00a0{high:+.3f})"

@@ -11,7 +11,8 @@ from shared.artifacts.manifest import is_whole
 from shared.prompts.kinds import ROLES
 from shared.settings.load import read_settings
 from shared.settings.sections import Settings
-from shared.task.tables import MISCONCEPTIONS, QUERIES, RANKED, RANKS, TEXTS
+from shared.task.current import TASK
+from shared.task.tables import RANKED, TEXTS
 from training.analysis.report.terminal import read_metrics
 from training.analysis.runs import Scored, check_metric, find_runs, pair_scores
 from training.pipeline.stages import STAGES
@@ -74,10 +75,10 @@ def read_finished(run: Path) -> Finished:
 def _read_evaluated(run: Path) -> Evaluated:
     return Evaluated(
         metrics=read_metrics(run),
-        ranks=RANKS.read(run / "evaluate"),
+        ranks=TASK.tables.ranks.read(run / "evaluate"),
         ranked=RANKED.read(run / "evaluate"),
-        queries=QUERIES.read(run / "prepare"),
-        misconceptions=MISCONCEPTIONS.read(run / "prepare"),
+        queries=TASK.tables.queries.read(run / "prepare"),
+        misconceptions=TASK.tables.misconceptions.read(run / "prepare"),
     )
 
 

@@ -11,7 +11,8 @@ from shared.artifacts.files import replacing_folder
 from shared.artifacts.manifest import digest, write_manifest
 from shared.artifacts.verified import check_folder
 from shared.settings.load import read_settings
-from shared.task.tables import DESCRIPTIONS, MISCONCEPTIONS, QUERIES
+from shared.task.current import TASK
+from shared.task.tables import DESCRIPTIONS
 from shared.task.texts import with_descriptions
 from training.export.share.card import Facts, licence_of, write_model_card
 from training.export.share.compare import compare_embedder, compare_reranker
@@ -73,7 +74,8 @@ def _export(run: Path, role: str, export: Export) -> Path:
 
 
 def _probes(run: Path, model: Path) -> tuple[pl.DataFrame, pl.DataFrame]:
-    queries, misconceptions = QUERIES.read(run / "prepare"), MISCONCEPTIONS.read(run / "prepare")
+    queries = TASK.tables.queries.read(run / "prepare")
+    misconceptions = TASK.tables.misconceptions.read(run / "prepare")
     if DESCRIPTIONS.path(model).is_file():
         misconceptions = with_descriptions(misconceptions, DESCRIPTIONS.read(model))
     return queries.sort("fold", "query_id", descending=True)[:PROBES], misconceptions[:PROBES]

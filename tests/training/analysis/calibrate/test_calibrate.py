@@ -87,7 +87,7 @@ def test_a_replay_measures_queries_with_several_right_answers_alike():
     labels = pl.concat([queries, others])  # every third query has a second right answer
     every = scored["misconception_id"].unique().to_list()
     rows = rows_of(0, labels, candidates.join(scored, on=["query_id", "misconception_id"]), every, seen)
-    assert rows.targets.shape == (30, 2) and rows.right.tolist() == [2, 1, 1] * 10
+    assert rows.targets.shape == (30, 2) and rows.grades.tolist() == [[1, 1], [1, 0], [1, 0]] * 10
     calibration = Calibration(retrieved=40, depth=5, blend=0.5, labelled=tuple(sorted(seen)))
     near = select_candidates(candidates, calibration).select("query_id", "misconception_id")
     ranked = apply(candidates, scored.join(near, on=near.columns, how="semi"), calibration)

@@ -80,14 +80,14 @@ def test_lists_are_written_decisions_measured_and_the_page_shows_both(runs, caps
     folder = runs / "label_audit"
     labels = pl.read_csv(folder / "labels.csv", infer_schema=False)
     assert {"query_id", "label_text", "suggestion_text", "row", "decision"} <= set(labels.columns) and len(labels) > 0
-    page = write_page(runs / "cv").read_text()
+    page = write_page(runs / "cv").read_text(encoding="utf-8")
     assert "Labels that may be wrong" in page and "Nobody has looked" not in page
     decided = labels.with_columns(decision=pl.Series(["change", "keep", *[""] * (len(labels) - 2)]))
     decided.write_csv(folder / "labels.csv")
     capsys.readouterr()
     assert main(["audit-labels", "iter=demo1", f"decided={folder}"]) == 0
     assert "1 corrected labels are in" in capsys.readouterr().out
-    assert (folder / "corrections.csv").read_text().splitlines()[
+    assert (folder / "corrections.csv").read_text(encoding="utf-8").splitlines()[
         1
     ] == f"{labels['query_id'][0]},{labels['suggestion'][0]}"
     changed = read_decisions(folder / "labels.csv", folder / "duplicates.csv", "decision")
@@ -104,6 +104,6 @@ def test_lists_are_written_decisions_measured_and_the_page_shows_both(runs, caps
 )
 def test_a_decision_that_cannot_be_is_one_sentence(tmp_path, content, sentence):
     if content:
-        (tmp_path / "labels.csv").write_text(content)
+        (tmp_path / "labels.csv").write_text(content, encoding="utf-8")
     with pytest.raises(ValueError, match=sentence):
         read_decisions(tmp_path / "labels.csv", tmp_path / "duplicates.csv", "decision")

@@ -9,6 +9,7 @@ import pytest
 from shared.artifacts.manifest import read_manifest, write_manifest
 from shared.settings.load import ITERATIONS
 from shared.task.current import TASK
+from shared.task.eedi import EEDI
 from tests.training.analysis.finished_run import finish_run
 from training.analysis import runs
 from training.analysis.report import terminal
@@ -44,8 +45,8 @@ def test_an_evaluation_of_other_models_is_named(run, capsys):
 def test_figures_of_another_metric_are_refused_in_a_sentence(run, monkeypatch):
     metric = replace(TASK.metric, name="recall", depth=10)
     for module in (terminal, runs):
-        monkeypatch.setattr(module, "TASK", replace(TASK, metric=metric))
+        monkeypatch.setattr(module, "TASK", replace(EEDI, metric=metric))
     with pytest.raises(
-        ValueError, match=r"was measured with another metric than RECALL@10: clean the run, train again"
+        ValueError, match=r"was measured with another metric than Recall@10: clean the run, train again"
     ):
         print_report([run])

@@ -6,6 +6,7 @@ import numpy as np
 import polars as pl
 
 from shared.task.current import TASK
+from shared.task.folds import labels_of
 from shared.task.tables import PAIR
 from training.analysis.report.measure import of_ranking, with_probability
 from training.analysis.report.panels import Panel, why_not
@@ -80,7 +81,7 @@ def reranker_mistakes(ranks: pl.DataFrame, depth: int, count: int) -> list[tuple
 def confused_pairs(rows: pl.DataFrame, queries: pl.DataFrame, most: int) -> list[tuple[int, int, int]]:
     """(right id, wrong id that stands first, how often) of the rows of `with_probability`, most often first."""
     first = rows.filter(pl.col("rank") == 1, ~pl.col("right")).select("query_id", first="misconception_id")
-    both = first.join(queries.drop_nulls("misconception_id").select(PAIR), on="query_id")
+    both = first.join(labels_of(queries).select(PAIR), on="query_id")
     counted = both.group_by("misconception_id", "first").len()
     counted = counted.sort(["len", "misconception_id", "first"], descending=[True, False, False])
     return counted.head(most).select("misconception_id", "first", "len").rows()
@@ -131,4 +132,4 @@ def confused_panel(found: Finished) -> Panel:
 def _figures(ranks: pl.Series) -> Sequence[float]:
     """The metric of each right answer alone."""
     column = ranks.cast(pl.Float64).fill_null(np.inf).to_numpy().reshape(-1, 1)
-    return TASK.metric.of_ranks(column, np.ones(len(column)), TASK.metric.depth)
+    return TASK.metric.of_ranks(column, np.ones_like(column), TASK.metric.depth)

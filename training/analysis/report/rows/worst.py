@@ -68,6 +68,7 @@ def all_rows(found: Finished) -> dict:
         .iter_rows()
     ):
         query = queries[query_id]
+        query = _texts(query)
         questions[question_id] = [query[column] for column in APART[:-1]]
         rows.append([query_id, question_id, query["wrong"], id_, seen, before, after, shown.get(query_id, [])])
     named = {row[3] for row in rows} | {id_ for row in rows for id_, _ in row[7]}
@@ -92,11 +93,19 @@ def _describe(found: Finished, rows: pl.DataFrame, picked: list[tuple[str, int |
             (f"{row['probability']:.2f}", texts[row["misconception_id"]], row["misconception_id"] in seen, row["right"])
             for row in candidates
         ]
-        further = [(label, queries[query_id][column]) for label, column in TEXTS]
+        further = [(label, queries[query_id][column]) for label, column in TEXTS if column in queries[query_id]]
         further += written_about(found, query_id)
         facts = {"answer": texts[answer], "seen": answer in seen, "candidates": shown, "further": further}
-        described.append({**queries[query_id], **facts, "before": _place(before), "after": _place(after)})
+        described.append({**_texts(queries[query_id]), **facts, "before": _place(before), "after": _place(after)})
     return described
+
+
+def _texts(row: dict) -> dict:
+    """The row with the fields that the page sets apart; of a task that a file defines, they show its one text."""
+    if "text" not in row:
+        return row
+    heading, *_ = row["text"].splitlines()
+    return {**row, "subject": row["context"], "construct": heading, "question": row["text"], "correct": "", "wrong": ""}
 
 
 def _place(rank: int | None) -> str:

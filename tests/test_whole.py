@@ -59,7 +59,7 @@ def test_every_output_is_whole_and_names_what_made_it(checkout):
 
 def test_a_second_run_does_nothing_and_a_changed_setting_redoes_what_follows(checkout):
     again = run(checkout, "training", "train", "iter=demo1", *SMALLEST)
-    assert again.returncode == 0 and again.stdout.endswith("runs/demo1/cv is up to date: 20 of 20 stages were\n")
+    assert again.returncode == 0 and "runs/demo1/cv is up to date: 20 of 20 stages were\n" in again.stdout
     plan = run(checkout, "training", "plan", "iter=demo1", *_with("evaluate.depth=4"))
     assert [line for line in plan.stdout.splitlines() if line.startswith("run")] == [
         "run   runs/demo1/cv/evaluate  evaluate.depth: 5 -> 4"
@@ -144,7 +144,7 @@ def test_training_on_everything_ends_in_two_models_and_no_figures(checkout):
     done = run(checkout, "training", "train", "iter=demo0", "split=full", *SMALLEST)
     assert done.returncode == 0, done.stderr[-3000:]
     finished = sorted(path.parent.name for path in (checkout / "runs/demo0/full").glob("*/manifest.json"))
-    left_out = ("teach", "evaluate", "quantize", "explain", "describe")  # the demo has no texts
+    left_out = ("teach", "evaluate", "quantize", "explain", "describe", "train_writer", "merge_writer")  # no texts
     assert finished == sorted(name for name in STAGES if not name.startswith(left_out))
     queries = pl.read_parquet(checkout / "runs/demo0/full/prepare/queries.parquet")
     assert queries["fold"].unique().to_list() == ["train"]

@@ -244,7 +244,7 @@ def test_the_notebook_that_kaggle_got_makes_the_demos_submission_from_what_kaggl
 def _rows(submission: Path) -> dict[str, list[str]]:
     """{row: its ids in order}; one of them may differ where the misconceptions' vectors come from push-models.
 
-    Engine hf computed those and vLLM those of the demo, so that they differ by 1e-6, and two candidates whose scores
+    Engine hf computed those and vLLM those of the demo, so that they differ by up to 1e-6: two candidates whose scores
     are as near to each other may change places, one of them within the depth and the other beyond it.
     """
     lines = submission.read_text(encoding="utf-8").splitlines()[1:]

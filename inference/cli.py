@@ -166,12 +166,10 @@ class Predict:
         from inference.predict.terminal.question import found_texts
         from inference.predict.watchdog import DEGRADED
         from shared.artifacts.verified import check_folder
-        from shared.task.current import task_of_model, use
 
         members = (tuple(map(read_member, texts)) for texts in (self.embedder, self.reranker))
         writing = read_writing(self.writer, self.writer_adapter, self.writer_gpus)
         models = Models(*members, self.average, writing)
-        use(self.task or task_of_model(models.rerankers[0].folder))
         ensemble = Ensemble(models, calibration_of(models, depth=self.depth, ignore=self.no_calibration))
         serving = Serving(self.engine, load_profile(self.profile))
         for member in () if self.verified else (*models.embedders, *models.rerankers):

@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from shared.settings.command_line import COMPLETE
-from shared.settings.load import ITERATIONS
 from shared.task.splits import SPLITS
 from training.cli import main
 from training.commands import app
@@ -18,14 +17,6 @@ from training.pipeline.stages import STAGES
 
 ROOT = Path(__file__).parents[2]
 COMMANDS = app.names
-
-
-@pytest.fixture
-def place(tmp_path, monkeypatch) -> Path:
-    (tmp_path / "training").mkdir()
-    (tmp_path / ITERATIONS).symlink_to(ROOT / ITERATIONS)
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
 
 
 def helped(capsys, *arguments):

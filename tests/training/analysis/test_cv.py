@@ -6,13 +6,12 @@ import polars as pl
 import pytest
 
 from shared.artifacts.manifest import digest, write_manifest
-from shared.settings.load import ITERATIONS, load_settings, write_settings
+from shared.settings.load import load_settings, write_settings
 from shared.task.tables import POOLS, RANKS
 from training.__main__ import main
 from training.analysis.compare import paired_difference
 from training.analysis.cv import measure_draws
 
-ROOT = Path(__file__).parents[3]
 HOW = {"unseen_weight": 0.75, "resamples": 200}
 
 
@@ -20,14 +19,6 @@ def ranks_of(ranks, pool="labelled", ranking="reranked", first=0):
     """A pair of a question of its own for each rank; the even places are seen."""
     rows = [(pool, ranking, f"{first + n}_A", first + n, 10, n % 2 == 0, rank) for n, rank in enumerate(ranks)]
     return pl.DataFrame(rows, schema=RANKS.schema, orient="row")
-
-
-@pytest.fixture
-def place(tmp_path, monkeypatch) -> Path:
-    (tmp_path / "training").mkdir()
-    (tmp_path / ITERATIONS).symlink_to(ROOT / ITERATIONS)
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
 
 
 def evaluated(name, ranks, folds="folds"):

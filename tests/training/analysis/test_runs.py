@@ -10,21 +10,11 @@ import pytest
 from shared.artifacts.leaderboard import read_score
 from shared.artifacts.lineage import Lineage
 from shared.artifacts.manifest import write_manifest
-from shared.settings.load import ITERATIONS
 from training.__main__ import main
 from training.analysis.runs import Scored, describe_agreement, find_runs, pair_scores
 from training.run_folder.code_version import code_version, short_version
 
-ROOT = Path(__file__).parents[3]
 FIGURES = {"map@25": 0.25, "low": 0.2, "high": 0.3, "recall@25": 0.7, "pairs": 9}
-
-
-@pytest.fixture
-def place(tmp_path, monkeypatch) -> Path:
-    (tmp_path / "training").mkdir()
-    (tmp_path / ITERATIONS).symlink_to(ROOT / ITERATIONS)
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
 
 
 def finish(run, stage, figures=None, **lineage):

@@ -6,20 +6,10 @@ import polars as pl
 import pytest
 
 from shared.artifacts.manifest import write_manifest
-from shared.settings.load import ITERATIONS, load_settings, write_settings
+from shared.settings.load import load_settings, write_settings
 from shared.task.tables import POOLS, RANKS
 from training.__main__ import main
 from training.analysis.untrained import best_untrained, describe_best, name_miner
-
-ROOT = Path(__file__).parents[3]
-
-
-@pytest.fixture
-def place(tmp_path, monkeypatch) -> Path:
-    (tmp_path / "training").mkdir()
-    (tmp_path / ITERATIONS).symlink_to(ROOT / ITERATIONS)
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
 
 
 def evaluated(name, folds="folds", **ranks):

@@ -11,7 +11,6 @@ from shared.artifacts.lineage import read_lineage
 from shared.artifacts.locks import locked
 from shared.artifacts.manifest import write_manifest
 from shared.artifacts.verified import check_folder
-from shared.settings.load import ITERATIONS
 from training.cli import main
 from training.pipeline.ahead.survey import replaced, survey
 from training.pipeline.chain import checked_chain, resolve, stages_in, write_settings_of
@@ -20,7 +19,6 @@ from training.pipeline.share import share
 from training.run_folder.names import Target, plain_path
 from training.synthesis.malrules.generate import write_competition
 
-ROOT = Path(__file__).parents[3]
 PLAIN, SLOW = Path("runs/demo0/cv"), Path("runs/demo0@slow/cv")
 
 
@@ -32,13 +30,10 @@ def competition(tmp_path_factory) -> Path:
 
 
 @pytest.fixture
-def place(tmp_path, monkeypatch, competition) -> Path:
-    (tmp_path / "training").mkdir()
-    (tmp_path / ITERATIONS).symlink_to(ROOT / ITERATIONS)
-    (tmp_path / "data").mkdir()
-    (tmp_path / "data/demo").symlink_to(competition)
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
+def place(place, competition) -> Path:
+    (place / "data").mkdir()
+    (place / "data/demo").symlink_to(competition)
+    return place
 
 
 def finish(target):

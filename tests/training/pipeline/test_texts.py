@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from shared.prompts.writer import PROMPTS, Sampling
-from shared.settings.load import ITERATIONS, load_settings
+from shared.settings.load import load_settings
 from shared.task.tables import LESSONS, MISCONCEPTIONS, QUERIES, TEXTS
 from training.cli import main
 from training.evaluation.text_audit import find_labels_seen, find_own_lessons
@@ -31,21 +31,18 @@ STUDENT = [
 
 
 @pytest.fixture
-def place(tmp_path, monkeypatch, tiny_causal) -> Path:
+def place(place, monkeypatch, tiny_causal) -> Path:
     """A folder with a competition of twelve questions, in which a tiny model can write some tokens about each row."""
-    (tmp_path / "training").mkdir()
-    (tmp_path / ITERATIONS).symlink_to(ROOT / ITERATIONS)
-    monkeypatch.chdir(tmp_path)
     for kind, prompt in PROMPTS.items():
         monkeypatch.setitem(
             PROMPTS, kind, replace(prompt, instruction="Say why.", text_tokens=90, sampling=Sampling(6))
         )
-    write_competition(tmp_path / "data/demo", questions=40, test_questions=4)
-    train = pl.read_csv(tmp_path / "data/demo/train.csv", infer_schema=False)
-    train.head(12).write_csv(tmp_path / "data/demo/train.csv")
+    write_competition(place / "data/demo", questions=40, test_questions=4)
+    train = pl.read_csv(place / "data/demo/train.csv", infer_schema=False)
+    train.head(12).write_csv(place / "data/demo/train.csv")
     assert main(["settings", "iter=demo0", *said(tiny_causal)]) == 0
     assert main(["prepare", str(RUN)]) == 0
-    return tmp_path
+    return place
 
 
 def said(base: Path, *more: str) -> list[str]:

@@ -9,7 +9,7 @@ import pytest
 
 from shared.artifacts.locks import locked
 from shared.artifacts.manifest import write_manifest
-from shared.settings.load import ITERATIONS, load_settings, write_settings
+from shared.settings.load import load_settings, write_settings
 from training.cli import main
 from training.pipeline.inputs import inputs_of
 from training.pipeline.recipe import recipe_of
@@ -18,17 +18,12 @@ from training.pipeline.stages import STAGES, stages_of
 from training.run_folder.freshness import reasons_to_run
 from training.synthesis.malrules.generate import write_competition
 
-ROOT = Path(__file__).parents[3]
-
 
 @pytest.fixture
-def place(tmp_path, monkeypatch) -> Path:
+def place(place) -> Path:
     """A folder with the iterations and a competition, in which commands run."""
-    (tmp_path / "training").mkdir()
-    (tmp_path / ITERATIONS).symlink_to(ROOT / ITERATIONS)
-    monkeypatch.chdir(tmp_path)
-    write_competition(tmp_path / "data/demo", questions=40, test_questions=4)
-    return tmp_path
+    write_competition(place / "data/demo", questions=40, test_questions=4)
+    return place
 
 
 def test_an_iteration_without_previous_has_no_teacher_a_full_one_no_evaluation_and_none_quantises_unasked():

@@ -14,7 +14,7 @@ import pytest
 
 from inference.fusion.confidence import write_confidence
 from shared.artifacts.manifest import write_manifest
-from shared.settings.load import ITERATIONS, RUNS, load_settings, write_settings
+from shared.settings.load import RUNS, load_settings, write_settings
 from shared.task.tables import MISCONCEPTIONS
 from tests.inference.tagging.conftest import CONFIDENCE, folders
 from training.cli import main
@@ -26,11 +26,8 @@ ROW = {"subject": "Fractions", "construct": "Add", "question": "1/2 + 1/3 = ?", 
 
 
 @pytest.fixture
-def place(tmp_path, monkeypatch, folders, misconceptions) -> Path:
+def place(place, folders, misconceptions) -> Path:
     """A folder with a finished run of demo0, split full, and rows.jsonl."""
-    (tmp_path / "training").mkdir()
-    (tmp_path / ITERATIONS).symlink_to(ROOT / ITERATIONS)
-    monkeypatch.chdir(tmp_path)
     run = RUNS / "demo0" / "full"
     write_settings(load_settings("demo0", ["evaluate.engine=hf"]), run)
     for role, folder in zip(("embedder", "reranker"), folders, strict=True):
@@ -40,8 +37,8 @@ def place(tmp_path, monkeypatch, folders, misconceptions) -> Path:
     write_confidence(CONFIDENCE, run.parent / "confidence")
     write_manifest(run.parent / "confidence", {})
     rows = [{**ROW, "id": "a"}, {**ROW, "wrong": "1/6"}]
-    (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-    return tmp_path
+    (place / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return place
 
 
 def test_a_file_of_rows_becomes_a_file_of_tags(place, capsys):

@@ -4,10 +4,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from shared.settings.load import ITERATIONS
 from shared.task.tables import MISCONCEPTIONS
 from tests.training.analysis.finished_run import finish_run
-from tests.training.test_cli import ROOT
 from training.analysis.label_audit.decisions import read_decisions
 from training.analysis.label_audit.duplicates import NEAR_VECTORS, NEAR_WORDS, SAME, find_duplicates, groups_of
 from training.analysis.label_audit.suspects import find_confused, find_suspects
@@ -65,14 +63,11 @@ def test_entries_are_confused_whichever_of_them_is_the_label():
 
 
 @pytest.fixture
-def runs(tmp_path, monkeypatch):
+def runs(place):
     """Two draws of demo1, whose made-up scores mostly find the right entry."""
-    (tmp_path / "training").mkdir()
-    (tmp_path / ITERATIONS).symlink_to(ROOT / ITERATIONS)
-    monkeypatch.chdir(tmp_path)
     for split in ("cv", "cv2"):
-        finish_run(tmp_path / "competition", split=split, better=3.0)
-    return tmp_path / "runs" / "demo1"
+        finish_run(place / "competition", split=split, better=3.0)
+    return place / "runs" / "demo1"
 
 
 def test_lists_are_written_decisions_measured_and_the_page_shows_both(runs, capsys):

@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from shared.artifacts.manifest import read_manifest, write_manifest
-from shared.settings.load import ITERATIONS
 from shared.task.current import TASK
 from shared.task.eedi import EEDI
 from tests.training.analysis.finished_run import finish_run
@@ -15,14 +14,9 @@ from training.analysis import runs
 from training.analysis.report import terminal
 from training.analysis.report.terminal import print_report
 
-ROOT = Path(__file__).parents[4]
-
 
 @pytest.fixture
-def run(tmp_path, monkeypatch):
-    (tmp_path / "training").mkdir()
-    (tmp_path / ITERATIONS).symlink_to(ROOT / ITERATIONS)
-    monkeypatch.chdir(tmp_path)
+def run(place):
     return finish_run(Path("data"), questions=60)
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from inference.machine.hardware import Gpu, this_machine
 from shared.artifacts.manifest import write_manifest
-from shared.settings.load import ITERATIONS, load_settings
+from shared.settings.load import load_settings
 from training.pipeline.ahead import machine, prospect
 from training.pipeline.ahead.bases import Base, bases_of
 from training.pipeline.ahead.hours import estimate
@@ -18,23 +18,19 @@ from training.pipeline.chain import resolve
 from training.run_folder.names import Target
 from training.synthesis.malrules.generate import write_competition
 
-ROOT = Path(__file__).parents[4]
 RUN = Path("runs/iter0/cv")
 QWEN = Base("Qwen/Qwen2.5-14B-Instruct", "fetched", 14e9, "bfloat16")
 
 
 @pytest.fixture
-def place(tmp_path, monkeypatch) -> Path:
+def place(place, monkeypatch) -> Path:
     """A folder with the iterations and a competition, on a machine of two H200."""
-    (tmp_path / "training").mkdir()
-    (tmp_path / ITERATIONS).symlink_to(ROOT / ITERATIONS)
-    monkeypatch.chdir(tmp_path)
-    write_competition(tmp_path / "data/demo", questions=40, test_questions=4)
+    write_competition(place / "data/demo", questions=40, test_questions=4)
     gpus = (Gpu("NVIDIA H200", 140.0, 9.0),) * 2
     made_up = replace(this_machine(), gpus=gpus, gib=16.0, disk_gib=100.0)
     for module in (machine, prospect):
         monkeypatch.setattr(module, "hardware", lambda: made_up)
-    return tmp_path
+    return place
 
 
 def steps(iteration, *said):

@@ -233,8 +233,10 @@ def test_the_notebook_that_kaggle_got_makes_the_demos_submission_from_what_kaggl
     assert found.keys() == wanted.keys() and sum(found[row] != wanted[row] for row in wanted) <= len(wanted) / 10
     for row, ids in wanted.items():
         assert len(found[row]) == len(ids)
-        assert [one for one in found[row] if one in ids] == [one for one in ids if one in found[row]], row
-        assert len(set(found[row]) & set(ids)) >= len(ids) - 1, row
+        both = {*found[row]} & {*ids}
+        here, there = ([one for one in order if one in both] for order in (found[row], ids))
+        assert len(here) >= len(ids) - 1, row
+        assert all(abs(here.index(one) - there.index(one)) <= 1 for one in here), row
     said = "".join(output.get("text", "") for output in notebook.cells[0].outputs)
     assert re.search(r"misconceptions are not encoded, .*/misconceptions.vectors has their vectors", said)
     assert re.search(r"sample: 6 rows of train.csv, MAP@25 0\.\d{3} over \d+ labelled ones", said)
@@ -242,10 +244,10 @@ def test_the_notebook_that_kaggle_got_makes_the_demos_submission_from_what_kaggl
 
 
 def _rows(submission: Path) -> dict[str, list[str]]:
-    """{row: its ids in order}; one of them may differ where the misconceptions' vectors come from push-models.
+    """{row: its ids in order}; neighbours may change places where the misconceptions' vectors come from push-models.
 
-    Engine hf computed those and vLLM those of the demo, so that they differ by up to 1e-6: two candidates whose scores
-    are as near to each other may change places, one of them within the depth and the other beyond it.
+    Engine hf computed those and vLLM those of the demo, so that they differ by up to 1e-6, and so may two candidates
+    be ordered whose scores are as near to each other; at the end of the list one of them falls out.
     """
     lines = submission.read_text(encoding="utf-8").splitlines()[1:]
     return {name: ids.split() for name, ids in (line.split(",") for line in lines)}

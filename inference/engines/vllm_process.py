@@ -2,6 +2,7 @@
 
 import gc
 import os
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
@@ -41,7 +42,8 @@ def running(profile: Profile, start: Callable[[], Running]) -> Iterator[Running]
     from vllm.platforms import current_platform
 
     with _threads(profile), _own_environment():
-        engine = start()
+        with _without_llvmlite():
+            engine = start()
         try:
             yield engine
         finally:
@@ -69,6 +71,17 @@ def _threads(profile: Profile) -> Iterator[None]:
     finally:
         torch.set_num_threads = set_threads
         set_threads(before)
+
+
+@contextmanager
+def _without_llvmlite() -> Iterator[None]:
+    """vLLM 0.32 asks every object of every module for kernels on a CPU, and one of this module answers to any name."""
+    hidden = sys.modules.pop("llvmlite.binding.ffi", None)
+    try:
+        yield
+    finally:
+        if hidden is not None:
+            sys.modules["llvmlite.binding.ffi"] = hidden
 
 
 @contextmanager

@@ -59,7 +59,7 @@ def evaluate(context: StageContext) -> Evaluation:
     masked = hide_answers(valid)
     blind = _hidden(context, masked, misconceptions, pools) if settings.hidden and len(masked) else {}
     untrained = cut(_untrained(context, valid, misconceptions), pools, settings.pool)
-    rankings = {  # behind every engine: bm25s loads numba, after which vLLM 0.32 does not start on a CPU
+    rankings = {
         "popularity": cut(rank_by_popularity(queries, misconceptions, valid), pools, settings.pool),
         "bm25": cut(rank_by_bm25(misconceptions, valid), pools, settings.pool),
         "untrained": untrained,

@@ -4,6 +4,7 @@ import logging
 import os
 import random
 import shutil
+import sys
 import weakref
 from importlib.util import find_spec
 from pathlib import Path
@@ -86,6 +87,14 @@ def test_the_next_engine_is_not_given_the_pool_of_cuda_graphs_that_went_with_the
 
         type(current_platform)._global_graph_pool = (0, 1)  # what capturing on a GPU leaves there
     assert type(current_platform)._global_graph_pool is None
+
+
+def test_it_starts_in_a_process_that_has_loaded_numba(llama):
+    import llvmlite.binding  # numba's; BM25's baseline loads it
+
+    with open_encoder(llama, "mean", PROFILE) as encoder:
+        assert encoder.encode(PROMPTS).shape == (len(PROMPTS), 64)
+    assert sys.modules["llvmlite.binding.ffi"] is llvmlite.binding.ffi
 
 
 def test_made_up_weights_need_no_file(llama, tmp_path):

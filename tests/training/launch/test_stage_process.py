@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from training.launch.stage_process import run_in_process
-from training.pipeline.run_stage import run_stage
 
 ROOT = Path(__file__).parents[3]
 # A stage that says its process and then sleeps, asked for by a command that is killed.
@@ -30,11 +29,25 @@ if __name__ == "__main__":
 """
 
 
-def test_what_a_stage_refuses_is_one_sentence_and_status_2(tmp_path, monkeypatch, capfd):
-    monkeypatch.chdir(tmp_path)
-    assert run_in_process(run_stage, "prepare", Path("runs/demo0/cv")) == 2
-    said = capfd.readouterr().err
-    assert said.startswith("error: runs/demo0/cv/settings.json does not exist: ") and len(said.splitlines()) == 1
+# What a stage refuses; in a process of its own, whose server of processes begins with it and writes where it writes.
+REFUSED = """
+import sys
+from pathlib import Path
+from training.launch.stage_process import run_in_process
+from training.pipeline.run_stage import run_stage
+
+if __name__ == "__main__":
+    sys.exit(run_in_process(run_stage, "prepare", Path("runs/demo0/cv")))
+"""
+
+
+def test_what_a_stage_refuses_is_one_sentence_and_status_2(tmp_path):
+    (tmp_path / "command.py").write_text(REFUSED, encoding="utf-8")
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run([sys.executable, "command.py"], cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: runs/demo0/cv/settings.json does not exist: ")
+    assert len(done.stderr.splitlines()) == 1
 
 
 def test_a_stage_that_a_signal_ends_is_said_with_the_way_out():

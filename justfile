@@ -23,9 +23,9 @@ setup *hardware:
 demo *arguments: setup
     {{python}} -m training demo "$@"
 
-# Lint and run every test
+# Lint and run every test, in as many processes as there are cores but four at most; one process with -n 0
 test *arguments: lint browser
-    {{python}} -m pytest -q "$@"
+    OMP_NUM_THREADS=1 {{python}} -m pytest -q -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder "$@"
 
 # Try for some minutes what may go wrong: kills, full disks, stopped processes, damaged files: [minutes=60] [seed=0] [kind=NAME]
 soak *arguments: setup

@@ -48,6 +48,11 @@ MISCONCEPTION_TEXTS = {
 }
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest file first: of several processes one is busy with it while the others run the rest."""
+    items.sort(key=lambda item: item.path.name != "test_whole.py")
+
+
 @pytest.fixture(scope="session")
 def tiny_causal(tmp_path_factory) -> Path:
     """See make_llama."""

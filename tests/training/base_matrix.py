@@ -58,7 +58,7 @@ def try_family(config: T.PretrainedConfig, folder: Path, tables: tuple[pl.DataFr
         try:
             check_yes(base, config, read_shapes(base))
         except ValueError as error:
-            return Tried(retriever, None, str(error).partition(", which ")[2].partition(":")[0])
+            return Tried(retriever, None, str(error).partition(" is a ")[2].partition(":")[0])
     return Tried(retriever, _try_reranker(base, folder, tables))
 
 

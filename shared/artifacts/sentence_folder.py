@@ -52,6 +52,9 @@ def _modules(folder: Path) -> list[dict]:
     said = read_json(path, AGAIN, kind=list)
     if not all(isinstance(module, dict) for module in said):
         raise ValueError(f"{path} lists no modules: {AGAIN}")
+    for place in (Path(str(module.get("path", ""))) for module in said):
+        if place.is_absolute() or ".." in place.parts:
+            raise ValueError(f"{path} names {place}, which lies outside {folder}: {AGAIN}")
     return said
 
 

@@ -111,3 +111,11 @@ def test_a_dense_layer_with_a_residual_is_refused(tmp_path):
     config.write_text(json.dumps({**json.loads(config.read_text()), "use_residual": True}), encoding="utf-8")
     with pytest.raises(ValueError, match="has a residual"):
         load_backbone(tmp_path, "float32", torch.device("cpu"))
+
+
+@pytest.mark.parametrize("place", ["../1_Dense", "/1_Dense", "1_Dense/../../other"])
+def test_a_module_outside_the_folder_is_refused(place, tmp_path):
+    modules = [{"path": place, "type": "a.b.Dense"}]
+    (tmp_path / "modules.json").write_text(json.dumps(modules), encoding="utf-8")
+    with pytest.raises(ValueError, match="lies outside"):
+        read_sentence_folder(tmp_path)

@@ -169,7 +169,7 @@ def test_a_model_card_says_what_a_rerankers_score_is_and_how_it_reads_a_pair(how
     model.mkdir(parents=True)
     write_card(RerankerCard(RerankerPrompt(150, 40, "Yes or No?", **how)), model)
     write_model_card(replace(FACTS, role="reranker"), model, tmp_path)
-    said = (tmp_path / "README.md").read_text()
+    said = (tmp_path / "README.md").read_text(encoding="utf-8")
     assert score in said and shown in said
 
 

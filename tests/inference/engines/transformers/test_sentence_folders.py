@@ -108,7 +108,9 @@ def test_a_pooling_that_is_not_computed_here_is_refused(mode, words, tmp_path):
 def test_a_dense_layer_with_a_residual_is_refused(tmp_path):
     say(make_bert(tmp_path), {"pooling_mode": "mean"}, dense=True)
     config = tmp_path / "2_Dense/config.json"
-    config.write_text(json.dumps({**json.loads(config.read_text()), "use_residual": True}), encoding="utf-8")
+    config.write_text(
+        json.dumps({**json.loads(config.read_text(encoding="utf-8")), "use_residual": True}), encoding="utf-8"
+    )
     with pytest.raises(ValueError, match="has a residual"):
         load_backbone(tmp_path, "float32", torch.device("cpu"))
 

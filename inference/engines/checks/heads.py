@@ -42,9 +42,10 @@ def check_labels(folder: Path, config: PretrainedConfig) -> None:
 
 def describe_classifier(config: PretrainedConfig) -> PreTrainedModel | None:
     """The family's classifier of one label, without numbers; None where transformers has none."""
-    one = type(config).from_dict({**config.to_dict(), "num_labels": 1})
     if type(config) not in AutoModelForSequenceClassification._model_mapping:
         return None
+    said = {key: value for key, value in config.to_dict().items() if key not in ("id2label", "label2id")}
+    one = type(config).from_dict({**said, "num_labels": 1})
     with torch.device("meta"):
         return AutoModelForSequenceClassification.from_config(one)
 

@@ -5,6 +5,8 @@ from pathlib import Path
 import torch
 from tokenizers import Tokenizer, decoders, models, processors
 from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
     BertConfig,
     BertModel,
     LlamaConfig,
@@ -13,6 +15,8 @@ from transformers import (
     Qwen2Config,
     Qwen2ForCausalLM,
 )
+
+from inference.engines.tokenizer import load_tokenizer
 
 VOCABULARY = 200  # ids; the tokenizers use about the first hundred
 CHARACTERS = [chr(code) for code in range(32, 127)] + ["\n"]
@@ -34,6 +38,15 @@ def make_qwen(folder: Path) -> Path:
         **SHAPE, **HEADS, num_key_value_heads=2, max_position_embeddings=1024, tie_word_embeddings=False
     )
     return _save(Qwen2ForCausalLM, config, _tokenizer(None, "<|im_end|>"), folder)
+
+
+def make_wide_qwen(qwen: Path, folder: Path) -> Path:
+    """`qwen` with other weights and heads as wide as vLLM's kernels for a CPU want them."""
+    torch.manual_seed(2)
+    config = AutoConfig.from_pretrained(qwen, hidden_size=64, num_attention_heads=2, num_key_value_heads=1)
+    AutoModelForCausalLM.from_config(config).save_pretrained(folder)
+    load_tokenizer(qwen).save_pretrained(folder)
+    return folder
 
 
 def make_bert(folder: Path) -> Path:

@@ -4,7 +4,7 @@ import json
 
 import pytest
 import torch
-from transformers import AutoConfig, AutoModelForCausalLM
+from transformers import AutoModelForCausalLM
 
 from inference.engines.protocols import Generated
 from inference.engines.tokenizer import load_tokenizer
@@ -12,6 +12,7 @@ from inference.engines.writers.check import adapter_rank
 from inference.engines.writers.open import WriterOpening, open_writer
 from inference.machine.profiles import Profile
 from shared.prompts.writer import Sampling
+from tests.tiny_models import make_wide_qwen
 
 PROFILE = Profile(device="cpu", dtype="float32", batch_tokens=512, max_tokens=300, cache_gib=0.1, threads=1)
 PREFIX = [(7 * place) % 60 + 10 for place in range(40)]
@@ -23,13 +24,7 @@ SEEDS = [5, 6, 7, 8, 9]
 
 @pytest.fixture(scope="module")
 def folder(tiny_qwen, tmp_path_factory):
-    """The tiny model with heads as wide as vLLM's kernels for a CPU want them, and a token for each character."""
-    torch.manual_seed(2)
-    place = tmp_path_factory.mktemp("writer")
-    config = AutoConfig.from_pretrained(tiny_qwen, hidden_size=64, num_attention_heads=2, num_key_value_heads=1)
-    AutoModelForCausalLM.from_config(config).save_pretrained(place)
-    load_tokenizer(tiny_qwen).save_pretrained(place)
-    return place
+    return make_wide_qwen(tiny_qwen, tmp_path_factory.mktemp("writer"))
 
 
 @pytest.fixture(scope="module")

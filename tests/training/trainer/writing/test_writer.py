@@ -9,7 +9,6 @@ import polars as pl
 import pytest
 import torch
 from torch.nn.functional import cross_entropy
-from transformers import AutoConfig, AutoModelForCausalLM
 
 from inference.engines.tokenizer import load_tokenizer, writer_words
 from inference.engines.transformers.engine import load_causal
@@ -17,6 +16,7 @@ from inference.engines.writers.open import WriterOpening, open_writer
 from inference.machine.profiles import Profile
 from shared.settings.sections import Lora, TrainWriter
 from shared.task.tables import TEXTS
+from tests.tiny_models import make_wide_qwen
 from tests.training.tiny import CPU, DECODER, norms_as_wide_as_the_model, randomise
 from training.export.merge import merge
 from training.trainer.lora import add_lora
@@ -47,13 +47,7 @@ print(json.dumps([[text.text.strip(), text.finish_reason] for text in written]))
 
 @pytest.fixture(scope="module")
 def base(tiny_qwen, tmp_path_factory):
-    """The tiny model with heads as wide as vLLM's kernels for a CPU want them."""
-    torch.manual_seed(2)
-    place = tmp_path_factory.mktemp("base")
-    config = AutoConfig.from_pretrained(tiny_qwen, hidden_size=64, num_attention_heads=2, num_key_value_heads=1)
-    AutoModelForCausalLM.from_config(config).save_pretrained(place)
-    load_tokenizer(tiny_qwen).save_pretrained(place)
-    return place
+    return make_wide_qwen(tiny_qwen, tmp_path_factory.mktemp("base"))
 
 
 def texts_of(*rows):

@@ -42,9 +42,10 @@ def script(path, text):
     path.chmod(0o755)
 
 
-def just(place, *arguments):
+def just(place, *arguments, cwd=None):
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    return subprocess.run([place / "just", *arguments], cwd=place, env=environment, capture_output=True, text=True)
+    command = [place / "just", *arguments]
+    return subprocess.run(command, cwd=cwd or place, env=environment, capture_output=True, text=True)
 
 
 def recipes():
@@ -81,6 +82,14 @@ def test_a_word_that_means_nothing_is_refused_in_a_sentence(place, word):
 def test_help_is_the_commands(place):
     done = just(place, f"python={sys.executable}", "plan", "--help")
     assert done.returncode == 0 and done.stdout.startswith("Usage: python -m training plan ")
+
+
+def test_a_path_is_meant_from_the_folder_in_which_it_was_typed(place):
+    (place / "mine").mkdir()
+    done = just(place, f"python={sys.executable}", "check-data", "path=../files", cwd=place / "mine")
+    assert done.returncode == 2 and done.stderr.startswith("error: files/")
+    done = just(place, f"python={sys.executable}", "check-data", "path=files", cwd=place / "mine")
+    assert done.returncode == 2 and done.stderr.startswith("error: mine/files/")
 
 
 def test_a_path_with_a_semicolon_is_a_path(place):

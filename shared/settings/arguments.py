@@ -1,8 +1,12 @@
 """Reads what stands behind a command: name=value, section.key=value and flags; what it does not know is refused."""
 
+import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from pathlib import Path
+
+CALLED_FROM = "MALRULE_CALLED_FROM"  # set by the justfile: the folder in which ./just was called
 
 
 @dataclass(frozen=True)
@@ -33,6 +37,12 @@ def read_arguments(
         else:
             raise ValueError(_refuse(argument, names, flags, overrides))
     return Arguments(options, tuple(f"{name}={value}" for name, value in said.items()), frozenset(given))
+
+
+def typed_path(text: str) -> Path:
+    """The path that was typed behind a command, from the folder in which it was typed."""
+    called_from, here = Path(os.environ.get(CALLED_FROM, "")).resolve(), Path.cwd()
+    return Path(text) if called_from == here else Path(os.path.relpath(called_from / text, here))
 
 
 def nearest(typed: str, known: Iterable[str]) -> str:

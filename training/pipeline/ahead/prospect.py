@@ -76,7 +76,8 @@ def summary(found: list[Prospect]) -> list[str]:
     """What all of it takes together."""
     disk = sum(one.disk for one in found)
     room = f"models take {disk:.1f} GiB of disk, and {hardware().disk_gib:.1f} GiB are free"
-    return [f"{len(found)} stages run: {_time(found)}; {room}"]
+    runs = "1 stage runs" if len(found) == 1 else f"{len(found)} stages run"
+    return [f"{runs}: {_time(found)}; {room}"]
 
 
 def _time(found: list[Prospect]) -> str:
@@ -85,7 +86,8 @@ def _time(found: list[Prospect]) -> str:
     unknown = sum(one.estimate.seconds is None for one in heavy)
     if not known:
         return "nothing like them was timed here yet"
-    return f"about {duration(sum(known))}" + (f" and {unknown} stages that were not timed here yet" if unknown else "")
+    others = "1 stage that was" if unknown == 1 else f"{unknown} stages that were"
+    return f"about {duration(sum(known))}" + (f" and {others} not timed here yet" if unknown else "")
 
 
 def notes(steps: list[Step], said: tuple[str, ...]) -> list[str]:

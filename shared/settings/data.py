@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from shared.settings.section import Count, Engine, Positive, Section
+from shared.settings.section import Count, Engine, Positive, Section, Share
 
 
 class Iteration(Section):
@@ -60,6 +60,9 @@ class Mine(Section):
     """The rank at which the choice ends; this rank itself is left out."""
     count: Count = 15
     """Negatives of a query, drawn without replacement."""
+    random: Share = 0.0
+    """The share of `count` that is drawn from all negatives behind `lowest`, wherever they stand: easy ones, beside
+    which a student sees how far off a hard one is."""
     negatives: Literal["seen", "catalogue"] = "seen"
     """Where ranks and negatives come from: `seen` means the misconceptions that some training row carries. One that
     none carries could only ever be a wrong answer in training, while most of the hidden test's answers are such;
@@ -82,7 +85,13 @@ class MineForReranker(Mine):
 
 
 class Teach(Section):
-    """How the previous iteration's reranker scores the groups."""
+    """How a teacher scores the groups."""
 
     engine: Engine = "vllm"
     """The engine that scores: vLLM, or `hf`, our own on top of transformers."""
+    margin: float | None = None
+    """A negative that the teacher scores higher than the right answer less this margin, in logits, is dropped: it may
+    be right. Without this key none is. A teacher that has learnt the rows puts their right answers in front, so that
+    this finds little."""
+    least: Count = 15
+    """Negatives that a query keeps in spite of `margin`: those with the lowest scores."""

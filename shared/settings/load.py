@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from shared.artifacts.files import write_text
 from shared.prompts.kinds import ROLES
+from shared.settings.checks.teaching import check_teaching
 from shared.settings.keys import nearest_key
 from shared.settings.sections import Settings
 from shared.settings.texts import WRITING_ENGINES
@@ -150,6 +151,7 @@ def _cross_check(settings: Settings, source: str) -> None:
             raise ValueError(
                 f"{source}: train_{name}.distill: {train.distill} needs a teacher, and iteration.previous is empty"
             )
+    check_teaching(settings, source)
     _check_writer(settings, source)
     _check_rationale_loss(settings, source)
     _check_texts(settings, source)

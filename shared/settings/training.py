@@ -127,3 +127,12 @@ class Merge(Section):
     average: tuple[HeldOutSplit, ...] = ()
     """Splits whose adapters of that epoch are averaged in. Only split full may do so, since each of them was trained
     on what the others hold out."""
+    epochs: tuple[Count, ...] = ()
+    """Further epochs of the same training whose adapters are averaged in."""
+    method: Literal["mean", "slerp"] = "mean"
+    """How several adapters become one, weight by weight: their `mean`, which is shorter where they disagree, or
+    `slerp`, which goes along the arc between them and keeps their length. With three or more, slerp goes from one to
+    the next: the own epoch first, then `epochs`, then the splits of `average`."""
+    share: Annotated[float, Field(gt=0, le=1)] = 1.0
+    """How much of the adapter is added to the base (Wise-FT): 0.8 leaves the model nearer to what it knew before. It
+    costs no training."""

@@ -123,6 +123,7 @@ def find_strangers(run: Path, folders: list[Path]) -> Finding:
         lineage = read_lineage(folder, "inputs")
         # adapters of other splits are averaged in where nothing is held out: no fold is strange to it
         averaged = set() if holds_out(run.name) else {Path(adapter).parent for adapter in lineage.averaged or ()}
+        averaged = {path for path in averaged if path.parent != folder.parent}  # other epochs of its own training stay
         inputs = {Path(path): then for path, then in lineage.inputs.items() if Path(path) not in averaged}
         for name in (COMPETITION, REPLAYED, PROMPTS):  # which are no folders of a run
             inputs.pop(Path(name), None)

@@ -143,7 +143,7 @@ def _cross_check(settings: Settings, source: str) -> None:
             )
         if train.siblings and not mine.siblings:
             raise ValueError(f"{source}: train_{name}.siblings: {train.siblings} needs mine_for_{name}.siblings=true")
-        if train.distill and not settings.iteration.previous:
+        if train.distill and not settings.is_taught(name):
             raise ValueError(
                 f"{source}: train_{name}.distill: {train.distill} needs a teacher, and iteration.previous is empty"
             )

@@ -66,6 +66,26 @@ def merge_embedder(context: StageContext, card: EmbedderCard) -> dict:
 
 def merge_reranker(context: StageContext) -> dict:
     """Fill context.out with the merged reranker and its card; returns its lineage."""
+    merging = context.settings.merge_reranker
+    adapters = _adapters(context, "train_reranker", merging)
+    with _one_adapter(adapters, merging) as adapter:
+        _write_reranker(context, adapter)
+    return _lineage(context, local_folder(context.settings.reranker.base), adapters)
+
+
+def merge_teacher(context: StageContext, adapter: Path) -> None:
+    """Fill context.out with a reranker of `train_teachers`, proven as any; context has the settings of its training.
+
+    Raises ValueError where the adapter, or its base, is another than when it was trained.
+    """
+    check_folder(adapter.parents[1])
+    check_trained(adapter, context.settings.train_reranker.lora)
+    _lineage(context, local_folder(context.settings.reranker.base), [adapter])
+    _write_reranker(context, adapter)
+
+
+def _write_reranker(context: StageContext, adapter: Path) -> None:
+    """Fill context.out with the base of [reranker] and this adapter as one model, and its card."""
     section, profile = context.settings.reranker, load_profile(context.settings.machine.profile)
     base, card = local_folder(section.base), new_reranker_card(section)
     kind, tokenizer, form = KINDS[card.kind], load_tokenizer(base), form_of(base)
@@ -82,9 +102,7 @@ def merge_reranker(context: StageContext) -> dict:
         if form == "language model":
             keep_yes_alone(context.out, token)
 
-    merging = context.settings.merge_reranker
-    adapters = _adapters(context, "train_reranker", merging)
-    with tempfile.TemporaryDirectory() as place, _one_adapter(adapters, merging) as adapter:
+    with tempfile.TemporaryDirectory() as place:
         whole = base
         if form == "cross-encoder":
             whole = Path(place)
@@ -92,7 +110,6 @@ def merge_reranker(context: StageContext) -> dict:
         _merge(context, whole, adapter, answer, finish)
     write_card(card, context.out)
     _ship_descriptions(context, card.prompt.description_tokens)
-    return _lineage(context, base, adapters)
 
 
 def merge_writer(context: StageContext) -> dict:

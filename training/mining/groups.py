@@ -5,7 +5,7 @@ import polars as pl
 from inference.retrieval.retrieve import restrict
 from shared.settings.sections import Mine
 from shared.task.folds import seen_ids, sibling_answers
-from shared.task.tables import PAIR
+from shared.task.tables import GROUPS, PAIR
 from training.mining.hard_negatives import add_random, add_siblings, drop_twins, few_negatives, pick_negatives
 
 
@@ -28,6 +28,8 @@ def make_groups(
         everywhere = window | {"highest": reach, "count": section.count}
         few = few_negatives(labelled, hard, **window) + few_negatives(labelled, hard, **everywhere)
         labelled = labelled.filter(~pl.col("query_id").is_in(few))
+        if labelled.is_empty():
+            return pl.DataFrame(schema=GROUPS.schema)
     groups = pick_negatives(labelled, hard, **window, seed=section.seed)
     groups = add_random(groups, labelled, hard, lowest=section.lowest, count=easy, seed=section.seed)
     return add_siblings(groups, siblings, near) if section.siblings else groups

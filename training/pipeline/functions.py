@@ -86,7 +86,7 @@ def mine_for_embedder(context: StageContext) -> None:
 
 
 def teach_embedder(context: StageContext) -> None:
-    """The previous iteration's reranker -> a teacher score for every row of the embedder's groups."""
+    """The previous iteration's reranker, or its teachers of parts -> a teacher score for every row of the groups."""
     from training.teaching.teach import teach
 
     teach(context, "embedder")
@@ -114,8 +114,15 @@ def mine_for_reranker(context: StageContext) -> None:
     _mine(context, context.settings.mine_for_reranker, folder, read_embedder_card(folder))
 
 
+def train_teachers(context: StageContext) -> None:
+    """The reranker's groups -> adapters of teachers, each of which has learnt nothing of a part of the rows."""
+    from training.teaching.train_teachers import train_teachers as run
+
+    run(context)
+
+
 def teach_reranker(context: StageContext) -> None:
-    """The previous iteration's reranker -> a teacher score for every row of the reranker's groups."""
+    """The previous iteration's reranker, or teachers of parts -> a teacher score for every row of the groups."""
     from training.teaching.teach import teach
 
     teach(context, "reranker")
@@ -193,7 +200,7 @@ def _mine(context: StageContext, settings, folder: Path, card) -> None:
 
 
 def _groups(context: StageContext, model: str) -> pl.DataFrame:
-    if context.settings.iteration.previous:
+    if context.settings.is_taught(model):
         return context.read(TAUGHT, f"teach_{model}")
     return context.read(GROUPS, f"mine_for_{model}")
 

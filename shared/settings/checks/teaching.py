@@ -1,12 +1,17 @@
 """Refuses settings of losses and teachers that do not go together, with the way out."""
 
+import re
+
 from shared.prompts.kinds import ROLES
 from shared.settings.sections import Settings
+
+RUN = re.compile(r"\w[\w.-]*(@[a-z0-9-]+)?")
 
 
 def check_teaching(settings: Settings, source: str) -> None:
     """Raise ValueError naming the key of `source` that asks for what nobody could do."""
     for name in ROLES:
+        _check_teacher(settings, name, source)
         _check_losses(settings, name, source)
         _check_margin(settings, name, source)
     reranker = settings.train_reranker
@@ -15,6 +20,17 @@ def check_teaching(settings: Settings, source: str) -> None:
             f"{source}: train_reranker.label_smoothing: {reranker.label_smoothing} belongs to loss=cross_entropy, and "
             f"train_reranker.loss is {reranker.loss}: say label_smoothing=0"
         )
+
+
+def _check_teacher(settings: Settings, name: str, source: str) -> None:
+    teach = getattr(settings, f"teach_{name}")
+    if teach.teacher == "previous_parts" and not settings.iteration.previous:
+        raise ValueError(f"{source}: teach_{name}.teacher: previous_parts needs iteration.previous, which is empty")
+    if teach.teacher == "own_parts" and not settings.train_teachers.parts:
+        raise ValueError(f"{source}: teach_{name}.teacher: own_parts needs some: say train_teachers.parts=2, or more")
+    for run in teach.further:
+        if not RUN.fullmatch(run):
+            raise ValueError(f"{source}: teach_{name}.further: {run!r} is no run of an iteration, such as iter0@slow")
 
 
 def _check_losses(settings: Settings, name: str, source: str) -> None:

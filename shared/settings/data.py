@@ -119,8 +119,9 @@ class TrainTeachers(Section):
     parts: Annotated[int, Field(ge=0)] = 0
     """Parts of the labelled misconceptions, and so rerankers. Each learns nothing of its part: neither its rows nor
     those of their questions, nor its misconceptions as negatives. `0` trains none; `1` is a teacher of everything,
-    which has learnt what it scores (self-distillation). Two learn from less than half of the rows each, since the
-    questions of the other part go too; more parts leave each more to learn, and cost a training each."""
+    which has learnt what it scores (self-distillation). Two learn from less than half of the rows each, since
+    the questions of the other part go too (docs/teaching.md); more leave each more to learn, and cost a training
+    each."""
     epochs: Annotated[int, Field(ge=0)] = 0
     """How often each goes through its groups; the last adapter teaches. Zero means as often as `train_reranker`."""
     seed: str = "teachers"

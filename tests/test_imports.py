@@ -53,6 +53,14 @@ ARROWS = {
     "training/mining": ("shared", "inference", "training/run_folder"),
     "training/export": ("shared", "inference", "training/run_folder"),
     "training/trainer": ("shared", "inference", "training/run_folder"),
+    "training/teaching": (
+        "shared",
+        "inference",
+        "training/export",
+        "training/mining",
+        "training/run_folder",
+        "training/trainer",
+    ),
     "training/tagging": ("shared", "inference", "training/run_folder"),
     "training/evaluation": ("shared", "inference", "training/run_folder"),
     "training/pipeline": (
@@ -63,6 +71,7 @@ ARROWS = {
         "training/launch",
         "training/mining",
         "training/run_folder",
+        "training/teaching",
         "training/trainer",
     ),
     "training/analysis": ("shared", "inference", "training/export", "training/pipeline", "training/run_folder"),

@@ -33,7 +33,7 @@ class Lineage(BaseModel):
     base_sha256: str | None = None
     adapter: str | None = None  # "train_reranker/epoch_3"
     adapter_sha256: str | None = None
-    averaged: dict[str, str] | None = None  # {adapter of another split that was averaged in: its digest}
+    averaged: dict[str, str] | None = None  # {adapter of another split or epoch that was averaged in: its digest}
     all_settings: dict[str, Any] | None = None
     # of what was quantised
     scheme: str | None = None

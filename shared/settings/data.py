@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from shared.settings.section import Count, Engine, Positive, Section
+from shared.settings.section import Count, Engine, Positive, Section, Share
 
 
 class Iteration(Section):
@@ -60,6 +60,9 @@ class Mine(Section):
     """The rank at which the choice ends; this rank itself is left out."""
     count: Count = 15
     """Negatives of a query, drawn without replacement."""
+    random: Share = 0.0
+    """The share of `count` that is drawn from all negatives behind `lowest`, wherever they stand: easy ones, beside
+    which a student sees how far off a hard one is."""
     negatives: Literal["seen", "catalogue"] = "seen"
     """Where ranks and negatives come from: `seen` means the misconceptions that some training row carries. One that
     none carries could only ever be a wrong answer in training, while most of the hidden test's answers are such;
@@ -82,7 +85,44 @@ class MineForReranker(Mine):
 
 
 class Teach(Section):
-    """How the previous iteration's reranker scores the groups."""
+    """How a teacher scores the groups."""
 
     engine: Engine = "vllm"
     """The engine that scores: vLLM, or `hf`, our own on top of transformers."""
+    teacher: Literal["previous", "previous_parts"] = "previous"
+    """Who teaches: `previous` is the merged reranker of the iteration before, which has learnt these very rows;
+    `previous_parts` are the rerankers of its `train_teachers`, each for the rows that it has not seen."""
+    further: tuple[str, ...] = ()
+    """Runs, such as `iter0@slow`, whose merged rerankers of the same split score as well. Every row has the mean of all
+    scores, each teacher counting alike."""
+    margin: float | None = None
+    """A negative that the teacher scores higher than the right answer less this margin, in logits, is dropped: it may
+    be right. Without this key none is. A teacher that has learnt the rows puts their right answers in front, so that
+    this finds little without `previous_parts`."""
+    least: Count = 15
+    """Negatives that a query keeps in spite of `margin`: those with the lowest scores."""
+
+
+class TeachReranker(Teach):
+    """How a teacher scores the reranker's groups."""
+
+    teacher: Literal["previous", "previous_parts", "own_parts"] = "previous"
+    """Who teaches, as for the embedder; `own_parts` are the rerankers of this iteration's own `train_teachers`, so that
+    it needs no iteration before it."""
+
+
+class TrainTeachers(Section):
+    """Rerankers that teach, each trained as `[reranker]` and `[train_reranker]` say, on labels alone, without a part
+    of the misconceptions. Of the rows of that part it has read nothing that would tell it their answers, so what it
+    says of them is worth what a reranker says of rows that are new to it."""
+
+    parts: Annotated[int, Field(ge=0)] = 0
+    """Parts of the labelled misconceptions, and so rerankers. Each learns nothing of its part: neither its rows nor
+    those of their questions, nor its misconceptions as negatives. `0` trains none; `1` is a teacher of everything,
+    which has learnt what it scores (self-distillation). Two learn from less than half of the rows each, since
+    the questions of the other part go too (docs/teaching.md); more leave each more to learn, and cost a training
+    each."""
+    epochs: Annotated[int, Field(ge=0)] = 0
+    """How often each goes through its groups; the last adapter teaches. Zero means as often as `train_reranker`."""
+    seed: str = "teachers"
+    """The seed of the parts. That of their adapters and groups is `train_reranker`'s."""

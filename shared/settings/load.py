@@ -8,6 +8,8 @@ from pydantic import ValidationError
 
 from shared.artifacts.files import write_text
 from shared.prompts.kinds import ROLES
+from shared.settings.checks.merging import check_merging
+from shared.settings.checks.teaching import check_teaching
 from shared.settings.keys import nearest_key
 from shared.settings.sections import Settings
 from shared.settings.texts import WRITING_ENGINES
@@ -131,12 +133,7 @@ def _cross_check(settings: Settings, source: str) -> None:
             f"{source}: give either iteration.previous or a [miner], the model that mines when there is no previous"
         )
     for name in ROLES:
-        train, merge = getattr(settings, f"train_{name}"), getattr(settings, f"merge_{name}")
-        mine = getattr(settings, f"mine_for_{name}")
-        if merge.epoch > train.epochs:
-            raise ValueError(
-                f"{source}: merge_{name}.epoch: {merge.epoch} is never trained; train_{name}.epochs is {train.epochs}"
-            )
+        train, mine = getattr(settings, f"train_{name}"), getattr(settings, f"mine_for_{name}")
         if mine.lowest >= mine.highest:
             raise ValueError(f"{source}: mine_for_{name}.lowest: {mine.lowest} is not below highest, {mine.highest}")
         if train.group - 1 > mine.count:
@@ -146,10 +143,12 @@ def _cross_check(settings: Settings, source: str) -> None:
             )
         if train.siblings and not mine.siblings:
             raise ValueError(f"{source}: train_{name}.siblings: {train.siblings} needs mine_for_{name}.siblings=true")
-        if train.distill and not settings.iteration.previous:
+        if train.distill and not settings.is_taught(name):
             raise ValueError(
                 f"{source}: train_{name}.distill: {train.distill} needs a teacher, and iteration.previous is empty"
             )
+    check_merging(settings, source)
+    check_teaching(settings, source)
     _check_writer(settings, source)
     _check_rationale_loss(settings, source)
     _check_texts(settings, source)

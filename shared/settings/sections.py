@@ -4,7 +4,7 @@ A default stands once, in one of the modules imported here, with the reason belo
 iteration changes. `python -m shared.settings.page` writes both into docs/configuration.md.
 """
 
-from shared.settings.data import Iteration, Machine, Mine, MineForReranker, Prepare, Teach
+from shared.settings.data import Iteration, Machine, Mine, MineForReranker, Prepare, Teach, TeachReranker, TrainTeachers
 from shared.settings.evaluation import Evaluate, Quantize
 from shared.settings.models import Embedder, Lora, Reranker
 from shared.settings.section import Count, Engine, Precision, Scheme, Section, Share
@@ -33,9 +33,11 @@ __all__ = [
     "Settings",
     "Share",
     "Teach",
+    "TeachReranker",
     "Train",
     "TrainEmbedder",
     "TrainReranker",
+    "TrainTeachers",
     "TrainWriter",
     "Writer",
 ]
@@ -63,8 +65,13 @@ class Settings(Section):
     train_embedder: TrainEmbedder = TrainEmbedder()
     merge_embedder: Merge
     mine_for_reranker: MineForReranker = MineForReranker()
-    teach_reranker: Teach = Teach()
+    train_teachers: TrainTeachers = TrainTeachers()
+    teach_reranker: TeachReranker = TeachReranker()
     train_reranker: TrainReranker = TrainReranker()
     merge_reranker: Merge
     evaluate: Evaluate = Evaluate()
     quantize: Quantize = Quantize()
+
+    def is_taught(self, model: str) -> bool:
+        """Whether a teacher scores the groups of `model`, "embedder" or "reranker"."""
+        return bool(self.iteration.previous) or getattr(self, f"teach_{model}").teacher == "own_parts"

@@ -28,7 +28,16 @@ class Train(Section):
     clip: Positive = 1.0
     """The largest norm of an update's gradient."""
     distill: Annotated[float, Field(ge=0)] = 0.0
-    """The weight of the KL divergence from the teacher's scores. It needs a previous iteration."""
+    """The weight of the loss from the teacher's scores. It needs a teacher: a previous iteration, or the parts of
+    `train_teachers`."""
+    distill_loss: Literal["kl", "margin_mse", "ranknet"] = "kl"
+    """How the teacher's scores are learnt: `kl`, the divergence of the softmaxes over the group; `margin_mse`, how far
+    the positive is in front of each negative, on the teacher's own scale; `ranknet`, which of two is in front."""
+    distill_temperature: Positive = 1.0
+    """With `kl`, what the scores of teacher and student are divided by before the softmax: more than 1 lets the student
+    see how the teacher orders what it finds unlikely. A teacher that has learnt the rows needs it most."""
+    label_weight: Annotated[float, Field(ge=0)] = 1.0
+    """The weight of the loss from the labels. With 0 the student learns from its teacher alone."""
     micro_tokens: Count = 8192
     """Tokens that are computed together. A GPU is compute-bound from about 2,000 on; these are 60 GB of activations at
     14B."""
@@ -72,6 +81,9 @@ class TrainEmbedder(Train):
     """The share of the updates in which the learning rate rises to its peak."""
     temperature: Positive = 0.02
     """What cosines are divided by before the softmax."""
+    mask_equal: bool = True
+    """Whether a passage elsewhere in the update with the id of a query's right answer, or with the same words, is left
+    out of its negatives. The seed counted it as wrong."""
     micro_tokens: Count = 16384
     """Tokens that are computed together: room for a whole update, 16 groups of about 600. An update in more pieces
     has to encode everything twice."""
@@ -94,6 +106,9 @@ class TrainReranker(Train):
     """The peak learning rate, which then falls linearly to 0."""
     warmup: Share = 0.05
     """The share of the updates in which the learning rate rises to its peak."""
+    loss: Literal["cross_entropy", "ranknet", "lambda", "approx_mrr"] = "cross_entropy"
+    """How the labels are learnt: `cross_entropy` of the positive in its group; `ranknet`, the positive in front of each
+    negative; `lambda`, the same weighted by what it changes in NDCG (LambdaLoss); `approx_mrr`, a smooth 1 / rank."""
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """The share of the hard cross-entropy's target that is spread over the group. The teacher's part stays as it is."""
     rationale_loss: Annotated[float, Field(ge=0)] = 0.0
@@ -112,3 +127,12 @@ class Merge(Section):
     average: tuple[HeldOutSplit, ...] = ()
     """Splits whose adapters of that epoch are averaged in. Only split full may do so, since each of them was trained
     on what the others hold out."""
+    epochs: tuple[Count, ...] = ()
+    """Further epochs of the same training whose adapters are averaged in."""
+    method: Literal["mean", "slerp"] = "mean"
+    """How several adapters become one, weight by weight: their `mean`, which is shorter where they disagree, or
+    `slerp`, which goes along the arc between them and keeps their length. With three or more, slerp goes from one to
+    the next: the own epoch first, then `epochs`, then the splits of `average`."""
+    share: Annotated[float, Field(gt=0, le=1)] = 1.0
+    """How much of the adapter is added to the base (Wise-FT): 0.8 leaves the model nearer to what it knew before. It
+    costs no training."""

@@ -127,7 +127,12 @@ def test_a_shell_completes_names_iterations_splits_and_stages(place):
     assert completed("./just train iter=d", 4) == ["demo0", "demo1"]
     assert completed("./just train iter=1 ", 5) == ["split=", "as="]
     assert completed("./just train iter=1 split=", 6) == list(SPLITS)
-    assert completed("./just clean stage=train_", 4) == ["train_writer", "train_embedder", "train_reranker"]
+    assert completed("./just clean stage=train_", 4) == [
+        "train_writer",
+        "train_embedder",
+        "train_teachers",
+        "train_reranker",
+    ]
     assert completed("./just compare pool=", 3) == ["labelled", "catalogue"]
     assert completed("./just runs i", 2) == []
 

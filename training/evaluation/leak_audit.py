@@ -6,6 +6,7 @@
     negative                  a negative from outside of what mine.negatives says
     text                      a text as input whose writer saw a label, or examples of the held-out fold
     student                   a text as input by a student that learnt from the question that it is about
+    teacher                   scores by a teacher of parts that learnt from the row's question or its misconception
     lineage                   an input of another split, of other folds, unaudited, or changed since it was used
 
 A held-out misconception stands for one that no row of train.csv carries. With mine.negatives "seen" neither is ever a
@@ -28,10 +29,12 @@ from shared.task.folds import draw_misconceptions, labels_of, seen_ids
 from shared.task.near_duplicates import near_pairs, words_of
 from shared.task.splits import fold_seed, holds_out
 from shared.task.tables import GROUPS, LESSONS, TAUGHT, TEXTS
+from training.evaluation.teacher_audit import find_learnt_rows
 from training.evaluation.text_audit import alarms, find_labels_seen, find_own_lessons
 from training.run_folder.freshness import COMPETITION, PROMPTS, REPLAYED
 from training.run_folder.held_out import holds_out_misconceptions
 from training.run_folder.stage_context import StageContext
+from training.run_folder.teachers import PARTS, teachers_of
 
 ROWS = {  # what trains: `row` names it, `text` is its misconception's
     "row": pl.String,
@@ -40,7 +43,10 @@ ROWS = {  # what trains: `row` names it, `text` is its misconception's
     "misconception_id": pl.Int64,
     "text": pl.String,
 }
-MADE = ("teach_embedder", "train_embedder", "merge_embedder", "mine_for_reranker", "teach_reranker")
+MADE = (
+    *("teach_embedder", "train_embedder", "merge_embedder"),
+    *("mine_for_reranker", "train_teachers", "teach_reranker"),
+)
 
 
 @dataclass(frozen=True)
@@ -123,6 +129,7 @@ def find_strangers(run: Path, folders: list[Path]) -> Finding:
         lineage = read_lineage(folder, "inputs")
         # adapters of other splits are averaged in where nothing is held out: no fold is strange to it
         averaged = set() if holds_out(run.name) else {Path(adapter).parent for adapter in lineage.averaged or ()}
+        averaged = {path for path in averaged if path.parent != folder.parent}  # other epochs of its own training stay
         inputs = {Path(path): then for path, then in lineage.inputs.items() if Path(path) not in averaged}
         for name in (COMPETITION, REPLAYED, PROMPTS):  # which are no folders of a run
             inputs.pop(Path(name), None)
@@ -158,6 +165,8 @@ def _findings(context: StageContext) -> Iterator[Finding]:
             assert not rows["question_id"].has_nulls(), f"{file} has queries that prepare has not"
             yield from find_leaks(file, _rows(rows, texts), held)
             yield find_negatives(file, groups, allowed)
+        if getattr(context.settings, f"teach_{model}").teacher != "previous":
+            yield from _teacher_findings(context, model, held)
     for stage in ("train_embedder", "merge_embedder"):
         yield from find_leaks(f"{context.run}/{stage}/card.json", _example_rows(context.run / stage, queries), held)
     if context.settings.explain.writer != "off":
@@ -180,9 +189,22 @@ def _student_findings(context: StageContext, written: pl.DataFrame, held: HeldOu
     yield Finding("student", f"{context.run}/explain/texts.parquet", len(written), tuple(own))
 
 
+def _teacher_findings(context: StageContext, model: str, held: HeldOut) -> Iterator[Finding]:
+    """Teachers of parts learn from nothing that is held out, and score no row whose answer they have learnt."""
+    folder = teachers_of(context, getattr(context.settings, f"teach_{model}").teacher).folder
+    lessons, parts, queries = LESSONS.read(folder), PARTS.read(folder), context.queries()
+    learnt = queries.filter(pl.col("query_id").is_in(lessons["query_id"].implode()))
+    texts = dict(context.misconceptions().select("misconception_id", "text").iter_rows())
+    yield from find_leaks(f"{folder}/lessons.parquet", _rows(learnt, texts), held)
+    if parts["part"].n_unique() > 1:  # a single teacher has learnt what it scores, as it was told to
+        scored = context.read(TAUGHT, f"teach_{model}")
+        found = find_learnt_rows(scored, parts, lessons, queries, context.misconceptions())
+        yield Finding("teacher", f"{context.run}/teach_{model}/taught.parquet", len(scored), tuple(found))
+
+
 def _groups(context: StageContext, model: str) -> Iterator[tuple[str, pl.DataFrame]]:
     yield f"{context.run}/mine_for_{model}/groups.parquet", context.read(GROUPS, f"mine_for_{model}")
-    if context.settings.iteration.previous:
+    if context.settings.is_taught(model):
         yield f"{context.run}/teach_{model}/taught.parquet", context.read(TAUGHT, f"teach_{model}")
 
 

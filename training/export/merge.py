@@ -2,7 +2,6 @@
 
 import math
 import shutil
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +11,6 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 from inference.engines.checks.files import read_config, tensor_shapes
-from shared.artifacts.files import write_json
 from training.export.adapter import CONFIG, PREFIX, SIZES, WEIGHTS, check_factors, read_adapter_config, scale_of
 
 # Rounding to bfloat16 alone made SmolLM2-135M miss 20 % of the effect; a lost head or a doubled scale misses 100 %.
@@ -66,7 +64,7 @@ def merge(base: Path, adapter: Path, out: Path) -> int:
     for part in base.glob("*/model.safetensors"):  # dense layers behind the pooling
         if (out / part.parent.name).is_dir():
             shutil.copyfile(part, out / part.relative_to(base))
-    deltas = _read_deltas(adapter)
+    deltas = read_deltas(adapter)
     turned = {delta.turned for delta in deltas.values()}
     if turned != {read_config(out).get("model_type") in TURNED}:
         raise ValueError(
@@ -79,38 +77,6 @@ def merge(base: Path, adapter: Path, out: Path) -> int:
     if missing := sorted(deltas.keys() - merged):
         raise ValueError(f"{adapter} adapts {missing[0]}, which {base} does not have: it was trained on another base")
     return len(merged)
-
-
-def average_adapters(adapters: Sequence[Path], out: Path) -> None:
-    """Write to `out` one adapter whose every delta is the mean of the deltas of `adapters`, whatever their ranks.
-
-    Its A holds all A below one another and its B all B, each times alpha / rank / n, beside one another: B A is the sum
-    of the products. The mean of the A times the mean of the B would be another matrix. Raises ValueError for adapters
-    of different weights, and with DoRA.
-    """
-    configs = [read_adapter_config(adapter) for adapter in adapters]
-    for adapter, config in zip(adapters, configs, strict=True):
-        if config.get("fan_in_fan_out") != configs[0].get("fan_in_fan_out"):
-            raise ValueError(f"{adapter / CONFIG}: fan_in_fan_out is {config.get('fan_in_fan_out')}, unlike the others")
-    if any(config.get("use_dora") for config in configs):
-        raise ValueError(
-            f"{adapters[0]} is trained with DoRA, whose deltas have no mean: average none, or lora.dora=false"
-        )
-    parts = [_read_deltas(adapter) for adapter in adapters]
-    for adapter, part in zip(adapters, parts, strict=True):
-        if odd := sorted(part.keys() ^ parts[0].keys()):
-            raise ValueError(f"{adapter} and {adapters[0]} do not adapt the same weights, {odd[0]} for one: train anew")
-    tensors = {}
-    for path in parts[0]:
-        mine = [part[path] for part in parts]
-        tensors[f"base_model.model.{path}.lora_A.weight"] = torch.cat([delta.A.float() for delta in mine])
-        scaled = [delta.B.float() * (delta.scale / len(parts)) for delta in mine]
-        tensors[f"base_model.model.{path}.lora_B.weight"] = torch.cat(scaled, dim=1)
-    rank = sum(config["r"] for config in configs)
-    config = configs[0] | {"r": rank, "lora_alpha": rank, "use_rslora": False}
-    out.mkdir(parents=True, exist_ok=True)
-    write_json(out / "adapter_config.json", config)
-    save_file(tensors, out / "adapter_model.safetensors", metadata={"format": "pt"})
 
 
 def check_merged(plain: np.ndarray, adapted: np.ndarray, merged: np.ndarray, tolerance: float) -> float:
@@ -134,8 +100,8 @@ def _rms(values: np.ndarray) -> float:
     return float(np.sqrt(np.mean(np.square(values.astype(np.float64)))))
 
 
-def _read_deltas(adapter: Path) -> dict[str, Delta]:
-    """Module path -> what is added to its weight."""
+def read_deltas(adapter: Path) -> dict[str, Delta]:
+    """Module path -> what is added to its weight. Raises ValueError for a file that is not as its configuration."""
     config = read_adapter_config(adapter)
     shapes = tensor_shapes(adapter / WEIGHTS)
     paths = sorted({name.rsplit(".lora_", 1)[0] for name in shapes})

@@ -2,7 +2,8 @@
 
 import json
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -30,8 +31,9 @@ from shared.settings.sections import Lora, Merge
 from shared.task.tables import DESCRIPTIONS
 from training.export.adapter import check_trained
 from training.export.classifier_head import keep_yes_alone
+from training.export.combine import combine_adapters
 from training.export.cross_encoder import write_cross_encoder
-from training.export.merge import average_adapters, check_merged, merge
+from training.export.merge import check_merged, merge
 from training.run_folder.base_models import local_folder, weights_digest
 from training.run_folder.bases import form_of
 from training.run_folder.cards import new_reranker_card
@@ -53,8 +55,10 @@ def merge_embedder(context: StageContext, card: EmbedderCard) -> dict:
         model = _adapted(load_backbone(folder, _probing(section.dtype, profile), device_of(profile)), adapter)
         return Strict(HFEncoder(model, card.pooling, profile.batch_tokens), _named(folder, adapter)).encode(rows)
 
-    adapters = _adapters(context, "train_embedder", context.settings.merge_embedder)
-    _merge(context, base, adapters, answer)
+    merging = context.settings.merge_embedder
+    adapters = _adapters(context, "train_embedder", merging)
+    with _one_adapter(adapters, merging) as adapter:
+        _merge(context, base, adapter, answer)
     write_card(card, context.out)
     _ship_descriptions(context, card.prompt.description_tokens)
     return _lineage(context, base, adapters)
@@ -62,6 +66,26 @@ def merge_embedder(context: StageContext, card: EmbedderCard) -> dict:
 
 def merge_reranker(context: StageContext) -> dict:
     """Fill context.out with the merged reranker and its card; returns its lineage."""
+    merging = context.settings.merge_reranker
+    adapters = _adapters(context, "train_reranker", merging)
+    with _one_adapter(adapters, merging) as adapter:
+        _write_reranker(context, adapter)
+    return _lineage(context, local_folder(context.settings.reranker.base), adapters)
+
+
+def merge_teacher(context: StageContext, adapter: Path) -> None:
+    """Fill context.out with a reranker of `train_teachers`, proven as any; context has the settings of its training.
+
+    Raises ValueError where the adapter, or its base, is another than when it was trained.
+    """
+    check_folder(adapter.parents[1])
+    check_trained(adapter, context.settings.train_reranker.lora)
+    _lineage(context, local_folder(context.settings.reranker.base), [adapter])
+    _write_reranker(context, adapter)
+
+
+def _write_reranker(context: StageContext, adapter: Path) -> None:
+    """Fill context.out with the base of [reranker] and this adapter as one model, and its card."""
     section, profile = context.settings.reranker, load_profile(context.settings.machine.profile)
     base, card = local_folder(section.base), new_reranker_card(section)
     kind, tokenizer, form = KINDS[card.kind], load_tokenizer(base), form_of(base)
@@ -78,16 +102,14 @@ def merge_reranker(context: StageContext) -> dict:
         if form == "language model":
             keep_yes_alone(context.out, token)
 
-    adapters = _adapters(context, "train_reranker", context.settings.merge_reranker)
     with tempfile.TemporaryDirectory() as place:
         whole = base
         if form == "cross-encoder":
             whole = Path(place)
             write_cross_encoder(base, whole)
-        _merge(context, whole, adapters, answer, finish)
+        _merge(context, whole, adapter, answer, finish)
     write_card(card, context.out)
     _ship_descriptions(context, card.prompt.description_tokens)
-    return _lineage(context, base, adapters)
 
 
 def merge_writer(context: StageContext) -> dict:
@@ -104,17 +126,18 @@ def merge_writer(context: StageContext) -> dict:
     adapter = adapter_of(context.run / "train_writer", WHOLE, context.settings.train_writer)
     check_folder(adapter.parents[1])
     check_trained(adapter, context.settings.train_writer.lora)
-    _merge(context, base, [adapter], answer)
+    _merge(context, base, adapter, answer)
     return _lineage(context, base, [adapter])
 
 
 def _adapters(context: StageContext, trained: str, section: Merge) -> list[Path]:
-    """The run's own adapter, then those of the splits that are averaged in."""
-    runs = [context.run, *(context.run.parent / split for split in section.average)]
-    folders = [run / trained / f"epoch_{section.epoch}" for run in runs]
+    """The run's own adapter, then those of the epochs and of the splits that are averaged in."""
+    own = [context.run / trained / f"epoch_{epoch}" for epoch in (section.epoch, *section.epochs)]
+    others = [context.run.parent / split / trained / f"epoch_{section.epoch}" for split in section.average]
+    folders = own + others
     for folder in folders:
         if not folder.is_dir():
-            raise ValueError(f"{folder} does not exist: that split was trained for fewer epochs")
+            raise ValueError(f"{folder} does not exist: it was trained for fewer epochs")
         check_folder(folder.parent)
         _check_adapter(folder)
     return folders
@@ -126,23 +149,29 @@ def _check_adapter(folder: Path) -> None:
     check_trained(folder, Lora.model_validate_json(json.dumps(said["lora"])) if "lora" in said else None)
 
 
+@contextmanager
+def _one_adapter(adapters: list[Path], section: Merge) -> Iterator[Path]:
+    """The adapter that is merged: the only one as it is, or what `section` makes of all of them."""
+    if len(adapters) == 1 and section.share == 1:
+        yield adapters[0]
+        return
+    with tempfile.TemporaryDirectory() as place:
+        combine_adapters(adapters, Path(place), section.method, section.share)
+        print(f"{section.share:g} of the {section.method} of {', '.join(map(str, adapters))}")
+        yield Path(place)
+
+
 def _merge(
     context: StageContext,
     base: Path,
-    adapters: list[Path],
+    adapter: Path,
     answer: Callable[[Path, Path | None], np.ndarray],
     finish: Callable[[], None] = lambda: None,
 ) -> None:
     """Fill context.out, `finish` it, and compare its answers with those of base and adapter."""
-    with tempfile.TemporaryDirectory() as place:
-        adapter = adapters[0]
-        if len(adapters) > 1:
-            adapter = Path(place)
-            average_adapters(adapters, adapter)
-            print(f"mean of {', '.join(map(str, adapters))}")
-        count = merge(base, adapter, context.out)
-        finish()
-        missed = check_merged(answer(base, None), answer(base, adapter), answer(context.out, None), TOLERANCE)
+    count = merge(base, adapter, context.out)
+    finish()
+    missed = check_merged(answer(base, None), answer(base, adapter), answer(context.out, None), TOLERANCE)
     print(f"{count} weights merged; on probe inputs the merged model misses {missed:.1%} of the adapter's effect")
 
 

@@ -45,6 +45,16 @@ def pick_negatives(
     return rows.select(*GROUPS.schema).sort("query_id", pl.col("is_positive").not_(), "rank", "misconception_id")
 
 
+def few_negatives(
+    queries: pl.DataFrame, candidates: pl.DataFrame, *, lowest: int, highest: int, count: int
+) -> list[str]:
+    """The labelled training queries for which `pick_negatives` would find fewer than `count` negatives."""
+    labelled = labels_of(labelled_queries(queries, "train")).select("query_id", "misconception_id")
+    window = candidates.filter(pl.col("rank") > lowest, pl.col("rank") <= highest).join(labelled, on=PAIR, how="anti")
+    enough = window.group_by("query_id").len().filter(pl.col("len") >= max(count, 1))
+    return sorted(set(labelled["query_id"]) - set(enough["query_id"]))
+
+
 def drop_twins(candidates: pl.DataFrame, queries: pl.DataFrame, misconceptions: pl.DataFrame) -> pl.DataFrame:
     """`candidates` without those that have the words of a query's answer and another id: they are no negatives."""
     words = pl.col("misconception_id").replace(alike(misconceptions))
@@ -63,6 +73,34 @@ def add_siblings(groups: pl.DataFrame, siblings: pl.DataFrame, candidates: pl.Da
     further = wanted.join(candidates, on=PAIR, how="left").with_columns(is_positive=pl.lit(False))
     rows = pl.concat([groups, further.select(*GROUPS.schema)])
     return rows.sort("query_id", pl.col("is_positive").not_(), "rank", "misconception_id", nulls_last=True)
+
+
+def add_random(
+    groups: pl.DataFrame, queries: pl.DataFrame, candidates: pl.DataFrame, *, lowest: int, count: int, seed: str
+) -> pl.DataFrame:
+    """`groups` with `count` further negatives of every query, drawn from all its `candidates` behind `lowest`.
+
+    None is a right answer of `queries`, nor one that the groups have. The draw is seeded by the query's name. Raises
+    ValueError for a query with fewer left.
+    """
+    if not count:
+        return groups
+    left = candidates.filter(pl.col("rank") > lowest).join(groups, on=PAIR, how="anti")
+    left = left.join(groups, on="query_id", how="semi").join(labels_of(queries), on=PAIR, how="anti").sort("rank")
+    parts = left.partition_by("query_id", as_dict=True)
+    drawn = []
+    for query_id in groups["query_id"].unique().sort():
+        part = parts.get((query_id,), left.clear())
+        if len(part) < count:
+            raise ValueError(
+                f"query {query_id} has {len(part)} more negatives behind mine's lowest, and random asks for {count}: "
+                "lower random"
+            )
+        rows = np.random.default_rng(seed_of(seed, query_id, "random")).choice(len(part), count, replace=False)
+        drawn.append(part[sorted(rows.tolist())].with_columns(is_positive=pl.lit(False)))
+    return pl.concat([groups, *(part.select(*GROUPS.schema) for part in drawn)]).sort(
+        "query_id", pl.col("is_positive").not_(), "rank", "misconception_id", nulls_last=True
+    )
 
 
 def _draw(part: pl.DataFrame, query_id: str, count: int, seed: str, there: str) -> pl.DataFrame:

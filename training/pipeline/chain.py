@@ -1,15 +1,17 @@
 """Resolves an iteration and those before it into their settings, and writes these into the run folders."""
 
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
 from shared.artifacts.files import write_json
+from shared.prompts.kinds import ROLES
 from shared.settings.data import Iteration
 from shared.settings.load import RUNS, load_settings, read_settings, write_settings
 from shared.settings.sections import Settings
-from training.pipeline.inputs import averaged_folders
+from training.pipeline.inputs import averaged_folders, further_teachers
 from training.pipeline.stages import STAGES, Stage, stages_of
 from training.run_folder.freshness import competition_digest, input_digest
 from training.run_folder.names import BESIDE, Target, folder_name, iteration_name
@@ -52,6 +54,7 @@ def resolve(target: Target) -> Chain:
             settings = settings.model_copy(update={"iteration": place})
         chain.insert(0, (run, settings))
         iteration = previous
+    _check_teachers(chain)
     return chain
 
 
@@ -78,6 +81,10 @@ def checked_chain(target: Target) -> Chain:
         competition_digest(settings)
         for folder in (folder for stage in STAGES.values() for folder in averaged_folders(stage, run, settings)):
             input_digest(folder)
+        for folder in (
+            folder for stage in stages_of(run.name, settings) for folder in further_teachers(stage, run, settings)
+        ):
+            input_digest(folder)
     return chain
 
 
@@ -99,6 +106,18 @@ def _overrides_in(run: Path, target: Target, said: tuple[str, ...]) -> list[str]
     plain = run.parents[1] / run.parent.name.partition(BESIDE)[0] / run.name
     own = _kept(run if (run / OVERRIDES).is_file() else plain)
     return [*(item for item in own if not _is_common(item)), *filter(_is_common, said)]
+
+
+def _check_teachers(chain: Chain) -> None:
+    """Raise ValueError where a stage is to be taught by parts that the iteration before does not train."""
+    for (run, before), (_, after) in pairwise(chain):
+        for name in (f"teach_{role}" for role in ROLES):
+            if getattr(after, name).teacher == "previous_parts" and not before.train_teachers.parts:
+                iteration = run.parent.name
+                raise ValueError(
+                    f"{name}.teacher is previous_parts, and {iteration} trains none: say train_teachers.parts=2 of it "
+                    f"first, in its params.toml or with `just train iter={iteration} train_teachers.parts=2`"
+                )
 
 
 def _check_previous(iteration: str, previous: str) -> None:

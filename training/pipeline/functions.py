@@ -11,7 +11,7 @@ import polars as pl
 
 from shared.settings.sections import Embedder
 from shared.task.splits import fold_seed, holds_out
-from shared.task.tables import CANDIDATES, GROUPS, PAIR, RANKED, SIBLINGS, TAUGHT, TEXTS
+from shared.task.tables import CANDIDATES, GROUPS, RANKED, SIBLINGS, TAUGHT, TEXTS
 from training.run_folder.stage_context import StageContext
 
 
@@ -86,8 +86,10 @@ def mine_for_embedder(context: StageContext) -> None:
 
 
 def teach_embedder(context: StageContext) -> None:
-    """The previous iteration's reranker -> a teacher score for every row of the embedder's groups."""
-    _teach(context, "mine_for_embedder", context.settings.teach_embedder.engine)
+    """The previous iteration's reranker, or its teachers of parts -> a teacher score for every row of the groups."""
+    from training.teaching.teach import teach
+
+    teach(context, "embedder")
 
 
 def train_embedder(context: StageContext) -> None:
@@ -112,9 +114,18 @@ def mine_for_reranker(context: StageContext) -> None:
     _mine(context, context.settings.mine_for_reranker, folder, read_embedder_card(folder))
 
 
+def train_teachers(context: StageContext) -> None:
+    """The reranker's groups -> adapters of teachers, each of which has learnt nothing of a part of the rows."""
+    from training.teaching.train_teachers import train_teachers as run
+
+    run(context)
+
+
 def teach_reranker(context: StageContext) -> None:
-    """The previous iteration's reranker -> a teacher score for every row of the reranker's groups."""
-    _teach(context, "mine_for_reranker", context.settings.teach_reranker.engine)
+    """The previous iteration's reranker, or teachers of parts -> a teacher score for every row of the groups."""
+    from training.teaching.teach import teach
+
+    teach(context, "reranker")
 
 
 def audit(context: StageContext) -> None:
@@ -174,49 +185,22 @@ def _mine(context: StageContext, settings, folder: Path, card) -> None:
     from inference.engines.distributed import rank
     from inference.engines.serving import Serving
     from inference.machine.profiles import load_profile
-    from inference.retrieval.retrieve import restrict, retrieve
-    from shared.task.folds import seen_ids, sibling_answers
-    from training.mining.hard_negatives import add_siblings, drop_twins, pick_negatives
+    from inference.retrieval.retrieve import retrieve
+    from training.mining.groups import make_groups
 
     queries, misconceptions = context.texts()
     labelled = queries.drop_nulls("misconception_id")
     serving = Serving(settings.engine, load_profile(context.settings.machine.profile))
     found = retrieve(labelled, misconceptions, folder, card, serving, k=len(misconceptions))
     if rank() == 0:
-        negatives = seen_ids(queries) if settings.negatives == "seen" else misconceptions["misconception_id"]
-        near = drop_twins(restrict(found, negatives, settings.highest), labelled, misconceptions)
-        siblings = sibling_answers(labelled, misconceptions)
-        groups = pick_negatives(
-            labelled,
-            near.join(siblings, on=PAIR, how="anti", maintain_order="left") if settings.siblings else near,
-            lowest=settings.lowest,
-            highest=settings.highest,
-            count=settings.count,
-            seed=settings.seed,
-        )
-        if settings.siblings:
-            groups = add_siblings(groups, siblings, near)
+        groups = make_groups(found, labelled, misconceptions, settings)
         context.write(found.filter(pl.col("rank") <= settings.kept), CANDIDATES)
         context.write(groups, GROUPS)
         print(f"{len(labelled)} queries, {len(groups)} rows in groups")
 
 
-def _teach(context: StageContext, mined: str, engine) -> None:
-    from inference.engines.distributed import rank
-    from inference.engines.serving import Serving
-    from inference.machine.profiles import load_profile
-    from training.mining.teacher_scores import teach
-
-    queries, misconceptions = context.texts()
-    groups = context.read(GROUPS, mined)
-    serving = Serving(engine, load_profile(context.settings.machine.profile))
-    taught = teach(queries, misconceptions, groups, context.previous("merge_reranker"), serving)
-    if rank() == 0:
-        context.write(taught, TAUGHT)
-
-
 def _groups(context: StageContext, model: str) -> pl.DataFrame:
-    if context.settings.iteration.previous:
+    if context.settings.is_taught(model):
         return context.read(TAUGHT, f"teach_{model}")
     return context.read(GROUPS, f"mine_for_{model}")
 

@@ -15,13 +15,23 @@ def inputs_of(stage: Stage, run: Path, settings: Settings) -> list[Path]:
     """
     previous, folders = settings.iteration.previous, []
     for need in stage.needs:
+        if need.teacher and need.teacher != getattr(settings, stage.name).teacher:
+            continue
         if need.of_previous:
             folders += [RUNS / previous / run.name / need.stage] if previous else []
         elif need.written and not has_writer(need.stage, settings):
             continue
         else:
-            folders.append(run / (need.stage if previous or not need.in_first else need.in_first))
-    return list(dict.fromkeys([*folders, *averaged_folders(stage, run, settings)]))
+            taught = not need.in_first or settings.is_taught(need.stage.removeprefix("teach_"))
+            folders.append(run / (need.stage if taught else need.in_first))
+    strangers = [*averaged_folders(stage, run, settings), *further_teachers(stage, run, settings)]
+    return list(dict.fromkeys([*folders, *strangers]))
+
+
+def further_teachers(stage: Stage, run: Path, settings: Settings) -> list[Path]:
+    """The merged rerankers of other runs that score as well in a stage that teaches."""
+    names = getattr(settings, stage.name).further if stage.taught else ()
+    return [RUNS / name / run.name / "merge_reranker" for name in names]
 
 
 def averaged_folders(stage: Stage, run: Path, settings: Settings) -> list[Path]:

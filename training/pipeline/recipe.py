@@ -7,7 +7,7 @@ from types import MappingProxyType
 from shared.settings.sections import Settings
 from shared.task.current import find_task
 from training.pipeline.inputs import inputs_of
-from training.pipeline.stages import Stage
+from training.pipeline.stages import TEACHERS, Stage
 from training.run_folder.freshness import (
     COMPETITION,
     Recipe,
@@ -15,6 +15,7 @@ from training.run_folder.freshness import (
     input_digest,
     texts_inputs,
 )
+from training.run_folder.teachers import training_of
 
 
 def recipe_of(
@@ -33,7 +34,9 @@ def recipe_of(
     }
     if stage.name == "prepare":
         inputs[COMPETITION] = competition_digest(settings)
-    if stage.writes or stage.name == "train_reranker":
+    if stage.name == TEACHERS:  # which learn from labels alone: how the reranker is taught decides nothing of them
+        values["train_reranker"] = training_of(settings).model_dump(mode="json")
+    if stage.writes or stage.name in ("train_reranker", TEACHERS):
         inputs |= texts_inputs(settings, stage.name)
     sections = {section: values[section] for section in stage.sections}
     return Recipe(stage.name, run.name, sections | _of_task(stage, settings.task), inputs)

@@ -15,7 +15,8 @@ class Need:
 
     stage: str
     of_previous: bool = False  # of the previous iteration's run; a first iteration has none and does without
-    in_first: str = ""  # what a first iteration reads in its place
+    in_first: str = ""  # what is read in its place where nobody teaches
+    teacher: str = ""  # only where the reading stage has this teacher
     written: bool = False  # only where that stage is part of the chain: somebody writes, or a writer is trained
 
 
@@ -29,7 +30,7 @@ class Stage:
     needs: tuple[Need, ...]
     trains: bool = False  # on every GPU, and from the last checkpoint on after a kill
     has_engine: bool = False  # its section names the engine that it runs a model with; hf takes every GPU
-    taught: bool = False  # only with a previous iteration
+    taught: bool = False  # only with a teacher
     asked_for: bool = False  # only when somebody asks for it
     writes: bool = False  # only where its section names a writer or, for a student, what it learns from
 
@@ -47,10 +48,15 @@ class Stage:
         return self.trains or (self.has_engine and getattr(settings, self.name).engine == "hf")
 
 
+TEACHERS = "train_teachers"
 PREPARE = Need("prepare")
 EMBEDDER_GROUPS = Need("teach_embedder", in_first="mine_for_embedder")
 RERANKER_GROUPS = Need("teach_reranker", in_first="mine_for_reranker")
-TEACHER = Need("merge_reranker", of_previous=True)
+TEACHER = (
+    Need("merge_reranker", of_previous=True, teacher="previous"),
+    Need(TEACHERS, of_previous=True, teacher="previous_parts"),
+    Need(TEACHERS, teacher="own_parts"),
+)
 DESCRIPTIONS = Need("describe", written=True)
 STUDENTS = Need("train_writer", written=True)
 TEXTS = (Need("explain", written=True), DESCRIPTIONS)
@@ -102,10 +108,10 @@ STAGES = {
         ),
         Stage(
             functions.teach_embedder,
-            "has the last reranker score what was mined for the embedder",
+            "has a reranker score what was mined for the embedder",
             has_engine=True,
             sections=("teach_embedder",),
-            needs=(PREPARE, *TEXTS, Need("mine_for_embedder"), TEACHER),
+            needs=(PREPARE, *TEXTS, Need("mine_for_embedder"), *TEACHER),
             taught=True,
         ),
         Stage(
@@ -129,11 +135,18 @@ STAGES = {
             needs=(PREPARE, *TEXTS, Need("merge_embedder")),
         ),
         Stage(
+            functions.train_teachers,
+            "trains rerankers that teach rows which they have not learnt",
+            sections=("reranker", "train_reranker", "mine_for_reranker", TEACHERS),
+            needs=(PREPARE, *TEXTS, Need("mine_for_reranker")),
+            trains=True,
+        ),
+        Stage(
             functions.teach_reranker,
-            "has the last reranker score what was mined for the reranker",
+            "has a reranker score what was mined for the reranker",
             has_engine=True,
             sections=("teach_reranker",),
-            needs=(PREPARE, *TEXTS, Need("mine_for_reranker"), TEACHER),
+            needs=(PREPARE, *TEXTS, Need("mine_for_reranker"), *TEACHER),
             taught=True,
         ),
         Stage(
@@ -193,14 +206,15 @@ STAGES = {
 def stages_of(split: str, settings: Settings) -> list[Stage]:
     """The stages of a run, in their order.
 
-    Teaching needs a previous iteration, evaluating needs held-out data, writing needs a writer, and a writer that is to
-    serve has learnt from all rows.
+    Teaching needs a teacher, teachers of parts are trained where somebody asks for parts, evaluating needs held-out
+    data, writing needs a writer, and a writer that is to serve has learnt from all rows.
     """
     return [
         stage
         for stage in STAGES.values()
         if not stage.asked_for
-        and (settings.iteration.previous or not stage.taught)
+        and (not stage.taught or settings.is_taught(stage.name.removeprefix("teach_")))
+        and (stage.name != TEACHERS or settings.train_teachers.parts)
         and (holds_out(split) or stage.name != "evaluate")
         and (not holds_out(split) or stage.name != "merge_writer")
         and (not stage.writes or has_writer(stage.name, settings))

@@ -111,7 +111,7 @@ def texts_inputs(settings: Settings, stage: str) -> dict[str, str]:
     """
     if stage == "merge_writer":
         return {}
-    if stage == "train_reranker":
+    if stage in ("train_reranker", "train_teachers"):
         train = settings.train_reranker
         used = train.rationale_loss and train.rationale_file
         return {REPLAYED: _file_digest(settings, train.rationale_file, "train_reranker.rationale_file")} if used else {}

@@ -30,7 +30,8 @@ from shared.task.folds import alike, labelled_queries, labels_of, right_ids, see
 from shared.task.metrics import find_ranks, summarise
 from training.trainer.batches import Group, choose_training_examples, shown_rationale
 from training.trainer.fsdp import is_spread
-from training.trainer.losses import contrastive, distillation, group_scores
+from training.trainer.group_losses import teacher_loss
+from training.trainer.losses import contrastive, group_scores
 
 
 class EmbedderObjective:
@@ -147,11 +148,14 @@ class EmbedderObjective:
         ids_BG = send(torch.tensor(ids), vectors_BGD.device)
         others = [tuple(self.alike[id_] for id_ in group.others) for group in update]
         others_BO = _side_by_side(others, ids_BG.device)
+        if not self.settings.mask_equal:
+            ids_BG, others_BO = torch.arange(ids_BG.numel(), device=ids_BG.device).view_as(ids_BG), None
         loss_B = contrastive(queries_BD, passages_BGD, ids_BG, self.settings.temperature, others_BO)
+        loss_B = self.settings.label_weight * loss_B
         if self.settings.distill:
             teacher_BG = send(torch.tensor([group.teacher_scores for group in update]), vectors_BGD.device)
             scores_BG = group_scores(queries_BD, passages_BGD, self.settings.temperature)
-            loss_B = loss_B + self.settings.distill * distillation(scores_BG, teacher_BG)
+            loss_B = loss_B + self.settings.distill * teacher_loss(scores_BG, teacher_BG, self.settings)
         return loss_B.mean()
 
 

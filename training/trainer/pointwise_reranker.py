@@ -1,4 +1,4 @@
-"""Trains the reranker: the logit of "Yes" for each pair, cross-entropy and distillation over each group.
+"""Trains the reranker: the logit of "Yes" for each pair, a loss from labels and one from a teacher over each group.
 
 b groups of a micro-batch, G group.
 """
@@ -24,7 +24,7 @@ from shared.task.folds import labelled_queries, labels_of, seed_of, seen_ids
 from shared.task.metrics import find_ranks, summarise
 from shared.task.tables import PAIR
 from training.trainer.batches import Group, shown_rationale
-from training.trainer.losses import distillation, group_cross_entropy
+from training.trainer.group_losses import label_loss, teacher_loss
 from training.trainer.writing.rationale_loss import TARGET, TARGET_TOKENS, Target, scores_and_losses
 
 
@@ -110,12 +110,12 @@ class RerankerObjective:
         rows = [[*self._asked(group, seed), *self.known[id_]] for group in groups for id_ in group.misconception_ids]
         written = self._written(groups, seed, len(rows)) if self.settings.rationale_loss else {}
         scores_bG, rationale_loss_b = self._answer(groups, rows, written)
-        loss_b = group_cross_entropy(scores_bG, self.settings.label_smoothing)
+        loss_b = self.settings.label_weight * label_loss(scores_bG, self.settings)
         if written:
             loss_b = loss_b + self.settings.rationale_loss * rationale_loss_b
         if self.settings.distill:
             teacher_bG = send(torch.tensor([group.teacher_scores for group in groups]), scores_bG.device)
-            loss_b = loss_b + self.settings.distill * distillation(scores_bG, teacher_bG)
+            loss_b = loss_b + self.settings.distill * teacher_loss(scores_bG, teacher_bG, self.settings)
         return loss_b
 
     def _written(self, groups: list[Group], seed: str, first: int) -> dict[int, tuple[int, list[int], Target]]:

@@ -47,8 +47,10 @@ def train_embedder(context: StageContext, groups: pl.DataFrame, card: EmbedderCa
         write_card(card, context.out)  # with every example that training could show: the audit reads it
 
 
-def train_reranker(context: StageContext, groups: pl.DataFrame, candidates: pl.DataFrame) -> None:
-    """Fill context.out with epoch_N/ and metrics.json."""
+def train_reranker(
+    context: StageContext, groups: pl.DataFrame, candidates: pl.DataFrame, *, measure: bool = True
+) -> None:
+    """Fill context.out with epoch_N/ and metrics.json, which has figures of the validation fold where it `measure`s."""
     settings, base = context.settings.train_reranker, local_folder(context.settings.reranker.base)
     profile, tokenizer = load_profile(context.settings.machine.profile), load_tokenizer(base)
     model = load_base_of_reranker(
@@ -57,7 +59,7 @@ def train_reranker(context: StageContext, groups: pl.DataFrame, candidates: pl.D
     adapted = _adapt(context, model, settings)
     queries, misconceptions = context.texts()
     queries = with_targets(queries, settings, Path(context.settings.prepare.competition))
-    tables = (queries, misconceptions, candidates)
+    tables = (queries if measure else queries.filter(pl.col("fold") == "train"), misconceptions, candidates)
     card = new_reranker_card(context.settings.reranker)
     objective = OBJECTIVES[card.kind](model, tokenizer, card.prompt, tables, settings, profile.batch_tokens)
     _train(context, adapted, objective, groups, settings)

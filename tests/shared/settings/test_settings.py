@@ -59,6 +59,10 @@ def test_there_are_iterations_and_a_missing_one_is_answered_with_their_names():
         ("mine_for_embedder.lowest=200", "mine_for_embedder.lowest: 200 is not below highest, 200"),
         ("train_reranker.group=17", "train_reranker.group: 17 needs 16 negatives; mine_for_reranker.count is 15"),
         ("train_embedder.distill=1.0", "train_embedder.distill: 1.0 needs a teacher"),
+        ("train_embedder.label_weight=0", "label_weight: 0 leaves nothing to learn from, since distill is 0 too"),
+        ("train_reranker.distill_loss=mse", "distill_loss: .*'kl', 'margin_mse' or 'ranknet'"),
+        ("train_reranker.loss=listmle", "loss: .*'cross_entropy', 'ranknet', 'lambda' or 'approx_mrr'"),
+        ("mine_for_reranker.random=1.5", "mine_for_reranker.random: .*less than or equal to 1"),
         ("iteration.previous=iter1", "either iteration.previous or a .miner."),
         ("train_embedder", "is no section.key=value"),
         ("rate=1", "is no section.key=value"),
@@ -85,6 +89,28 @@ def test_a_bad_override_names_the_key_and_what_is_wrong(override, words):
 def test_an_unknown_key_is_refused_with_the_nearest_known_one(override, words):
     with pytest.raises(ValueError, match=words):
         load_settings("iter0", [override])
+
+
+@pytest.mark.parametrize(
+    ("overrides", "words"),
+    [
+        (
+            ["train_reranker.loss=ranknet"],
+            "label_smoothing: 0.2 belongs to loss=cross_entropy, .* say label_sm",
+        ),
+        (
+            ["train_embedder.distill_loss=ranknet", "train_embedder.distill_temperature=2"],
+            "train_embedder.distill_temperature: 2.0 belongs to distill_loss=kl, .* leave it out",
+        ),
+        (
+            ["teach_reranker.margin=1", "teach_reranker.least=14"],
+            "least: 14 negatives may be left .* train_reranker.group needs 15: say teach_reranker.least=15",
+        ),
+    ],
+)
+def test_what_a_later_iteration_asks_of_its_teacher_goes_together(overrides, words):
+    with pytest.raises(ValueError, match=words):
+        load_settings("iter1", overrides)
 
 
 def test_overrides_are_toml_values_or_bare_words_and_the_last_one_counts():

@@ -215,6 +215,18 @@ def test_averaged_adapters_of_other_splits_are_no_strangers_where_nothing_is_hel
         make(lineage=averaged)
 
 
+def test_averaging_an_epoch_of_its_own_does_not_excuse_a_training_that_has_changed_since(make):
+    def averaged(before, after):
+        own = after / "train_embedder"
+        made = {str(after / "prepare"): digest(after / "prepare"), str(own): "0" * 64}
+        write_manifest(after / "merge_embedder", {"inputs": made, "averaged": {str(own / "epoch_2"): "1234"}})
+        seal(after / "mine_for_reranker", [after / "prepare", after / "merge_embedder"])
+        seal(after / "teach_reranker", [after / "prepare", after / "mine_for_reranker", before / "train_reranker"])
+
+    with pytest.raises(ValueError, match="merge_embedder, made from a runs/demo1/full/train_embedder that has changed"):
+        make("full", lineage=averaged)
+
+
 def test_rows_from_elsewhere_are_judged_by_question_and_misconception_alone(queries, misconceptions):
     held = hold_out(queries, misconceptions, {40, 41}, 0.75)
     assert held.misconception_ids == {40, 41, 42} and held.question_ids == {6, 7}

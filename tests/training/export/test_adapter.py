@@ -12,7 +12,8 @@ from inference.engines.transformers.engine import load_causal
 from shared.settings.sections import Lora
 from tests.training.tiny import CPU, DECODER, randomise
 from training.export.adapter import CONFIG, WEIGHTS, check_trained
-from training.export.merge import average_adapters, merge
+from training.export.combine import combine_adapters
+from training.export.merge import merge
 from training.trainer.lora import add_lora, save_adapter
 
 LORA = Lora(rank=4, alpha=8, targets=DECODER)
@@ -71,7 +72,7 @@ def test_an_adapter_of_another_form_is_neither_merged_nor_averaged(name, trained
     with pytest.raises(ValueError, match=rf"odd.*{words}"):
         merge(tiny_qwen, folder, tmp_path / "out")
     with pytest.raises(ValueError, match=rf"odd.*{words}"):
-        average_adapters([trained, folder], tmp_path / "mean")
+        combine_adapters([trained, folder], tmp_path / "mean")
 
 
 @pytest.mark.parametrize(

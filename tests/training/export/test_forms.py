@@ -11,7 +11,8 @@ from safetensors.torch import load_file, save_file
 from inference.engines.transformers.engine import load_backbone, load_causal
 from shared.settings.sections import Lora
 from tests.training.tiny import CPU, DECODER, randomise
-from training.export.merge import average_adapters, merge
+from training.export.combine import combine_adapters
+from training.export.merge import merge
 from training.trainer.lora import add_lora, save_adapter
 
 ROW = torch.tensor([[2, 30, 31, 50, 40, 53]])
@@ -46,12 +47,12 @@ def test_a_merged_model_answers_as_base_and_adapter_of_any_form(form, tiny_qwen,
 
 def test_a_mean_is_of_the_products_whatever_scales_them_and_dora_has_none(tiny_qwen, tmp_path):
     one = trained(tiny_qwen, load_causal, tmp_path / "one", targets=DECODER, rslora=True)
-    average_adapters([tmp_path / "one", tmp_path / "one"], tmp_path / "mean")
+    combine_adapters([tmp_path / "one", tmp_path / "one"], tmp_path / "mean")
     merge(tiny_qwen, tmp_path / "mean", tmp_path / "out")
     torch.testing.assert_close(hidden(load_causal(tmp_path / "out", "float32", CPU)), one, atol=1e-5, rtol=1e-5)
     trained(tiny_qwen, load_causal, tmp_path / "dora", targets=DECODER, dora=True)
     with pytest.raises(ValueError, match="is trained with DoRA, whose deltas have no mean"):
-        average_adapters([tmp_path / "dora", tmp_path / "dora"], tmp_path / "none")
+        combine_adapters([tmp_path / "dora", tmp_path / "dora"], tmp_path / "none")
 
 
 def test_weights_that_are_stored_turned_are_merged_turned(tmp_path):

@@ -14,7 +14,8 @@ from inference.engines.transformers.engine import HFEncoder, HFScorer, load_back
 from shared.artifacts.manifest import write_manifest
 from shared.settings.sections import Lora, Settings
 from tests.training.tiny import BERT, CPU, DECODER, randomise
-from training.export.merge import average_adapters, check_merged, merge
+from training.export.combine import combine_adapters
+from training.export.merge import check_merged, merge
 from training.export.merge_models import merge_reranker
 from training.run_folder.base_models import weights_digest
 from training.run_folder.stage_context import StageContext
@@ -75,7 +76,7 @@ def two_adapters(base: Path, place: Path) -> list[Path]:
 
 def test_an_average_of_adapters_is_the_mean_of_their_deltas(tiny_qwen, tmp_path):
     one, two = two_adapters(tiny_qwen, tmp_path)
-    average_adapters([one, two], tmp_path / "both")
+    combine_adapters([one, two], tmp_path / "both")
     for folder in (one, two, tmp_path / "both"):
         merge(tiny_qwen, folder, tmp_path / f"merged_{folder.name}")
     merged = [tensors_of(tmp_path / f"merged_{name}") for name in ("one", "two", "both")]
@@ -93,7 +94,7 @@ def test_an_average_of_adapters_is_the_mean_of_their_deltas(tiny_qwen, tmp_path)
 
 def test_an_average_of_one_adapter_with_itself_is_that_adapter(tiny_qwen, tmp_path):
     one, _ = two_adapters(tiny_qwen, tmp_path)
-    average_adapters([one, one], tmp_path / "both")
+    combine_adapters([one, one], tmp_path / "both")
     np.testing.assert_allclose(scores_of(tiny_qwen, tmp_path / "both"), scores_of(tiny_qwen, one), atol=1e-5)
 
 
@@ -111,7 +112,7 @@ def test_the_lineage_of_an_averaged_model_names_every_adapter(tiny_qwen, tmp_pat
     assert lineage["adapter"] == "train_reranker/epoch_1"
     assert lineage["adapter_sha256"] == weights_digest(adapters[0])
     assert lineage["averaged"] == {"runs/x/cv2/train_reranker/epoch_1": weights_digest(adapters[1])}
-    average_adapters(adapters, tmp_path / "both")
+    combine_adapters(adapters, tmp_path / "both")
     served = HFScorer(load_reranker(out, "float32", CPU), 0, 100).score(PROMPTS)
     np.testing.assert_allclose(served, scores_of(tiny_qwen, tmp_path / "both"), atol=1e-5)
     sections["merge_reranker"]["average"] = ("cv3",)
@@ -146,7 +147,7 @@ def test_adapters_of_different_weights_have_no_average(tiny_qwen, tmp_path):
         make_adapter(load_causal, tiny_qwen, DECODER[:3], tmp_path / "b"),
     ]
     with pytest.raises(ValueError, match=r"do not adapt the same weights, model.layers.0.mlp.down_proj for one"):
-        average_adapters(adapters, tmp_path / "both")
+        combine_adapters(adapters, tmp_path / "both")
     assert not (tmp_path / "both").exists()
 
 

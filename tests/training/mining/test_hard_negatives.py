@@ -4,7 +4,7 @@ import polars as pl
 import pytest
 
 from shared.task.tables import CANDIDATES, FILE_QUERIES, GROUPS, QUERIES
-from training.mining.hard_negatives import add_siblings, drop_twins, pick_negatives
+from training.mining.hard_negatives import add_random, add_siblings, drop_twins, few_negatives, pick_negatives
 
 MINE = {"lowest": 2, "highest": 6, "count": 3, "seed": "mine"}
 
@@ -130,3 +130,28 @@ def test_no_right_answer_of_a_query_is_its_negative():
     groups = pick_negatives(several, ranking("q", range(10, 20)), **{**MINE, "count": 2})
     assert negatives(groups) == [12, 14]
     assert groups.filter("is_positive").select("misconception_id", "rank").rows() == [(13, 4), (15, 6)]
+
+
+def test_random_negatives_come_from_anywhere_behind_lowest_and_none_twice():
+    rows = [query("1_A", 13), query("2_A", 19)]
+    candidates = pl.concat([ranking(row[0], range(10, 20)) for row in rows])
+    hard = pick_negatives(table_of(*rows), candidates, **{**MINE, "count": 2})
+    # 1_A: behind the two first ranks are 12 to 19; its answer is 13, and two are drawn: 5 are left, here all of them
+    groups = add_random(hard.filter(query_id="1_A"), table_of(*rows), candidates, lowest=2, count=5, seed="mine")
+    GROUPS.check(groups, "groups")
+    assert negatives(groups) == [12, 14, 15, 16, 17, 18, 19]
+    few = [add_random(hard, table_of(*rows), candidates, lowest=2, count=3, seed=seed) for seed in ("a", "a", "b")]
+    assert few[0].equals(few[1]) and not few[0].equals(few[2])
+    assert few[0].group_by("query_id").len()["len"].to_list() == [1 + 2 + 3] * 2
+    assert few[0].join(hard, on=list(hard.columns), nulls_equal=True, how="semi").equals(hard)
+    assert add_random(hard, table_of(*rows), candidates, lowest=2, count=0, seed="mine") is hard
+    with pytest.raises(ValueError, match="query 1_A has 5 more negatives behind mine's lowest, and random asks for 6"):
+        add_random(hard, table_of(*rows), candidates, lowest=2, count=6, seed="mine")
+
+
+def test_the_queries_with_few_negatives_are_those_that_picking_refuses():
+    rows = [query("1_A", 13), query("2_A", 99), query("3_A", 5, "valid"), query("4_A", 1)]
+    candidates = pl.concat([ranking("1_A", range(10, 20)), ranking("2_A", range(10, 20)), ranking("3_A", [1])])
+    # 1_A has three in ranks [2, 6), 2_A four, 4_A no candidate at all; 3_A does not train
+    assert few_negatives(table_of(*rows), candidates, lowest=2, highest=6, count=3) == ["4_A"]
+    assert few_negatives(table_of(*rows), candidates, lowest=2, highest=6, count=4) == ["1_A", "4_A"]

@@ -25,6 +25,7 @@ ROLES_OF = {
     "mine_for_reranker": ("embedder",),
     "teach_reranker": ("previous.reranker",),
     "train_reranker": ("reranker",),
+    "train_teachers": ("reranker",),
     "merge_reranker": ("reranker",),
     "evaluate": ("embedder", "reranker"),
 }
@@ -49,7 +50,10 @@ def bases_of(stage: str, settings: Settings, previous: Settings | None) -> list[
     """The bases of a stage's models. Raises ValueError for one that is neither here nor to be had."""
     found = []
     replayed = stage in ("explain", "describe") and getattr(settings, stage).writer not in WRITING_ENGINES
-    for role in () if replayed else ROLES_OF.get(stage, ()):
+    roles = () if replayed else ROLES_OF.get(stage, ())
+    if stage == "teach_reranker" and settings.teach_reranker.teacher == "own_parts":
+        roles = ("reranker",)
+    for role in roles:
         owner = previous if role.startswith("previous.") else settings
         section = owner and getattr(owner, role.removeprefix("previous."))
         if section is not None:

@@ -5,7 +5,7 @@ from pathlib import Path
 from shared.artifacts.lineage import read_lineage
 from training.pipeline.ahead.survey import survey
 from training.pipeline.chain import resolve
-from training.pipeline.stages import STAGES, Stage
+from training.pipeline.stages import STAGES, TEACHERS, Stage
 from training.run_folder.names import Target
 
 BRANCH = "◄── "
@@ -23,7 +23,8 @@ def drawing(states: dict[str, str]) -> list[str]:
     lines, above, wide = ["the task's files"], "", max(map(len, states.values()), default=-1) + 1
     for stage in [stage for stage in stages if not states or stage.name in states]:
         beside = _reads(stage, above)
-        name = f"[{stage.name}]" if stage.taught or stage.asked_for or stage.writes else stage.name
+        sometimes = stage.taught or stage.asked_for or stage.writes or stage.name == TEACHERS
+        name = f"[{stage.name}]" if sometimes else stage.name
         state = f"{states.get(stage.name, ''):<{wide}}"
         lines += ["   │", f"   {name:<{width}} {state}{BRANCH + ', '.join(beside) if beside else ''}".rstrip()]
         above = stage.name
@@ -33,7 +34,8 @@ def drawing(states: dict[str, str]) -> list[str]:
         "Every stage reads what the one above it made, and the folds of prepare where it reads questions.",
         "[explain], [describe]: only with a writer; then all that reads questions or misconceptions reads their texts.",
         "[train_writer], [merge_writer]: only where a writer learns from a teacher; merged in split full alone.",
-        "[teach_...]: only where there is a previous iteration. [quantize_...]: only when asked for.",
+        "[teach_...]: only where there is a previous iteration, or where [train_teachers] makes teachers, which may",
+        "also stand in place of merge_reranker of the previous iteration. [quantize_...]: only when asked for.",
     ]
 
 
@@ -52,7 +54,7 @@ def _states(target: Target) -> dict[str, str]:
 def _reads(stage: Stage, above: str) -> list[str]:
     reads = []
     for need in stage.needs:
-        if need.written:
+        if need.written or need.teacher not in ("", "previous"):
             continue
         if need.of_previous:
             reads.append(f"{need.stage} of the previous iteration")

@@ -58,6 +58,9 @@ def _work(stage: str, settings: Settings | dict) -> float:
     """Items for each labelled pair: epochs of a training, candidates of a scoring."""
     values = settings if isinstance(settings, dict) else settings.model_dump(mode="json")
     section = values.get(stage) or {}
+    if stage == "train_teachers":
+        epochs = section.get("epochs") or (values.get("train_reranker") or {}).get("epochs", 1)
+        return epochs * max(section.get("parts", 1) - 1, 1)  # each of N learns from at most (N - 1) / N
     if stage.startswith("train_"):
         return section.get("epochs", 1)
     if stage.startswith("teach_"):

@@ -22,7 +22,7 @@ from shared.artifacts.manifest import digest, read_manifest, verify_manifest
 from shared.task.eedi import read_competition
 from shared.task.submission import read_submission
 from tests.kaggle_kernels.kaggle_server import OWNER, Server
-from tests.whole import ROOT, SMALLEST, copy_checkout, offline, run
+from tests.whole import RELEASE, ROOT, SMALLEST, copy_checkout, offline, run
 from training.pipeline.stages import STAGES
 
 
@@ -177,19 +177,19 @@ def released(checkout, tmp_path_factory) -> Server:
     own |= {"KAGGLE_API_ENVIRONMENT": "LOCALHOST", "NO_PROXY": "", "no_proxy": ""}
     own |= dict.fromkeys(("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"), "http://127.0.0.1:9")
     own |= dict.fromkeys(("HTTP_PROXY", "http_proxy"), f"http://127.0.0.1:{server.port}")
-    release = ("kaggle_kernels", "release", "iter=demo1", "split=cv", "vectors=cpu")
+    release = [sys.executable, "-c", RELEASE, str(time.time())]
     server.storage.pace = 0.05  # seconds a megabyte: what is in flight at a kill is little
     for moment in sorted(draw.uniform(0, 290) for _ in range(20)):  # of 72 files, 150 MB, 3 datasets, 2 kernels
-        process = subprocess.Popen([sys.executable, "-m", *release], cwd=checkout, env=own, stdout=subprocess.DEVNULL)
+        process = subprocess.Popen(release, cwd=checkout, env=own, stdout=subprocess.DEVNULL)
         while process.poll() is None and _progress(server) < moment:
             time.sleep(0.01)
         time.sleep(draw.uniform(0, 0.3))
         process.kill()
         process.wait()
     server.storage.pace = 0.0
-    done = run(checkout, *release, env=own)
+    done = subprocess.run(release, cwd=checkout, env=own, capture_output=True, text=True)
     if "gave no answer" in done.stderr:  # a kill fell between the note of a write and the write
-        done = run(checkout, *release, "--again", env=own)
+        done = subprocess.run([*release, "--again"], cwd=checkout, env=own, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
     assert "submission 1 of malrule-submit version 1" in done.stdout
     return server

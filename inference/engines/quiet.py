@@ -10,4 +10,10 @@ def hush_libraries() -> None:
     os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")  # where a process's memory lies, on every start of vLLM
     logging.getLogger("torch._library.triton").setLevel(logging.ERROR)  # that a CPU has no Triton
     logging.getLogger("transformers.configuration_utils").setLevel(logging.ERROR)  # labels, which no model here has
+    logging.getLogger("transformers.modeling_utils").addFilter(_not_a_load_report)
     warnings.filterwarnings("ignore", category=FutureWarning, module=r"vllm\.")  # about torch, for vLLM's authors
+
+
+def _not_a_load_report(record: logging.LogRecord) -> bool:
+    """Which tensors a model lacks or has too many: check_model has compared them, and refused what matters."""
+    return "LOAD REPORT" not in record.getMessage()

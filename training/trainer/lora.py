@@ -7,6 +7,7 @@ import torch
 from peft import LoraConfig, PeftModel, get_peft_model
 from transformers import PreTrainedModel
 
+from inference.engines.transformers.low_bit.linear import is_low_bit
 from shared.artifacts.files import replacing_folder, write_json
 from shared.settings.sections import Lora
 from shared.task.folds import seed_of
@@ -31,7 +32,12 @@ def add_lora(model: PreTrainedModel, settings: Lora, *, seed: str) -> PeftModel:
         use_rslora=settings.rslora,
         use_dora=settings.dora,
     )
-    return get_peft_model(model, config, autocast_adapter_dtype=False)
+    adapted = get_peft_model(model, config, autocast_adapter_dtype=False)
+    if is_low_bit(model):  # peft takes the precision of the weights, and bytes have none
+        for parameter in adapted.parameters():
+            if parameter.requires_grad:
+                parameter.data = parameter.data.to(model.dtype)
+    return adapted
 
 
 class Masters:

@@ -27,7 +27,7 @@ from inference.engines.protocols import Answer
 from inference.engines.transformers.attention import compile_layers, is_packed
 from inference.engines.transformers.dense import load_dense, width_of
 from inference.engines.transformers.device import fetch
-from inference.engines.transformers.families import attention_of, is_decoder
+from inference.engines.transformers.families import SHARES_PREFIXES, attention_of, is_decoder
 from inference.engines.transformers.forward import Batch, embed, plan_batches, rows_of, yes_logits
 from inference.engines.transformers.fp8 import use_fp8
 from inference.engines.transformers.low_bit.load import load_low_bit
@@ -69,7 +69,7 @@ class HFScorer:
 def open_encoder(folder: Path, pooling: Pooling, profile: Profile) -> Iterator[HFEncoder]:
     """The embedder in `folder` on this process's device; the memory is given back at the end."""
     packed = profile.packed and pooling == "last"
-    model = load_backbone(folder, profile.dtype, device_of(profile), packed=packed)
+    model = load_backbone(folder, profile.dtype, device_of(profile), packed=packed, weights=_held(folder, profile))
     if profile.fp8 and is_packed(model):
         use_fp8(model)
     try:
@@ -81,13 +81,19 @@ def open_encoder(folder: Path, pooling: Pooling, profile: Profile) -> Iterator[H
 @contextmanager
 def open_scorer(folder: Path, profile: Profile) -> Iterator[HFScorer]:
     """The merged reranker in `folder` on this process's device; the memory is given back at the end."""
-    model = load_reranker(folder, profile.dtype, device_of(profile), packed=profile.packed)
+    how = {"packed": profile.packed, "weights": _held(folder, profile)}
+    model = load_reranker(folder, profile.dtype, device_of(profile), **how)
     if profile.fp8 and is_packed(model):
         use_fp8(model)
     try:
         yield HFScorer(model, 0, profile.batch_tokens)
     finally:
         model.to("meta")
+
+
+def _held(folder: Path, profile: Profile) -> Weights:
+    """How the weights lie in memory under this profile: an encoder is small and stays as it is."""
+    return "nf4" if profile.nf4 and load_config(folder).model_type in SHARES_PREFIXES else "full"
 
 
 def device_of(profile: Profile) -> torch.device:

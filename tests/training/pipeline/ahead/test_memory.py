@@ -1,4 +1,4 @@
-"""Guards memory.py and tokens.py: what training on 4 bits takes, as worked out in docs/hardware.md, and what is refused."""
+"""Guards memory.py and tokens.py: what training on 4 bits takes, and what is refused."""
 
 import json
 from dataclasses import replace

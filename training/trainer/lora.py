@@ -12,6 +12,7 @@ from shared.artifacts.files import replacing_folder, write_json
 from shared.settings.sections import Lora
 from shared.task.folds import seed_of
 from training.trainer.bases.targets import find_targets
+from training.trainer.loss_scale import LossScale
 
 
 def add_lora(model: PreTrainedModel, settings: Lora, *, seed: str) -> PeftModel:
@@ -43,6 +44,8 @@ def add_lora(model: PreTrainedModel, settings: Lora, *, seed: str) -> PeftModel:
 class Masters:
     """A 32-bit copy of all trained parameters, as one vector: it collects the gradients and takes the steps.
 
+    The model's gradients are `scale` times as large, see loss_scale.py.
+
     A 16-bit parameter would round away most of a step of 1e-4; one vector is one message between the processes.
     """
 
@@ -51,12 +54,13 @@ class Masters:
         dtype = torch.promote_types(self.live[0].dtype, torch.float32)
         self.weights = torch.nn.Parameter(torch.cat([live.detach().flatten() for live in self.live]).to(dtype))
         self.weights.grad = torch.zeros_like(self.weights)
+        self.scale = LossScale(self.live[0].dtype)
 
     def collect(self) -> None:
         """Add the model's gradients to the weights' and clear them."""
         for live, part in zip(self.live, self._parts(self.weights.grad), strict=True):
             if live.grad is not None:
-                part += live.grad
+                part.add_(live.grad, alpha=1 / self.scale.value)
                 live.grad = None
 
     def forget_gradient(self) -> None:

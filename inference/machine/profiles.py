@@ -21,6 +21,7 @@ class Profile(BaseModel):
     batch_tokens: Annotated[int, Field(ge=1)]  # tokens computed together, padding included
     packed: bool = False  # decoders through FlexAttention and compiled layers, without padding
     fp8: bool = False  # linear layers of packed models in 8 bits
+    nf4: bool = False  # linear layers of decoders in 4 bits, rounded as they load; engine hf
     max_tokens: Annotated[int, Field(ge=1)]  # longest prompt
     replicas: Annotated[int, Field(ge=0)] = 1  # processes with a copy of the model each; 0: one for each GPU there is
     tensor_parallel: Annotated[int, Field(ge=1)] = 1  # GPUs that share a model which one cannot hold

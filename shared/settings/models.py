@@ -8,7 +8,7 @@ from shared.prompts.embedder import Pooling
 from shared.prompts.kinds import PROMPTS
 from shared.prompts.pointwise import INSTRUCTION, Template
 from shared.prompts.query import Layout, Rationale
-from shared.settings.section import Count, Precision, Section, Share
+from shared.settings.section import Count, Precision, Section, Share, Weights
 
 
 class Embedder(Section):
@@ -23,6 +23,10 @@ class Embedder(Section):
     encoder."""
     dtype: Precision = "bfloat16"
     """The precision that the base model is loaded in."""
+    weights: Weights = "full"
+    """How the frozen linear layers lie in memory while the model trains. `full` is in `dtype`. `nf4` rounds them to 4
+    bits as they load, and the adapter is merged into the 16 bits afterwards. `packed` takes a base that is hosted in 4
+    bits, AWQ's or GPTQ's, as it is."""
     task: str = ""
     """The instruction of the in-context prompt. The empty string sends the query as it is, which encoders expect."""
     query_prefix: str | None = None
@@ -68,6 +72,10 @@ class Reranker(Section):
     """What the model reads at once: `pointwise` is one candidate behind the query."""
     dtype: Precision = "bfloat16"
     """The precision that the base model is loaded in."""
+    weights: Weights = "full"
+    """How the frozen linear layers lie in memory while the model trains. `full` is in `dtype`. `nf4` rounds them to 4
+    bits as they load, and the adapter is merged into the 16 bits afterwards. `packed` takes a base that is hosted in 4
+    bits, AWQ's or GPTQ's, as it is."""
     query_tokens: Count = 384
     """The longest query, in tokens."""
     passage_tokens: Count = 64

@@ -7,7 +7,7 @@ iteration changes. `python -m shared.settings.page` writes both into docs/config
 from shared.settings.data import Iteration, Machine, Mine, MineForReranker, Prepare, Teach, TeachReranker, TrainTeachers
 from shared.settings.evaluation import Evaluate, Quantize
 from shared.settings.models import Embedder, Lora, Reranker
-from shared.settings.section import Count, Engine, Precision, Scheme, Section, Share
+from shared.settings.section import Count, Engine, Precision, Scheme, Section, Share, Weights
 from shared.settings.texts import Describe, Explain, TrainWriter, Writer
 from shared.settings.training import Merge, Train, TrainEmbedder, TrainReranker
 
@@ -39,6 +39,7 @@ __all__ = [
     "TrainReranker",
     "TrainTeachers",
     "TrainWriter",
+    "Weights",
     "Writer",
 ]
 

@@ -13,7 +13,7 @@ from inference.engines.transformers.engine import load_backbone, load_causal
 from shared.artifacts.card import EmbedderCard
 from shared.prompts.embedder import EmbedderPrompt
 from shared.prompts.pointwise import RerankerPrompt
-from shared.settings.sections import Lora, TrainEmbedder, TrainReranker
+from shared.settings.sections import Lora, TrainEmbedder, TrainReranker, Weights
 from shared.task.tables import CANDIDATES
 from training.trainer.batches import Group, draw_epoch
 from training.trainer.embedder import EmbedderObjective
@@ -48,9 +48,15 @@ def reranker_settings(*, dropout: float = 0.0, **changes) -> TrainReranker:
 
 
 def make_embedder(
-    folder: Path, tables: tuple, settings: TrainEmbedder, *, dtype: str = "float64", card: EmbedderCard | None = None
+    folder: Path,
+    tables: tuple,
+    settings: TrainEmbedder,
+    *,
+    dtype: str = "float64",
+    card: EmbedderCard | None = None,
+    weights: Weights = "full",
 ) -> tuple[PeftModel, EmbedderObjective]:
-    model, words = load_backbone(folder, dtype, CPU), embedder_words(load_tokenizer(folder))
+    model, words = load_backbone(folder, dtype, CPU, weights=weights), embedder_words(load_tokenizer(folder))
     card = card or EmbedderCard("last", EmbedderPrompt("Find it.", 60, 20, 20, 20))
     norms_as_wide_as_the_model(model)
     adapted = add_lora(model, settings.lora, seed=settings.seed)
@@ -59,9 +65,9 @@ def make_embedder(
 
 
 def make_reranker(
-    folder: Path, tables: tuple, settings: TrainReranker, *, dtype: str = "float64"
+    folder: Path, tables: tuple, settings: TrainReranker, *, dtype: str = "float64", weights: Weights = "full"
 ) -> tuple[PeftModel, RerankerObjective]:
-    model, tokenizer = load_causal(folder, dtype, CPU), load_tokenizer(folder)
+    model, tokenizer = load_causal(folder, dtype, CPU, weights=weights), load_tokenizer(folder)
     norms_as_wide_as_the_model(model)
     adapted = add_lora(model, settings.lora, seed=settings.seed)
     fit_memory(model, settings)

@@ -96,6 +96,11 @@ def check_merged(plain: np.ndarray, adapted: np.ndarray, merged: np.ndarray, tol
     return missed
 
 
+def moved_share(plain: np.ndarray, merged: np.ndarray, trained: np.ndarray) -> float:
+    """How far the answers of the merged model are from those of what was trained, as a share of the merged effect."""
+    return _rms(merged - trained) / (_rms(merged - plain) or math.inf)
+
+
 def _rms(values: np.ndarray) -> float:
     return float(np.sqrt(np.mean(np.square(values.astype(np.float64)))))
 

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
+import torch
 from peft import PeftModel
 
 from inference.engines.answers import Strict
@@ -27,13 +28,14 @@ from shared.artifacts.manifest import is_whole
 from shared.artifacts.verified import check_folder
 from shared.prompts.embedder import embedder_passage
 from shared.prompts.query import Written
-from shared.settings.sections import Lora, Merge
+from shared.settings.sections import Embedder, Lora, Merge, Reranker, Weights, Writer
 from shared.task.tables import DESCRIPTIONS
 from training.export.adapter import check_trained
 from training.export.classifier_head import keep_yes_alone
 from training.export.combine import combine_adapters
 from training.export.cross_encoder import write_cross_encoder
-from training.export.merge import check_merged, merge
+from training.export.dequantise import in_16_bits
+from training.export.merge import check_merged, merge, moved_share
 from training.run_folder.base_models import local_folder, weights_digest
 from training.run_folder.bases import form_of
 from training.run_folder.cards import new_reranker_card
@@ -41,6 +43,7 @@ from training.run_folder.stage_context import StageContext
 from training.run_folder.students import WHOLE, adapter_of
 
 PROBES = ("Adds the numerators and the denominators", "Works from left to right", "Ignores the sign", "7")
+BASE = "base"  # where a base of 4 bits lies as one of 16 while the stage runs
 TOLERANCE = 1e-3  # of a coordinate or a logit: an adapter that has learnt nothing yet has no effect to compare with
 
 
@@ -51,14 +54,14 @@ def merge_embedder(context: StageContext, card: EmbedderCard) -> dict:
     words = embedder_words(load_tokenizer(base))
     rows = [embedder_passage(words, card.prompt, Written(text)) for text in PROBES]
 
-    def answer(folder: Path, adapter: Path | None) -> np.ndarray:
-        model = _adapted(load_backbone(folder, _probing(section.dtype, profile), device_of(profile)), adapter)
+    def answer(folder: Path, adapter: Path | None, weights: Weights = "full") -> np.ndarray:
+        model = _adapted(load_backbone(folder, *_probing(section, profile), weights=weights), adapter)
         return Strict(HFEncoder(model, card.pooling, profile.batch_tokens), _named(folder, adapter)).encode(rows)
 
     merging = context.settings.merge_embedder
     adapters = _adapters(context, "train_embedder", merging)
-    with _one_adapter(adapters, merging) as adapter:
-        _merge(context, base, adapter, answer)
+    with _one_adapter(adapters, merging) as adapter, in_16_bits(base, context.out / BASE) as whole:
+        _merge(context, whole, adapter, answer, weights=section.weights)
     write_card(card, context.out)
     _ship_descriptions(context, card.prompt.description_tokens)
     return _lineage(context, base, adapters)
@@ -93,21 +96,20 @@ def _write_reranker(context: StageContext, adapter: Path) -> None:
     probes, words = [Written(text) for text in PROBES], reranker_words(tokenizer)
     rows = [row for query in probes for row in kind.prompts(words, card.prompt, query, probes)]
 
-    def answer(folder: Path, adapter: Path | None) -> np.ndarray:
+    def answer(folder: Path, adapter: Path | None, weights: Weights = "full") -> np.ndarray:
         load, row = (load_causal, token) if form == "language model" and folder != context.out else (load_reranker, 0)
-        model = _adapted(load(folder, _probing(section.dtype, profile), device_of(profile)), adapter)
+        model = _adapted(load(folder, *_probing(section, profile), weights=weights), adapter)
         return Strict(HFScorer(model, row, profile.batch_tokens), _named(folder, adapter)).score(rows)
 
     def finish() -> None:
         if form == "language model":
             keep_yes_alone(context.out, token)
 
-    with tempfile.TemporaryDirectory() as place:
-        whole = base
+    with tempfile.TemporaryDirectory() as place, in_16_bits(base, context.out / BASE) as whole:
         if form == "cross-encoder":
             whole = Path(place)
             write_cross_encoder(base, whole)
-        _merge(context, whole, adapter, answer, finish)
+        _merge(context, whole, adapter, answer, finish, weights=section.weights)
     write_card(card, context.out)
     _ship_descriptions(context, card.prompt.description_tokens)
 
@@ -120,7 +122,7 @@ def merge_writer(context: StageContext) -> dict:
     rows = [[*words.head, *words.encode(text), *words.tail] for text in PROBES]
 
     def answer(folder: Path, adapter: Path | None) -> np.ndarray:
-        model = _adapted(load_causal(folder, _probing(section.dtype, profile), device_of(profile)), adapter)
+        model = _adapted(load_causal(folder, *_probing(section, profile)), adapter)
         return Strict(HFScorer(model, rows[0][-1], profile.batch_tokens), _named(folder, adapter)).score(rows)
 
     adapter = adapter_of(context.run / "train_writer", WHOLE, context.settings.train_writer)
@@ -165,14 +167,22 @@ def _merge(
     context: StageContext,
     base: Path,
     adapter: Path,
-    answer: Callable[[Path, Path | None], np.ndarray],
+    answer: Callable[..., np.ndarray],
     finish: Callable[[], None] = lambda: None,
+    weights: Weights = "full",
 ) -> None:
-    """Fill context.out, `finish` it, and compare its answers with those of base and adapter."""
+    """Fill context.out, `finish` it, and compare its answers with those of base and adapter.
+
+    An adapter that was trained on a base rounded to 4 bits is merged into the 16 bits: what that changes is said.
+    """
     count = merge(base, adapter, context.out)
     finish()
-    missed = check_merged(answer(base, None), answer(base, adapter), answer(context.out, None), TOLERANCE)
+    plain, adapted, merged = answer(base, None), answer(base, adapter), answer(context.out, None)
+    missed = check_merged(plain, adapted, merged, TOLERANCE)
     print(f"{count} weights merged; on probe inputs the merged model misses {missed:.1%} of the adapter's effect")
+    if weights == "nf4":
+        moved = moved_share(plain, merged, answer(base, adapter, weights))
+        print(f"it answers otherwise than what was trained, on weights of 4 bits, by {moved:.0%} of that effect")
 
 
 def _adapted(model, adapter: Path | None):
@@ -188,9 +198,14 @@ def _named(folder: Path, adapter: Path | None) -> str:
     return str(folder) if adapter is None else f"{folder} with {adapter}"
 
 
-def _probing(dtype: str, profile: Profile) -> str:
-    """How a merge is checked. On a CPU in 32 bits: 16 bits round by half of what a short training changes."""
-    return "float32" if profile.device == "cpu" else dtype
+def _probing(section: Embedder | Reranker | Writer, profile: Profile) -> tuple[str, torch.device]:
+    """How and where a merge is checked. On a CPU in 32 bits: 16 round by half of what a short training changes.
+
+    A base that trained in 4 bits has no room for its 16 on the GPU, and takes them on the CPU.
+    """
+    dtype = "float32" if profile.device == "cpu" else section.dtype
+    low_bit = not isinstance(section, Writer) and section.weights != "full"
+    return dtype, torch.device("cpu") if low_bit else device_of(profile)
 
 
 def _ship_descriptions(context: StageContext, tokens: int) -> None:

@@ -119,10 +119,12 @@ def _hash_json(value: dict) -> str:
 
 def _tensors(masters: Masters, optimizer: torch.optim.Optimizer) -> dict[str, torch.Tensor]:
     state = optimizer.state.get(masters.weights, {})
-    return {name: value.detach().cpu() for name, value in {"weights": masters.weights, **state}.items()}
+    tensors = {"weights": masters.weights, **state, **masters.scale.state()}
+    return {name: value.detach().cpu() for name, value in tensors.items()}
 
 
 def _restore(tensors: dict[str, torch.Tensor], masters: Masters, optimizer: torch.optim.Optimizer) -> None:
+    masters.scale.restore(tensors)
     with torch.no_grad():
         masters.weights.copy_(tensors.pop("weights"))
     optimizer.state[masters.weights] = {

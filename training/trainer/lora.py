@@ -7,10 +7,12 @@ import torch
 from peft import LoraConfig, PeftModel, get_peft_model
 from transformers import PreTrainedModel
 
+from inference.engines.transformers.low_bit.linear import is_low_bit
 from shared.artifacts.files import replacing_folder, write_json
 from shared.settings.sections import Lora
 from shared.task.folds import seed_of
 from training.trainer.bases.targets import find_targets
+from training.trainer.loss_scale import LossScale
 
 
 def add_lora(model: PreTrainedModel, settings: Lora, *, seed: str) -> PeftModel:
@@ -31,11 +33,18 @@ def add_lora(model: PreTrainedModel, settings: Lora, *, seed: str) -> PeftModel:
         use_rslora=settings.rslora,
         use_dora=settings.dora,
     )
-    return get_peft_model(model, config, autocast_adapter_dtype=False)
+    adapted = get_peft_model(model, config, autocast_adapter_dtype=False)
+    if is_low_bit(model):  # peft takes the precision of the weights, and bytes have none
+        for parameter in adapted.parameters():
+            if parameter.requires_grad:
+                parameter.data = parameter.data.to(model.dtype)
+    return adapted
 
 
 class Masters:
     """A 32-bit copy of all trained parameters, as one vector: it collects the gradients and takes the steps.
+
+    The model's gradients are `scale` times as large, see loss_scale.py.
 
     A 16-bit parameter would round away most of a step of 1e-4; one vector is one message between the processes.
     """
@@ -45,12 +54,13 @@ class Masters:
         dtype = torch.promote_types(self.live[0].dtype, torch.float32)
         self.weights = torch.nn.Parameter(torch.cat([live.detach().flatten() for live in self.live]).to(dtype))
         self.weights.grad = torch.zeros_like(self.weights)
+        self.scale = LossScale(self.live[0].dtype)
 
     def collect(self) -> None:
         """Add the model's gradients to the weights' and clear them."""
         for live, part in zip(self.live, self._parts(self.weights.grad), strict=True):
             if live.grad is not None:
-                part += live.grad
+                part.add_(live.grad, alpha=1 / self.scale.value)
                 live.grad = None
 
     def forget_gradient(self) -> None:

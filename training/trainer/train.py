@@ -35,10 +35,12 @@ OBJECTIVES = {"pointwise": RerankerObjective}  # of each kind of reranker, see i
 
 def train_embedder(context: StageContext, groups: pl.DataFrame, card: EmbedderCard) -> None:
     """Fill context.out with epoch_N/ and metrics.json."""
-    settings, base = context.settings.train_embedder, local_folder(context.settings.embedder.base)
+    settings, section = context.settings.train_embedder, context.settings.embedder
+    base = local_folder(section.base)
     profile = load_profile(context.settings.machine.profile)
     packed = profile.packed and card.pooling == "last"
-    model = load_backbone(base, context.settings.embedder.dtype, _loading_device(context), packed=packed)
+    how = {"packed": packed, "weights": section.weights}
+    model = load_backbone(base, section.dtype, _loading_device(context), **how)
     words = embedder_words(load_tokenizer(base))
     adapted = _adapt(context, model, settings)
     objective = EmbedderObjective(model, words, card, context.texts(), settings, profile.batch_tokens)
@@ -51,16 +53,16 @@ def train_reranker(
     context: StageContext, groups: pl.DataFrame, candidates: pl.DataFrame, *, measure: bool = True
 ) -> None:
     """Fill context.out with epoch_N/ and metrics.json, which has figures of the validation fold where it `measure`s."""
-    settings, base = context.settings.train_reranker, local_folder(context.settings.reranker.base)
+    settings, section = context.settings.train_reranker, context.settings.reranker
+    base = local_folder(section.base)
     profile, tokenizer = load_profile(context.settings.machine.profile), load_tokenizer(base)
-    model = load_base_of_reranker(
-        base, context.settings.reranker.dtype, _loading_device(context), packed=profile.packed
-    )
+    how = {"packed": profile.packed, "weights": section.weights}
+    model = load_base_of_reranker(base, section.dtype, _loading_device(context), **how)
     adapted = _adapt(context, model, settings)
     queries, misconceptions = context.texts()
     queries = with_targets(queries, settings, Path(context.settings.prepare.competition))
     tables = (queries if measure else queries.filter(pl.col("fold") == "train"), misconceptions, candidates)
-    card = new_reranker_card(context.settings.reranker)
+    card = new_reranker_card(section)
     objective = OBJECTIVES[card.kind](model, tokenizer, card.prompt, tables, settings, profile.batch_tokens)
     _train(context, adapted, objective, groups, settings)
 

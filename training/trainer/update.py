@@ -8,6 +8,7 @@ from typing import Protocol
 import torch
 
 from inference.engines.distributed import lacks_memory_together, rank, sum_over_ranks, world
+from inference.engines.transformers.forward import scaled_gradients
 from shared.settings.sections import Train
 from training.trainer.batches import Group, cut_evenly
 from training.trainer.fsdp import is_spread
@@ -42,10 +43,7 @@ class Updates:
 
     def update(self, groups: list[Group], seed: str, rate: float) -> float:
         """One step on the mean loss of `groups`, which it returns; each process computes its micro-batches."""
-        loss = self._gradient(groups, seed)
-        sum_over_ranks(self.masters.weights.grad)
-        norm = torch.nn.utils.clip_grad_norm_(self.masters.weights, self.settings.clip)
-        total = sum_over_ranks(torch.tensor(loss, dtype=torch.float64, device=norm.device)).item()
+        total, norm = self._finite_gradient(groups, seed)
         if not (math.isfinite(norm.item()) and math.isfinite(total)):
             names = ", ".join(group.query_id for group in groups[:3])
             raise ValueError(
@@ -60,6 +58,21 @@ class Updates:
             raise ValueError(f"a weight of the adapter is {largest} after this update: lower the rate")
         self.masters.publish()
         return total
+
+    def _finite_gradient(self, groups: list[Group], seed: str) -> tuple[float, torch.Tensor]:
+        """Collect the update's gradient and clip it; returns the loss and the norm before.
+
+        A model in float16 begins again with half the scale where its gradient overflows, all processes together.
+        """
+        while True:
+            with scaled_gradients(self.masters.scale.value):
+                loss = self._gradient(groups, seed)
+            sum_over_ranks(self.masters.weights.grad)
+            norm = torch.nn.utils.clip_grad_norm_(self.masters.weights, self.settings.clip)
+            total = sum_over_ranks(torch.tensor(loss, dtype=torch.float64, device=norm.device)).item()
+            if not math.isfinite(total) or self.masters.scale.fits(norm.item()):
+                return total, norm
+            self.masters.forget_gradient()
 
     def _gradient(self, groups: list[Group], seed: str) -> float:
         """Collect this process's share of the gradient; returns its share of the loss.

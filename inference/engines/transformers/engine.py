@@ -18,6 +18,7 @@ from transformers.utils import logging
 
 from inference.engines.answers import answered
 from inference.engines.checks.model import check_model, load_config
+from inference.engines.checks.quantised import hosted_format
 from inference.engines.distributed import fill_from_ranks, take_turns
 from inference.engines.heartbeat import reached
 from inference.engines.packing.prefix_forest import Rows
@@ -26,12 +27,14 @@ from inference.engines.protocols import Answer
 from inference.engines.transformers.attention import compile_layers, is_packed
 from inference.engines.transformers.dense import load_dense, width_of
 from inference.engines.transformers.device import fetch
-from inference.engines.transformers.families import attention_of, is_decoder
+from inference.engines.transformers.families import SHARES_PREFIXES, attention_of, is_decoder
 from inference.engines.transformers.forward import Batch, embed, plan_batches, rows_of, yes_logits
 from inference.engines.transformers.fp8 import use_fp8
+from inference.engines.transformers.low_bit.load import load_low_bit
 from inference.engines.transformers.new_head import fill_head
 from inference.machine.profiles import Profile
 from shared.prompts.embedder import Pooling
+from shared.settings.sections import Weights
 
 
 class HFEncoder:
@@ -66,7 +69,7 @@ class HFScorer:
 def open_encoder(folder: Path, pooling: Pooling, profile: Profile) -> Iterator[HFEncoder]:
     """The embedder in `folder` on this process's device; the memory is given back at the end."""
     packed = profile.packed and pooling == "last"
-    model = load_backbone(folder, profile.dtype, device_of(profile), packed=packed)
+    model = load_backbone(folder, profile.dtype, device_of(profile), packed=packed, weights=_held(folder, profile))
     if profile.fp8 and is_packed(model):
         use_fp8(model)
     try:
@@ -78,7 +81,8 @@ def open_encoder(folder: Path, pooling: Pooling, profile: Profile) -> Iterator[H
 @contextmanager
 def open_scorer(folder: Path, profile: Profile) -> Iterator[HFScorer]:
     """The merged reranker in `folder` on this process's device; the memory is given back at the end."""
-    model = load_reranker(folder, profile.dtype, device_of(profile), packed=profile.packed)
+    how = {"packed": profile.packed, "weights": _held(folder, profile)}
+    model = load_reranker(folder, profile.dtype, device_of(profile), **how)
     if profile.fp8 and is_packed(model):
         use_fp8(model)
     try:
@@ -87,26 +91,37 @@ def open_scorer(folder: Path, profile: Profile) -> Iterator[HFScorer]:
         model.to("meta")
 
 
+def _held(folder: Path, profile: Profile) -> Weights:
+    """How the weights lie in memory under this profile: an encoder is small and stays as it is."""
+    return "nf4" if profile.nf4 and load_config(folder).model_type in SHARES_PREFIXES else "full"
+
+
 def device_of(profile: Profile) -> torch.device:
     """The device of this process: the profile's, numbered by torchrun where there are several."""
     return torch.device("cuda", torch.cuda.current_device()) if profile.device == "cuda" else torch.device("cpu")
 
 
-def load_backbone(folder: str | Path, dtype: str, device: torch.device, *, packed: bool = False) -> PreTrainedModel:
+def load_backbone(
+    folder: str | Path, dtype: str, device: torch.device, *, packed: bool = False, weights: Weights = "full"
+) -> PreTrainedModel:
     """The model without its head, in eval mode, from safetensors only. `packed` is for decoders on a GPU."""
-    model = _load(AutoModel, folder, dtype, device, packed)
+    model = _load(AutoModel, folder, dtype, device, packed, weights=weights)
     load_dense(model, Path(folder))
     return model
 
 
-def load_causal(folder: str | Path, dtype: str, device: torch.device, *, packed: bool = False) -> PreTrainedModel:
+def load_causal(
+    folder: str | Path, dtype: str, device: torch.device, *, packed: bool = False, weights: Weights = "full"
+) -> PreTrainedModel:
     """The causal language model, in eval mode, from safetensors only. `packed` is for GPUs."""
-    return _load(AutoModelForCausalLM, folder, dtype, device, packed)
+    return _load(AutoModelForCausalLM, folder, dtype, device, packed, weights=weights)
 
 
-def load_reranker(folder: str | Path, dtype: str, device: torch.device, *, packed: bool = False) -> PreTrainedModel:
+def load_reranker(
+    folder: str | Path, dtype: str, device: torch.device, *, packed: bool = False, weights: Weights = "full"
+) -> PreTrainedModel:
     """A classifier of one label in eval mode, such as a merged reranker with the row of "Yes". `packed` is for GPUs."""
-    return _load(AutoModelForSequenceClassification, folder, dtype, device, packed)
+    return _load(AutoModelForSequenceClassification, folder, dtype, device, packed, weights=weights)
 
 
 def load_cross_encoder(folder: str | Path, dtype: str, device: torch.device) -> PreTrainedModel:
@@ -119,13 +134,24 @@ def load_cross_encoder(folder: str | Path, dtype: str, device: torch.device) -> 
 
 
 def _load(
-    kind: type, folder: str | Path, dtype: str, device: torch.device, packed: bool, new_head: bool = False
+    kind: type,
+    folder: str | Path,
+    dtype: str,
+    device: torch.device,
+    packed: bool,
+    new_head: bool = False,
+    weights: Weights = "full",
 ) -> PreTrainedModel:
     logging.disable_progress_bar()  # weights load in a moment; the bar would hide ours
     config = load_config(Path(folder))
-    if getattr(config, "quantization_config", None):
-        raise ValueError(f"{folder} is quantised, which engine vllm reads: say --engine vllm, or take the merged model")
+    hosted = hosted_format(Path(folder), config)
     unread = check_model(Path(folder), kind, new_head=new_head)
+    if hosted or weights != "full":
+        attention = attention_of(config, packed=packed)
+        model = load_low_bit(kind, Path(folder), config, getattr(torch, dtype), device, attention)
+        if is_packed(model):
+            compile_layers(model)
+        return model.eval()
     model = kind.from_pretrained(
         folder,
         dtype=getattr(torch, dtype),

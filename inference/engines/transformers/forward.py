@@ -6,7 +6,9 @@ other takes small forests as padded rows under a dense mask, or, if its family i
 Shapes: N rows of ids, B rows of a batch, T tokens, D width.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 
 import numpy as np
 import torch
@@ -27,6 +29,18 @@ LAST_FOREST_TOKENS = 4096  # The last forests of a queue fill a GPU with them, a
 DENSE_SHARED_TOKENS = 16  # Two rows under a dense mask lie together where they share as many: before, it does not pay.
 
 Batch = Sequence[Forest]
+
+_gradient_scale: ContextVar[float] = ContextVar("gradient_scale", default=1.0)
+
+
+@contextmanager
+def scaled_gradients(scale: float) -> Iterator[None]:
+    """Within it the gradients of a model are those of `scale` times the loss, which itself stays as it is."""
+    token = _gradient_scale.set(scale)
+    try:
+        yield
+    finally:
+        _gradient_scale.reset(token)
 
 
 def plan_batches(
@@ -129,7 +143,7 @@ def last_and_in_front(
     within_A = torch.arange(int(counts_N.sum()), device=hidden_BTD.device) - starts_N.repeat_interleave(counts_N)
     places_A = (lasts_N - counts_N).repeat_interleave(counts_N) + within_A
     in_front_AD = hidden_BTD[rows_N.repeat_interleave(counts_N), places_A]
-    return _at_least_32_bits(hidden_BTD[rows_N, lasts_N]), in_front_AD
+    return _at_least_32_bits(hidden_BTD[rows_N, lasts_N]), _scaled(in_front_AD)
 
 
 def _hidden(model: PreTrainedModel, batch: Batch) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -188,4 +202,12 @@ def _pad(rows: Sequence[np.ndarray], length: int, filling: int = 0) -> torch.Ten
 
 
 def _at_least_32_bits(tensor: torch.Tensor) -> torch.Tensor:
-    return tensor.to(torch.promote_types(tensor.dtype, torch.float32))
+    return _scaled(tensor.to(torch.promote_types(tensor.dtype, torch.float32)))
+
+
+def _scaled(tensor: torch.Tensor) -> torch.Tensor:
+    """`tensor`, whose gradient will be multiplied where it goes on into the model."""
+    scale = _gradient_scale.get()
+    if scale != 1.0 and tensor.requires_grad:
+        tensor.register_hook(lambda slope: slope * scale)
+    return tensor

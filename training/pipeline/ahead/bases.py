@@ -1,7 +1,7 @@
 """Says which base model a stage computes with, how large it is, and whether it is here, made here, or fetched."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
@@ -14,6 +14,7 @@ SIZE = re.compile(r"(?<![\d.])(\d+(?:\.\d+)?)[bB](?![a-z])")  # 14B of Qwen2.5-1
 SMALL = {MINILM: 22.7e6, SMOLLM2: 134.5e6}  # parameters of what PyPI packages bring
 EMBEDDING, LAYER = 28.3e6, 3.54e6  # of SmolLM2-135M, whose first N layers are a model too
 BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
+LOW_BITS = 5.0  # with the embedding in 16 bits: 4.6 of Qwen2.5-14B, 5.5 of 7B with its head
 GIB = 2**30
 # stage: the sections of the settings that name its bases; "previous." is the iteration before
 ROLES_OF = {
@@ -39,10 +40,16 @@ class Base:
     state: str
     parameters: float  # 0.0: nobody knows before it is here
     dtype: str
+    bits: float = 0.0  # that a parameter takes on average where some lie in 4; 0.0: those of the precision
 
     @property
     def gib(self) -> float:
-        """Of its weights in the precision in which it is loaded; 0.0 where nobody knows."""
+        """Of its weights as they lie in memory; 0.0 where nobody knows."""
+        return self.parameters * (self.bits / 8 or BYTES[self.dtype]) / GIB
+
+    @property
+    def whole_gib(self) -> float:
+        """Of its weights in the precision of the rest, as merging writes them."""
         return self.parameters * BYTES[self.dtype] / GIB
 
 
@@ -57,14 +64,17 @@ def bases_of(stage: str, settings: Settings, previous: Settings | None) -> list[
         owner = previous if role.startswith("previous.") else settings
         section = owner and getattr(owner, role.removeprefix("previous."))
         if section is not None:
-            found.append(_base(role.removeprefix("previous."), section))
+            base = _base(role.removeprefix("previous."), section)
+            trains = stage == f"train_{role}" and section.weights != "full"
+            found.append(replace(base, bits=LOW_BITS) if trains else base)
     return list({base.name: base for base in found}.values())
 
 
 def _base(role: str, section: Embedder | Reranker | Writer) -> Base:
     folder, name = Path(section.base), section.base
     if folder.exists():
-        return Base(name, "here", _weights(folder.resolve()) / 4, section.dtype)
+        parameters = _weights(folder.resolve()) / 4 * (4 if getattr(section, "weights", "full") == "packed" else 1)
+        return Base(name, "here", parameters, section.dtype)
     if folder.parent == MODELS:
         if made := _made(folder.name):
             return Base(name, "made here", made, section.dtype)

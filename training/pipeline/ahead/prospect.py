@@ -12,6 +12,7 @@ from training.pipeline.ahead.bases import Base, bases_of
 from training.pipeline.ahead.hours import Estimate, estimate
 from training.pipeline.ahead.machine import hardware, memory_there, processes_there, refuse_machine
 from training.pipeline.ahead.survey import Step
+from training.pipeline.ahead.tokens import fitting_tokens, merges_on_cpu
 
 BASE_KEY = re.compile(r"(embedder|reranker|miner|writer)\.base=(.*)")
 
@@ -24,6 +25,7 @@ class Prospect:
     bases: list[Base]
     estimate: Estimate
     missing: str
+    tokens: str = ""  # how many a training computes at once where its base lies in 4 bits; "" where nobody knows
 
     @property
     def needed(self) -> float:
@@ -33,7 +35,11 @@ class Prospect:
     @property
     def disk(self) -> float:
         """GiB that the output takes, of a merged model, and the base where it is fetched."""
-        merged = self.needed if self.step.stage.name.startswith("merge_") else 0.0
+        merged = (
+            max((base.whole_gib for base in self.bases), default=0.0)
+            if self.step.stage.name.startswith("merge_")
+            else 0.0
+        )
         return merged + sum(base.gib for base in self.bases if base.state == "fetched")
 
 
@@ -62,6 +68,7 @@ def describe(found: Prospect) -> str:
         parts.append(f"on {machine.device} in {count} process{'es' * (count > 1)}")
         need = f"{found.needed:.1f} GiB of weights in each" if found.needed else "weights of unknown size"
         parts.append(f"{need}, {memory_there(machine):.1f} GiB there")
+        parts += [found.tokens] if found.tokens else []
     if found.disk >= 0.05:
         parts.append(f"{found.disk:.1f} GiB of disk")
     seconds = found.estimate.seconds
@@ -123,20 +130,23 @@ def duration(seconds: float) -> str:
 
 
 def _prospect(step: Step, previous: Settings | None) -> Prospect:
-    name, bases, missing = step.stage.name, [], ""
+    name, bases, missing, tokens = step.stage.name, [], "", ""
     try:
         bases = bases_of(name, step.settings, previous)
         refuse_machine(step.stage, step.settings)
         missing = _too_small(step, bases)
+        tokens = fitting_tokens(name, step.settings)
     except ValueError as error:
         missing = str(error)
     pairs = _pairs(Path(step.settings.prepare.competition))
-    return Prospect(step, bases, estimate(name, step.run, step.settings, bases, pairs), missing)
+    return Prospect(step, bases, estimate(name, step.run, step.settings, bases, pairs), missing, tokens)
 
 
 def _too_small(step: Step, bases: list[Base]) -> str:
     """Why the weights of a base find no room, "" where they do."""
     machine, there = step.settings.machine, memory_there(step.settings.machine)
+    if merges_on_cpu(step.stage.name, step.settings):
+        machine, there = machine.model_copy(update={"device": "cpu"}), hardware().gib
     for base in bases if step.stage.has_model and not machine.shard else ():
         if base.gib > there:
             where = "each GPU" if machine.device == "cuda" else f"each of {processes_there(machine)} processes"

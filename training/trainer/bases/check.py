@@ -9,6 +9,7 @@ from shared.prompts.query import FIELDS
 from shared.prompts.writer import CONTRASTED, PROMPTS, ROW_KINDS, description_prompt, row_prompt
 from shared.settings.sections import Embedder, Lora, Reranker, Settings, Writer
 from training.run_folder.bases import form_of
+from training.trainer.bases.low_bit import check_form, check_low_bit
 
 
 def check_bases(settings: Settings) -> None:
@@ -16,6 +17,7 @@ def check_bases(settings: Settings) -> None:
 
     One that has yet to be made or fetched is passed over.
     """
+    check_low_bit(settings)
     for name in ("miner", *ROLES, "writer"):
         section = getattr(settings, name)
         if section is not None and Path(section.base).is_dir():
@@ -48,8 +50,7 @@ def _check_once(name: str, section: Embedder | Reranker | Writer, folder: Path, 
                     f"{folder} reads {most} tokens, and a text with its prompt may have {longest}: take another writer"
                 )
             return
-        if getattr(config, "quantization_config", None):
-            raise ValueError(f"{folder} is quantised, and a quantised base cannot be trained: take the 16-bit one")
+        check_form(name, section, folder, config)
         kind = _class_of(section, folder, config)
         new_head = isinstance(section, Reranker) and form_of(folder) == "cross-encoder"
         unread = check_model(folder, kind, new_head=new_head)

@@ -1,0 +1,13 @@
+"""Puts two numbers of 4 bits into a byte, the first in the high half, and takes them out again."""
+
+import torch
+
+
+def pack(numbers: torch.Tensor) -> torch.Tensor:
+    """[..., n] uint8 from 0 to 15 -> [..., n / 2] uint8."""
+    return numbers[..., ::2] << 4 | numbers[..., 1::2]
+
+
+def unpack(packed: torch.Tensor) -> torch.Tensor:
+    """[..., n / 2] uint8 -> [..., n] uint8 from 0 to 15."""
+    return torch.stack([packed >> 4, packed & 15], dim=-1).flatten(-2)

@@ -21,7 +21,7 @@ from shared.settings.sections import Lora, Train, TrainEmbedder, TrainReranker
 from training.trainer.batches import cut_evenly
 from training.trainer.lora import add_lora
 from training.trainer.losses import contrastive, group_cross_entropy
-from training.trainer.recompute import fit_memory
+from training.trainer.memory.recompute import fit_memory
 
 BATCH_TOKENS = load_profile("h200").batch_tokens  # This is for passes without gradients.
 UPDATE_TOKENS = 10240  # The embedder's 16 queries and their passages have fewer, so they are one micro-batch.

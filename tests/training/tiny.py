@@ -18,8 +18,8 @@ from shared.task.tables import CANDIDATES
 from training.trainer.batches import Group, draw_epoch
 from training.trainer.embedder import EmbedderObjective
 from training.trainer.lora import add_lora
+from training.trainer.memory.recompute import fit_memory
 from training.trainer.pointwise_reranker import RerankerObjective
-from training.trainer.recompute import fit_memory
 
 CPU = torch.device("cpu")
 DECODER = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")

@@ -29,9 +29,9 @@ from shared.task.current import TASK
 from shared.task.folds import alike, labelled_queries, labels_of, right_ids, seed_of, seen_ids
 from shared.task.metrics import find_ranks, summarise
 from training.trainer.batches import Group, choose_training_examples, shown_rationale
-from training.trainer.fsdp import is_spread
 from training.trainer.group_losses import teacher_loss
 from training.trainer.losses import contrastive, group_scores
+from training.trainer.memory.fsdp import is_spread
 
 
 class EmbedderObjective:

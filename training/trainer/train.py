@@ -22,11 +22,11 @@ from training.run_folder.stage_context import StageContext
 from training.trainer.bases.load import load_base_of_reranker
 from training.trainer.batches import Group, draw_epoch, keep_together, read_groups
 from training.trainer.embedder import EmbedderObjective
-from training.trainer.fsdp import shard_base
 from training.trainer.loop import train
 from training.trainer.lora import add_lora
+from training.trainer.memory.fsdp import shard_base
+from training.trainer.memory.recompute import fit_memory
 from training.trainer.pointwise_reranker import RerankerObjective
-from training.trainer.recompute import fit_memory
 from training.trainer.update import Objective
 from training.trainer.writing.rationale_loss import with_targets
 

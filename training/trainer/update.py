@@ -11,8 +11,8 @@ from inference.engines.distributed import lacks_memory_together, rank, sum_over_
 from inference.engines.transformers.forward import scaled_gradients
 from shared.settings.sections import Train
 from training.trainer.batches import Group, cut_evenly
-from training.trainer.fsdp import is_spread
 from training.trainer.lora import Masters, PeftModel
+from training.trainer.memory.fsdp import is_spread
 
 
 class Objective(Protocol):

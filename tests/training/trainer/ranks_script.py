@@ -23,9 +23,9 @@ from tests.training.tiny import (
     reranker_settings,
     updates_of,
 )
-from training.trainer.fsdp import shard_base
 from training.trainer.loop import train
 from training.trainer.lora import Masters
+from training.trainer.memory.fsdp import shard_base
 
 ROWS = [[2, *range(10, 10 + (place * 7) % 23), 3] for place in range(41)]  # ragged, in no order
 

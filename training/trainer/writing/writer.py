@@ -16,7 +16,7 @@ from shared.settings.sections import TrainWriter
 from shared.task.folds import seed_of
 from training.trainer.loop import train
 from training.trainer.lora import add_lora
-from training.trainer.recompute import fit_memory
+from training.trainer.memory.recompute import fit_memory
 from training.trainer.writing.lessons import Lesson, draw_lessons
 from training.trainer.writing.token_loss import token_losses
 

@@ -12,6 +12,7 @@ from training.pipeline.share import siblings
 from training.pipeline.stages import STAGES
 from training.pipeline.train import TRAIN_LOCK
 from training.run_folder.names import Target, nearest_of
+from training.run_folder.training_log import logs_of
 
 
 def clean(target: Target, stage: str | None, sure: bool = False) -> int:
@@ -24,6 +25,7 @@ def clean(target: Target, stage: str | None, sure: bool = False) -> int:
     run = target.run
     paths = [run] if stage is None else [run / stage, run / f".{stage}.partial", run / f".{stage}.state"]
     there = [path for path in paths if path.is_dir()]
+    logs = [] if stage is None else logs_of(run, stage)
     if not there:
         raise ValueError(f"{paths[0]} does not exist: there is nothing to delete")
     if stage is None and not sure and not _agreed(run):
@@ -36,6 +38,8 @@ def clean(target: Target, stage: str | None, sure: bool = False) -> int:
             held.enter_context(locked(lock, f"{lock} is held: another command works there; stop it first"))
         for path in there:
             shutil.rmtree(path)
+        for path in logs:
+            path.unlink()
     print(f"deleted {paths[0]}")
     if elsewhere:
         print(

@@ -69,6 +69,17 @@ def epochs_chart(rows: Sequence[dict], title: str, merged: int | None) -> dict:
     return finish(alt.layer(*layers, _end_labels(names, domain, height)), height)
 
 
+def updates_chart(rows: Sequence[dict]) -> dict:
+    """A line of `rows`, {"at", "loss"}: `at` counts epochs, 1.5 is half of the second."""
+    last = max(1, round(rows[-1]["at"] + 0.499))
+    steps = alt.Axis(values=list(range(last + 1)), format="d", grid=False)
+    x = alt.X("at:Q", title="epoch", scale=alt.Scale(domain=[0, last], nice=False), axis=steps)
+    y = alt.Y("loss:Q", title="loss", scale=alt.Scale(zero=False), axis=alt.Axis(tickCount=5))
+    base = alt.Chart(plain_rows(rows)).encode(x=x, y=y, tooltip=tooltip("at", "loss"))
+    line = base.mark_line(strokeWidth=1.5, color=COLOURS["training"])
+    return finish(line + base.mark_point(filled=True, size=30, opacity=1, color=COLOURS["training"]), 220)
+
+
 def subjects_chart(rows: Sequence[dict]) -> dict:
     """Interval bars of `by_subject`, each under its name: a name has the width of the page to itself.
 

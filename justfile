@@ -10,6 +10,9 @@ python := ".venv/bin/python"
 # The same for a recipe that stays in the folder in which ./just was called: paths mean what they mean there.
 here := "PYTHONSAFEPATH=1 PYTHONPATH=" + quote(justfile_directory()) + " " + quote(join(justfile_directory(), python))
 
+# The same for a recipe that works in the folder of the project and is given paths: they mean what they mean to the caller.
+for_caller := "CALLED_FROM=" + quote(invocation_directory()) + " " + python
+
 # List the commands
 [private]
 default:
@@ -51,11 +54,11 @@ data: setup
 
 # Check the files of a task: [task=eedi] [path=DIR]
 check-data *arguments: setup
-    {{python}} -m training check-data "$@"
+    {{for_caller}} -m training check-data "$@"
 
 # Write a first version of a task's definition by looking at your files, and say what was guessed: NAME from=DIR
 new-task *arguments: setup
-    @{{python}} -m training new-task "$@"
+    @{{for_caller}} -m training new-task "$@"
 
 # Make the folder of a new iteration from another one's: iter=2 from=1 [previous=1]
 new *arguments: setup
@@ -97,11 +100,11 @@ quantize *arguments: setup
 
 # List labels that may be wrong, double entries and confused pairs, to work through: iter=1 [decided=DIR]
 audit-labels *arguments: setup
-    @{{python}} -m training audit-labels "$@"
+    @{{for_caller}} -m training audit-labels "$@"
 
 # Tag the rows of a file with entries of the catalogue: FILE iter=1 [k=5] [out=FILE] [split=full]
 tag *arguments: setup
-    @{{python}} -m training tag "$@"
+    @{{for_caller}} -m training tag "$@"
 
 # Serve tags over HTTP, with a catalogue that is edited meanwhile: iter=1 [port=8000] [host=127.0.0.1] [split=full]
 serve *arguments: setup
@@ -109,7 +112,7 @@ serve *arguments: setup
 
 # Make folders that sentence-transformers and vllm serve open, and upload them: iter=1 [split=cv] [role=reranker] [hub=OWNER/NAME]
 export-model *arguments: setup
-    {{python}} -m training export-model "$@"
+    {{for_caller}} -m training export-model "$@"
 
 # Say what this machine has, which profile fits it and what would fail: [--profile t4x2] [--model DIR]
 [no-cd]

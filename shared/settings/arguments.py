@@ -1,8 +1,12 @@
 """Reads what stands behind a command: name=value, section.key=value and flags; what it does not know is refused."""
 
+import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from pathlib import Path
+
+CALLED_FROM = "CALLED_FROM"  # the variable with the folder in which ./just was called, where that is another one
 
 
 @dataclass(frozen=True)
@@ -33,6 +37,18 @@ def read_arguments(
         else:
             raise ValueError(_refuse(argument, names, flags, overrides))
     return Arguments(options, tuple(f"{name}={value}" for name, value in said.items()), frozenset(given))
+
+
+def callers_path(typed: str) -> Path:
+    """The path that a person typed, who stands where ./just was called and not where the command runs.
+
+    One that lies in the folder in which the command runs is relative to it, as it is shown everywhere else.
+    """
+    path, here = Path(typed), Path.cwd()
+    if path.is_absolute():
+        return path
+    whole = Path(os.path.normpath(Path(os.environ.get(CALLED_FROM, here)) / path))
+    return whole.relative_to(here) if whole.is_relative_to(here) else whole
 
 
 def nearest(typed: str, known: Iterable[str]) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 from shared.artifacts.lineage import read_lineage
 from shared.artifacts.locks import locked
 from shared.artifacts.manifest import is_whole
+from shared.counted import count
 from training.pipeline.share import siblings
 from training.pipeline.stages import STAGES
 from training.pipeline.train import TRAIN_LOCK
@@ -54,7 +55,7 @@ def describe(run: Path) -> str:
     made = [name for name in STAGES if is_whole(run / name)]
     files = [path.stat() for path in run.rglob("*") if path.is_file() and not path.is_symlink()]
     alone, linked = (sum(file.st_size for file in files if (file.st_nlink > 1) == both) for both in (False, True))
-    text = f"{run} holds {len(made)} finished stages"
+    text = f"{run} holds {count(len(made), 'finished stage')}"
     if made:
         text += f" ({', '.join(made)})"
     text += f" and takes {alone / 1e6:,.1f} MB"

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import altair as alt
 import numpy as np
 
+from shared.counted import count
 from shared.task.current import TASK
 from training.analysis.report.chart_style import (
     COLOURS,
@@ -86,7 +87,7 @@ def subjects_chart(rows: Sequence[dict]) -> dict:
     Rows are told apart by number: Vega-Lite sorts names by an expression that has them in it, and not every text can
     stand there.
     """
-    data = plain_rows({**row, "place": place, "count": f"{row['pairs']} pairs"} for place, row in enumerate(rows))
+    data = plain_rows({**row, "place": place, "count": count(row["pairs"], "pair")} for place, row in enumerate(rows))
     tip = tooltip("subject", "pairs", "map", "low", "high")
     base = alt.Chart(data).encode(y=alt.Y("place:O", axis=None), tooltip=tip)
     x = alt.X(

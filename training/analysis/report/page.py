@@ -12,6 +12,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from shared.artifacts.files import replacing
+from shared.counted import count
 from shared.task.current import TASK
 from training.analysis.report import background, beside, labels, panels
 from training.analysis.report.chart_style import NAMES
@@ -143,7 +144,7 @@ def _tiles(found: Finished) -> list[tuple[str, str, str]]:
     tiles.append(("Leaderboard", "–" if score is None else f"{score:.3f}", "public" if score else "no score recorded"))
     if found.audit is not None:
         broken, rows = (sum(row[key] for row in found.audit) for key in ("violations", "rows"))
-        tiles.append(("Leaks", f"{broken:,}", f"in {rows:,} rows of {len(found.audit)} checks"))
+        tiles.append(("Leaks", f"{broken:,}", f"in {count(rows, 'row')} of {count(len(found.audit), 'check')}"))
     seconds = sum(made.seconds for made in found.lineages.values())
-    tiles.append(("Time", background.duration(seconds), f"{len(found.lineages)} stages"))
+    tiles.append(("Time", background.duration(seconds), count(len(found.lineages), "stage")))
     return tiles

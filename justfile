@@ -12,6 +12,9 @@ here := "PYTHONSAFEPATH=1 PYTHONPATH=" + quote(justfile_directory()) + " " + quo
 # The same for one that runs in the checkout and takes paths.
 typed := "MALRULE_CALLED_FROM=" + quote(invocation_directory()) + " " + python
 
+# The same for a recipe that works in the folder of the project and is given paths: they mean what they mean to the caller.
+for_caller := "CALLED_FROM=" + quote(invocation_directory()) + " " + python
+
 # List the commands
 [private]
 default:
@@ -53,11 +56,11 @@ data: setup
 
 # Check the files of a task: [task=eedi] [path=DIR]
 check-data *arguments: setup
-    @{{typed}} -m training check-data "$@"
+    {{for_caller}} -m training check-data "$@"
 
 # Write a first version of a task's definition by looking at your files, and say what was guessed: NAME from=DIR
 new-task *arguments: setup
-    @{{typed}} -m training new-task "$@"
+    @{{for_caller}} -m training new-task "$@"
 
 # Make the folder of a new iteration from another one's: iter=2 from=1 [previous=1]
 new *arguments: setup
@@ -99,11 +102,11 @@ quantize *arguments: setup
 
 # List labels that may be wrong, double entries and confused pairs, to work through: iter=1 [decided=DIR]
 audit-labels *arguments: setup
-    @{{typed}} -m training audit-labels "$@"
+    @{{for_caller}} -m training audit-labels "$@"
 
 # Tag the rows of a file with entries of the catalogue: FILE iter=1 [k=5] [out=FILE] [split=full]
 tag *arguments: setup
-    @{{typed}} -m training tag "$@"
+    @{{for_caller}} -m training tag "$@"
 
 # Serve tags over HTTP, with a catalogue that is edited meanwhile: iter=1 [port=8000] [host=127.0.0.1] [split=full]
 serve *arguments: setup
@@ -111,7 +114,7 @@ serve *arguments: setup
 
 # Make folders that sentence-transformers and vllm serve open, and upload them: iter=1 [split=cv] [role=reranker] [hub=OWNER/NAME]
 export-model *arguments: setup
-    @{{typed}} -m training export-model "$@"
+    {{for_caller}} -m training export-model "$@"
 
 # Say what this machine has, which profile fits it and what would fail: [--profile t4x2] [--model DIR]
 [no-cd]

@@ -20,6 +20,7 @@ from inference.fusion.ensemble import Average, Models, read_member, read_writing
 from inference.options import LimitSeconds, NoCalibration, Ray, Vectors, choice_option, model_option
 from inference.scoring import ExportRun, Score
 from shared.artifacts.disk import sentence_of
+from shared.counted import count
 from shared.settings.sections import Engine
 
 if TYPE_CHECKING:
@@ -181,7 +182,7 @@ class Predict:
         for line in found_texts(self.out, self.competition, self.show) if self.show else ():
             print(line)
         if self.question is None:
-            print(f"\n{report['rows']} rows stand in {self.out.resolve()}", flush=True)
+            print(f"\n{count(report['rows'], 'row')} in {self.out.resolve()}", flush=True)
         if report["failed"]:
             say_loudly(f"{', '.join(report['failed'])} failed: {self.out} is the best result without")
             return DEGRADED

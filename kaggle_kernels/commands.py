@@ -24,6 +24,7 @@ from kaggle_kernels.push.runs import check_gpu_hours, why_it_failed
 from kaggle_kernels.push.submission import submit
 from kaggle_kernels.request import Request
 from shared.artifacts.leaderboard import models_of
+from shared.counted import count
 from shared.prompts.kinds import ROLES
 from shared.settings.data import Prepare
 from shared.task.current import TASK
@@ -123,7 +124,7 @@ def _push_wheels(request: Request, signed_in: Callable[[], Kaggle], clock: Clock
             f"{slug} version {version} holds {', '.join(sources)}, which would have to be built, and the offline kernel"
             " cannot: pin a version with a wheel in kaggle_kernels/wheels/requirements.in, then requirements/pin.sh"
         )
-    say(f"{slug} version {version} holds {len(wheels)} wheels")
+    say(f"{slug} version {version} holds {count(len(wheels), 'wheel')}")
 
 
 def _push_kernel(

@@ -10,6 +10,7 @@ from kaggle_kernels.api.session import Kaggle
 from kaggle_kernels.unpack import unpack
 from shared.artifacts import manifest
 from shared.artifacts.files import sync_tree
+from shared.counted import count
 
 
 def fetch_data(kaggle: Kaggle, competition: str, folder: Path) -> str:
@@ -40,7 +41,7 @@ def fetch_data(kaggle: Kaggle, competition: str, folder: Path) -> str:
     sync_tree(partial / "files")
     os.replace(partial / "files", folder)
     shutil.rmtree(partial)
-    return f"{folder} holds {len(sizes)} files of {competition}: {', '.join(sorted(sizes))}"
+    return f"{folder} holds {count(len(sizes), 'file')} of {competition}: {', '.join(sorted(sizes))}"
 
 
 def _compare(folder: Path, sizes: dict[str, int]) -> None:

@@ -96,3 +96,15 @@ def test_a_path_with_a_semicolon_is_a_path(place):
     done = just(place, f"python={sys.executable}", "check-data", "path=data/demo; echo HELLO")
     assert done.returncode == 2 and "data/demo; echo HELLO/" in done.stderr
     assert "HELLO" not in done.stdout.splitlines()
+
+
+@pytest.mark.parametrize(("typed", "shown"), [("../mine", "mine"), (".", "deep"), ("../../elsewhere", "/elsewhere")])
+def test_a_relative_path_is_the_callers(place, typed, shown):
+    (place / "deep").mkdir()
+    (place / "training").mkdir()
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    words = [place / "just", f"python={sys.executable}", "check-data", f"path={typed}"]
+    done = subprocess.run(words, cwd=place / "deep", env=environment, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert f"{shown}/train.csv" in done.stderr and len(done.stderr.splitlines()) == 1
+    assert "deep/.." not in done.stderr

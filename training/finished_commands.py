@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from shared.settings.arguments import Arguments, typed_path
+from shared.settings.arguments import Arguments, callers_path
 from training import words
 from training.commands import app
 
@@ -18,7 +18,7 @@ def export_model(said: Arguments) -> int:
 
     run, options = _run(said), said.options
     export = Export(
-        typed_path(options["to"]) if "to" in options else run / "export",
+        callers_path(options["to"]) if "to" in options else run / "export",
         options.get("hub", ""),
         options.get("licence", ""),
         public=words.PUBLIC.name in said.flags,
@@ -41,8 +41,8 @@ def tag(said: Arguments) -> int:
 
     options = said.options
     k = whole_number(options, "k", 5, 1, 100)
-    out = typed_path(options["out"]) if "out" in options else None
-    return tag_file(typed_path(options["file"]), out, k, _tagging(said))
+    out = callers_path(options["out"]) if "out" in options else None
+    return tag_file(callers_path(options["file"]), out, k, _tagging(said))
 
 
 @app.command(words.SERVED, "iter=1 port=8080")
@@ -71,7 +71,7 @@ def audit_labels(said: Arguments) -> int:
 
     iteration = _run(said).parent
     if "decided" in said.options:
-        return measure_decisions(iteration, typed_path(said.options["decided"]))
+        return measure_decisions(iteration, callers_path(said.options["decided"]))
     return audit_labels(iteration, vectors=words.WORDS_ONLY.name not in said.flags)
 
 

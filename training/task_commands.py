@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from shared.settings.arguments import Arguments, typed_path
+from shared.counted import count
+from shared.settings.arguments import Arguments, callers_path
 
 
 def check_data(said: Arguments) -> int:
@@ -15,9 +16,9 @@ def check_data(said: Arguments) -> int:
 
     task = use(said.options.get("task", TASK.name))
     usual = task.defaults.get("prepare", {}).get("competition", Prepare().competition)
-    folder = typed_path(said.options["path"]) if "path" in said.options else Path(usual)
+    folder = callers_path(said.options["path"]) if "path" in said.options else Path(usual)
     for name, rows, note in task.check(folder):
-        print(f"{folder / name}  {rows:,} rows, {note or 'nothing wrong'}")
+        print(f"{folder / name}  {count(rows, 'row')}, {note or 'nothing wrong'}")
     return 0
 
 
@@ -29,7 +30,7 @@ def new_task(said: Arguments) -> int:
     from shared.task.files.guess import write_definition
     from training.run_folder.first_iteration import write_iteration
 
-    folder = typed_path(said.options["from"])
+    folder = callers_path(said.options["from"])
     if not folder.is_dir():
         raise ValueError(f"from={folder}: there is no such folder; name the one that holds your files")
     path, guesses = write_definition(said.options["name"], folder)

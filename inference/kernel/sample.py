@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from shared.counted import count
 from shared.task.current import TASK
 from shared.task.submission import known_of, read_right, read_submission, score_submission
 from shared.task.task import SAMPLE_LABELS
@@ -23,7 +24,7 @@ def score_sample(folder: Path) -> str:
     submission = read_submission(folder / TASK.submission.file, data.test, known)
     right = read_right(folder / SAMPLE_LABELS, data.test, known)
     return (
-        f"sample: {len(data.test)} rows of {TASK.files.train}, {TASK.metric.title} "
+        f"sample: {count(len(data.test), 'row')} of {TASK.files.train}, {TASK.metric.title} "
         f"{score_submission(submission, right):.3f} over {right['query_id'].n_unique()} labelled ones "
         "(the models may have been trained on them: it shows that all works, not how well)"
     )

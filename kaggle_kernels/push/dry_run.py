@@ -16,6 +16,7 @@ from kaggle_kernels.push.kernel_request import request_digest, sources_line
 from kaggle_kernels.push.pending import Pending
 from kaggle_kernels.push.receipts import Source, iso, read_receipt
 from kaggle_kernels.push.submission import describe_submission
+from shared.counted import count
 
 
 def dry_run_dataset(kaggle: Kaggle, stage: StagedFolder, public: bool, say: Callable) -> Source:
@@ -34,7 +35,7 @@ def dry_run_dataset(kaggle: Kaggle, stage: StagedFolder, public: bool, say: Call
     version = remote.version + 1 if remote else 1
     what = f"version {version} of {name}" if remote else f"the new dataset {name}"
     who, total = "PUBLIC" if public else "private", sum(sizes.values())
-    say(f"would send {what}, {who}, {len(sizes)} files, {total:,} bytes ({there:,} of them arrived before):")
+    say(f"would send {what}, {who}, {count(len(sizes), 'file')}, {total:,} bytes ({there:,} of them arrived before):")
     for path, facts in stage.files.items():
         say(f"  {path}  {facts['bytes']:,} bytes  {facts['sha256']}")
     say(f"  manifest {stage.digest}")

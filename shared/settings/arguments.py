@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 
-CALLED_FROM = "MALRULE_CALLED_FROM"  # set by the justfile: the folder in which ./just was called
+CALLED_FROM = "CALLED_FROM"  # the variable with the folder in which ./just was called, where that is another one
 
 
 @dataclass(frozen=True)
@@ -39,10 +39,16 @@ def read_arguments(
     return Arguments(options, tuple(f"{name}={value}" for name, value in said.items()), frozenset(given))
 
 
-def typed_path(text: str) -> Path:
-    """The path that was typed behind a command, from the folder in which it was typed."""
-    called_from, here = Path(os.environ.get(CALLED_FROM, "")).resolve(), Path.cwd()
-    return Path(text) if called_from == here else Path(os.path.relpath(called_from / text, here))
+def callers_path(typed: str) -> Path:
+    """The path that a person typed, who stands where ./just was called and not where the command runs.
+
+    One that lies in the folder in which the command runs is relative to it, as it is shown everywhere else.
+    """
+    path, here = Path(typed), Path.cwd()
+    if path.is_absolute():
+        return path
+    whole = Path(os.path.normpath(Path(os.environ.get(CALLED_FROM, here)) / path))
+    return whole.relative_to(here) if whole.is_relative_to(here) else whole
 
 
 def nearest(typed: str, known: Iterable[str]) -> str:

@@ -23,6 +23,7 @@ from shared.artifacts.card import read_embedder_card
 from shared.artifacts.files import write_json
 from shared.artifacts.lineage import read_lineage
 from shared.artifacts.manifest import digest, is_whole
+from shared.counted import count
 from shared.prompts.kinds import ROLES
 from shared.prompts.query import row_text
 from shared.task.folds import draw_misconceptions, labels_of, seen_ids
@@ -83,7 +84,7 @@ def audit(context: StageContext) -> None:
             )
     for sentence in alarms(*context.texts()):
         print(f"WARNING: {sentence}")
-    print(f"{len(findings)} rules kept by {sum(finding.rows for finding in findings)} rows")
+    print(f"{count(len(findings), 'rule')} kept by {count(sum(finding.rows for finding in findings), 'row')}")
 
 
 def hold_out(queries: pl.DataFrame, misconceptions: pl.DataFrame, drawn: set[int], similar: float) -> HeldOut:

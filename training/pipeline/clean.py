@@ -8,10 +8,12 @@ from pathlib import Path
 from shared.artifacts.lineage import read_lineage
 from shared.artifacts.locks import locked
 from shared.artifacts.manifest import is_whole
+from shared.counted import count
 from training.pipeline.share import siblings
 from training.pipeline.stages import STAGES
 from training.pipeline.train import TRAIN_LOCK
 from training.run_folder.names import Target, nearest_of
+from training.run_folder.training_log import logs_of
 
 
 def clean(target: Target, stage: str | None, sure: bool = False) -> int:
@@ -24,6 +26,7 @@ def clean(target: Target, stage: str | None, sure: bool = False) -> int:
     run = target.run
     paths = [run] if stage is None else [run / stage, run / f".{stage}.partial", run / f".{stage}.state"]
     there = [path for path in paths if path.is_dir()]
+    logs = [] if stage is None else logs_of(run, stage)
     if not there:
         raise ValueError(f"{paths[0]} does not exist: there is nothing to delete")
     if stage is None and not sure and not _agreed(run):
@@ -36,6 +39,8 @@ def clean(target: Target, stage: str | None, sure: bool = False) -> int:
             held.enter_context(locked(lock, f"{lock} is held: another command works there; stop it first"))
         for path in there:
             shutil.rmtree(path)
+        for path in logs:
+            path.unlink()
     print(f"deleted {paths[0]}")
     if elsewhere:
         print(
@@ -50,7 +55,7 @@ def describe(run: Path) -> str:
     made = [name for name in STAGES if is_whole(run / name)]
     files = [path.stat() for path in run.rglob("*") if path.is_file() and not path.is_symlink()]
     alone, linked = (sum(file.st_size for file in files if (file.st_nlink > 1) == both) for both in (False, True))
-    text = f"{run} holds {len(made)} finished stages"
+    text = f"{run} holds {count(len(made), 'finished stage')}"
     if made:
         text += f" ({', '.join(made)})"
     text += f" and takes {alone / 1e6:,.1f} MB"

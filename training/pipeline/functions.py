@@ -9,6 +9,7 @@ from pathlib import Path
 
 import polars as pl
 
+from shared.counted import count
 from shared.settings.sections import Embedder
 from shared.task.splits import fold_seed, holds_out
 from shared.task.tables import CANDIDATES, GROUPS, RANKED, SIBLINGS, TAUGHT, TEXTS
@@ -34,7 +35,9 @@ def prepare(context: StageContext) -> None:
     context.write(data.misconceptions, TASK.tables.misconceptions)
     labelled = labels_of(queries).join(queries.select("query_id", "fold"), on="query_id")
     print(
-        ", ".join(f"{count} {fold} pairs" for fold, count in labelled.group_by("fold").len().sort("fold").iter_rows())
+        ", ".join(
+            count(rows, f"{fold} pair") for fold, rows in labelled.group_by("fold").len().sort("fold").iter_rows()
+        )
     )
     for sentence in report_cuts(context.settings, queries):
         print(sentence)
@@ -196,7 +199,7 @@ def _mine(context: StageContext, settings, folder: Path, card) -> None:
         groups = make_groups(found, labelled, misconceptions, settings)
         context.write(found.filter(pl.col("rank") <= settings.kept), CANDIDATES)
         context.write(groups, GROUPS)
-        print(f"{len(labelled)} queries, {len(groups)} rows in groups")
+        print(f"{count(len(labelled), 'query')}, {count(len(groups), 'row')} in groups")
 
 
 def _groups(context: StageContext, model: str) -> pl.DataFrame:

@@ -13,6 +13,7 @@ from inference.engines.progress import Meter
 from inference.tagging.rows import read_rows
 from inference.tagging.tagger import Tagged
 from shared.artifacts.files import replacing
+from shared.counted import count
 from training.tagging.run_models import RunTagging
 
 AT_ONCE = 256  # rows: enough to fill an engine
@@ -35,9 +36,9 @@ def tag_file(path: Path, out: Path | None, k: int, run: RunTagging) -> int:
         meter = stack.enter_context(Meter(desc="tag", total=total, unit=" rows"))
         counts = _write(file, out.suffix.lower(), _tag(path, tagger, k, meter))
     rows, absent, silent = counts
-    print(f"{out}: {rows} rows tagged, {absent} of them probably not in the catalogue", flush=True)
+    print(f"{out}: {count(rows, 'row')} tagged, {absent} of them probably not in the catalogue", flush=True)
     if silent:
-        print(f"{silent} rows have no tags: the models have no answer to them", flush=True)
+        print(f"{count(silent, 'row')} without tags: the models have no answer there", flush=True)
     return 0
 
 

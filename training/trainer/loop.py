@@ -20,6 +20,7 @@ from shared.task.current import TASK
 from training.trainer.batches import Group
 from training.trainer.checkpoint import TrainingProgress, load_checkpoint, save_checkpoint
 from training.trainer.lora import PeftModel, save_adapter
+from training.trainer.record import Record
 from training.trainer.update import Objective, Updates
 
 
@@ -67,6 +68,7 @@ class TrainingRun:
         self.updates = Updates(model, objective, settings)
         self.fingerprint = fingerprint
         self.checkpoint = state_of(work) / "checkpoint"
+        self.record: Record | None = None  # from the start on
 
     def start(self) -> TrainingProgress:
         """Where the checkpoint left off, or the beginning, with the figures of the untrained model."""
@@ -80,10 +82,13 @@ class TrainingRun:
                 raise ValueError(
                     f"{self.work}/epoch_{epoch} is gone, and {state} goes on behind it: delete {state} too"
                 )
+        device = self.updates.masters.weights.device
+        self.record = Record(self.work, self.fingerprint, device, (progress.epoch, progress.step))
         return progress
 
     def train_epoch(self, updates: list[list[Group]], progress: TrainingProgress) -> TrainingProgress:
         """The updates of `progress.epoch` that are still to do."""
+        assert self.record is not None
         losses, first = progress.losses, (progress.epoch - 1) * len(updates)
         saved = time.monotonic()
         self.model.train()
@@ -99,7 +104,11 @@ class TrainingRun:
         for step, update in enumerate(bar, progress.step):
             reached(f"epoch {progress.epoch}, update {step + 1} of {len(updates)}")
             share = rate_at(first + step, self.settings.epochs * len(updates), self.settings.warmup)
-            losses += self.updates.update(update, f"{self.settings.seed}/{first + step}", self.settings.rate * share)
+            began = time.perf_counter()
+            loss = self.updates.update(update, f"{self.settings.seed}/{first + step}", self.settings.rate * share)
+            figures = {"loss": loss, "tokens": self.updates.tokens, "seconds": time.perf_counter() - began}
+            self.record.add(progress.epoch, step + 1, len(updates), **figures)
+            losses += loss
             bar.set_postfix_str(f"loss {losses / (step + 1):.4f}{before}", refresh=False)
             if rank() == 0 and time.monotonic() - saved >= self.settings.checkpoint_seconds:
                 self.save(TrainingProgress(progress.epoch, step + 1, losses, progress.history))

@@ -40,6 +40,7 @@ class Updates:
         self.masters = Masters(model)
         self.optimizer = torch.optim.AdamW([self.masters.weights], lr=settings.rate, weight_decay=settings.weight_decay)
         self.spread = is_spread(model)
+        self.tokens = 0  # of the last update, in all processes
 
     def update(self, groups: list[Group], seed: str, rate: float) -> float:
         """One step on the mean loss of `groups`, which it returns; each process computes its micro-batches."""
@@ -80,6 +81,7 @@ class Updates:
         Where a process has no memory left, all of them begin this update again with micro-batches of half the tokens.
         """
         tokens = [self.objective.count_tokens(group, seed) for group in groups]
+        self.tokens = sum(tokens)
         while True:
             micros = cut_evenly(tokens, self.micro_tokens, world())
             try:

@@ -246,7 +246,7 @@ def test_a_whole_run_goes_only_when_a_person_says_so_and_knows_what_goes(place, 
         monkeypatch.setattr("sys.stdin", Terminal(said))
         assert main(["clean", "iter=demo0"]) == status
         heard = capsys.readouterr()
-        assert heard.out.startswith("runs/demo0/cv holds 1 finished stages (prepare) and takes 2.0 MB\n")
+        assert heard.out.startswith("runs/demo0/cv holds 1 finished stage (prepare) and takes 2.0 MB\n")
         assert ("add --yes" in heard.err) == (said == "")
     assert not (place / "runs/demo0/cv").exists()
 

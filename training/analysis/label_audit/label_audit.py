@@ -12,6 +12,7 @@ from inference.machine.profiles import load_profile
 from inference.tagging.tagger import TagModels, open_tagger
 from shared.artifacts.files import replacing, replacing_folder, write_json
 from shared.artifacts.manifest import is_whole
+from shared.counted import count
 from shared.prompts.query import row_text
 from shared.settings.load import read_settings
 from shared.task.current import TASK
@@ -62,7 +63,7 @@ def audit_labels(iteration: Path, *, vectors: bool = True) -> int:
         write_json(partial / SUMMARY, counts)
     print(f"{counts['suspects']} of {counts['labels']} labels are not ranked first by any draw that held them out")
     print(f"{counts['agreed']} of these have two draws or more that agree on another entry")
-    print(f"double entries: {counts['duplicates'] or 'none'}; {len(confused)} pairs of entries are confused")
+    print(f"double entries: {counts['duplicates'] or 'none'}; {count(len(confused), 'confused pair')}")
     print(f"written to {iteration / FOLDER}; fill in its column {DECISION}, and say decided={iteration / FOLDER}")
     return 0
 
@@ -86,7 +87,7 @@ def measure_decisions(iteration: Path, decided: Path) -> int:
         pl.DataFrame(rows, schema={"query_id": pl.String, "misconception_id": pl.Int64}, orient="row").write_csv(
             partial
         )
-    print(f"{len(rows)} corrected labels are in {path}")
+    print(f"{path} holds {count(len(rows), 'corrected label')}")
     return 0
 
 

@@ -2,10 +2,13 @@
 
 from pydantic import BaseModel
 
+from shared.counted import count
+from shared.prompts.kinds import ROLES
 from training.analysis.report import charts
 from training.analysis.report.panels import Panel
 from training.analysis.report.read import Finished
 from training.run_folder.code_version import short_version
+from training.run_folder.training_log import Began, Updated
 
 
 def seconds_panel(found: Finished) -> Panel:
@@ -21,6 +24,70 @@ def seconds_panel(found: Finished) -> Panel:
     )
     cells = [[row["stage"], f"{row['seconds']:,.1f}"] for row in rows]
     return Panel(title, caption, charts.seconds_chart(rows), ("stage", "seconds"), cells)
+
+
+def trainings_panel(found: Finished) -> Panel:
+    """When, on what and how fast the models were trained."""
+    title = "The trainings"
+    trained = [model for model in ROLES if f"train_{model}" in found.lineages]
+    if not trained:
+        return Panel(title, missing="No model is trained yet.")
+    if not found.logs:
+        return Panel(title, missing="No log was kept: an older version trained the models, or their logs were deleted.")
+    cells = [[model, *_speed(found.logs[model])] for model in trained if model in found.logs]
+    caption = (
+        "Tokens a second are those of the updates, of all processes together, without evaluation and checkpoints; what "
+        "is recomputed to save memory counts once. Peak memory is the first process's: what it allocated on a GPU, or "
+        "what it held on a CPU."
+    )
+    headers = ("model", "began (UTC)", "hardware", "processes", "tokens", "tokens/s", "peak memory")
+    return Panel(title, caption, headers=headers, rows=cells, open=True)
+
+
+def within_epochs(found: Finished) -> list[Panel]:
+    """The loss of both models within their epochs."""
+    panels = []
+    for model, log in found.logs.items():
+        updates = [line for line in log if isinstance(line, Updated)]
+        points = [{"at": line.epoch - 1 + line.update / line.updates, "loss": line.loss} for line in updates]
+        if not points:
+            continue
+        cells = [
+            [str(line.epoch), f"{line.update:,} of {line.updates:,}", f"{line.loss:.3f}", f"{line.tokens:,}"]
+            for line in updates
+        ]
+        caption = f"The mean of each {count(updates[0].update, 'update')}." if updates[0].update > 1 else ""
+        headers = ("epoch", "update", "loss", "tokens")
+        title = f"{model.capitalize()}: loss within epochs"
+        panels.append(Panel(title, caption, charts.updates_chart(points), headers, cells))
+    return panels
+
+
+def when_trained(found: Finished) -> str:
+    """`trained on 2026-11-26 on 1 x NVIDIA H200`; "" where no log says so."""
+    attempts = [line for log in found.logs.values() for line in log if isinstance(line, Began)]
+    if not attempts:
+        return ""
+    days = sorted({line.at[:10] for line in attempts})
+    hardware = ", ".join(dict.fromkeys(line.hardware for line in attempts))
+    return f"trained on {' to '.join(dict.fromkeys((days[0], days[-1])))} on {hardware}"
+
+
+def _speed(log: list[Began | Updated]) -> list[str]:
+    """The cells of one training: of several attempts the first one's date, and the hardware of each."""
+    attempts = [line for line in log if isinstance(line, Began)]
+    updates = [line for line in log if isinstance(line, Updated)]
+    seconds, tokens = sum(line.seconds for line in updates), sum(line.tokens for line in updates)
+    began = attempts[0].at[:16].replace("T", " ")
+    killed = len(attempts) - 1
+    return [
+        began + (f", in {count(len(attempts), 'attempt')}" if killed else ""),
+        ", ".join(dict.fromkeys(line.hardware for line in attempts)),
+        ", ".join(dict.fromkeys(str(line.processes) for line in attempts)),
+        f"{tokens:,}",
+        f"{tokens / seconds:,.0f}" if seconds else "–",
+        f"{max((line.peak_bytes for line in updates), default=0) / 2**30:.2f} GiB",
+    ]
 
 
 def audit_panel(found: Finished) -> Panel:

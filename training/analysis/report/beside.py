@@ -6,6 +6,7 @@ from pathlib import Path
 import polars as pl
 
 from shared.artifacts.manifest import digest, is_whole
+from shared.counted import count
 from shared.settings.load import RUNS, read_settings
 from shared.settings.sections import Settings
 from shared.task.current import TASK
@@ -129,7 +130,7 @@ def sensitivity_panel(found: Finished) -> Panel:
     rows = sensitivity_rows([siblings], POOL, found.settings.evaluate.bootstrap)
     cells = [[NAMES.get(row[0], row[0].capitalize()), *row[1:]] for row in rows]
     questions = siblings["question_id"].n_unique()
-    caption = f"{MEANING} Labelled pool, {questions:,} questions, 95 % intervals."
+    caption = f"{MEANING} Labelled pool, {count(questions, 'question')}, 95 % intervals."
     return Panel(title, caption, headers=("ranking", *HEADERS.values()), rows=cells, open=True)
 
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import altair as alt
 import numpy as np
 
+from shared.counted import count
 from shared.task.current import TASK
 from training.analysis.report.chart_style import (
     COLOURS,
@@ -69,13 +70,24 @@ def epochs_chart(rows: Sequence[dict], title: str, merged: int | None) -> dict:
     return finish(alt.layer(*layers, _end_labels(names, domain, height)), height)
 
 
+def updates_chart(rows: Sequence[dict]) -> dict:
+    """A line of `rows`, {"at", "loss"}: `at` counts epochs, 1.5 is half of the second."""
+    last = max(1, round(rows[-1]["at"] + 0.499))
+    steps = alt.Axis(values=list(range(last + 1)), format="d", grid=False)
+    x = alt.X("at:Q", title="epoch", scale=alt.Scale(domain=[0, last], nice=False), axis=steps)
+    y = alt.Y("loss:Q", title="loss", scale=alt.Scale(zero=False), axis=alt.Axis(tickCount=5))
+    base = alt.Chart(plain_rows(rows)).encode(x=x, y=y, tooltip=tooltip("at", "loss"))
+    line = base.mark_line(strokeWidth=1.5, color=COLOURS["training"])
+    return finish(line + base.mark_point(filled=True, size=30, opacity=1, color=COLOURS["training"]), 220)
+
+
 def subjects_chart(rows: Sequence[dict]) -> dict:
     """Interval bars of `by_subject`, each under its name: a name has the width of the page to itself.
 
     Rows are told apart by number: Vega-Lite sorts names by an expression that has them in it, and not every text can
     stand there.
     """
-    data = plain_rows({**row, "place": place, "count": f"{row['pairs']} pairs"} for place, row in enumerate(rows))
+    data = plain_rows({**row, "place": place, "count": count(row["pairs"], "pair")} for place, row in enumerate(rows))
     tip = tooltip("subject", "pairs", "map", "low", "high")
     base = alt.Chart(data).encode(y=alt.Y("place:O", axis=None), tooltip=tip)
     x = alt.X(

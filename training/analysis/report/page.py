@@ -12,6 +12,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from shared.artifacts.files import replacing
+from shared.counted import count
 from shared.task.current import TASK
 from training.analysis.report import background, beside, labels, panels
 from training.analysis.report.chart_style import NAMES
@@ -85,29 +86,31 @@ def _script() -> str:
 
 def _sections(found: Finished) -> list[Section]:
     answers = [panels.ranks_panel(found), panels.recall_panel(found), panels.reliability_panel(found)]
+    within = background.within_epochs(found)
     kept = [*background.settings_panels(found), background.lineage_panel(found)]
     return [
         Section("figures", "Figures", [panels.rankings_panel(found), beside.untrained_panel(found)]),
         Section("runs", "Other runs", [beside.runs_panel(found)]),
         Section("mistakes", "Mistakes", [mistakes.budget_panel(found), mistakes.confused_panel(found)]),
         Section("sensitivity", "Answer sensitivity", [beside.sensitivity_panel(found)]),
-        Section("training", "Training by epoch", panels.epochs_panels(found), wide=False),
+        Section("training", "Training by epoch", [*panels.epochs_panels(found), *within], wide=False),
         Section("answers", "Ranks and scores", [*answers, panels.scores_panel(found)], wide=False),
         Section("subjects", "Subjects", [panels.subjects_panel(found)]),
         Section("texts", "What a language model wrote", texts_panels(found)),
         Section("labels", "Labels and catalogue", labels.label_panels(found)),
-        Section("time", "Time", [background.seconds_panel(found)]),
+        Section("time", "Time and hardware", [background.seconds_panel(found), background.trainings_panel(found)]),
         Section("audit", "Audit and calibration", [background.audit_panel(found), background.calibration_panel(found)]),
         Section("settings", "Settings and lineage", kept),
     ]
 
 
 def _about(found: Finished) -> str:
-    """`Qwen/Qwen2.5-14B retrieves, ... reranks 25; code 8d92255`"""
+    """`Qwen/Qwen2.5-14B retrieves, ... reranks 25; made by code 8d92255; trained on 2026-11-26 on 1 x NVIDIA H200`"""
     settings = found.settings
     versions = dict.fromkeys(filter(None, map(short_version, found.lineages.values())))
     models = f"{settings.embedder.base} retrieves, {settings.reranker.base} reranks {settings.evaluate.depth}"
-    return f"{models}; made by code {', '.join(versions)}" if versions else models
+    made = f"{models}; made by code {', '.join(versions)}" if versions else models
+    return "; ".join(filter(None, (made, background.when_trained(found))))
 
 
 def _tiles(found: Finished) -> list[tuple[str, str, str]]:
@@ -141,7 +144,7 @@ def _tiles(found: Finished) -> list[tuple[str, str, str]]:
     tiles.append(("Leaderboard", "–" if score is None else f"{score:.3f}", "public" if score else "no score recorded"))
     if found.audit is not None:
         broken, rows = (sum(row[key] for row in found.audit) for key in ("violations", "rows"))
-        tiles.append(("Leaks", f"{broken:,}", f"in {rows:,} rows of {len(found.audit)} checks"))
+        tiles.append(("Leaks", f"{broken:,}", f"in {count(rows, 'row')} of {count(len(found.audit), 'check')}"))
     seconds = sum(made.seconds for made in found.lineages.values())
-    tiles.append(("Time", background.duration(seconds), f"{len(found.lineages)} stages"))
+    tiles.append(("Time", background.duration(seconds), count(len(found.lineages), "stage")))
     return tiles

@@ -16,6 +16,7 @@ from shared.task.tables import RANKED, TEXTS
 from training.analysis.report.terminal import read_metrics
 from training.analysis.runs import Scored, check_metric, find_runs, pair_scores
 from training.pipeline.stages import STAGES
+from training.run_folder.training_log import Began, Updated, log_of_output
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,7 @@ class Finished:
     settings: Settings
     lineages: dict[str, Lineage]  # of the finished stages, in their order
     histories: dict[str, list[dict]]  # model -> figures of every epoch, the first before training
+    logs: dict[str, list[Began | Updated]]  # model -> the log of its training, where one is kept
     merged: dict[str, int]  # model -> the epoch that serves
     evaluated: Evaluated | None
     texts: pl.DataFrame | None  # what a language model wrote: TEXTS of explain and describe
@@ -53,6 +55,8 @@ def read_finished(run: Path) -> Finished:
     histories = {model: _json(run / f"train_{model}/metrics.json") for model in ROLES}
     for figures in (figures for history in histories.values() for figures in history or ()):
         check_metric(run, figures)
+    trained = [model for model in ROLES if f"train_{model}" in lineages]
+    logs = {model: log_of_output(run / f"train_{model}", lineages[f"train_{model}"]) for model in trained}
     merged = [model for model in ROLES if f"merge_{model}" in lineages]
     adapters = {model: read_lineage(run / f"merge_{model}", "adapter").adapter for model in merged}
     calibration = run.parent / "calibration"
@@ -61,6 +65,7 @@ def read_finished(run: Path) -> Finished:
         settings=read_settings(run),
         lineages=lineages,
         histories={model: history for model, history in histories.items() if history},
+        logs={model: log for model, log in logs.items() if log},
         merged={model: int(adapter.rpartition("_")[2]) for model, adapter in adapters.items()},
         evaluated=_read_evaluated(run) if "evaluate" in lineages else None,
         texts=_read_texts(run, lineages),

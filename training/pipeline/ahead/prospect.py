@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from shared.counted import count
 from shared.settings.sections import Settings
 from shared.task.current import TASK
 from training.pipeline.ahead.bases import Base, bases_of
@@ -83,8 +84,7 @@ def summary(found: list[Prospect]) -> list[str]:
     """What all of it takes together."""
     disk = sum(one.disk for one in found)
     room = f"models take {disk:.1f} GiB of disk, and {hardware().disk_gib:.1f} GiB are free"
-    runs = "1 stage runs" if len(found) == 1 else f"{len(found)} stages run"
-    return [f"{runs}: {_time(found)}; {room}"]
+    return [f"{count(len(found), 'stage')} {'runs' if len(found) == 1 else 'run'}: {_time(found)}; {room}"]
 
 
 def _time(found: list[Prospect]) -> str:
@@ -92,9 +92,11 @@ def _time(found: list[Prospect]) -> str:
     known = [one.estimate.seconds for one in found if one.estimate.seconds is not None]
     unknown = sum(one.estimate.seconds is None for one in heavy)
     if not known:
-        return "nothing like them was timed here yet"
-    others = "1 stage that was" if unknown == 1 else f"{unknown} stages that were"
-    return f"about {duration(sum(known))}" + (f" and {others} not timed here yet" if unknown else "")
+        return f"nothing like {'it' if len(found) == 1 else 'them'} was timed here yet"
+    rest = (
+        f" and {count(unknown, 'stage')} that {'was' if unknown == 1 else 'were'} not timed here yet" if unknown else ""
+    )
+    return f"about {duration(sum(known))}{rest}"
 
 
 def notes(steps: list[Step], said: tuple[str, ...]) -> list[str]:

@@ -81,7 +81,7 @@ def test_lists_are_written_decisions_measured_and_the_page_shows_both(runs, caps
     decided.write_csv(folder / "labels.csv")
     capsys.readouterr()
     assert main(["audit-labels", "iter=demo1", f"decided={folder}"]) == 0
-    assert "1 corrected labels are in" in capsys.readouterr().out
+    assert "holds 1 corrected label\n" in capsys.readouterr().out
     assert (folder / "corrections.csv").read_text(encoding="utf-8").splitlines()[
         1
     ] == f"{labels['query_id'][0]},{labels['suggestion'][0]}"

@@ -22,8 +22,8 @@ from training.analysis.report.page import write_page
 ROOT = Path(__file__).parents[4]
 BROWSER = ROOT / ".tools/browser"
 LOOKS = [(width, scheme) for width in (390, 1280) for scheme in ("light", "dark")]
-# all of them; losses, scores, time; scores of other runs, time
-CHARTS = {"demo1/cv": 11, "demo1/full": 4, "small0/cv": 2}
+# all of them; losses, losses within epochs, scores, time; scores of other runs, time
+CHARTS = {"demo1/cv": 13, "demo1/full": 6, "small0/cv": 2}
 CUT_OFF = """[...document.querySelectorAll('[data-chart] svg')].flatMap(svg => {
   const frame = svg.getBoundingClientRect();
   return [...svg.querySelectorAll('text')].filter(text => {

@@ -9,11 +9,8 @@ set no-exit-message
 python := ".venv/bin/python"
 # The same for a recipe that stays in the folder in which ./just was called: paths mean what they mean there.
 here := "PYTHONSAFEPATH=1 PYTHONPATH=" + quote(justfile_directory()) + " " + quote(join(justfile_directory(), python))
-# The same for one that runs in the checkout and takes paths.
-typed := "MALRULE_CALLED_FROM=" + quote(invocation_directory()) + " " + python
-
 # The same for a recipe that works in the folder of the project and is given paths: they mean what they mean to the caller.
-for_caller := "CALLED_FROM=" + quote(invocation_directory()) + " " + python
+for_caller := "MALRULE_CALLED_FROM=" + quote(invocation_directory()) + " " + python
 
 # List the commands
 [private]
@@ -56,7 +53,7 @@ data: setup
 
 # Check the files of a task: [task=eedi] [path=DIR]
 check-data *arguments: setup
-    {{for_caller}} -m training check-data "$@"
+    @{{for_caller}} -m training check-data "$@"
 
 # Write a first version of a task's definition by looking at your files, and say what was guessed: NAME from=DIR
 new-task *arguments: setup
@@ -114,7 +111,7 @@ serve *arguments: setup
 
 # Make folders that sentence-transformers and vllm serve open, and upload them: iter=1 [split=cv] [role=reranker] [hub=OWNER/NAME]
 export-model *arguments: setup
-    {{for_caller}} -m training export-model "$@"
+    @{{for_caller}} -m training export-model "$@"
 
 # Say what this machine has, which profile fits it and what would fail: [--profile t4x2] [--model DIR]
 [no-cd]

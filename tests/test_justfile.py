@@ -84,14 +84,6 @@ def test_help_is_the_commands(place):
     assert done.returncode == 0 and done.stdout.startswith("Usage: python -m training plan ")
 
 
-def test_a_path_is_meant_from_the_folder_in_which_it_was_typed(place):
-    (place / "mine").mkdir()
-    done = just(place, f"python={sys.executable}", "check-data", "path=../files", cwd=place / "mine")
-    assert done.returncode == 2 and done.stderr.startswith("error: files/")
-    done = just(place, f"python={sys.executable}", "check-data", "path=files", cwd=place / "mine")
-    assert done.returncode == 2 and done.stderr.startswith("error: mine/files/")
-
-
 def test_a_path_with_a_semicolon_is_a_path(place):
     done = just(place, f"python={sys.executable}", "check-data", "path=data/demo; echo HELLO")
     assert done.returncode == 2 and "data/demo; echo HELLO/" in done.stderr
@@ -102,9 +94,7 @@ def test_a_path_with_a_semicolon_is_a_path(place):
 def test_a_relative_path_is_the_callers(place, typed, shown):
     (place / "deep").mkdir()
     (place / "training").mkdir()
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    words = [place / "just", f"python={sys.executable}", "check-data", f"path={typed}"]
-    done = subprocess.run(words, cwd=place / "deep", env=environment, capture_output=True, text=True)
+    done = just(place, f"python={sys.executable}", "check-data", f"path={typed}", cwd=place / "deep")
     assert done.returncode == 2
-    assert f"{shown}/train.csv" in done.stderr and len(done.stderr.splitlines()) == 1
+    assert f"{shown}/" in done.stderr and len(done.stderr.splitlines()) == 1
     assert "deep/.." not in done.stderr

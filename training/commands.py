@@ -46,7 +46,7 @@ def new(said: Arguments) -> int:
     The copy trains as it is; what it tries is then changed in its params.toml. It comes after the one that it is copied
     from where its name counts one further, as iter=2 from=1, and else after the same iteration as that one.
     """
-    from training.run_folder.new_iteration import new_iteration
+    from training.run_folder.new.new_iteration import new_iteration
 
     path = new_iteration(said.options["iter"], said.options["from"], said.options.get("previous", ""))
     print(path.read_text(encoding="utf-8").splitlines()[0].removeprefix("# "))

@@ -28,7 +28,7 @@ def new_task(said: Arguments) -> int:
     The files in a folder are looked at, and every guess is printed. docs/tasks.md says what comes next.
     """
     from shared.task.files.guess import write_definition
-    from training.run_folder.first_iteration import write_iteration
+    from training.run_folder.new.first_iteration import write_iteration
 
     folder = callers_path(said.options["from"])
     if not folder.is_dir():

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 
-CALLED_FROM = "CALLED_FROM"  # the variable with the folder in which ./just was called, where that is another one
+CALLED_FROM = "MALRULE_CALLED_FROM"  # the folder in which ./just was called, where that is another one
 
 
 @dataclass(frozen=True)

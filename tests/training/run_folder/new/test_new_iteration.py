@@ -10,7 +10,7 @@ from training.cli import main
 from training.pipeline.chain import resolve
 from training.run_folder.names import Target
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[4]
 
 
 @pytest.fixture(autouse=True)

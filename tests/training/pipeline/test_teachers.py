@@ -12,6 +12,7 @@ from shared.artifacts.manifest import write_manifest
 from shared.settings.load import load_settings, read_settings
 from shared.task.tables import CANDIDATES, GROUPS, LESSONS, MISCONCEPTIONS, PAIR, QUERIES, TAUGHT
 from training.cli import main
+from training.evaluation.leak_audit import _teacher_findings, hold_out
 from training.export.merge_models import merge_teacher
 from training.mining.groups import make_groups
 from training.pipeline.chain import resolve
@@ -72,6 +73,9 @@ def test_each_row_is_scored_by_the_teacher_that_has_not_learnt_its_answer(place,
     queries, misconceptions = QUERIES.read(RUN / "prepare"), MISCONCEPTIONS.read(RUN / "prepare")
     context = StageContext(read_settings(RUN), RUN, place / "merged", "")
     serving = Serving("hf", load_profile("cpu"))
+    findings = list(_teacher_findings(context, "reranker", hold_out(queries, misconceptions, set(), 0.75)))
+    assert [finding.rule for finding in findings] == ["question", "misconception", "teacher"]
+    assert findings[2].rows == len(groups) and not any(finding.broken for finding in findings)
     for part in (0, 1):
         own = parts.filter(part=part)["query_id"]
         learnt = lessons.filter(student=f"part_{part}")["query_id"]

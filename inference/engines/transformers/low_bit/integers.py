@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import torch
 
-from inference.engines.transformers.low_bit.nibbles import pack, unpack
+from inference.engines.transformers.low_bit.nibbles import for_device, pack, unpack
 
 AWQ_ORDER = (0, 4, 1, 5, 2, 6, 3, 7)  # where in an int32 of AWQ each of 8 columns stands, which has 0 2 4 6 1 3 5 7
 
@@ -28,7 +28,7 @@ class Integers(NamedTuple):
 
 def dequantise(parts: Integers, dtype: torch.dtype) -> torch.Tensor:
     """The weights [O, I] in `dtype`."""
-    return _times(parts.packed, parts.scales, parts.zeros, parts.groups).to(dtype)
+    return for_device(_times, parts.packed.device)(*parts).to(dtype)  # one kernel would round once, not twice
 
 
 def from_awq(qweight: torch.Tensor, qzeros: torch.Tensor, scales: torch.Tensor) -> Integers:

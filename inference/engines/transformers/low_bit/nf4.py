@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import torch
 
-from inference.engines.transformers.low_bit.nibbles import pack, unpack
+from inference.engines.transformers.low_bit.nibbles import for_device, pack, unpack
 
 BLOCK, SCALES_BLOCK = 64, 256
 BITS = 4 + 8 / BLOCK + 32 / (BLOCK * SCALES_BLOCK)
@@ -49,7 +49,8 @@ def quantise(weight: torch.Tensor) -> Nf4:
 
 def dequantise(parts: Nf4, dtype: torch.dtype) -> torch.Tensor:
     """The weights [W] in `dtype`."""
-    return _times(parts.packed, dequantise_scales(parts), _code(parts.packed.device), dtype)
+    device = parts.packed.device
+    return for_device(_times, device)(parts.packed, dequantise_scales(parts), _code(device), dtype)
 
 
 def dequantise_scales(parts: Nf4) -> torch.Tensor:

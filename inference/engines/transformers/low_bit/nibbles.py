@@ -1,6 +1,19 @@
 """Puts two numbers of 4 bits into a byte, the first in the high half, and takes them out again."""
 
+from collections.abc import Callable
+from functools import cache
+
 import torch
+
+
+def for_device(function: Callable[..., torch.Tensor], device: torch.device) -> Callable[..., torch.Tensor]:
+    """`function`, for a GPU as one kernel: it reads half a byte and writes two for a weight, where steps move 25."""
+    return _compiled(function) if device.type == "cuda" else function
+
+
+@cache
+def _compiled(function: Callable[..., torch.Tensor]) -> Callable[..., torch.Tensor]:
+    return torch.compile(function)
 
 
 def pack(numbers: torch.Tensor) -> torch.Tensor:

@@ -1,9 +1,12 @@
 """Guards linear.py: a layer in 4 bits computes as the dense one that it stands for, and keeps nothing of 16 bits."""
 
+from functools import partial
+
 import pytest
 import torch
 from torch import nn
 
+from inference.engines.transformers.low_bit import integers, nf4
 from inference.engines.transformers.low_bit.integers import from_awq
 from inference.engines.transformers.low_bit.linear import PackedLinear
 from inference.engines.transformers.low_bit.nf4 import quantise
@@ -66,6 +69,16 @@ def test_a_compiled_layer_makes_its_weights_again_and_keeps_none_of_them():
     slopes = [torch.autograd.grad(run(x).sum(), x)[0] for run in (compiled, lambda x: packed(x).sin())]
     torch.testing.assert_close(*slopes)
     assert kept and not any(value.numel() == INPUTS * OUTPUTS for value in kept)
+
+
+@pytest.mark.parametrize("form", ["nf4", "integers"])
+def test_what_makes_16_bits_of_4_can_be_one_kernel(form, monkeypatch):
+    packed, _ = layers(form, torch.bfloat16, False)
+    wanted = packed.dense(torch.bfloat16)
+    whole = partial(torch.compile, backend="aot_eager", fullgraph=True)
+    for module in (nf4, integers):
+        monkeypatch.setattr(module, "for_device", lambda function, device: whole(function))
+    assert torch.equal(packed.dense(torch.bfloat16), wanted)
 
 
 def test_weights_of_another_size_are_refused():

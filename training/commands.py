@@ -35,7 +35,7 @@ def train(said: Arguments) -> int:
     """
     from training.pipeline.train import train
 
-    target = _target(said, said.overrides, new=True)
+    target = _target(said, words.overrides_of(said), new=True)
     return train(target, verify=words.VERIFY.name in said.flags, replace=words.REPLACE.name in said.flags)
 
 

@@ -120,7 +120,7 @@ def _fill(stage: Stage, context: StageContext, recipe: Recipe, lock: int) -> Non
 def _execute(stage: Stage, context: StageContext, lock: int) -> dict:
     machine = context.settings.machine
     processes = processes_of(machine) if stage.shared(context.settings) else 1
-    if processes > 1:
+    if processes > 1 or (machine.nodes > 1 and stage.shared(context.settings)):
         words = ["worker", stage.name, str(context.run), context.fingerprint]
         if launch_worker(words, machine, lock):
             raise ValueError(

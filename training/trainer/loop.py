@@ -11,7 +11,7 @@ from pathlib import Path
 
 import torch
 
-from inference.engines.distributed import rank, wait_for_all
+from inference.engines.distributed import check_same, rank, wait_for_all
 from inference.engines.heartbeat import reached
 from inference.engines.progress import Meter
 from shared.artifacts.files import write_json
@@ -21,6 +21,8 @@ from training.trainer.batches import Group
 from training.trainer.checkpoint import TrainingProgress, load_checkpoint, save_checkpoint
 from training.trainer.lora import PeftModel, save_adapter
 from training.trainer.update import Objective, Updates
+
+MOST_UPDATES = 1 << 40  # of an epoch
 
 
 def train(
@@ -71,6 +73,8 @@ class TrainingRun:
     def start(self) -> TrainingProgress:
         """Where the checkpoint left off, or the beginning, with the figures of the untrained model."""
         progress = load_checkpoint(self.checkpoint, self.updates.masters, self.updates.optimizer, self.fingerprint)
+        done = progress.epoch * MOST_UPDATES + progress.step if progress else 0
+        check_same(done, f"the checkpoint in {self.checkpoint}", self.updates.masters.weights.device)
         if progress is None:
             progress = TrainingProgress(1, 0, 0.0, ({"epoch": 0, **_evaluate(self.model, self.objective)},))
             _set_aside(self.work, self.checkpoint.with_name("before"))

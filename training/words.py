@@ -117,6 +117,23 @@ def overrides_of(said: Arguments) -> tuple[str, ...]:
     return (*said.overrides, *(f"machine.{name}={said.options[name]}" for name in names))
 
 
+def read_place(said: Arguments) -> str:
+    """The queue that the command goes into, "" where it runs here. Raises ValueError for one that is not known."""
+    place = said.options.get(ON.name, "")
+    if place not in ("", *PLACES):
+        raise ValueError(f"on={place}: there is {', '.join(PLACES)}; without on= the command runs here")
+    return place
+
+
+def repeated(said: Arguments) -> list[str]:
+    """What was typed, without where it is to run."""
+    elsewhere = [word.name for word in (ON, NODES, RENDEZVOUS)]
+    options = [f"{name}={value}" for name, value in said.options.items() if name not in elsewhere]
+    others = [f"machine.{name}=" for name in elsewhere]
+    overrides = [one for one in said.overrides if not one.startswith(tuple(others))]
+    return [*options, *overrides, *sorted(said.flags)]
+
+
 def read_draws(said: Arguments) -> int:
     """How many draws are meant. Raises ValueError where it is no such number."""
     count = said.options.get("draws", COUNTS[-1])

@@ -34,6 +34,9 @@ class Machine(Section):
     rendezvous: Annotated[str, Field(pattern=r"^([^\s:]+:[0-9]{1,5})?$")] = ""
     """Where several machines meet: HOST:PORT, HOST being one of them, which then leads; `rendezvous=HOST:PORT` behind
     `train` says it, too. Who reaches the port can disturb the training: let only the machines' own network reach it."""
+    tracker: Literal["off", "trackio", "wandb", "mlflow"] = "off"
+    """Where the figures of a training go beside its folder; the one that is named has to be installed. Figures and the
+    numbers among the settings are sent, no text and no path."""
     slurm: str = ""
     """Further words for `sbatch` with `on=slurm`, such as `--partition=gpu --gres=gpu:4 --time=12:00:00`."""
     profile: str = "h200"

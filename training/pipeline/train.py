@@ -16,6 +16,7 @@ from training.pipeline.share import share
 from training.run_folder.freshness import reasons_to_run
 from training.run_folder.names import Target
 from training.trainer.bases.check import check_bases
+from training.trainer.tracker import check_tracker
 
 TRAIN_LOCK = ".train.lock"  # in a run folder
 
@@ -47,6 +48,7 @@ def _train(target: Target, verify: bool, replace: bool, tell: bool) -> int:
     for step in steps:
         if step.runs:
             check_bases(step.settings)
+            check_tracker(step.settings.machine)
     for note in notes(steps, overrides_of(target)):
         print(note, flush=True)
     held = f"another command trains {target.run}; wait for it or stop it"

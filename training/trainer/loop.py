@@ -20,6 +20,7 @@ from shared.task.current import TASK
 from training.trainer.batches import Group
 from training.trainer.checkpoint import TrainingProgress, load_checkpoint, save_checkpoint
 from training.trainer.lora import PeftModel, save_adapter
+from training.trainer.tracker import tell
 from training.trainer.update import Objective, Updates
 
 MOST_UPDATES = 1 << 40  # of an epoch
@@ -46,6 +47,7 @@ def train(
         if not math.isfinite(figures.get("eval_loss", 0.0)):
             raise ValueError(f"eval_loss is {figures['eval_loss']} after epoch {epoch}: lower the rate")
         progress = TrainingProgress(epoch + 1, 0, 0.0, (*progress.history, figures))
+        tell(figures, epoch * len(updates))
         if rank() == 0:
             save_adapter(model, work / f"epoch_{epoch}")
             write_json(work / "metrics.json", progress.history)
@@ -103,7 +105,9 @@ class TrainingRun:
         for step, update in enumerate(bar, progress.step):
             reached(f"epoch {progress.epoch}, update {step + 1} of {len(updates)}")
             share = rate_at(first + step, self.settings.epochs * len(updates), self.settings.warmup)
-            losses += self.updates.update(update, f"{self.settings.seed}/{first + step}", self.settings.rate * share)
+            loss = self.updates.update(update, f"{self.settings.seed}/{first + step}", self.settings.rate * share)
+            losses += loss
+            tell({"update_loss": loss, "rate": self.settings.rate * share}, first + step + 1)
             bar.set_postfix_str(f"loss {losses / (step + 1):.4f}{before}", refresh=False)
             if rank() == 0 and time.monotonic() - saved >= self.settings.checkpoint_seconds:
                 self.save(TrainingProgress(progress.epoch, step + 1, losses, progress.history))

@@ -1,8 +1,8 @@
 """Sends a training's figures to the tracker that machine.tracker names; without one, nothing is imported or sent.
 
-What goes out are figures, and the numbers and switches among the settings of the stage: no text, no path and no name of a
-machine or a person. trackio speaks wandb's language and keeps what it gets on this machine; wandb and mlflow send it
-where their own configuration says.
+What this code sends are figures, and the numbers and switches among the settings of the stage: no text and no path.
+trackio speaks wandb's language and keeps what it gets on this machine; wandb and mlflow send it where their own
+configuration says, with what that configuration adds.
 """
 
 import importlib.util

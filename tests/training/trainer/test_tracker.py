@@ -16,7 +16,7 @@ def library(monkeypatch):
     calls = []
     module = SimpleNamespace(
         **{
-            name: (lambda *words, name=name, **more: calls.append((name, words, more)))
+            name: (lambda *words, called=name, **more: calls.append((called, words, more)))
             for name in ("init", "log", "finish", "set_experiment", "start_run", "log_params", "log_metrics", "end_run")
         }
     )

@@ -44,7 +44,7 @@ MISTAKES = [  # program, words, what the sentence says
     ("training", ["trian", "iter=1"], "'trian' is no command; did you mean train?"),
     ("training", ["train"], "say which iteration: iter=1"),
     ("training", ["train", "iter=9"], "there is no iteration 'iter9'; there are: broken, busy, cranfield0, demo0"),
-    ("training", ["train", "1"], "'1' is none of iter=..., split=..., as=..., --verify, --replace, section.key=value"),
+    ("training", ["train", "1"], "'1' is none of iter=..., split=..., as=..., nodes=..., rendezvous=..., on=..., "),
     ("training", ["train", "iter=demo0", "iter=demo1"], "iter=demo0 and iter=demo1: say it once"),
     ("training", [*TRAIN, "split=cv9"], "split=cv9: there are cv, cv2, cv3, cv4, questions, full; did you mean cv"),
     ("training", [*TRAIN, "spilt=cv"], "'spilt=cv' is none of iter=..., split=..., as=..."),

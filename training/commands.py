@@ -33,10 +33,13 @@ def train(said: Arguments) -> int:
     changed. A stage that was killed goes on where it was. as=NAME makes a run that stands beside the plain one, and
     shares every stage that is the same.
     """
+    from training.launch.clusters.slurm import submit
     from training.pipeline.train import train
 
-    target = _target(said, said.overrides, new=True)
-    return train(target, verify=words.VERIFY.name in said.flags, replace=words.REPLACE.name in said.flags)
+    target, replace = _target(said, words.overrides_of(said), new=True), words.REPLACE.name in said.flags
+    if words.read_place(said):
+        return submit(target, words.repeated(said), replace)
+    return train(target, verify=words.VERIFY.name in said.flags, replace=replace)
 
 
 @app.command(words.NEW, "iter=2 from=1")

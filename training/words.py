@@ -76,7 +76,11 @@ QUESTIONS = Word("questions", "100", "how many questions are generated")
 REPLACE = Word("--replace", "", "lose what is evaluated where other settings or data were said")
 TARGET = CommandWords((ITER,), (SPLIT, AS), overrides=True)
 VERIFY = Word("--verify", "", "hash every file of what is up to date, also those that did not change")
-TRAINED = CommandWords((ITER,), (SPLIT, AS, VERIFY, REPLACE), overrides=True)
+NODES = Word("nodes", "2", "how many machines train together, each with this command; as machine.nodes=2")
+RENDEZVOUS = Word("rendezvous", "HOST:PORT", "where they meet, HOST being one of them; as machine.rendezvous=HOST:PORT")
+PLACES = ("slurm",)
+ON = Word("on", "slurm", "put the command into the queue of a cluster instead of running it here", lambda: PLACES)
+TRAINED = CommandWords((ITER,), (SPLIT, AS, NODES, RENDEZVOUS, ON, VERIFY, REPLACE), overrides=True)
 TO = Word("to", "DIR", "the folder that is written; in the run's own folder unless said otherwise")
 HUB = Word(
     "hub", "OWNER/NAME", "upload to the Hugging Face Hub, as OWNER/NAME-embedder and OWNER/NAME-reranker, private"
@@ -105,6 +109,29 @@ SERVED = CommandWords((ITER,), (PORT, HOST, *TAGGING))
 DECIDED = Word("decided", "DIR", "a folder that it wrote, decisions filled in: prints figures before and after them")
 WORDS_ONLY = Word("--words-only", "", "compare entries by their words alone, without the embedder")
 LABELS_AUDITED = CommandWords((ITER,), (AS, DECIDED, WORDS_ONLY))
+
+
+def overrides_of(said: Arguments) -> tuple[str, ...]:
+    """The settings that were said, with nodes= and rendezvous= as those of the machine that they are."""
+    names = [word.name for word in (NODES, RENDEZVOUS) if word.name in said.options]
+    return (*said.overrides, *(f"machine.{name}={said.options[name]}" for name in names))
+
+
+def read_place(said: Arguments) -> str:
+    """The queue that the command goes into, "" where it runs here. Raises ValueError for one that is not known."""
+    place = said.options.get(ON.name, "")
+    if place not in ("", *PLACES):
+        raise ValueError(f"on={place}: there is {', '.join(PLACES)}; without on= the command runs here")
+    return place
+
+
+def repeated(said: Arguments) -> list[str]:
+    """What was typed, without where it is to run."""
+    elsewhere = [word.name for word in (ON, NODES, RENDEZVOUS)]
+    options = [f"{name}={value}" for name, value in said.options.items() if name not in elsewhere]
+    others = [f"machine.{name}=" for name in elsewhere]
+    overrides = [one for one in said.overrides if not one.startswith(tuple(others))]
+    return [*options, *overrides, *sorted(said.flags)]
 
 
 def read_draws(said: Arguments) -> int:

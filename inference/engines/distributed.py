@@ -2,6 +2,7 @@
 
 import itertools
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -12,6 +13,11 @@ import torch.distributed as dist
 
 from inference.engines.heartbeat import heartbeat
 
+# what gloo, NCCL and the store say when the process at the other end is gone
+LOST = re.compile(
+    r"Connection (closed|reset|refused)|Broken pipe|Socket (closed|Timeout)|recvValue failed|Failed to recv|"
+    r"sendBytes failed|remote process exited|RendezvousConnection"
+)
 _queues = itertools.count()  # every process asks for the same queues in the same order
 
 
@@ -26,11 +32,24 @@ def joined_ranks(device: str) -> Iterator[torch.device]:
     if "WORLD_SIZE" in os.environ and not dist.is_initialized():
         dist.init_process_group("nccl" if device == "cuda" else "gloo", timeout=timedelta(minutes=30))
     try:
-        with heartbeat(rank()):
+        with heartbeat(rank()), _losing_no_other():
             yield place
     finally:
         if dist.is_initialized():
             dist.destroy_process_group()
+
+
+@contextmanager
+def _losing_no_other() -> Iterator[None]:
+    """Say in a sentence that another process is gone. Raises ValueError then, for whatever the libraries raised."""
+    try:
+        yield
+    except RuntimeError as error:
+        if world() > 1 and LOST.search(str(error)):
+            raise ValueError(
+                f"process {rank()} lost the connection to another one: that one, or its machine, is gone"
+            ) from None
+        raise
 
 
 def avoid_cudnn_attention() -> None:
@@ -85,6 +104,12 @@ def largest_over_ranks(value: int, device: torch.device) -> int:
     tensor = torch.tensor(value, device=device)
     dist.all_reduce(tensor, dist.ReduceOp.MAX)
     return int(tensor)
+
+
+def check_same(value: int, what: str, device: torch.device) -> None:
+    """Raise ValueError, on every process, where `value` is not the same on all of them; `what` says what it is."""
+    if largest_over_ranks(value, device) != -largest_over_ranks(-value, device):
+        raise ValueError(f"{what} is not the same for all processes: let the machines share one folder, and repeat")
 
 
 @contextmanager

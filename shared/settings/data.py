@@ -29,6 +29,16 @@ class Machine(Section):
     GPUs."""
     shard: bool = False
     """Whether a base model that one GPU cannot hold is spread over all of them (FSDP2) while it is trained."""
+    nodes: Count = 1
+    """How many machines train together, each started with the same command; `nodes=2` behind `train` says it, too."""
+    rendezvous: Annotated[str, Field(pattern=r"^([^\s:]+:[0-9]{1,5})?$")] = ""
+    """Where several machines meet: HOST:PORT, HOST being one of them, which then leads; `rendezvous=HOST:PORT` behind
+    `train` says it, too. Who reaches the port can disturb the training: let only the machines' own network reach it."""
+    tracker: Literal["off", "trackio", "wandb", "mlflow"] = "off"
+    """Where the figures of a training go beside its folder; the one that is named has to be installed. Figures and the
+    numbers among the settings are sent, no text and no path."""
+    slurm: str = ""
+    """Further words for `sbatch` with `on=slurm`, such as `--partition=gpu --gres=gpu:4 --time=12:00:00`."""
     profile: str = "h200"
     """The profile of the engines that mine, teach and evaluate, from `inference/machine/profiles.toml`."""
 

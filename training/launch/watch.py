@@ -7,12 +7,13 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 POLL_SECONDS = 0.5
+OTHERS_SECONDS = 1.0  # between two questions about the other machines
 ASLEEP_SECONDS = 5.0  # A longer pause between two looks was one of the whole machine, or of a person's Ctrl-Z.
 END_SECONDS = 15.0  # that torchrun gets to notice that its processes are gone
 
@@ -76,9 +77,15 @@ def listening() -> Iterator[tuple[socket.socket, str]]:
         yield ear, address
 
 
-def wait_watching(torchrun: subprocess.Popen, ear: socket.socket, silence: float, stall: float) -> int:
-    """torchrun's exit status. Raises ValueError, when all processes are ended, where one was silent or all stood."""
+def wait_watching(
+    torchrun: subprocess.Popen, ear: socket.socket, silence: float, stall: float, others: Callable[[], str] = str
+) -> int:
+    """torchrun's exit status. Raises ValueError, when all processes are ended, where one was silent or all stood.
+
+    So it does where `others` says that something is wrong with another machine.
+    """
     watch, looked = Watch(silence, stall, time.monotonic()), time.monotonic()
+    asked = looked
     while torchrun.poll() is None:
         with suppress(TimeoutError):
             watch.hear(json.loads(ear.recv(1 << 16)), time.monotonic())
@@ -86,10 +93,20 @@ def wait_watching(torchrun: subprocess.Popen, ear: socket.socket, silence: float
         if now - looked > ASLEEP_SECONDS:
             watch.sleep(now - looked)
         looked = now
-        if wrong := watch.judge(now):
+        wrong = watch.judge(now)
+        if not wrong and now - asked > OTHERS_SECONDS:
+            asked, wrong = now, _said_by(others)
+        if wrong:
             _end(torchrun, [life.pid for life in watch.lives.values()])
             raise ValueError(f"{wrong}; all of them were ended: repeat the command to go on")
     return torchrun.returncode
+
+
+def _said_by(others: Callable[[], str]) -> str:
+    try:
+        return others()
+    except ValueError as error:  # nobody answers any more
+        return str(error).partition(": repeat the command")[0]
 
 
 def _end(torchrun: subprocess.Popen, pids: list[int]) -> None:

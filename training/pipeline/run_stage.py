@@ -3,9 +3,12 @@
 import shutil
 import signal
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from shared.artifacts.files import remove_partials, replace_folder
+from shared.artifacts.json_files import read_json
 from shared.artifacts.lineage import Lineage, read_lineage
 from shared.artifacts.locks import die_with_parent, locked
 from shared.artifacts.manifest import is_whole, read_manifest, write_manifest
@@ -25,6 +28,7 @@ from training.run_folder.code_version import code_version
 from training.run_folder.freshness import Recipe, reasons_to_run
 from training.run_folder.stage_context import StageContext
 from training.trainer.bases.check import check_bases
+from training.trainer.figures.tracker import tell, tracking
 
 LOCK_SECONDS = 60  # An orphan of a killed run gets its signal at once and needs a moment to end.
 
@@ -120,7 +124,7 @@ def _fill(stage: Stage, context: StageContext, recipe: Recipe, lock: int) -> Non
 def _execute(stage: Stage, context: StageContext, lock: int) -> dict:
     machine = context.settings.machine
     processes = processes_of(machine) if stage.shared(context.settings) else 1
-    if processes > 1:
+    if processes > 1 or (machine.nodes > 1 and stage.shared(context.settings)):
         words = ["worker", stage.name, str(context.run), context.fingerprint]
         if launch_worker(words, machine, lock):
             raise ValueError(
@@ -137,8 +141,25 @@ def _execute(stage: Stage, context: StageContext, lock: int) -> dict:
 def _execute_here(stage: Stage, context: StageContext) -> dict:
     from inference.engines.distributed import joined_ranks
 
-    with joined_ranks(context.settings.machine.device if stage.has_model else "cpu"):
+    settings = context.settings
+    with joined_ranks(settings.machine.device if stage.has_model else "cpu"), _tracked(stage, context):
         return stage.run(context) or {}
+
+
+@contextmanager
+def _tracked(stage: Stage, context: StageContext) -> Iterator[None]:
+    """Send the figures of a training, and of an evaluation, to the tracker; from one process."""
+    from inference.engines.distributed import rank
+
+    if rank() or not (stage.trains or stage.name == "evaluate"):
+        yield
+        return
+    values = context.settings.model_dump(mode="json")
+    name = f"{context.run.parent.name}/{context.run.name}/{stage.name}"
+    with tracking(context.settings.machine, name, {section: values[section] or {} for section in stage.sections}):
+        yield
+        if stage.name == "evaluate":
+            tell(read_json(context.out / "metrics.json"), 0)
 
 
 def _fetch_bases(stage: Stage, settings: Settings) -> dict[str, str]:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import torch
 
-from inference.engines.distributed import rank, wait_for_all
+from inference.engines.distributed import check_same, rank, wait_for_all
 from inference.engines.heartbeat import reached
 from inference.engines.progress import Meter
 from shared.artifacts.files import write_json
@@ -19,9 +19,12 @@ from shared.settings.sections import Train
 from shared.task.current import TASK
 from training.trainer.batches import Group
 from training.trainer.checkpoint import TrainingProgress, load_checkpoint, save_checkpoint
+from training.trainer.figures.record import Record
+from training.trainer.figures.tracker import tell
 from training.trainer.lora import PeftModel, save_adapter
-from training.trainer.record import Record
 from training.trainer.update import Objective, Updates
+
+MOST_UPDATES = 1 << 40  # of an epoch
 
 
 def train(
@@ -45,6 +48,7 @@ def train(
         if not math.isfinite(figures.get("eval_loss", 0.0)):
             raise ValueError(f"eval_loss is {figures['eval_loss']} after epoch {epoch}: lower the rate")
         progress = TrainingProgress(epoch + 1, 0, 0.0, (*progress.history, figures))
+        tell(figures, epoch * len(updates))
         if rank() == 0:
             save_adapter(model, work / f"epoch_{epoch}")
             write_json(work / "metrics.json", progress.history)
@@ -73,6 +77,8 @@ class TrainingRun:
     def start(self) -> TrainingProgress:
         """Where the checkpoint left off, or the beginning, with the figures of the untrained model."""
         progress = load_checkpoint(self.checkpoint, self.updates.masters, self.updates.optimizer, self.fingerprint)
+        done = progress.epoch * MOST_UPDATES + progress.step if progress else 0
+        check_same(done, f"the checkpoint in {self.checkpoint}", self.updates.masters.weights.device)
         if progress is None:
             progress = TrainingProgress(1, 0, 0.0, ({"epoch": 0, **_evaluate(self.model, self.objective)},))
             _set_aside(self.work, self.checkpoint.with_name("before"))
@@ -104,10 +110,11 @@ class TrainingRun:
         for step, update in enumerate(bar, progress.step):
             reached(f"epoch {progress.epoch}, update {step + 1} of {len(updates)}")
             share = rate_at(first + step, self.settings.epochs * len(updates), self.settings.warmup)
-            began = time.perf_counter()
-            loss = self.updates.update(update, f"{self.settings.seed}/{first + step}", self.settings.rate * share)
+            began, rate = time.perf_counter(), self.settings.rate * share
+            loss = self.updates.update(update, f"{self.settings.seed}/{first + step}", rate)
             figures = {"loss": loss, "tokens": self.updates.tokens, "seconds": time.perf_counter() - began}
             self.record.add(progress.epoch, step + 1, len(updates), **figures)
+            tell({"update_loss": loss, "rate": rate}, first + step + 1)
             losses += loss
             bar.set_postfix_str(f"loss {losses / (step + 1):.4f}{before}", refresh=False)
             if rank() == 0 and time.monotonic() - saved >= self.settings.checkpoint_seconds:

@@ -1,7 +1,12 @@
-"""Guards the promise that the number of processes changes nothing: one beside two and four that torchrun started."""
+"""Guards the promise that the number of processes, and of machines, changes nothing.
+
+One process is compared with two and four that torchrun started, and with two torchruns of a process each, as on two
+machines.
+"""
 
 import json
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -18,9 +23,18 @@ TORCHRUN = ["-m", "torch.distributed.run", "--standalone"]
 KINDS = pytest.mark.parametrize("kind", ["embedder", "reranker"])
 
 
+MACHINES = "two machines"
+
+
+def free_port():
+    with socket.socket() as trial:
+        trial.bind(("127.0.0.1", 0))
+        return trial.getsockname()[1]
+
+
 @pytest.fixture(scope="module")
 def folders(tiny_causal, tiny_qwen, queries, misconceptions, tmp_path_factory):
-    """Where one process wrote, and where two and four did, by their number."""
+    """Where one process wrote, and where two and four did, by their number, and two machines."""
     tables = tmp_path_factory.mktemp("tables")
     queries.write_parquet(tables / "queries.parquet")
     misconceptions.write_parquet(tables / "misconceptions.parquet")
@@ -31,6 +45,17 @@ def folders(tiny_causal, tiny_qwen, queries, misconceptions, tmp_path_factory):
         folders[count] = tmp_path_factory.mktemp(f"processes_{count}")
         arguments = [SCRIPT, tables, tiny_causal, tiny_qwen, folders[count]]
         command = [sys.executable, *launcher, *map(str, arguments)]
+        running.append(
+            subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        )
+    folders[MACHINES] = tmp_path_factory.mktemp("machines")
+    arguments = map(str, (SCRIPT, tables, tiny_causal, tiny_qwen, folders[MACHINES]))
+    words, meet = (
+        list(arguments),
+        ["--nnodes=2", "--nproc-per-node=1", "--master-addr=127.0.0.1", f"--master-port={free_port()}"],
+    )
+    for number in range(2):
+        command = [sys.executable, "-m", "torch.distributed.run", *meet, f"--node-rank={number}", *words]
         running.append(
             subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         )
@@ -45,11 +70,16 @@ def one(folders):
     return json.loads((folders[1] / "answers_0.json").read_text(encoding="utf-8"))
 
 
-@pytest.fixture(scope="module", params=[2, 4])
-def several(request, folders):
-    """What each of two, or of four, processes says."""
-    folder = folders[request.param]
-    return [json.loads((folder / f"answers_{rank}.json").read_text(encoding="utf-8")) for rank in range(request.param)]
+@pytest.fixture(scope="module", params=[2, 4, MACHINES])
+def shared(request, folders):
+    """Where two processes wrote, or four, or two machines."""
+    return folders[request.param]
+
+
+@pytest.fixture(scope="module")
+def several(shared):
+    """What each of them says."""
+    return [json.loads(path.read_text(encoding="utf-8")) for path in sorted(shared.glob("answers_*.json"))]
 
 
 def test_there_were_as_many_processes(one, several):
@@ -101,16 +131,16 @@ def test_a_process_without_a_micro_batch_of_its_own_takes_part(one, several, kin
 
 
 @KINDS
-def test_training_takes_the_same_course(one, several, folders, kind):
+def test_training_takes_the_same_course(one, several, folders, shared, kind):
     assert len(one[f"{kind} losses"]) == 3
     for answers in several:
         assert answers[f"{kind} losses"] == pytest.approx(one[f"{kind} losses"], abs=1e-10)
     for epoch in (1, 2, 3):
-        alone, shared = (adapter_of(folders[count] / f"{kind} work" / f"epoch_{epoch}") for count in (1, len(several)))
-        assert alone.keys() == shared.keys()
+        alone, together = (adapter_of(folder / f"{kind} work" / f"epoch_{epoch}") for folder in (folders[1], shared))
+        assert alone.keys() == together.keys()
         for name, tensor in alone.items():
             assert tensor.dtype == torch.float64
-            torch.testing.assert_close(shared[name], tensor, atol=1e-10, rtol=0)
+            torch.testing.assert_close(together[name], tensor, atol=1e-10, rtol=0)
 
 
 @KINDS

@@ -33,7 +33,7 @@ def train(said: Arguments) -> int:
     changed. A stage that was killed goes on where it was. as=NAME makes a run that stands beside the plain one, and
     shares every stage that is the same.
     """
-    from training.launch.clusters.slurm import submit
+    from training.pipeline.clusters.slurm import submit
     from training.pipeline.train import train
 
     target, replace = _target(said, words.overrides_of(said), new=True), words.REPLACE.name in said.flags

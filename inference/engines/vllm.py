@@ -12,6 +12,7 @@ import numpy as np
 
 from inference.engines.answers import Rows, answered, reach_of
 from inference.engines.checks.files import read_config
+from inference.engines.checks.vllm_families import check_vllm
 from inference.engines.progress import Meter
 from inference.engines.vllm_process import machine_options, running, set_environment
 from inference.machine.profiles import Profile
@@ -87,6 +88,7 @@ class _Engine:
     def __init__(self, folder: Path, profile: Profile, task: str, options: dict):
         from vllm import LLM
 
+        check_vllm(folder)
         self.task, longest = task, reach_of(folder, profile).most
         self.two_texts = task == "classify" and reads_two_texts(read_config(folder))
         together = max(profile.batch_tokens, longest)  # a mean is not computed in parts

@@ -2,7 +2,6 @@
 
 from shared.artifacts.locks import locked
 from shared.artifacts.verified import check_folder
-from training.launch.machines.follow import follow
 from training.launch.machines.lead import leading
 from training.launch.machines.roster import open_roster
 from training.launch.stage_process import run_in_process
@@ -10,6 +9,7 @@ from training.pipeline.ahead.end import closing_lines
 from training.pipeline.ahead.prospect import notes, refuse_impossible, time_left
 from training.pipeline.ahead.survey import Step, refuse_to_replace, survey
 from training.pipeline.chain import checked_chain, overrides_of, resolve, write_settings_of
+from training.pipeline.machines.follow import follow
 from training.pipeline.recipe import recipe_of
 from training.pipeline.run_stage import LOCK_SECONDS, run_stage
 from training.pipeline.share import share

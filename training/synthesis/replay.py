@@ -6,8 +6,8 @@ from pathlib import Path
 import polars as pl
 
 from shared.task.eedi import EEDI
-from shared.task.synthetic import SYNTHETIC
 from training.synthesis.read_file import read_questions
+from training.synthesis.schema import SYNTHETIC
 from training.synthesis.table import Limits, checked_table, count_reasons
 
 SIMILAR = 0.75  # as prepare.similar: from here on, real questions share a story or a picture

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from shared.task.synthetic import SYNTHETIC
 from training.synthesis.check import RULES, find_flags
 from training.synthesis.ease import Ease, measure_ease
 from training.synthesis.question import Question
+from training.synthesis.schema import SYNTHETIC
 
 EASY, ENOUGH = "too_easy", "enough"  # reasons besides the RULES
 REASONS = (*RULES, EASY, ENOUGH)

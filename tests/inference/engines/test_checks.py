@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from transformers import AutoModel, AutoModelForCausalLM, AutoModelForSequenceCl
 from inference.engines.checks.files import read_shapes
 from inference.engines.checks.lengths import check_length, check_vocabulary, longest_embedder_prompt, positions_of
 from inference.engines.checks.model import check_model, load_config
+from inference.engines.checks.vllm_families import check_vllm
 from inference.engines.tokenizer import embedder_words, load_tokenizer
 from shared.prompts.embedder import EmbedderPrompt
 from tests.tiny_models import SHAPE
@@ -212,3 +214,18 @@ def test_the_longest_prompt_is_counted_with_its_frame(tiny_bert, tiny_causal):
 def test_positions_that_begin_behind_the_padding_are_fewer():
     assert positions_of(transformers.XLMRobertaConfig(max_position_embeddings=514, pad_token_id=1)) == 512
     assert positions_of(transformers.BertConfig(max_position_embeddings=512)) == 512
+
+
+@pytest.mark.parametrize(
+    ("config", "refused"),
+    [
+        ({"model_type": "cohere2"}, True),
+        ({"model_type": "gemma3_text", "use_bidirectional_attention": True}, True),
+        ({"model_type": "gemma3_text"}, False),
+        ({"model_type": "qwen2", "use_bidirectional_attention": True}, False),
+    ],
+)
+def test_a_family_that_vllm_computes_otherwise_is_refused_there(tmp_path, config, refused):
+    (tmp_path / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    with pytest.raises(ValueError, match="use engine hf") if refused else nullcontext():
+        check_vllm(tmp_path)

@@ -4,10 +4,10 @@ import sys
 
 import pytest
 
-from shared.task.synthetic import SYNTHETIC
 from tests.training.synthesis.test_read_file import ROW, write
 from training.synthesis.malrules.generate import write_competition
 from training.synthesis.replay import main
+from training.synthesis.schema import SYNTHETIC
 
 
 def run(monkeypatch, *words):

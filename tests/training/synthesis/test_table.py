@@ -3,9 +3,9 @@
 import polars as pl
 import pytest
 
-from shared.task.synthetic import SYNTHETIC
 from tests.training.synthesis.written import GOOD, change
 from training.synthesis.ease import Ease, measure_ease
+from training.synthesis.schema import SYNTHETIC
 from training.synthesis.table import REASONS, Limits, checked_table, count_reasons
 
 NAMES = pl.DataFrame(

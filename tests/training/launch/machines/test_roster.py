@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from shared.settings.sections import Machine
-from training.launch.machines import follow, lead, roster
+from training.launch.machines import lead, roster
+from training.pipeline.machines import follow
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from shared.settings.sections import Machine
-from training.trainer import tracker
+from training.trainer.figures import tracker
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ import pytest
 from shared.settings.arguments import read_arguments
 from shared.settings.sections import Machine
 from training import words
-from training.launch.clusters import slurm
+from training.pipeline.clusters import slurm
 from training.run_folder.names import Target
 from training.synthesis.malrules.generate import write_competition
 

@@ -6,7 +6,6 @@ import numpy as np
 import polars as pl
 from rich.table import Table
 
-from shared.counted import count
 from shared.task.eedi import EEDI
 from shared.task.metrics import interval, mean_figures, resample_figure
 from shared.task.tables import SIBLINGS
@@ -51,7 +50,7 @@ def sensitivity_table(title: str, tables: list[pl.DataFrame], pool: str, resampl
     """The same for a terminal."""
     questions = ", ".join(str(table["question_id"].n_unique()) for table in tables)
     table = Table(
-        "ranking", *HEADERS.values(), title=f"{title}: answer sensitivity, {pool} pool, {count(questions, 'question')}"
+        "ranking", *HEADERS.values(), title=f"{title}: answer sensitivity, {pool} pool, questions: {questions}"
     )
     for row in sensitivity_rows(tables, pool, resamples):
         table.add_row(*row)

@@ -48,7 +48,15 @@ def test_what_backward_needs_is_kept_in_4_bits(form):
     assert packed.weight.dtype == torch.uint8 and not packed.weight.requires_grad
 
 
-def test_a_compiled_layer_makes_its_weights_again_and_keeps_none_of_them():
+@pytest.fixture
+def compiling(monkeypatch):
+    """vLLM on a CPU, which another test may have started in this process, switches compiling off."""
+    monkeypatch.setenv("TORCHDYNAMO_DISABLE", "0")
+    with torch._dynamo.config.patch(disable=False):
+        yield
+
+
+def test_a_compiled_layer_makes_its_weights_again_and_keeps_none_of_them(compiling):
     from functorch.compile import make_boxed_func, min_cut_rematerialization_partition
     from torch._dynamo.backends.common import aot_autograd
 
@@ -72,7 +80,7 @@ def test_a_compiled_layer_makes_its_weights_again_and_keeps_none_of_them():
 
 
 @pytest.mark.parametrize("form", ["nf4", "integers"])
-def test_what_makes_16_bits_of_4_can_be_one_kernel(form, monkeypatch):
+def test_what_makes_16_bits_of_4_can_be_one_kernel(form, monkeypatch, compiling):
     packed, _ = layers(form, torch.bfloat16, False)
     wanted = packed.dense(torch.bfloat16)
     whole = partial(torch.compile, backend="aot_eager", fullgraph=True)

@@ -46,9 +46,16 @@ def write_json(path: Path, value: object, *, mode: int = 0o666, durable: bool = 
 
 
 def write_log(path: Path, value: object, *, durable: bool = True) -> None:
-    """As `write_json`, but what tells of a result must not cost the result: what the disk refuses is said, no more."""
-    try:
+    """As `write_json`, but what the disk refuses is said, no more."""
+    with costing_no_result():
         write_json(path, value, durable=durable)
+
+
+@contextmanager
+def costing_no_result() -> Iterator[None]:
+    """For writing what tells of a result, which must not cost the result: what the disk refuses is said, no more."""
+    try:
+        yield
     except OSError as error:
         with suppress(OSError):  # the output may lie on the same disk
             print(f"{disk_sentence(error) or error}: it is left out", file=sys.stderr, flush=True)

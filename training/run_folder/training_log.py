@@ -5,13 +5,13 @@ has the same digest. A line is a JSON object; the first says what began, each ot
 """
 
 import json
-import os
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from shared.artifacts.files import costing_no_result, write_text
 from shared.artifacts.lineage import Lineage
 
 SUFFIX = ".log.jsonl"
@@ -60,15 +60,14 @@ class TrainingLog:
         if done == (1, 0):
             kept = []
         began = Began(at=self._at(), fingerprint=fingerprint, hardware=hardware, processes=processes)
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        partial = self.path.with_name(f".{self.path.name}.partial")
         text = "".join(f"{line.model_dump_json()}\n" for line in [*kept, began])
-        partial.write_text(text, encoding="utf-8")
-        os.replace(partial, self.path)
+        with costing_no_result():
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            write_text(self.path, text)
 
     def add(self, **values) -> None:
         """Note updates: the fields of Updated but `at`."""
-        with self.path.open("a", encoding="utf-8") as file:
+        with costing_no_result(), self.path.open("a", encoding="utf-8") as file:
             file.write(f"{Updated(at=self._at(), **values).model_dump_json()}\n")
 
     def _at(self) -> str:

@@ -75,3 +75,12 @@ def test_the_log_of_a_linked_output_is_that_of_the_run_it_is_linked_to(log, tmp_
     assert len(log_of_output(here, made)) == 1
     assert log_of_output(here, Lineage(fingerprint="mine")) == []
     assert log_of_output(tmp_path / "train_embedder", Lineage(fingerprint="another")) == []
+
+
+def test_a_log_that_the_disk_refuses_is_said_and_costs_no_training(log, capsys):
+    log.begin("mine", "1 thread of a CPU", 1, (1, 0))
+    log.path.unlink()
+    log.path.mkdir()  # neither a file can be opened there, nor one put in its place
+    add(log, 1, 1)
+    log.begin("mine", "1 thread of a CPU", 1, (1, 1))
+    assert capsys.readouterr().err.count("it is left out") == 2

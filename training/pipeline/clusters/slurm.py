@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from shared.artifacts.files import write_text
+from shared.counted import count
 from shared.settings.sections import Machine
 from training.pipeline.ahead.survey import refuse_to_replace, survey
 from training.pipeline.chain import checked_chain
@@ -32,7 +33,7 @@ def submit(target: Target, words: Sequence[str], replace: bool = False) -> int:
     script.parent.mkdir(parents=True, exist_ok=True)
     write_text(script, render(target.run, name, words, machine))
     job = _slurm("sbatch", "--parsable", *shlex.split(machine.slurm), str(script)).partition(";")[0]
-    print(f"job {job} trains {target.run} on {machine.nodes} machine{'s' * (machine.nodes > 1)}, as {script} says")
+    print(f"job {job} trains {target.run} on {count(machine.nodes, 'machine')}, as {script} says")
     print(f"it prints to {script.with_name(job)}.log; squeue --job={job} says how it stands, scancel {job} ends it")
     return 0
 

@@ -11,6 +11,13 @@ from shared.settings.sections import Embedder, Lora, Reranker, Settings, Writer
 from training.run_folder.bases import form_of
 from training.trainer.bases.low_bit import check_form, check_low_bit
 
+READ_BY = {  # the stages that read what is made of a base, with the engine of their section
+    "miner": ("mine_for_embedder",),
+    "embedder": ("mine_for_reranker", "evaluate"),
+    "reranker": ("evaluate",),
+    "writer": (),
+}
+
 
 def check_bases(settings: Settings) -> None:
     """Raise ValueError for a base model that lies here and is not whole, or too short for its prompts.
@@ -22,7 +29,8 @@ def check_bases(settings: Settings) -> None:
         section = getattr(settings, name)
         if section is not None and Path(section.base).is_dir():
             train = None if name == "miner" else getattr(settings, f"train_{name}")
-            _check_once(name, section, Path(section.base).resolve(), train and train.lora)
+            by_vllm = any(getattr(settings, stage).engine == "vllm" for stage in READ_BY[name])
+            _check_once(name, section, Path(section.base).resolve(), train and train.lora, by_vllm)
     base = Path(settings.reranker.base)
     if settings.train_reranker.rationale_loss and base.is_dir() and form_of(base) != "language model":
         raise ValueError(
@@ -32,10 +40,13 @@ def check_bases(settings: Settings) -> None:
 
 
 @cache  # a chain asks before every stage
-def _check_once(name: str, section: Embedder | Reranker | Writer, folder: Path, lora: Lora | None) -> None:
+def _check_once(
+    name: str, section: Embedder | Reranker | Writer, folder: Path, lora: Lora | None, by_vllm: bool
+) -> None:
     """Raise ValueError unless `folder`, of the base, holds what the section called `name` asks of it."""
     from inference.engines.checks.lengths import check_length, check_vocabulary, positions_of
     from inference.engines.checks.model import check_model, load_config
+    from inference.engines.checks.vllm_families import check_vllm
     from inference.engines.tokenizer import load_tokenizer
     from inference.engines.writers.check import check_writer
 
@@ -50,6 +61,8 @@ def _check_once(name: str, section: Embedder | Reranker | Writer, folder: Path, 
                     f"{folder} reads {most} tokens, and a text with its prompt may have {longest}: take another writer"
                 )
             return
+        if by_vllm:
+            check_vllm(folder)
         check_form(name, section, folder, config)
         kind = _class_of(section, folder, config)
         new_head = isinstance(section, Reranker) and form_of(folder) == "cross-encoder"

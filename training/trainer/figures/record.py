@@ -6,6 +6,7 @@ from pathlib import Path
 import torch
 
 from inference.engines.distributed import rank, world
+from shared.counted import count
 from training.run_folder.training_log import LINES_OF_EPOCH, TrainingLog, log_of
 
 
@@ -46,8 +47,7 @@ def hardware_of(device: torch.device) -> str:
     """`2 x NVIDIA H100 80GB HBM3`, `2 threads of AMD EPYC 7B13`: all processes are taken to have the same."""
     if device.type == "cuda":
         return f"{world()} x {torch.cuda.get_device_name(device)}"
-    threads = torch.get_num_threads() * world()
-    return f"{threads} thread{'s' if threads != 1 else ''} of {_processor()}"
+    return f"{count(torch.get_num_threads() * world(), 'thread')} of {_processor()}"
 
 
 def peak_bytes(device: torch.device) -> int:

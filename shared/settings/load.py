@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from shared.artifacts.files import write_text
 from shared.prompts.kinds import ROLES
+from shared.settings.checks.kinds import check_kinds
 from shared.settings.checks.merging import check_merging
 from shared.settings.checks.teaching import check_teaching
 from shared.settings.keys import nearest_key
@@ -147,6 +148,7 @@ def _cross_check(settings: Settings, source: str) -> None:
             raise ValueError(
                 f"{source}: train_{name}.distill: {train.distill} needs a teacher, and iteration.previous is empty"
             )
+    check_kinds(settings, source)
     check_merging(settings, source)
     check_teaching(settings, source)
     _check_writer(settings, source)

@@ -111,6 +111,10 @@ class TrainReranker(Train):
     negative; `lambda`, the same weighted by what it changes in NDCG (LambdaLoss); `approx_mrr`, a smooth 1 / rank."""
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """The share of the hard cross-entropy's target that is spread over the group. The teacher's part stays as it is."""
+    shortest_list: Annotated[int, Field(ge=0)] = 0
+    """For the kinds that read lists: a list holds at most so many candidates or more, up to `reranker.window`, drawn
+    anew for each group in every epoch. Of a group that is cut into several lists, all but one are without a right
+    answer. Zero is always `reranker.window`."""
     rationale_loss: Annotated[float, Field(ge=0)] = 0.0
     """The weight of one more loss: behind the query, where candidates do not see it, the model learns to write the
     query's rationale. Nothing of it is there when the model serves."""

@@ -28,6 +28,7 @@ from shared.artifacts.manifest import is_whole
 from shared.artifacts.verified import check_folder
 from shared.prompts.embedder import embedder_passage
 from shared.prompts.query import Written
+from shared.prompts.reading import prompts_in_order
 from shared.settings.sections import Embedder, Lora, Merge, Reranker, Weights, Writer
 from shared.task.tables import DESCRIPTIONS
 from training.export.adapter import check_trained
@@ -94,7 +95,7 @@ def _write_reranker(context: StageContext, adapter: Path) -> None:
     kind, tokenizer, form = KINDS[card.kind], load_tokenizer(base), form_of(base)
     token = kind.token(tokenizer, card.prompt) if form == "language model" else 0
     probes, words = [Written(text) for text in PROBES], reranker_words(tokenizer)
-    rows = [row for query in probes for row in kind.prompts(words, card.prompt, query, probes)]
+    rows = [row for query in probes for row in prompts_in_order(kind.reading, words, card.prompt, query, probes)]
 
     def answer(folder: Path, adapter: Path | None, weights: Weights = "full") -> np.ndarray:
         load, row = (load_causal, token) if form == "language model" and folder != context.out else (load_reranker, 0)

@@ -8,12 +8,12 @@ from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
 from inference.engines.checks.files import read_config
 from inference.engines.tokenizer import embedder_words, load_tokenizer, reranker_words
-from shared.artifacts.card import EmbedderCard, read_embedder_card, read_reranker_card
+from shared.artifacts.card import POINTWISE, EmbedderCard, read_embedder_card, read_reranker_card
 from shared.artifacts.files import write_json
 from shared.artifacts.json_files import read_json
 from shared.artifacts.sentence_folder import read_sentence_folder, reads_two_texts
 from shared.prompts.embedder import EmbedderPrompt, Example, Pooling, example_text, query_frame
-from shared.prompts.pointwise import RerankerPrompt, leads_with_space, pair_frame
+from shared.prompts.pointwise import leads_with_space, pair_frame
 from shared.prompts.words import MEANING, THINKING
 from training.export.share.frames import framing_pairs, framing_texts
 
@@ -54,7 +54,7 @@ def write_reranker_folder(model: Path, out: Path) -> list[str]:
     an activation, is the logit of "Yes". Raises ValueError for a kind that does not read pairs.
     """
     card = read_reranker_card(model)
-    if not isinstance(card.prompt, RerankerPrompt):
+    if card.kind != POINTWISE:
         raise ValueError(f"{model} is a reranker of kind {card.kind}: only one that reads pairs can be exported")
     own = load_tokenizer(model)
     words, prompt = reranker_words(own), card.prompt

@@ -147,16 +147,15 @@ def _longest_query(tokenizer, section: Embedder, folder: Path) -> int:
 
 
 def _longest_pair(tokenizer, section: Reranker, folder: Path) -> int:
-    from inference.engines.checks.lengths import TEXT, longest_pair
+    from inference.engines.checks.lengths import longest_reranker_prompt
     from inference.engines.tokenizer import reranker_words
     from inference.reranking.kinds import KINDS
     from training.run_folder.cards import new_reranker_card
 
     card = new_reranker_card(section)
-    kind = KINDS[card.kind]
     if form_of(folder) == "language model":
-        kind.token(tokenizer, card.prompt)  # refuses a vocabulary without a "Yes"
-    return longest_pair(reranker_words(tokenizer), lambda words: kind.prompts(words, card.prompt, TEXT, [TEXT]))
+        KINDS[card.kind].token(tokenizer, card.prompt)  # refuses a vocabulary without a "Yes"
+    return longest_reranker_prompt(reranker_words(tokenizer), card.prompt)
 
 
 def _longest_text(tokenizer) -> int:

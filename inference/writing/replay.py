@@ -1,7 +1,8 @@
 """Takes what a language model wrote earlier from a CSV file, as if it were written now.
 
 A file of rationales has the columns QuestionId_Answer, Rationale and Reasoning, one of explanations MisconceptionId and
-Explanation. Rows of it that nobody asks for are passed over: one file may serve training and test.
+Explanation, and either may have the column Writer, which says who wrote a row. Rows that nobody asks for are passed
+over: one file may serve training and test.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,10 +16,11 @@ from shared.task.csv_records import read_records, shorten
 from shared.task.tables import TEXTS
 
 RATIONALE_KEY, EXPLANATION_KEY = "QuestionId_Answer", "MisconceptionId"
+WRITER = "Writer"  # the column that says who wrote a row's texts; without it, that is the file
 COLUMNS = {"short": "Rationale", "cot": "Reasoning", DESCRIPTION: "Explanation"}  # of each kind of text
 
 
-Texts = dict[str, dict[str, str]]  # {key: {kind: what was written}}
+Texts = dict[str, dict[str, str]]  # {key: {kind: what was written}}, and under WRITER who wrote it, where that is said
 
 
 def replay(path: Path, kinds: Iterable[str], folds: Mapping[str, str]) -> pl.DataFrame:
@@ -46,23 +48,25 @@ def read_texts(path: Path, kinds: Sequence[str]) -> Texts:
         raise ValueError(f"{path} does not exist: {again}")
     written: Texts = {}
     lines: dict[str, int] = {}
-    for record in read_records(path, (key_column, *columns.values()), again):
+    for record in read_records(path, (key_column, *columns.values()), again, optional=(WRITER,)):
         key = record.text(key_column)
         if key in lines:
             raise record.defect(key_column, f"{shorten(key)} is also on line {lines[key]}; remove one of the two rows")
         lines[key] = record.line
         written[key] = {kind: record.fields[column] for kind, column in columns.items()}
+        if writer := record.fields.get(WRITER, "").strip():
+            written[key][WRITER] = writer
     return written
 
 
 def texts_of(written: Texts, source: str, kinds: Sequence[str], folds: Mapping[str, str]) -> pl.DataFrame:
-    """Table TEXTS as `replay` gives it, of what was read from the file `source`."""
+    """Table TEXTS as `replay` gives it, of what was read from the file `source`, which stands for who wrote."""
     rows = [_row(kind, key, fold, written.get(key, {}), source) for kind in kinds for key, fold in folds.items()]
     return pl.DataFrame(rows, schema=TEXTS.schema, orient="row")
 
 
 def _row(kind: str, key: str, fold: str, texts: Mapping[str, str], source: str) -> tuple:
-    raw = texts.get(kind, "")
+    raw, writer = texts.get(kind, ""), texts.get(WRITER, source)
     text, flags = clean(kind, raw)
     nobody = ("", "", "")  # revision, and digests of the prompt and the sampling: the file does not say
-    return (kind, key, raw, text, 0, "replayed", " ".join(flags), source, *nobody, 0, False, "", fold, 0.0)
+    return (kind, key, raw, text, 0, "replayed", " ".join(flags), writer, *nobody, 0, False, "", fold, 0.0)

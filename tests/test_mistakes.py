@@ -58,6 +58,11 @@ MISTAKES = [  # program, words, what the sentence says
     ),
     ("training", [*TRAIN, "train_reranker.rate=0"], "train_reranker.rate: Input should be greater than 0, got '0'"),
     ("training", [*TRAIN, "train_reranker.rate"], "'train_reranker.rate' is none of iter=..."),
+    (
+        "training",
+        [*TRAIN, "reranker.kind=listed", "reranker.template=pair"],
+        "reranker.kind: listed reads lists, and a base of template=pair reads two texts: say kind=pointwise",
+    ),
     ("training", [*TRAIN, "merge_embedder.epoch=9"], "merge_embedder.epoch: 9 is never trained"),
     ("training", [*TRAIN, "train_reranker.group=99"], "train_reranker.group: 99 needs 98 negatives"),
     ("training", ["plan", "iter=demo0", "train_embedder.distill=1"], "train_embedder.distill: 1.0 needs a teacher"),

@@ -1,5 +1,6 @@
 """Guards lists.py: who is read with whom, in how many orders, and that every way to compute a list gives its scores."""
 
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -8,15 +9,26 @@ import pytest
 
 from inference.engines.open import open_scorer
 from inference.engines.packing.prefix_forest import grow
+from inference.engines.serving import Serving
 from inference.engines.tokenizer import load_tokenizer, reranker_words, yes_token
 from inference.engines.transformers.engine import HFScorer, load_reranker
-from inference.machine.profiles import Profile
+from inference.fusion.calibration import plain
+from inference.fusion.ensemble import Member, Models
+from inference.machine.profiles import Profile, load_profile
+from inference.predict.anytime import Limit
+from inference.predict.chunk_store import ChunkStore
+from inference.predict.predict import read_rows
+from inference.predict.rerank_chunks import open_scoring
+from inference.predict.state import Prediction
+from inference.reranking.kinds import open_reranker
 from inference.reranking.lists import ListReranker
 from inference.reranking.order import order_by_score
-from shared.prompts.kinds import reading_of
+from shared.artifacts.card import RerankerCard, write_card
+from shared.prompts.kinds import kind_of, reading_of
 from shared.prompts.lists import CumulativePrompt, ListedPrompt
 from shared.prompts.query import Written, query_of
 from shared.prompts.reading import prompts_in_order
+from shared.task.current import TASK
 from shared.task.tables import CANDIDATES, PAIR
 from tests.inference.reranking.test_pointwise import WORDS, SumScorer
 from tests.tiny_models import make_wide_qwen
@@ -155,3 +167,27 @@ def test_vllm_gives_the_same_scores_in_each_order(folder, queries, misconception
             scores[engine] = scorer.score(prompts)
     assert len(prompts) == 80 and scores["hf"].std() > 0.1
     np.testing.assert_allclose(scores["vllm"], scores["hf"], atol=1e-4)
+
+
+@pytest.mark.parametrize("prompt", KINDS, ids=["listed", "cumulative"])
+def test_predict_that_comes_back_for_deeper_candidates_reads_them_in_lists_of_their_own(
+    prompt, models, competition, tmp_path
+):
+    folder = shutil.copytree(models / "r1", tmp_path / "lists")
+    write_card(RerankerCard(prompt, kind_of(prompt)), folder)
+    ensemble = Models((Member(models / "e1"),), (Member(folder),))
+    store, serving = ChunkStore(tmp_path / "submission.csv"), Serving("hf", load_profile("cpu"))
+    run = Prediction(ensemble, plain(6), TASK.read_misconceptions(competition), store, serving, Limit())
+    read_rows(run, competition)
+    with open_scoring(run, 0) as score:
+        told = [score(np.arange(5), 0, 4), score(np.arange(5), 4, 6)]
+    found = store.read("candidates", 0).join(store.read("scored0", 0), on=PAIR).sort("query_id", "rank")
+    asked, entries = store.read("queries", 0), TASK.read_misconceptions(competition)
+    with open_reranker(folder, serving) as reranker:
+        for (first, last), tokens in zip(((1, 4), (5, 6)), told, strict=True):
+            part = found.filter(pl.col("rank").is_between(first, last))
+            assert len(part) == 5 * (last - first + 1)
+            alone = reranker.score(asked, entries, part)
+            np.testing.assert_allclose(alone.values.to_numpy(), part["rerank_score"].to_numpy(), atol=1e-5)
+            assert (alone.query_tokens, alone.candidate_tokens) == tokens
+    store.close()

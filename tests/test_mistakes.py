@@ -136,6 +136,8 @@ MISTAKES = [  # program, words, what the sentence says
     ("inference", [*PREDICT, "--competition", "dat"], "--competition dat: dat/test.csv does not exist"),
     ("inference", [*PREDICT, "--embedder", "nobody"], "nobody/card.json does not exist: nobody is no merged embedder"),
     ("inference", [*PREDICT, "--embedder", "reranker"], "reranker holds the reranker, where the embedder is wanted"),
+    ("inference", [*PREDICT, "--cascade", "8"], "--cascade '8' is for 1 rerankers behind the first, and there are 0"),
+    ("inference", [*PREDICT, "--reranker", "reranker", "--cascade", "x"], "--cascade: 'x' is no depth such as 8, nor"),
     ("inference", [*PREDICT, "--reranker", "reranker=0"], "'reranker=0': '0' is no weight above 0"),
     ("inference", [*PREDICT, "--limit-seconds", "60"], "--margin-seconds 300 is not between 0 and --limit-seconds, 60"),
     ("inference", [*PREDICT, "--depth", "0"], "depth is 0: rerank at least 1 candidate"),

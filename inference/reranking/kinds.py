@@ -4,9 +4,10 @@ A new kind is a file and a line in each of three rooms:
 
 - shared/prompts/KIND.py makes its prompts from texts and has the class that says how (its fields are named as the
   settings of [reranker] are); a line in PROMPTS of shared/prompts/kinds.py, from which the setting reranker.kind and
-  the cards take the name;
+  the cards take the name, and one in READINGS, which says how its prompts are made;
 - inference/reranking/KIND.py scores candidates with it, as protocols.Reranker says; a line in KINDS below;
-- training/trainer/KIND_reranker.py is its update.Objective; a line in OBJECTIVES of training/trainer/train.py.
+- training/trainer/KIND_reranker.py is its update.Objective; a line in OBJECTIVES of training/trainer/train.py. A kind
+  that gives each candidate a logit behind a prompt of its own takes RerankerObjective as it is.
 
 Mining, teaching, merging, quantising, evaluating, and predicting within a limit then do what they do for every kind.
 A Scorer gives one logit behind a prompt. A kind that reads several at one place (a letter for each candidate) needs

@@ -31,7 +31,7 @@ class CumulativePrompt(RerankerPrompt):
 class ListedPrompt(CumulativePrompt):
     """The same, with the length of a line of the list."""
 
-    listed_tokens: Length = 64
+    listed_tokens: Length = 48
 
 
 class ListedPart(NamedTuple):

@@ -79,9 +79,9 @@ class Reranker(Section):
     orders: Literal[1, 2] = 1
     """In how many orders a list is read when mining, teaching or serving: 2 is in that of the ranks and reversed, at
     twice the cost, and the score is the mean. Training draws an order for every list, so that a place tells nothing."""
-    listed_tokens: Count = 64
-    """The longest line of a candidate in the list of `listed`, in tokens, without a description. The candidate that is
-    read stands behind the list in passage_tokens."""
+    listed_tokens: Count = 48
+    """The longest line of a candidate in the list of `listed`, in tokens, without a description: the longest of the
+    competition's misconceptions has 41. The candidate that is read stands behind the list in passage_tokens."""
     dtype: Precision = "bfloat16"
     """The precision that the base model is loaded in."""
     weights: Weights = "full"

@@ -112,9 +112,9 @@ class TrainReranker(Train):
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """The share of the hard cross-entropy's target that is spread over the group. The teacher's part stays as it is."""
     shortest_list: Annotated[int, Field(ge=0)] = 0
-    """For the kinds that read lists: a list holds at most so many candidates or more, up to `reranker.window`, drawn
-    anew for each group in every epoch. Of a group that is cut into several lists, all but one are without a right
-    answer. Zero is always `reranker.window`."""
+    """For the kinds that read lists: the most candidates of a list are drawn between this and `reranker.window`, anew
+    for each group in every epoch, so that the model knows lists of many lengths. Of a group in several lists, all but
+    one are without the right answer. Zero draws nothing: it is always `reranker.window`."""
     rationale_loss: Annotated[float, Field(ge=0)] = 0.0
     """The weight of one more loss: behind the query, where candidates do not see it, the model learns to write the
     query's rationale. Nothing of it is there when the model serves."""

@@ -1,5 +1,6 @@
 """Guards explain, describe and train_writer with a real model: who writes about what, once, and what makes it anew."""
 
+import csv
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -79,6 +80,33 @@ def test_a_model_explains_every_row_and_describes_every_name_once_for_all_runs(p
     assert main(["explain", str(RUN)]) == 0
     new = stored()[len(before) :]
     assert stored()[: len(before)] == before and {text["key"] for text in new} == set(queries["query_id"])
+
+
+def test_exported_texts_are_replayed_as_they_were_and_an_edit_is_read(place, tiny_causal, capsys):
+    assert main(["export-texts", "iter=demo0"]) == 2
+    assert "runs/demo0/cv has no texts: explain.writer and describe.writer are off" in capsys.readouterr().err
+    assert main(["explain", str(RUN)]) == main(["describe", str(RUN)]) == 0
+    before, columns = {stage: written(stage) for stage in ("explain", "describe")}, ["kind", "key", "clean", "model"]
+    assert main(["export-texts", "iter=demo0", "to=data/demo"]) == 0
+    assert f"data/demo/rationales.csv has {len(before['explain'])} texts" in capsys.readouterr().out
+    replayed = ["explain.writer=replay", "describe.writer=replay", "explain.kinds=short"]
+    assert main(["settings", "iter=demo0", *replayed]) == 0
+    assert main(["explain", str(RUN)]) == main(["describe", str(RUN)]) == 0
+    for stage, texts in before.items():
+        assert written(stage).select(columns).equals(texts.select(columns))
+    assert main(["export-texts", "iter=demo0", "to=data/demo"]) == 0  # of what was replayed: the same bytes
+    path = Path("data/demo/rationales.csv")
+    head, *rows = csv.reader(path.read_text(encoding="utf-8").splitlines(keepends=True))
+    key = rows[0][0]
+    with path.open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file, lineterminator="\n").writerows([head, [key, "By hand", "", "me"], *rows[1:]])
+    assert main(["explain", str(RUN)]) == 0
+    now = written("explain").filter(pl.col("key") == key)
+    assert now["clean"].to_list() == ["By hand"] and now["model"].to_list() == ["me"]
+    assert main(["export-texts", "iter=demo0", "to=data/demo"]) == 0  # what was edited is what is there
+    path.write_text("mine", encoding="utf-8")
+    assert main(["export-texts", "iter=demo0", "to=data/demo"]) == 2
+    assert "data/demo/rationales.csv is there and says something else" in capsys.readouterr().err
 
 
 def test_students_write_about_what_they_did_not_learn_from_and_the_last_one_about_the_rest(place, tiny_causal, capsys):

@@ -7,6 +7,7 @@ where no writer was trained, the base alone.
 from collections.abc import Callable
 from pathlib import Path
 
+from inference.writing.shots import SHOTS_FILE
 from kaggle_kernels.package.dataset_metadata import read_dataset_metadata
 from kaggle_kernels.package.stage_folder import StagedFolder, model_files, refuse_without_licence, stage_files
 from shared.artifacts import manifest
@@ -48,8 +49,9 @@ def stage_writer(run: Path, tag: str, public: bool, say: Callable) -> list[Stage
     settings = writer_settings(run)
     if settings is None:
         return []
+    shots = run / "explain" / SHOTS_FILE
     if public:
-        refuse_without_licence(ROLE)
+        _refuse_in_public(shots)
     base, adapter = _folders(run, settings)
     if base.name == MERGED and adapter is None:
         manifest.verify_manifest(base)
@@ -60,9 +62,17 @@ def stage_writer(run: Path, tag: str, public: bool, say: Callable) -> list[Stage
     if adapter is not None:
         manifest.verify_manifest(adapter.parents[1])
         files |= {f"{ADAPTER}/{name}": path for name, path in model_files(adapter).items()}
+    if settings.explain.shots:
+        files[SHOTS_FILE] = shots
     say(f"{base} goes along as the writer{f', with {adapter}' if adapter else ''}")
     lineage = {"stage": ROLE, "base": settings.writer.base, "split": run.name, "iteration": run.parent.name}
     return [stage_files(ROLE, tag, files, lineage)]
+
+
+def _refuse_in_public(shots: Path) -> None:
+    refuse_without_licence(ROLE)
+    if shots.is_file():
+        raise ValueError(f"{shots} quotes items of the competition, whose rules forbid that: push without --public")
 
 
 def _folders(run: Path, settings: Settings) -> tuple[Path, Path | None]:
@@ -71,6 +81,7 @@ def _folders(run: Path, settings: Settings) -> tuple[Path, Path | None]:
     trained = settings.train_writer.file
     merged, adapter = run / MERGED, run / TRAINED / "whole" / f"epoch_{settings.train_writer.epochs}"
     needed = [] if not trained else [merged] if not holds_out(run.name) else [run / TRAINED, adapter]
+    needed += [run / "explain"] if settings.explain.shots else []
     for folder in needed:
         if not (folder.is_dir() if folder == adapter else manifest.is_whole(folder)):
             raise ValueError(f"{folder} is not there, or not complete: just train iter={iteration} split={run.name}")

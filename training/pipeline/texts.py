@@ -13,8 +13,9 @@ import polars as pl
 from inference.engines.protocols import Writer
 from inference.engines.writers.open import WriterOpening, open_writer
 from inference.machine.profiles import load_profile
-from inference.writing.replay import replay
+from inference.writing.replay import read_texts, replay
 from inference.writing.requests import description_requests, revision_of, row_requests, with_room, words_of_writer
+from inference.writing.shots import Shots, choose_shots, write_shots
 from inference.writing.write import OpenableWriter, Request, write_texts
 from shared.prompts.query import DESCRIPTION, RATIONALES
 from shared.settings.load import RUNS
@@ -35,7 +36,8 @@ def rationales(context: StageContext) -> pl.DataFrame:
     if section.writer == "replay":
         folds = dict(queries.select("query_id", "fold").iter_rows())
         return replay(Path(context.settings.prepare.competition) / section.file, kinds, folds)
-    requests = row_requests(queries, words_of_writer(local_folder(context.settings.writer.base)), kinds)
+    shots = _shots(context, queries, kinds) if section.shots else None
+    requests = row_requests(queries, words_of_writer(local_folder(context.settings.writer.base)), kinds, shots)
     if not context.settings.train_writer.file:
         return _write(context, section.writer, requests)
     trained = context.settings.train_writer
@@ -59,6 +61,19 @@ def descriptions(context: StageContext) -> pl.DataFrame:
         return replay(path, [DESCRIPTION], dict.fromkeys(ids, ""))
     words = words_of_writer(local_folder(context.settings.writer.base))
     return _write(context, section.writer, description_requests(misconceptions, words))
+
+
+def _shots(context: StageContext, queries: pl.DataFrame, kinds: Sequence[str]) -> Shots:
+    """The solved examples of explain.shots_file; they are kept beside the texts, for predictions."""
+    section, prepare = context.settings.explain, context.settings.prepare
+    path = Path(prepare.competition) / section.shots_file
+    written = read_texts(path, kinds)
+    try:
+        shots = choose_shots(queries, written, kinds, section.shots, prepare.similar, context.settings.writer.seed)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
+    write_shots(shots, context.out)
+    return shots
 
 
 def _write(

@@ -7,7 +7,7 @@ import pytest
 
 from inference.kernel.writer import find_writer
 from shared.artifacts.manifest import digest, verify_manifest, write_manifest
-from tests.kaggle_kernels.kaggle_checkout import failure, make_run, safetensors
+from tests.kaggle_kernels.kaggle_checkout import failure, make_run, rewrite, safetensors
 from tests.kaggle_kernels.kaggle_storage import Fault
 
 WRITER = "malrule-iter1-writer"
@@ -110,6 +110,22 @@ def test_a_base_that_writes_as_it_is_travels_alone_and_without_what_is_no_model(
     names = sorted(path.name for path in place.iterdir())
     assert names == ["config.json", "manifest.json", "model.safetensors"]
     assert publish("push-models", "iter=1").out.count("already there") == 3
+
+
+def test_what_a_writer_was_shown_travels_with_it_and_is_never_published(server, publish, run, tmp_path, checkout):
+    base, shots = make_writer(tmp_path / "base"), run / "explain/shots.json"
+    explain = {"writer": "vllm", "shots": 2, "shots_file": "shown.csv"}
+    say(run, writer={"base": str(base)}, explain=explain)
+    assert "explain is not there, or not complete: just train" in failure(publish("push-models", "iter=1"))
+    shots.parent.mkdir()
+    shots.write_text('{"count": 2}', encoding="utf-8")
+    write_manifest(shots.parent, {"stage": "explain"})
+    metadata = checkout / "datasets_meta/writer/dataset-metadata.json"
+    rewrite(metadata, licenses=[{"name": "apache-2.0"}])
+    assert "explain/shots.json quotes items of the competition" in failure(publish("push-models", "iter=1", "--public"))
+    assert publish("push-models", "iter=1").code == 0
+    place = mounted(server, tmp_path / "input")
+    assert (place / "shots.json").read_bytes() == shots.read_bytes() and not (base / "shots.json").exists()
 
 
 @pytest.mark.parametrize(

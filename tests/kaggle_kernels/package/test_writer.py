@@ -59,6 +59,9 @@ def mounted(server, place):
 def test_a_merged_writer_is_a_dataset_of_its_own_and_the_kernel_mounts_that_very_one(server, publish, run, tmp_path):
     say(run, train_writer={"file": "teacher.csv"})
     merged = make_merged(run)
+    rehearsed = publish("release", "iter=1", "--dry-run")
+    assert rehearsed.code == 0 and f"the new dataset alice/{WRITER}, private, 3 files" in rehearsed.out
+    assert not server.blobs
     outcome = publish("release", "iter=1")
     assert outcome.code == 0, outcome.err
     assert "runs/iter1/full/merge_writer goes along as the writer" in outcome.out
@@ -72,6 +75,7 @@ def test_a_merged_writer_is_a_dataset_of_its_own_and_the_kernel_mounts_that_very
     assert sent["datasetDataSources"][-1] == f"alice/{WRITER}"
     sources = json.loads(sent["text"].splitlines()[0].partition(" = ")[2])
     assert sources[WRITER] == {"version": 1, "digest": digest(merged)}
+    assert f"with the line {sent['text'].splitlines()[0]}\n" in rehearsed.out
     calls = len(server.blobs)
     again = publish("release", "iter=1")
     assert again.out.count("already there") == 6 and len(server.blobs) == calls

@@ -53,7 +53,7 @@ def stage_writer(run: Path, tag: str, public: bool, say: Callable) -> list[Stage
     if public:
         _refuse_in_public(shots)
     base, adapter = _folders(run, settings)
-    if base.name == MERGED and adapter is None:
+    if base == run / MERGED:
         manifest.verify_manifest(base)
         say(f"{base} goes along as the writer")
         return [stage_files(ROLE, tag, model_files(base))]

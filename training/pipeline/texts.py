@@ -10,6 +10,8 @@ from tempfile import TemporaryDirectory
 
 import polars as pl
 
+from inference.engines.checks.lengths import positions_of
+from inference.engines.checks.model import load_config
 from inference.engines.protocols import Writer
 from inference.engines.writers.open import WriterOpening, open_writer
 from inference.machine.profiles import load_profile
@@ -82,9 +84,20 @@ def _write(
     """What `requests` ask for, from the store as far as it is there."""
     section, profile = context.settings.writer, load_profile(context.settings.machine.profile)
     opening = with_room(WriterOpening(engine, local_folder(section.base), profile, 0, adapter), requests)
+    _check_room(opening)
     name = "/".join(filter(None, [section.base.rpartition("/")[2], student]))
     writer = OpenableWriter(name, revision_of(opening), partial(_open, opening))
     return write_texts(requests, writer, STORE, section.seed, wait_seconds=inf)
+
+
+def _check_room(opening: WriterOpening) -> None:
+    """Raise ValueError where a prompt with its text is longer than what the model reads, before any is written."""
+    most = positions_of(load_config(opening.folder))
+    if most is not None and opening.longest > most:
+        raise ValueError(
+            f"a prompt and its text may have {opening.longest} tokens, and {opening.folder} reads {most}: take another "
+            "writer, or show it fewer explain.shots"
+        )
 
 
 @contextmanager

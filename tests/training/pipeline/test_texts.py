@@ -109,7 +109,9 @@ def test_exported_texts_are_replayed_as_they_were_and_an_edit_is_read(place, tin
     assert "data/demo/rationales.csv is there and says something else" in capsys.readouterr().err
 
 
-def test_solved_examples_are_training_rows_of_other_questions_and_are_written_down(place, tiny_causal, capsys):
+def test_solved_examples_are_training_rows_of_other_questions_and_are_written_down(
+    place, tiny_causal, capsys, monkeypatch
+):
     queries = QUERIES.read(RUN / "prepare")
     rows = [(key, f"Thinks of {key}.", "") for key in queries["query_id"]]  # also about held-out rows, which are left
     example = pl.DataFrame(rows, schema=["QuestionId_Answer", "Rationale", "Reasoning"], orient="row")
@@ -133,6 +135,10 @@ def test_solved_examples_are_training_rows_of_other_questions_and_are_written_do
     kept = json.loads((RUN / "explain/shots.json").read_text(encoding="utf-8"))
     assert {shot["query_id"] for shot in kept["shots"]} == used
     assert all(shot["texts"] == {"short": f"Thinks of {shot['query_id']}."} for shot in kept["shots"])
+    capsys.readouterr()
+    monkeypatch.setitem(PROMPTS, "short", replace(PROMPTS["short"], instruction="Say why. " * 100))
+    assert main(["explain", str(RUN)]) == 2
+    assert "reads 1024: take another writer, or show it fewer explain.shots" in capsys.readouterr().err
     example.head(1).write_csv("data/demo/shown.csv")
     assert main(["explain", str(RUN)]) == 2
     assert "shown.csv: it has texts about" in capsys.readouterr().err

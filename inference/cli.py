@@ -86,6 +86,10 @@ class Predict:
     ] = None
     writer_adapter: Annotated[Path | None, typer.Option(metavar="DIR", help="LoRA on top of the writer.")] = None
     writer_gpus: Annotated[int, typer.Option(help="GPUs that share a copy of it; 0: as many as its weights need.")] = 0
+    writer_shots: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Solved examples for it; its folder's shots.json unless said."),
+    ] = None
     average: Annotated[str, choice_option(Average.__args__, "What several models blend.")] = "score"
     engine: Annotated[str, choice_option(Engine.__args__, "What computes.")] = "vllm"
     depth: Annotated[
@@ -177,7 +181,7 @@ class Predict:
         from shared.artifacts.verified import check_folder
 
         members = (tuple(map(read_member, texts)) for texts in (self.embedder, self.reranker))
-        writing = read_writing(self.writer, self.writer_adapter, self.writer_gpus)
+        writing = read_writing(self.writer, self.writer_adapter, self.writer_gpus, self.writer_shots)
         embedders, rerankers = members
         models = Models(embedders, in_cascade(rerankers, self.cascade), self.average, writing)
         ensemble = Ensemble(models, calibration_of(models, depth=self.depth, ignore=self.no_calibration))

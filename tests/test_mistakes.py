@@ -85,6 +85,13 @@ MISTAKES = [  # program, words, what the sentence says
     ("training", [*TRAIN, "embedder.base=data"], "holds no config.json, so it is no model: fetch or make"),
     ("training", [*TRAIN, 'merge_reranker.average=["cv2"]'], "holds out data that cv2 was trained on"),
     ("training", [*TRAIN, "explain.writer=replay"], "explain.writer"),
+    ("training", [*TRAIN, "explain.shots=2"], "explain.shots: 2 and explain.shots_file '': say both or none"),
+    ("training", [*TRAIN, "explain.shots=2", "explain.shots_file=a.csv"], "are shown to a model that writes as it is"),
+    (
+        "training",
+        ["export-texts", "iter=demo1"],
+        "runs/demo1/cv has no texts: explain.writer and describe.writer are off",
+    ),
     (
         "training",
         ["train", "iter=demo0", "as=Slow one"],

@@ -31,6 +31,7 @@ class Writing:
     folder: Path
     adapter: Path | None = None
     gpus: int = 0  # that share a copy of it; 0: as many as its weights need
+    shots: Path | None = None  # the file of solved examples that it is shown
 
 
 @dataclass(frozen=True)
@@ -93,8 +94,13 @@ def _read_stage(member: Member, text: str) -> Member:
     return made
 
 
-def read_writing(folder: Path | None, adapter: Path | None, gpus: int) -> Writing | None:
-    """The writer that a command line names, None where it names none. Raises ValueError for an adapter alone."""
+def read_writing(folder: Path | None, adapter: Path | None, gpus: int, shots: Path | None = None) -> Writing | None:
+    """The writer that a command line names, None where it names none.
+
+    Raises ValueError for an adapter or a file of shots alone.
+    """
     if folder is None and adapter is not None:
         raise ValueError("--writer-adapter needs --writer, the base that it was trained on")
-    return None if folder is None else Writing(folder, adapter, gpus)
+    if folder is None and shots is not None:
+        raise ValueError("--writer-shots needs --writer, which is shown them")
+    return None if folder is None else Writing(folder, adapter, gpus, shots)

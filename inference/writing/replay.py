@@ -1,10 +1,12 @@
-"""Takes what a language model wrote earlier from a CSV file, as if it were written now.
+"""Takes what a language model wrote earlier from a CSV file, as if it were written now, and writes such a file.
 
 A file of rationales has the columns QuestionId_Answer, Rationale and Reasoning, one of explanations MisconceptionId and
-Explanation, and either may have the column Writer, which says who wrote a row. Rows that nobody asks for are passed
-over: one file may serve training and test.
+Explanation, and either may have the column Writer, which says who wrote a row; such a row is taken to end where its
+writer ended it. Rows that nobody asks for are passed over: one file may serve training and test.
 """
 
+import csv
+import io
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -65,8 +67,22 @@ def texts_of(written: Texts, source: str, kinds: Sequence[str], folds: Mapping[s
     return pl.DataFrame(rows, schema=TEXTS.schema, orient="row")
 
 
+def as_csv(texts: pl.DataFrame) -> str:
+    """Rows of TEXTS, of rows or of misconceptions, as a file that `replay` reads: the cleaned texts, by key."""
+    described = DESCRIPTION in set(texts["kind"])
+    kinds = (DESCRIPTION,) if described else ("short", "cot")
+    told: Texts = {}
+    for kind, key, text, model in texts.select("kind", "key", "clean", "model").iter_rows():
+        told.setdefault(key, {WRITER: model})[kind] = text
+    file = io.StringIO()
+    rows = csv.writer(file, lineterminator="\n")
+    rows.writerow([EXPLANATION_KEY if described else RATIONALE_KEY, *(COLUMNS[kind] for kind in kinds), WRITER])
+    rows.writerows([key, *(own.get(kind, "") for kind in kinds), own[WRITER]] for key, own in told.items())
+    return file.getvalue()
+
+
 def _row(kind: str, key: str, fold: str, texts: Mapping[str, str], source: str) -> tuple:
     raw, writer = texts.get(kind, ""), texts.get(WRITER, source)
-    text, flags = clean(kind, raw)
+    text, flags = clean(kind, raw, finished=WRITER in texts)
     nobody = ("", "", "")  # revision, and digests of the prompt and the sampling: the file does not say
     return (kind, key, raw, text, 0, "replayed", " ".join(flags), writer, *nobody, 0, False, "", fold, 0.0)

@@ -172,6 +172,16 @@ def _check_writer(settings: Settings, source: str) -> None:
             f"{source}: train_writer.file: {settings.train_writer.file} is what a student learns from, and "
             f"explain.writer is {settings.explain.writer}: say vllm or hf there, with a [writer]"
         )
+    explain = settings.explain
+    if bool(explain.shots) != bool(explain.shots_file):
+        raise ValueError(
+            f"{source}: explain.shots: {explain.shots} and explain.shots_file {explain.shots_file!r}: say both or none"
+        )
+    if explain.shots and (explain.writer not in WRITING_ENGINES or settings.train_writer.file):
+        raise ValueError(
+            f"{source}: explain.shots: {explain.shots} are shown to a model that writes as it is: say vllm or hf for "
+            "explain.writer, and no train_writer.file"
+        )
 
 
 def _check_rationale_loss(settings: Settings, source: str) -> None:

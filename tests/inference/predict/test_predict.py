@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 import time
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
@@ -27,8 +28,10 @@ from inference.reranking.order import rerank
 from inference.retrieval.bm25 import WordIndex
 from inference.retrieval.retrieve import retrieve
 from inference.retrieval.vector_cache import VectorStore
+from inference.writing.shots import Shot, Shots, write_shots
 from shared.artifacts.card import read_embedder_card
 from shared.artifacts.manifest import write_manifest
+from shared.prompts.writer import PROMPTS, Sampling
 from shared.task.eedi import SUBMISSION, read_competition
 from shared.task.submission import read_submission
 
@@ -386,6 +389,23 @@ def test_what_a_writer_writes_stands_beside_the_rows_before_anything_is_retrieve
     assert json.loads((tmp_path / "timings.json").read_text(encoding="utf-8"))["write"] > 0
 
 
+def test_a_writer_is_shown_the_solved_examples_of_its_folder_or_those_that_are_named(
+    predict, readers, tiny_causal, tmp_path, monkeypatch
+):
+    small = replace(PROMPTS["short"], instruction="Say why.", text_tokens=90, sampling=Sampling(6))
+    monkeypatch.setitem(PROMPTS, "short", small)
+    plain = rows(predict(*readers, "--depth", "4", "--writer", str(tiny_causal)))
+    own = shutil.copytree(tiny_causal, tmp_path / "own")
+    shots = Shots(1, 0.5, (Shot("1_A", "Sum?", "Question: Sum?", {"short": "Adds."}),))
+    write_shots(shots, own)
+    shown = rows(predict(*readers, "--depth", "4", "--writer", str(own)))
+    named = ("--writer", str(tiny_causal), "--writer-shots", str(own / "shots.json"))
+    assert shown == rows(predict(*readers, "--depth", "4", *named)) != plain
+    (own / "shots.json").write_text("{}", encoding="utf-8")
+    with pytest.raises(AssertionError, match="shots.json holds no solved examples for a writer"):
+        predict(*readers, "--writer", str(own))
+
+
 def test_a_writer_that_fails_costs_its_texts_alone(predict, readers, tiny_causal, tmp_path, capsys):
     broken = tmp_path / "broken"
     shutil.copytree(tiny_causal, broken)
@@ -400,6 +420,7 @@ def test_a_writer_that_fails_costs_its_texts_alone(predict, readers, tiny_causal
     ("more", "said"),
     [
         (["--writer-adapter", "x"], "--writer-adapter needs --writer"),
+        (["--writer-shots", "x"], "--writer-shots needs --writer"),
         (["--writer", "tiny_bert"], "has no head to write with"),
         (["--writer", "tiny_causal"], "none of these models reads rationales"),
     ],

@@ -33,7 +33,8 @@ class Limits:
 
     body_bytes: int = 4 << 20
     rows: int = 256  # of a request
-    batch_rows: int = 64  # computed together
+    batch_rows: int = 64  # computed together where a reranker reads 25 candidates of each
+    searched_rows: int = 256  # computed together where none does: more texts fill an encoder's batches better
     waiting_rows: int = 20_000
 
 
@@ -62,7 +63,8 @@ class NewText(BaseModel):
 
 def make_app(tagger: Tagger, limits: Limits = Limits()) -> FastAPI:
     """The service of `tagger`. Every refusal is {"error": one sentence}."""
-    batcher, metrics = Batcher(tagger.tag, limits.batch_rows, limits.waiting_rows), Metrics()
+    metrics, together = Metrics(), limits.batch_rows if tagger.models.reranker else limits.searched_rows
+    batcher = Batcher(tagger.tag, together, limits.waiting_rows, metrics.batches.observe)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:

@@ -24,14 +24,14 @@ import numpy as np
 
 from inference.engines.serving import Serving
 from inference.machine.profiles import load_profile
-from inference.tagging.rows import COLUMNS, check_row
+from inference.tagging.rows import check_row
 from inference.tagging.tagger import TagModels, open_tagger
 from shared.artifacts.card import EmbedderCard, write_card
 from shared.artifacts.files import write_json
 from shared.artifacts.manifest import write_manifest
 from shared.prompts.embedder import EmbedderPrompt
 from shared.settings.load import ITERATIONS, RUNS, load_settings, write_settings
-from shared.task.eedi import read_competition
+from shared.task.eedi import EEDI, read_competition
 from shared.task.tables import MISCONCEPTIONS
 from training.run_folder.base_models import local_folder
 from training.synthesis.malrules.generate import write_competition
@@ -78,7 +78,7 @@ def _make_run(place: Path, base: Path, count: int) -> tuple[list[dict], Path]:
     shutil.copytree(base, run / "merge_embedder")
     write_card(EmbedderCard("mean", PROMPT), run / "merge_embedder")
     write_manifest(run / "merge_embedder", {})
-    return data.test.select(COLUMNS)[:count].to_dicts(), run
+    return data.test.select(EEDI.row_form.fields)[:count].to_dicts(), run
 
 
 def _plain(run: Path, rows: list[dict]) -> dict[str, float]:

@@ -1,4 +1,4 @@
-"""Lets many requests share the models: a batch has what has arrived when it begins, and the next one what comes later."""
+"""Lets many requests share the models: what has arrived when a batch begins is in it, the rest in the next one."""
 
 import asyncio
 from collections import deque

@@ -25,7 +25,8 @@ def tag_file(path: Path, out: Path | None, k: int, run: RunTagging) -> int:
 
     CSV has a line for each tag, JSON Lines a line for each row. A row without an id gets its number, from 1.
     """
-    out = out or path.with_name(f"{path.stem}.tags{path.suffix}")
+    lines = path.suffix.lower() in (".jsonl", ".ndjson")
+    out = out or path.with_name(f"{path.stem}.tags{path.suffix if lines else '.csv'}")
     if out.suffix.lower() not in (".csv", ".jsonl", ".ndjson"):
         raise ValueError(f"out={out}: its name has to end in .csv or .jsonl, which says how it is written")
     total = sum(1 for _ in read_rows(path))  # all of them are sound before a model is opened

@@ -47,7 +47,10 @@ def _print_table(figures: Sequence[dict], title: str) -> None:
     table = Table("pool", "ranking", "draw", "seen", "unseen", "weighted", "gain (95 %)", "others chose", title=title)
     for facts in figures:
         before, after = facts["without"], facts["with"]
-        parts = [f"{before[part]:.3f} -> {after[part]:.3f}" for part in ("seen", "unseen", "weighted")]
+        parts = [
+            f"{before[part]:.3f} -> {after[part]:.3f}" if part in before else "-"  # a draw may have no unseen rows
+            for part in ("seen", "unseen", "weighted")
+        ]
         gain = f"{facts['gain']:+.4f} ({facts['low']:+.4f} to {facts['high']:+.4f})"
         table.add_row(facts["pool"], facts["ranking"], facts["draw"], *parts, gain, facts["chosen"])
         if facts["draw"] == "all":

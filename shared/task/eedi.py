@@ -197,7 +197,7 @@ def _fill(fields: Mapping[str, str]) -> dict[str, str]:
     return {column: fields[column] for column in ROW_FORM.fields}
 
 
-ROW_FORM = RowForm(tuple(column for _, column in FIELDS), _fill)
+ROW_FORM = RowForm(tuple(column for _, column in FIELDS), _fill, {column: "..." for _, column in FIELDS})
 EEDI = Task(
     SLUG,
     FILES,

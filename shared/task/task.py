@@ -100,6 +100,7 @@ class RowForm:
     fields: tuple[str, ...]
     # fields -> columns of the table of queries; ValueError, "field NAME: what is wrong", where nothing is to be seen
     fill: Callable[[Mapping[str, str]], dict[str, str]]
+    shown: Mapping[str, str]  # such columns of the table, as an example that a model card shows
     # file -> (line, fields and perhaps an "id") of each query in it; None: CSV or JSON Lines of these fields alone
     read: Callable[[Path], Iterator[tuple[int, dict[str, str]]]] | None = None
 

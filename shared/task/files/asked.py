@@ -20,7 +20,8 @@ def row_form(definition: Definition) -> RowForm:
     if isinstance(definition.labels, LabelOptions):
         right = [definition.labels.right] if definition.labels.right else []
         fields = list(dict.fromkeys([*fields, *right, OPTION]))
-    return RowForm(tuple(fields), partial(_fill, definition), partial(_read, definition))
+    shown = {"text": str(definition.queries.text)}
+    return RowForm(tuple(fields), partial(_fill, definition), shown, partial(_read, definition))
 
 
 def _columns(definition: Definition, template) -> list[str]:

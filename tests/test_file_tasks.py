@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -99,11 +100,16 @@ def test_its_own_test_file_is_tagged_with_entries_as_its_files_call_them(task, c
 def test_predict_writes_its_submission_and_quantize_says_what_it_needs(task, checkout):
     models = ("--embedder", EMBEDDER, "--reranker", RERANKER)
     how = ("--profile", "cpu", "--engine", "hf", "--competition", str(DATA))
-    do(checkout, "predict", *how, *models, "--out", "submission.csv", room="inference")
+    shown = do(checkout, "predict", *how, *models, "--out", "submission.csv", "--show", "1", room="inference")
     lines = (checkout / "submission.csv").read_text(encoding="utf-8").splitlines()
     said = find_task(task)
+    first = lines[1].partition(",")[2].split(said.submission.separator)[0]
+    assert re.search(rf"^  1\. .* \({re.escape(first)}\)$", shown, re.MULTILINE)  # beside its text
     assert lines[0] == ",".join(said.submission.columns)
     assert len(lines) == 1 + len(said.read(checkout / DATA, need_train=False).test)
+    asked = ("--question", "x", "--correct", "y", "--wrong", "z")
+    done = run(checkout, "inference", "predict", *how, *models, *asked)
+    assert done.returncode == 2 and f"the models are of the task {task}" in done.stderr
     done = run(checkout, "training", "quantize", "--check", "iter=tiny0", "split=cv", "scheme=fp8")
     assert "Traceback" not in done.stderr
 

@@ -124,6 +124,7 @@ class Task:
     row_form: RowForm
     name: str = "eedi"
     rows: str = "wrong options"  # what messages call the queries of a file
+    entries: str = "misconceptions"  # and those of the catalogue
     inputs: tuple[str, ...] = ()  # every file that decides the tables
     tables: Tables = Tables()
     unseen: float | None = UNSEEN  # weight of unseen pairs in the headline; None: all count alike

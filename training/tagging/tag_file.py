@@ -37,7 +37,8 @@ def tag_file(path: Path, out: Path | None, k: int, run: RunTagging) -> int:
         meter = stack.enter_context(Meter(desc="tag", total=total, unit=" rows"))
         counts = _write(file, out.suffix.lower(), _tag(path, tagger, k, meter))
     rows, absent, silent = counts
-    print(f"{out}: {count(rows, 'row')} tagged, {absent} of them probably not in the catalogue", flush=True)
+    told = "" if run.models.confidence is None else f", {absent} of them probably not in the catalogue"
+    print(f"{out}: {count(rows, 'row')} tagged{told}", flush=True)
     if silent:
         print(f"{count(silent, 'row')} without tags: the models have no answer there", flush=True)
     return 0

@@ -38,6 +38,7 @@ def task_of(name: str, definition: Definition) -> Task:
         row_form=row_form(definition),
         name=name,
         rows="queries",
+        entries="entries",
         inputs=definition.inputs,
         tables=Tables(FILE_QUERIES, FILE_MISCONCEPTIONS, FILE_RANKS),
         unseen=measure.unseen,

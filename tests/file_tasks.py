@@ -25,6 +25,7 @@ def write_iteration(checkout: Path, task: str, data: Path) -> None:
     """The iteration tiny0 of `task` in `checkout`, on the files in `data`, with the model of two layers in base/."""
     params = PARAMS.replace("DISTILL", "").replace('task = "Find it."\n', "")
     params = params.replace('"competition"', f'"{data}"').replace("highest = 40", "lowest = 0\nhighest = 10")
+    params = params.replace("epochs = 2", "epochs = 1").replace("epoch = 2", "epoch = 1")
     params = params.replace("count = 6", "count = 4").replace("extra = 0", "extra = 2\npool = 10\nbootstrap = 50")
     path = checkout / ITERATIONS / "tiny0" / "params.toml"
     path.parent.mkdir(parents=True)
@@ -68,7 +69,7 @@ def _write_beir(folder: Path, draw: random.Random) -> None:
 
 
 def _write_choices(folder: Path, draw: random.Random) -> None:
-    write_competition(folder, questions=40, test_questions=4)
+    write_competition(folder, questions=80, test_questions=4)  # two draws of 40 hold all of them out
 
 
 def _write_csv(path: Path, rows: list[list[str]]) -> None:

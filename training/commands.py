@@ -36,7 +36,7 @@ def train(said: Arguments) -> int:
     from training.pipeline.clusters.slurm import submit
     from training.pipeline.train import train
 
-    target, replace = _target(said, words.overrides_of(said), new=True), words.REPLACE.name in said.flags
+    target, replace = run_of(said, words.overrides_of(said), new=True), words.REPLACE.name in said.flags
     if words.read_place(said):
         return submit(target, words.repeated(said), replace)
     return train(target, verify=words.VERIFY.name in said.flags, replace=replace)
@@ -65,7 +65,7 @@ def plan(said: Arguments) -> int:
     """
     from training.pipeline.ahead.plan import plan
 
-    return plan(_target(said, said.overrides, new=True))
+    return plan(run_of(said, said.overrides, new=True))
 
 
 @app.command(words.TARGET, "iter=1 machine.profile=h200")
@@ -76,7 +76,7 @@ def settings(said: Arguments) -> int:
     """
     from training.pipeline.chain import write_settings_of
 
-    for path in write_settings_of(_target(said, said.overrides, new=True)):
+    for path in write_settings_of(run_of(said, said.overrides, new=True)):
         print(path)
     return 0
 
@@ -89,7 +89,7 @@ def cv(said: Arguments) -> int:
     """
     from training.analysis.cv import cv
 
-    return cv(_target(said, said.overrides, new=True), words.read_draws(said), replace=words.REPLACE.name in said.flags)
+    return cv(run_of(said, said.overrides, new=True), words.read_draws(said), replace=words.REPLACE.name in said.flags)
 
 
 @app.command(CommandWords((ITER,), (words.DRAWN, words.AS)), "iter=1")
@@ -100,7 +100,7 @@ def cv_table(said: Arguments) -> int:
     """
     from training.analysis.cv import cv_table
 
-    return cv_table(_target(said), words.read_draws(said))
+    return cv_table(run_of(said), words.read_draws(said))
 
 
 @app.command(CommandWords(words.BOTH_SIDES, (words.POOL,)), "a=runs/iter0/cv b=runs/iter1/cv")
@@ -125,8 +125,8 @@ def calibrate(said: Arguments) -> int:
     from training.analysis.calibrate.calibrate import calibrate
     from training.analysis.confidence.confidence import fit_confidence
 
-    calibrate(_target(said).run.parent)
-    fit_confidence(_target(said).run.parent)
+    calibrate(run_of(said).run.parent)
+    fit_confidence(run_of(said).run.parent)
     return 0
 
 
@@ -138,7 +138,7 @@ def report(said: Arguments) -> int:
     """
     from training.analysis.report.report import report
 
-    return report(_target(said, iter="1"))
+    return report(run_of(said, iter="1"))
 
 
 @app.command()
@@ -160,7 +160,7 @@ def lb(said: Arguments) -> int:
     scores = said.options.get("public"), said.options.get("private")
     if scores == (None, None):
         raise ValueError(words.NO_SCORE)
-    return lb(_target(said, split="full"), *scores)
+    return lb(run_of(said, split="full"), *scores)
 
 
 @app.command(words.QUANTIZED, "iter=1 scheme=fp8")
@@ -172,7 +172,7 @@ def quantize(said: Arguments) -> int:
     """
     from training.pipeline.quantize import quantize
 
-    return quantize(_target(said), *words.read_quantize(said), only_check=words.CHECK.name in said.flags)
+    return quantize(run_of(said), *words.read_quantize(said), only_check=words.CHECK.name in said.flags)
 
 
 @app.command(CommandWords((ITER,), (words.SPLIT, words.AS, words.STAGE, words.YES)), "iter=1 split=cv2 stage=evaluate")
@@ -183,7 +183,7 @@ def clean(said: Arguments) -> int:
     """
     from training.pipeline.clean import clean
 
-    return clean(_target(said), said.options.get("stage"), words.YES.name in said.flags)
+    return clean(run_of(said), said.options.get("stage"), words.YES.name in said.flags)
 
 
 app.command(CommandWords((), (words.PATH, words.TASK)), "path=data/demo")(check_data)
@@ -212,7 +212,7 @@ def dag(said: Arguments) -> int:
     """
     from training.pipeline.ahead.draw import draw
 
-    return draw(_target(said) if said.options else None)
+    return draw(run_of(said) if said.options else None)
 
 
 @app.command()
@@ -225,7 +225,7 @@ def completion(said: Arguments) -> int:
     return 0
 
 
-def _target(
+def run_of(
     said: Arguments, overrides: tuple[str, ...] | None = None, *, new: bool = False, **defaults: str
 ) -> "Target":
     """The run that is meant; a named one has to be there, unless it may be `new`."""

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from shared.settings.arguments import Arguments, callers_path
 from training import words
-from training.commands import app
+from training.commands import app, run_of
 
 
 @app.command(words.EXPORTED, "iter=1 split=full hub=me/misconceptions --dry-run")
@@ -89,14 +89,11 @@ def audit_labels(said: Arguments) -> int:
 
 
 def _tagging(said: Arguments):
-    from training.run_folder.names import read_target
     from training.tagging.run_models import read_run
 
-    target = read_target(said.options, there=True)
+    target = run_of(said)
     return read_run(target.run.parent.name, said.options, retrieve_only=words.RETRIEVE_ONLY.name in said.flags)
 
 
 def _run(said: Arguments) -> Path:
-    from training.run_folder.names import read_target
-
-    return read_target(said.options, there=True).run
+    return run_of(said).run

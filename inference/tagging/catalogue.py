@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from inference.retrieval.descriptions import described
 from shared.prompts.query import DESCRIPTION
 from shared.task.csv_records import is_visible
-from shared.task.tables import MISCONCEPTIONS
+from shared.task.files.catalogue import MADE, number_of
 
 MOST_TEXT = 2000  # characters of an entry
 
@@ -31,11 +31,24 @@ class Edit(BaseModel):
     edit: Literal["add", "rename", "retire"]
     id: Annotated[int, Field(ge=0)]
     text: Annotated[str, Field(max_length=MOST_TEXT)] = ""
+    item: Annotated[str, Field(max_length=MOST_TEXT)] = ""  # what the task's files call the entry, where that is no id
+
+    @property
+    def name(self) -> int | str:
+        """What people call the entry."""
+        return self.item or self.id
+
+
+def edit_of(kind: Literal["add", "rename", "retire"], name: int | str, text: str = "") -> Edit:
+    """The edit of the entry that people call `name`: a number, or in a catalogue of a task's own files, words."""
+    if isinstance(name, int):
+        return Edit(edit=kind, id=name, text=text)
+    return Edit(edit=kind, id=number_of(name), text=text, item=name)
 
 
 @dataclass(frozen=True)
 class Catalogue:
-    """Entries (table MISCONCEPTIONS), their unit vectors [N, D], the ids that were retired, and those of new texts."""
+    """Entries (the task's misconceptions), their unit vectors [N, D], the ids that were retired, those of new texts."""
 
     entries: pl.DataFrame
     vectors: np.ndarray
@@ -43,9 +56,14 @@ class Catalogue:
     changed: frozenset[int] = frozenset()
 
     @property
+    def named(self) -> bool:
+        """Whether people call the entries by what the task's files call them, instead of by their numbers."""
+        return "item" in self.entries.columns
+
+    @property
     def next_id(self) -> int:
-        """An id that no entry has or had."""
-        return max([-1, *self.entries["misconception_id"], *self.retired]) + 1
+        """A number that no entry has or had; those that are made from words do not count."""
+        return max([-1, *(id_ for id_ in (*self.entries["misconception_id"], *self.retired) if id_ < MADE)]) + 1
 
     def has(self, id_: int) -> bool:
         return bool((self.entries["misconception_id"] == id_).any())
@@ -54,14 +72,14 @@ class Catalogue:
 def check_edit(catalogue: Catalogue, edit: Edit) -> None:
     """Raise ValueError, in one sentence, for an edit that cannot be made."""
     if edit.edit == "add" and (catalogue.has(edit.id) or edit.id in catalogue.retired):
-        raise ValueError(f"the catalogue has or had an entry {edit.id}: leave the id out, or take another one")
+        raise ValueError(f"the catalogue has or had an entry {edit.name}: leave the id out, or take another one")
     if edit.edit != "add" and not catalogue.has(edit.id):
         was = "was retired" if edit.id in catalogue.retired else "is not there"
-        raise ValueError(f"entry {edit.id} {was}, so it cannot be changed")
+        raise ValueError(f"entry {edit.name} {was}, so it cannot be changed")
     if edit.edit != "retire" and not is_visible(edit.text):
         raise ValueError("the text of an entry is empty: say what it means")
     if edit.edit == "retire" and len(catalogue.entries) == 1:
-        raise ValueError(f"entry {edit.id} is the only one left: add another one first")
+        raise ValueError(f"entry {edit.name} is the only one left: add another one first")
 
 
 def edited(catalogue: Catalogue, edit: Edit, encode: Callable[[pl.DataFrame], np.ndarray]) -> Catalogue:
@@ -71,10 +89,11 @@ def edited(catalogue: Catalogue, edit: Edit, encode: Callable[[pl.DataFrame], np
     entries, vectors, retired = catalogue.entries.filter(kept), catalogue.vectors[kept], catalogue.retired
     if edit.edit == "retire":
         return Catalogue(entries, vectors, retired | {edit.id}, catalogue.changed)
-    row = pl.DataFrame({"misconception_id": [edit.id], "text": [edit.text.strip()]}, schema=MISCONCEPTIONS.schema)
+    values = {"misconception_id": edit.id, "text": edit.text.strip(), "item": str(edit.name)}
+    row = pl.DataFrame([[values[name] for name in entries.columns]], schema=entries.schema, orient="row")
     vector = encode(row)
     if not np.isfinite(vector).all():
-        raise ValueError(f"the model has no vector for the text of entry {edit.id}: say it otherwise")
+        raise ValueError(f"the model has no vector for the text of entry {edit.name}: say it otherwise")
     entries, vectors = pl.concat([entries, row]), np.vstack([vectors, vector])
     return Catalogue(entries, vectors, retired, catalogue.changed | {edit.id})
 
@@ -109,7 +128,7 @@ class EditLog:
 
     def add(self, edit: Edit) -> None:
         """Return once the edit is on the disk. What the disk refuses leaves no half line."""
-        line = (edit.model_dump_json() + "\n").encode()
+        line = (edit.model_dump_json(exclude=None if edit.item else {"item"}) + "\n").encode()
         try:
             if os.pwrite(self._file, line, self._end) != len(line):
                 raise OSError(28, "No space left on device")

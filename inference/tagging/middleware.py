@@ -17,6 +17,8 @@ class Metrics:
         self.rows = Counter("malrule_rows", "Rows that were tagged.", **here)
         self.absent = Counter("malrule_rows_absent", "Rows that are probably not in the catalogue.", **here)
         self.seconds = Histogram("malrule_request_seconds", "Seconds of a request.", ["path"], **here)
+        sizes = {"buckets": [2**power for power in range(11)]}
+        self.batches = Histogram("malrule_batch_rows", "Rows that were computed together.", **sizes, **here)
         self.waiting = Gauge("malrule_rows_waiting", "Rows that wait to be tagged.", **here)
         self.entries = Gauge("malrule_catalogue_entries", "Entries of the catalogue.", **here)
 

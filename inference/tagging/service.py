@@ -11,13 +11,13 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, PlainTextResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, create_model
 from starlette.exceptions import HTTPException
 
 from inference.tagging.batcher import Batcher, Overloaded
-from inference.tagging.catalogue import MOST_TEXT, Edit
+from inference.tagging.catalogue import MOST_TEXT, edit_of
 from inference.tagging.middleware import LimitBody, Measure, Metrics
-from inference.tagging.rows import Row, check_texts
+from inference.tagging.rows import check_texts, row_model
 from inference.tagging.tagger import Tagger
 
 MOST_K = 100
@@ -33,24 +33,9 @@ class Limits:
 
     body_bytes: int = 4 << 20
     rows: int = 256  # of a request
-    batch_rows: int = 64  # computed together
+    batch_rows: int = 64  # computed together where a reranker reads 25 candidates of each
+    searched_rows: int = 256  # computed together where none does: more texts fill an encoder's batches better
     waiting_rows: int = 20_000
-
-
-class Ask(BaseModel):
-    """Rows to tag, and how many tags each gets."""
-
-    model_config = STRICT
-    rows: Annotated[list[Row], Field(min_length=1)]
-    k: Annotated[int, Field(ge=1, le=MOST_K)] = 5
-
-
-class Entry(BaseModel):
-    """A new entry; without an id it gets the next free one."""
-
-    model_config = STRICT
-    text: Text
-    id: Id | None = None
 
 
 class NewText(BaseModel):
@@ -62,7 +47,8 @@ class NewText(BaseModel):
 
 def make_app(tagger: Tagger, limits: Limits = Limits()) -> FastAPI:
     """The service of `tagger`. Every refusal is {"error": one sentence}."""
-    batcher, metrics = Batcher(tagger.tag, limits.batch_rows, limits.waiting_rows), Metrics()
+    metrics, together = Metrics(), limits.batch_rows if tagger.models.reranker else limits.searched_rows
+    batcher = Batcher(tagger.tag, together, limits.waiting_rows, metrics.batches.observe)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -93,6 +79,14 @@ def make_app(tagger: Tagger, limits: Limits = Limits()) -> FastAPI:
 
 
 def _add_tagging(app: FastAPI, batcher: Batcher, limits: Limits, metrics: Metrics) -> None:
+    Ask = create_model(
+        "Ask",
+        __config__=STRICT,
+        __doc__="Rows to tag, and how many tags each gets.",
+        rows=Annotated[list[row_model()], Field(min_length=1)],
+        k=(Annotated[int, Field(ge=1, le=MOST_K)], 5),
+    )
+
     @app.post("/tag")
     async def tag(ask: Ask) -> dict:
         """The best `k` entries of the catalogue for every row, in the rows' order."""
@@ -107,28 +101,40 @@ def _add_tagging(app: FastAPI, batcher: Batcher, limits: Limits, metrics: Metric
 
 
 def _add_catalogue(app: FastAPI, tagger: Tagger) -> None:
+    """A catalogue from a task's own files calls its entries by words, the competition's by numbers."""
+    named = tagger.catalogue.named
+    kind = Annotated[str, Field(min_length=1, max_length=MOST_TEXT)] if named else Id
+    Entry = create_model(
+        "Entry",
+        __config__=STRICT,
+        __doc__="A new entry; without an id it gets the next free number.",
+        text=Text,
+        id=(kind | None, None),
+    )
+    path, name = ("/catalogue/{id_:path}", str) if named else ("/catalogue/{id_}", int)
+
     @app.get("/catalogue")
     async def list_entries() -> dict:
-        entries = tagger.catalogue.entries.sort("misconception_id").select(id="misconception_id", text="text")
-        return {"entries": entries.to_dicts()}
+        entries = tagger.catalogue.entries.sort("misconception_id")
+        return {"entries": entries.select(id="item" if named else "misconception_id", text="text").to_dicts()}
 
     @app.post("/catalogue", status_code=201)
     def add(entry: Entry) -> dict:
         return {"id": tagger.add(entry.text, entry.id), "text": entry.text.strip()}
 
-    @app.put("/catalogue/{id_}")
-    def rename(id_: int, entry: NewText) -> dict:
-        tagger.edit(Edit(edit="rename", id=_known(tagger, id_), text=entry.text))
+    @app.put(path)
+    def rename(id_: name, entry: NewText) -> dict:
+        tagger.edit(edit_of("rename", _known(tagger, id_), entry.text))
         return {"id": id_, "text": entry.text.strip()}
 
-    @app.delete("/catalogue/{id_}")
-    def retire(id_: int) -> dict:
-        tagger.edit(Edit(edit="retire", id=_known(tagger, id_)))
+    @app.delete(path)
+    def retire(id_: name) -> dict:
+        tagger.edit(edit_of("retire", _known(tagger, id_)))
         return {"id": id_, "retired": True}
 
 
-def _known(tagger: Tagger, id_: int) -> int:
-    if not tagger.catalogue.has(id_):
+def _known(tagger: Tagger, id_: int | str) -> int | str:
+    if not tagger.catalogue.has(edit_of("retire", id_).id):
         raise HTTPException(404, f"the catalogue has no entry {id_}")
     return id_
 

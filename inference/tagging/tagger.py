@@ -27,7 +27,16 @@ from inference.reranking.protocols import Reranker
 from inference.retrieval.catalogue_vectors import encode_misconceptions
 from inference.retrieval.retrieve import find_candidates, query_prompts
 from inference.retrieval.vector_cache import RememberingEncoder, VectorStore, model_key
-from inference.tagging.catalogue import Catalogue, Edit, EditLog, check_edit, describe_entries, edited, read_edits
+from inference.tagging.catalogue import (
+    Catalogue,
+    Edit,
+    EditLog,
+    check_edit,
+    describe_entries,
+    edit_of,
+    edited,
+    read_edits,
+)
 from inference.tagging.rows import as_queries
 from inference.tagging.turns import Turns
 from shared.artifacts.card import EmbedderCard, read_embedder_card
@@ -54,7 +63,7 @@ class TagModels:
 class Tag:
     """An entry of the catalogue for a row: higher scores are better; the probability that it is the right one."""
 
-    id: int
+    id: int | str  # what people call it: words where the task's files do
     text: str
     score: float
     probability: float | None
@@ -99,8 +108,12 @@ class Tagger:
             there = answered(asked)
             ranked = self._rank(queries.filter(there), asked[there], catalogue)
         tables = {query_id: table for (query_id,), table in ranked.group_by("query_id", maintain_order=True)}
-        texts = dict(catalogue.entries.select("misconception_id", "text").iter_rows())
-        return [self._describe(row, tables.get(str(place)), texts, k) for place, row in enumerate(rows)]
+        name = "item" if catalogue.named else "misconception_id"
+        known = {
+            id_: names
+            for id_, *names in catalogue.entries.select("misconception_id", said=name, text="text").iter_rows()
+        }
+        return [self._describe(row, tables.get(str(place)), known, k) for place, row in enumerate(rows)]
 
     def edit(self, edit: Edit) -> Catalogue:
         """Edit the catalogue; returns it as every later call of `tag` finds it. Raises ValueError for what cannot be.
@@ -115,11 +128,12 @@ class Tagger:
             self.catalogue = changed
             return changed
 
-    def add(self, text: str, id_: int | None = None) -> int:
-        """Add an entry and return its id, the next free one where `id_` is None."""
+    def add(self, text: str, id_: int | str | None = None) -> int | str:
+        """Add an entry and return its id, the next free number where `id_` is None."""
         with self._editing:
-            own = self.catalogue.next_id if id_ is None else id_
-            self.edit(Edit(edit="add", id=own, text=text))
+            free = self.catalogue.next_id
+            own = (str(free) if self.catalogue.named else free) if id_ is None else id_
+            self.edit(edit_of("add", own, text))
         return own
 
     def _encode_entries(self, entries: pl.DataFrame) -> np.ndarray:
@@ -148,7 +162,7 @@ class Tagger:
         blended = pl.col("rerank_score").cast(pl.Float64) + calibration.blend * pl.col("retrieval_score")
         return ranked.with_columns(score=blended + calibration.offset * never)
 
-    def _describe(self, row: BaseModel, table: pl.DataFrame | None, texts: dict[int, str], k: int) -> Tagged:
+    def _describe(self, row: BaseModel, table: pl.DataFrame | None, known: dict[int, list], k: int) -> Tagged:
         if table is None:
             return Tagged(row.id, (), None, None)
         scores, absent, sure = table["score"].to_numpy(), None, [None] * len(table)
@@ -159,7 +173,7 @@ class Tagger:
             absent = absent_probability(looked_at, fit, self.models.absent_share)
             sure = candidate_probabilities(scores, fit, absent).tolist()
         tags = [
-            Tag(id_, texts[id_], float(score), probability)
+            Tag(*known[id_], float(score), probability)
             for id_, score, probability in zip(table["misconception_id"][:k], scores[:k], sure[:k], strict=True)
         ]
         return Tagged(row.id, tuple(tags), absent, None if absent is None else absent <= LIKELY)

@@ -3,17 +3,18 @@
 import itertools
 import random
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 
-from shared.task.csv_records import Record, read_records, shorten
+from shared.prompts.query import FIELDS
+from shared.task.csv_records import Record, is_visible, read_records, shorten
 from shared.task.folds import seed_of
 from shared.task.rank_figures import average_precision
 from shared.task.tables import MISCONCEPTIONS, QUERIES
-from shared.task.task import SAMPLE_LABELS, Competition, Files, Metric, SubmissionForm, Task
+from shared.task.task import SAMPLE_LABELS, Competition, Files, Metric, RowForm, SubmissionForm, Task
 
 SLUG = "eedi-mining-misconceptions-in-mathematics"
 FILES = Files("train.csv", "test.csv", "misconception_mapping.csv", "sample_submission.csv")
@@ -188,6 +189,15 @@ def _check_submission(path: Path, query_ids: list[str]) -> tuple[int, str]:
     return len(lines), f"a sample of another test: {first} {what}; nothing else reads it"
 
 
+def _fill(fields: Mapping[str, str]) -> dict[str, str]:
+    """The columns of a row to tag: its fields, each of which has to show something."""
+    for column in ROW_FORM.fields:
+        if not is_visible(fields[column]):
+            raise ValueError(f"field {column}: the text is empty; fill it in or leave the row out")
+    return {column: fields[column] for column in ROW_FORM.fields}
+
+
+ROW_FORM = RowForm(tuple(column for _, column in FIELDS), _fill, {column: "..." for _, column in FIELDS})
 EEDI = Task(
     SLUG,
     FILES,
@@ -198,5 +208,6 @@ EEDI = Task(
     read_misconceptions=read_misconceptions,
     stream_test=stream_test,
     write_sample=write_sample,
+    row_form=ROW_FORM,
     inputs=(FILES.train, FILES.test, FILES.misconceptions),
 )

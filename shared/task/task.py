@@ -94,6 +94,18 @@ class Tables:
 
 
 @dataclass(frozen=True)
+class RowForm:
+    """A query as a person gives it to be tagged: the fields of a row, and what the table of queries gets of them."""
+
+    fields: tuple[str, ...]
+    # fields -> columns of the table of queries; ValueError, "field NAME: what is wrong", where nothing is to be seen
+    fill: Callable[[Mapping[str, str]], dict[str, str]]
+    shown: Mapping[str, str]  # such columns of the table, as an example that a model card shows
+    # file -> (line, fields and perhaps an "id") of each query in it; None: CSV or JSON Lines of these fields alone
+    read: Callable[[Path], Iterator[tuple[int, dict[str, str]]]] | None = None
+
+
+@dataclass(frozen=True)
 class Task:
     """What the rest of the code asks of a task."""
 
@@ -109,8 +121,10 @@ class Task:
     # folder of the competition, an empty folder, how many -> a small competition with training rows as its test, drawn
     # by the seed of that name, and labels.csv, their right answers in the submission's columns
     write_sample: Callable[[Path, Path, int, str], None]
+    row_form: RowForm
     name: str = "eedi"
     rows: str = "wrong options"  # what messages call the queries of a file
+    entries: str = "misconceptions"  # and those of the catalogue
     inputs: tuple[str, ...] = ()  # every file that decides the tables
     tables: Tables = Tables()
     unseen: float | None = UNSEEN  # weight of unseen pairs in the headline; None: all count alike

@@ -94,7 +94,7 @@ def _table(name: str, runs: list[Path]) -> Table:
     how = {"unseen_weight": settings.unseen_weight, "resamples": settings.bootstrap}
     ranks = {run.name: TASK.tables.ranks.read(run / "evaluate") for run in runs}
     columns = ("held out", "ranking", *PARTS, "weighted, whole catalogue")
-    table = Table(*columns, title=f"{name}: {TASK.metric.title} among the labelled misconceptions", show_lines=True)
+    table = Table(*columns, title=f"{name}: {TASK.metric.title} among the labelled {TASK.entries}", show_lines=True)
     schemes = {"misconceptions": [split for split in ranks if split in DRAWS], "questions": ["questions"]}
     for scheme, splits in schemes.items():
         tables = [ranks[split] for split in splits if split in ranks]

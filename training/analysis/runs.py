@@ -178,7 +178,7 @@ def _table(found: list[Run]) -> Table:
         "commit",
     )
     of_task = "" if TASK.name == EEDI.name else f" of the task {TASK.name}"
-    what = f"{TASK.metric.title} reranked, among the labelled misconceptions, 95 % intervals; recall weighted"
+    what = f"{TASK.metric.title} reranked, among the labelled {TASK.entries}, 95 % intervals; recall weighted"
     title = f"Runs{of_task} ({what})"
     table = Table(*columns, "LB public", "private", title=title)
     for column in (*table.columns[2:8], *table.columns[9:]):

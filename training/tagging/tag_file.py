@@ -25,7 +25,8 @@ def tag_file(path: Path, out: Path | None, k: int, run: RunTagging) -> int:
 
     CSV has a line for each tag, JSON Lines a line for each row. A row without an id gets its number, from 1.
     """
-    out = out or path.with_name(f"{path.stem}.tags{path.suffix}")
+    lines = path.suffix.lower() in (".jsonl", ".ndjson")
+    out = out or path.with_name(f"{path.stem}.tags{path.suffix if lines else '.csv'}")
     if out.suffix.lower() not in (".csv", ".jsonl", ".ndjson"):
         raise ValueError(f"out={out}: its name has to end in .csv or .jsonl, which says how it is written")
     total = sum(1 for _ in read_rows(path))  # all of them are sound before a model is opened
@@ -36,7 +37,8 @@ def tag_file(path: Path, out: Path | None, k: int, run: RunTagging) -> int:
         meter = stack.enter_context(Meter(desc="tag", total=total, unit=" rows"))
         counts = _write(file, out.suffix.lower(), _tag(path, tagger, k, meter))
     rows, absent, silent = counts
-    print(f"{out}: {count(rows, 'row')} tagged, {absent} of them probably not in the catalogue", flush=True)
+    told = "" if run.models.confidence is None else f", {absent} of them probably not in the catalogue"
+    print(f"{out}: {count(rows, 'row')} tagged{told}", flush=True)
     if silent:
         print(f"{count(silent, 'row')} without tags: the models have no answer there", flush=True)
     return 0

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from shared.task.current import TASK
-from shared.task.eedi import QUESTION_COLUMNS
+from shared.task.eedi import EEDI, QUESTION_COLUMNS
+from shared.task.submission import names_of
 
 BEST = 5  # misconceptions that are shown of a row
 WIDTH = 100  # characters that are shown of a question
@@ -28,8 +29,14 @@ class Question:
 def write_question(asked: Question, competition: Path, folder: Path) -> None:
     """A competition in `folder` whose one test row is the question; its misconceptions are those of `competition`.
 
-    The task asks for four options: the wrong one stands at B, C and D, and only B is looked at.
+    The task asks for four options: the wrong one stands at B, C and D, and only B is looked at. Raises ValueError for
+    another task than eedi.
     """
+    if TASK.name != EEDI.name:
+        raise ValueError(
+            f"--question asks about a wrong answer, and the models are of the task {TASK.name}: put rows into a file, "
+            "and `just tag FILE` says what fits them"
+        )
     texts = (asked.construct, "1", asked.subject, "A", asked.question, asked.correct, *[asked.wrong] * 3)
     with (folder / TASK.files.test).open("w", encoding="utf-8", newline="") as file:
         csv.writer(file).writerows([QUESTION_COLUMNS, ("1", "1", *texts)])
@@ -38,15 +45,21 @@ def write_question(asked: Question, competition: Path, folder: Path) -> None:
 
 def found_texts(out: Path, competition: Path, rows: int) -> Iterator[str]:
     """Lines that say what stands in the first `rows` rows of the submission `out`, in words."""
-    names = dict(TASK.read_misconceptions(competition).iter_rows())
+    entries, form = TASK.read_misconceptions(competition), TASK.submission
+    names = names_of(entries)
+    texts = {
+        str(names[id_] if names else id_): _short(text) if names else text
+        for id_, text in entries.select("misconception_id", "text").iter_rows()
+    }
     queries = itertools.chain.from_iterable(part.iter_rows(named=True) for part in TASK.stream_test(competition, rows))
     with out.open(encoding="utf-8", newline="") as file:
         for line, query in zip(itertools.islice(csv.DictReader(file), rows), queries, strict=False):
-            key, ids = (line[column] for column in TASK.submission.columns)
-            yield f"\n{key}  {_short(query['question'])}"
-            yield f"  correct {_short(query['correct'])}, wrong {_short(query['wrong'])}"
-            for place, number in enumerate(ids.split()[:BEST], 1):
-                yield f"  {place}. {names[int(number)]} ({number})"
+            key, ids = (line[column] for column in form.columns)
+            yield f"\n{key}  {_short(query['text' if names else 'question'])}"
+            if not names:
+                yield f"  correct {_short(query['correct'])}, wrong {_short(query['wrong'])}"
+            for place, name in enumerate(ids.split(form.separator)[:BEST], 1):
+                yield f"  {place}. {texts[name]} ({name})"
 
 
 def _short(text: str) -> str:

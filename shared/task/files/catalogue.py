@@ -13,6 +13,8 @@ from shared.task.files.definition import Definition
 from shared.task.files.records import SEVERAL, read_rows
 from shared.task.tables import FILE_MISCONCEPTIONS
 
+MADE = 1 << 62  # the numbers that are made from letters begin here
+
 
 @dataclass(frozen=True)
 class Catalogue:
@@ -40,7 +42,7 @@ def number_of(name: str) -> int:
     """
     if WHOLE.fullmatch(name):
         return int(name)
-    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big") >> 2 | 1 << 62
+    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big") >> 2 | MADE
 
 
 def read_catalogue(definition: Definition, folder: Path) -> Catalogue:

@@ -16,7 +16,7 @@ LABEL_WORDS = re.compile(
     r"label|tag|categor|kategori|thema|themen|topic|class|klasse|misconception|target|schlagw", re.I
 )
 ID_WORDS = re.compile(r"^_?(row_?)?id$|(^|_)id$|Id$|^nr$|nummer|number|^key$|kürzel|code", re.I)
-GROUP_WORDS = re.compile(r"group|gruppe|customer|kunde|question_?id|user|session|thread|patient", re.I)
+GROUP_WORDS = re.compile(r"group|gruppe|customer|kund(e|in)|question_?id|user|session|thread|patient", re.I)
 GRADE_WORDS = re.compile(r"score|grade|relevance|rating", re.I)
 
 
@@ -47,11 +47,11 @@ def write_definition(name: str, folder: Path) -> tuple[Path, list[str]]:
 def _guess(looks: list[Look]) -> tuple[dict[str, dict[str, object]], list[str]]:
     judged = next((look for look in looks if _judgements(look, looks)), None)
     train = _train_file(looks, judged)
-    test = next((look for look in looks if look is not train and re.search("test", look.name, re.I)), None)
+    rest = [look for look in looks if look not in (train, judged)]
+    test = _test_file([look for look in rest if not _looks_like_catalogue(look, train, judged)], train)
     said = [f"the queries for training are in {train.name}"]
-    said += (
-        [f"those to predict are in {test.name}"] if test else ["those to predict are the same: no file is called test"]
-    )
+    none = "those to predict are the same: no file is called test, or has some of these columns and no others"
+    said.append(f"those to predict are in {test.name}" if test else none)
     others = [look for look in looks if look not in (train, test, judged) and "submission" not in look.name]
     catalogue = next((look for look in others if _looks_like_catalogue(look, train, judged)), None)
     sample = next((look for look in looks if "submission" in look.name and len(look.columns) == 2), None)
@@ -91,6 +91,13 @@ def _train_file(looks: list[Look], judged: Look | None) -> Look:
     rest = [look for look in looks if look is not judged and "submission" not in look.name]
     named = [look for look in rest if re.search("train|quer", look.name, re.I)]
     return named[0] if named else max(rest, key=lambda look: sum(look.length(name) for name in look.columns))
+
+
+def _test_file(looks: list[Look], train: Look) -> Look | None:
+    """The file that is called so, or else one that has columns of the training file alone, but not all of them."""
+    named = [look for look in looks if re.search("test", look.name, re.I)]
+    like = [look for look in looks if len(look.columns) > 1 and set(look.columns) < set(train.columns)]
+    return next(iter([*named, *like]), None)
 
 
 def _looks_like_catalogue(look: Look, train: Look, judged: Look | None) -> bool:

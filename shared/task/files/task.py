@@ -7,6 +7,7 @@ from pathlib import Path
 import polars as pl
 
 from shared.task.csv_records import CompetitionError
+from shared.task.files.asked import row_form
 from shared.task.files.catalogue import Catalogue, read_catalogue
 from shared.task.files.definition import Definition, LabelFile, LabelOptions
 from shared.task.files.labels import Answers, read_answers
@@ -34,8 +35,10 @@ def task_of(name: str, definition: Definition) -> Task:
         read_misconceptions=lambda folder: read_catalogue(definition, Path(folder)).table,
         stream_test=partial(_stream_test, definition),
         write_sample=partial(write_sample, definition),
+        row_form=row_form(definition),
         name=name,
         rows="queries",
+        entries="entries",
         inputs=definition.inputs,
         tables=Tables(FILE_QUERIES, FILE_MISCONCEPTIONS, FILE_RANKS),
         unseen=measure.unseen,

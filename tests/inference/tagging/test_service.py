@@ -122,6 +122,66 @@ def test_what_waits_is_computed_together_and_too_much_is_refused():
     assert ids == [str(place) for place in range(9)] and sum(seen) == 9 and max(seen) == 4
 
 
+def test_a_batch_begins_when_what_the_machine_has_is_read():
+    async def act():
+        seen = []
+
+        def compute(rows, k):
+            return [Tagged(row.id, (), None, None) for row in rows]
+
+        async def arrive(place):
+            for _ in range(2 * place):  # each takes two turns of the loop more than the one before
+                await asyncio.sleep(0)
+            await batcher.tag([row_of(id=str(place))], 1)
+
+        batcher = Batcher(compute, most_rows=6, most_waiting=20, begun=seen.append)
+        worker = asyncio.create_task(batcher.run())
+        await asyncio.gather(*(arrive(place) for place in range(10)))
+        worker.cancel()
+        batcher.close()
+        return seen
+
+    assert asyncio.run(act()) == [6, 4]  # not [1, ...]: nothing was computed while requests came in
+
+
+def test_an_edit_passes_all_rows_that_wait_and_they_find_it(models, misconceptions):
+    limits, go, begun = Limits(searched_rows=2), threading.Event(), threading.Event()
+
+    class Slow:  # a tagger whose first batch takes until `go`
+        def __init__(self, tagger):
+            self.tagger, self.models, self.add = tagger, tagger.models, tagger.add
+
+        @property
+        def catalogue(self):
+            return self.tagger.catalogue
+
+        def tag(self, rows, k):
+            begun.set()
+            assert go.wait(60)
+            return self.tagger.tag(rows, k)
+
+    async def act(client):
+        asked = [asyncio.create_task(client.post("/tag", json={"rows": [ROW], "k": 1})) for _ in range(6)]
+        while not begun.is_set():
+            await asyncio.sleep(0.001)
+        made = await asyncio.wait_for(client.post("/catalogue", json={"text": SAME}), 30)
+        waiting = (await client.get("/health")).json()["rows_waiting"]
+        go.set()
+        answers = await asyncio.gather(*asked)
+        return made.status_code, waiting, [answer.json()["rows"][0]["tags"][0]["id"] for answer in answers]
+
+    async def inside(tagger):
+        app = make_app(Slow(tagger), limits)
+        client = httpx.AsyncClient(transport=ASGITransport(app), base_url="http://here")
+        async with app.router.lifespan_context(app), client:
+            return await act(client)
+
+    with open_tagger(replace(models, reranker=None), misconceptions) as tagger:
+        status, waiting, best = asyncio.run(inside(tagger))
+    assert (status, waiting) == (201, 4)  # answered while two rows were computed and four waited
+    assert best[2:] == [51] * 4  # the entry with the words of the row
+
+
 def test_a_request_that_fails_does_not_fail_those_beside_it():
     async def act():
         def compute(rows, k):

@@ -13,6 +13,7 @@ from inference.fusion.calibration import Calibration, Fitted, describe_calibrati
 from shared.artifacts.files import replacing_folder, write_json
 from shared.artifacts.lineage import Lineage
 from shared.artifacts.manifest import write_manifest
+from shared.task.current import TASK
 from training.analysis.calibrate.choose import Chooser, grid, leave_one_out
 from training.analysis.calibrate.read_draws import read_draws
 from training.analysis.console import open_console
@@ -28,7 +29,7 @@ def calibrate(iteration: Path) -> Calibration:
     figures = leave_one_out(chooser)
     point, tail_offset = chooser.choose(np.ones(len(draws.rows.draw), bool))
     calibration = Calibration(
-        retrieved=max(draws.retrieved, point.depth),
+        retrieved=max(draws.retrieved, point.depth, TASK.metric.depth),  # a small catalogue has fewer
         **point._asdict(),
         tail_offset=tail_offset,
         labelled=draws.labelled,
@@ -47,7 +48,10 @@ def _print_table(figures: Sequence[dict], title: str) -> None:
     table = Table("pool", "ranking", "draw", "seen", "unseen", "weighted", "gain (95 %)", "others chose", title=title)
     for facts in figures:
         before, after = facts["without"], facts["with"]
-        parts = [f"{before[part]:.3f} -> {after[part]:.3f}" for part in ("seen", "unseen", "weighted")]
+        parts = [
+            f"{before[part]:.3f} -> {after[part]:.3f}" if part in before else "-"  # a draw may have no unseen rows
+            for part in ("seen", "unseen", "weighted")
+        ]
         gain = f"{facts['gain']:+.4f} ({facts['low']:+.4f} to {facts['high']:+.4f})"
         table.add_row(facts["pool"], facts["ranking"], facts["draw"], *parts, gain, facts["chosen"])
         if facts["draw"] == "all":

@@ -11,7 +11,7 @@ from shared.artifacts.files import replacing_folder
 from shared.artifacts.lineage import Lineage
 from shared.artifacts.manifest import write_manifest
 from shared.task.current import TASK
-from shared.task.folds import labelled_queries, seen_ids
+from shared.task.folds import labelled_queries, right_ids, seen_ids
 from shared.task.splits import UNSEEN
 from shared.task.tables import CANDIDATES, PAIR, RANKED
 from training.analysis.confidence.fit import Row, fit_rows, try_out
@@ -73,19 +73,24 @@ def with_final_score(ranked: pl.DataFrame, calibration: Calibration) -> pl.DataF
 
 
 def _split(ranked: pl.DataFrame, valid: pl.DataFrame, seen: set[int], number: int) -> list[Row]:
-    """A Row of each query; unseen ones weigh as much as the hidden test has of them."""
-    answers = dict(valid.select("query_id", "misconception_id").iter_rows())
-    unseen = np.mean([answer not in seen for answer in answers.values()]) if answers else 0.5
+    """A Row of each query; unseen ones weigh as much as the hidden test has of them, where the task says a weight.
+
+    Of several right answers the one that is ranked first counts, and all of them are taken away.
+    """
+    answers = {row["query_id"]: right_ids(row) for row in valid.iter_rows(named=True)}
+    unseen = np.mean([not right & seen for right in answers.values()]) if answers else 0.5
     weights = {False: (1 - UNSEEN) / max(1 - unseen, 1e-9), True: UNSEEN / max(unseen, 1e-9)}
+    if TASK.unseen is None:
+        weights = {False: 1.0, True: 1.0}
     rows = []
     for (query_id,), table in ranked.group_by("query_id", maintain_order=True):
         ids = table["misconception_id"].to_numpy()
         scores, near = table["score"].to_numpy().astype(float), table["retrieval_score"].to_numpy().astype(float)
-        others, answer = ids != answers[query_id], answers[query_id]
+        others = ~np.isin(ids, list(answers[query_id]))
         if others.sum() < 2:
             continue
         right = None if others.all() else int(np.flatnonzero(~others)[0])
         gone = RowScores(scores[others], near[others])
-        new = answer not in seen
+        new = not answers[query_id] & seen
         rows.append(Row(number, weights[new], new, RowScores(scores, near), gone, right))
     return rows

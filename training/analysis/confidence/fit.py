@@ -46,12 +46,16 @@ def fit_rows(rows: Sequence[Row]) -> Fit:
 
 
 def try_out(rows: Sequence[Row]) -> tuple[float, float]:
-    """(AUROC of absence, calibration error of the best candidate), every draw judged by the fit of the others."""
+    """(AUROC of absence, calibration error of the best candidate), every draw judged by the fit of the others.
+
+    The AUROC is of the unseen rows; of all of them where a task holds no entries out, so that each was trained on.
+    """
     absent, guesses, sure, right, weights = [], [], [], [], []
+    none_unseen = not any(row.unseen for row in rows)
     for draw in sorted({row.draw for row in rows}):
         fit = fit_rows([row for row in rows if row.draw != draw])
         for row in (row for row in rows if row.draw == draw):
-            if row.unseen:
+            if row.unseen or none_unseen:
                 absent += [False, True]
                 guesses += [absent_probability(side, fit, HALF) for side in (row.there, row.gone)]
             sure.append(candidate_probabilities(row.there.scores, fit, 0.0)[0])

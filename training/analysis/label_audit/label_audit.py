@@ -16,9 +16,10 @@ from shared.counted import count
 from shared.prompts.query import row_text
 from shared.settings.load import read_settings
 from shared.task.current import TASK
-from shared.task.folds import labelled_queries, seen_ids
+from shared.task.folds import labelled_queries, labels_of, seen_ids
 from shared.task.metrics import find_ranks, summarise
 from shared.task.splits import DRAWS
+from shared.task.submission import names_of
 from shared.task.tables import PAIR, RANKED
 from training.analysis.console import format_interval, open_console
 from training.analysis.label_audit.decisions import Decisions, read_decisions
@@ -28,6 +29,7 @@ from training.analysis.label_audit.suspects import find_confused, find_suspects
 FOLDER = "label_audit"
 LABELS, DUPLICATES, CONFUSED, SUMMARY = "labels.csv", "duplicates.csv", "confused.csv", "summary.json"
 DECISION = "decision"  # the column that a person fills in
+APART = "\t"  # between a query and one of its labels
 
 
 def audit_labels(iteration: Path, *, vectors: bool = True) -> int:
@@ -41,12 +43,12 @@ def audit_labels(iteration: Path, *, vectors: bool = True) -> int:
         raise ValueError(f"{iteration} has no evaluated draw of {', '.join(DRAWS)}: {again}")
     run = iteration / draws[0]
     misconceptions = TASK.tables.misconceptions.read(run / "prepare")
-    labels, tables = _read(iteration, draws)
+    queries, labels, tables = _read(iteration, draws)
     duplicates = find_duplicates(misconceptions, _vectors(run, misconceptions) if vectors else None)
     same = groups_of(duplicates.filter(pl.col("kind") == SAME))
     suspects, confused = find_suspects(tables, labels, same), find_confused(tables, labels, same)
-    texts = misconceptions.select("misconception_id", "text")
-    rows = labels.select("query_id", pl.struct(pl.all()).map_elements(row_text, pl.String).alias("row"))
+    suspects = suspects.with_columns(pl.col("query_id").str.split(APART).list.first())
+    rows = queries.select("query_id", pl.struct(pl.all()).map_elements(row_text, pl.String).alias("row"))
     counts = {
         "draws": draws,
         "labels": labels["query_id"].n_unique(),
@@ -56,10 +58,10 @@ def audit_labels(iteration: Path, *, vectors: bool = True) -> int:
         "confused": len(confused),
     }
     with replacing_folder(iteration / FOLDER) as partial:
-        named = _named(_named(suspects, texts, "label"), texts, "suggestion").join(rows, on="query_id", how="left")
+        named = _named(suspects, misconceptions, "label", "suggestion").join(rows, on="query_id", how="left")
         _write(named, partial / LABELS)
-        _write(_named(_named(duplicates, texts, "entry"), texts, "other"), partial / DUPLICATES)
-        _write(_named(_named(confused, texts, "entry"), texts, "other"), partial / CONFUSED)
+        _write(_named(duplicates, misconceptions, "entry", "other"), partial / DUPLICATES)
+        _write(_named(confused, misconceptions, "entry", "other"), partial / CONFUSED)
         write_json(partial / SUMMARY, counts)
     print(f"{counts['suspects']} of {counts['labels']} labels are not ranked first by any draw that held them out")
     print(f"{counts['agreed']} of these have two draws or more that agree on another entry")
@@ -74,19 +76,27 @@ def measure_decisions(iteration: Path, decided: Path) -> int:
     Nothing is trained anew: the same rankings are judged by the labels that a person has put right, and entries that
     were said to be the same count as one. The corrections are written to `decided`/corrections.csv.
     """
-    decisions = read_decisions(decided / LABELS, decided / DUPLICATES, DECISION)
+    draws = [iteration / name for name in DRAWS if is_whole(iteration / name / "evaluate")]
+    names = names_of(TASK.tables.misconceptions.read(draws[0] / "prepare")) if draws else None
+    numbers = {item: number for number, item in names.items()} if names else None
+    decisions = read_decisions(decided / LABELS, decided / DUPLICATES, DECISION, numbers)
     table = Table("draw", "labels changed", "before", "after", title=f"{TASK.metric.title} reranked, whole catalogue")
-    for name in (name for name in DRAWS if is_whole(iteration / name / "evaluate")):
-        run = iteration / name
+    for run in draws:
         before, after, changed = _before_and_after(run, decisions)
-        table.add_row(name, str(changed), format_interval(before), format_interval(after))
+        table.add_row(run.name, str(changed), format_interval(before), format_interval(after))
     open_console().print(table)
     path = decided / "corrections.csv"
     with replacing(path) as partial:
-        rows = list(decisions.labels.items())
-        pl.DataFrame(rows, schema={"query_id": pl.String, "misconception_id": pl.Int64}, orient="row").write_csv(
-            partial
-        )
+        rows = [(*pair, entry) for pair, entry in decisions.labels.items()]
+        schema = {"query_id": pl.String, "label": pl.Int64, "misconception_id": pl.Int64}
+        changes = pl.DataFrame(rows, schema=schema, orient="row")
+        if names is None:
+            changes = changes.drop("label")  # a query has one
+        else:
+            changes = changes.with_columns(
+                pl.col("label", "misconception_id").replace_strict(names, return_dtype=pl.String)
+            )
+        changes.write_csv(partial)
     print(f"{path} holds {count(len(rows), 'corrected label')}")
     return 0
 
@@ -94,30 +104,56 @@ def measure_decisions(iteration: Path, decided: Path) -> int:
 def _before_and_after(run: Path, decisions: Decisions) -> tuple[dict, dict, int]:
     queries, ranked = TASK.tables.queries.read(run / "prepare"), RANKED.read(run / "evaluate")
     valid, seen, settings = labelled_queries(queries, "valid"), seen_ids(queries), read_settings(run).evaluate
-    own = pl.col("query_id").replace_strict(decisions.labels, default=pl.col("misconception_id"), return_dtype=pl.Int64)
-    put_right = valid.with_columns(misconception_id=own)
+    rights = "right" if "right" in valid.columns else "misconception_id"
+    own = [_changed(decisions, *row) for row in valid.select("query_id", rights).iter_rows()]
+    put_right = valid.with_columns(pl.Series(rights, own, dtype=valid.schema[rights]))
     how = {"unseen_weight": settings.unseen_weight, "resamples": settings.bootstrap}
     before = summarise(find_ranks(valid, ranked), seen, **how)["all"]
     one = pl.col("misconception_id").replace(decisions.same)
     merged = ranked.with_columns(one).sort("query_id", "rank").unique(PAIR, keep="first", maintain_order=True)
     merged = merged.with_columns(rank=pl.int_range(1, pl.len() + 1).over("query_id").cast(pl.Int64))
+    if rights == "right":
+        joined = [[decisions.same.get(id_, id_) for id_ in ids] for ids in put_right[rights]]
+        put_right = put_right.with_columns(pl.Series(rights, joined, dtype=valid.schema[rights]))
     after = summarise(find_ranks(put_right.with_columns(one), merged), seen, **how)["all"]
-    return before, after, int((valid["misconception_id"] != put_right["misconception_id"]).sum())
+    return before, after, sum(id_ != now for id_, now in zip(valid[rights].to_list(), own, strict=True))
 
 
-def _read(iteration: Path, draws: list[str]) -> tuple[pl.DataFrame, list[pl.DataFrame]]:
-    """Labelled rows that some draw held out, and each draw's scored candidates that some row of the file carries.
+def _changed(decisions: Decisions, query_id: str, right: int | list[int]) -> int | list[int]:
+    """The right answer of a query, or all of them, as decided."""
+    if isinstance(right, list):
+        return [decisions.labels.get((query_id, id_), id_) for id_ in right]
+    return decisions.labels.get((query_id, right), right)
 
-    Among all entries the first one is more often right by chance than a label is wrong: LOG.md has the precision.
+
+def _read(iteration: Path, draws: list[str]) -> tuple[pl.DataFrame, pl.DataFrame, list[pl.DataFrame]]:
+    """Labelled rows that some draw held out, their labels, and each draw's scored candidates that some row carries.
+
+    Among all entries the first one is more often right by chance than a label is wrong: LOG.md has the precision. A
+    label of a query that has several is judged by itself, without the others: its query_id then ends in APART and it.
     """
-    labels, tables = [], []
+    held, tables = [], []
     for name in draws:
         queries = TASK.tables.queries.read(iteration / name / "prepare")
-        labels.append(labelled_queries(queries, "valid"))
+        held.append(labelled_queries(queries, "valid"))
         ranked = RANKED.read(iteration / name / "evaluate").drop_nulls("rerank_score")
-        carried = ranked.join(queries, on="misconception_id", how="semi", maintain_order="left")
+        carried = ranked.join(labels_of(queries), on="misconception_id", how="semi", maintain_order="left")
         tables.append(carried.select(*PAIR, score="rerank_score"))
-    return pl.concat(labels).unique("query_id", maintain_order=True), tables
+    queries = pl.concat(held).unique("query_id", maintain_order=True)
+    labels = labels_of(queries).select(PAIR)
+    if "right" in queries.columns:
+        tables = [_judge_apart(table, labels) for table in tables]
+        labels = labels.with_columns(query_id=pl.concat_str("query_id", "misconception_id", separator=APART))
+    return queries, labels, tables
+
+
+def _judge_apart(candidates: pl.DataFrame, labels: pl.DataFrame) -> pl.DataFrame:
+    """The candidates of every label of a query by itself, without those that are right as well."""
+    wrong = candidates.join(labels, on=PAIR, how="anti", maintain_order="left")
+    wrong = wrong.join(labels.rename({"misconception_id": "label"}), on="query_id", maintain_order="left")
+    own = candidates.join(labels, on=PAIR, how="semi", maintain_order="left").with_columns(label="misconception_id")
+    rows = pl.concat([wrong, own.select(wrong.columns)])
+    return rows.with_columns(query_id=pl.concat_str("query_id", "label", separator=APART)).drop("label")
 
 
 def _vectors(run: Path, misconceptions: pl.DataFrame) -> np.ndarray:
@@ -129,10 +165,13 @@ def _vectors(run: Path, misconceptions: pl.DataFrame) -> np.ndarray:
         return tagger.catalogue.vectors
 
 
-def _named(table: pl.DataFrame, texts: pl.DataFrame, column: str) -> pl.DataFrame:
-    """`table` with the text of the entry in `column` beside it."""
-    named = texts.rename({"misconception_id": column, "text": f"{column}_text"})
-    return table.join(named, on=column, how="left", maintain_order="left")
+def _named(table: pl.DataFrame, misconceptions: pl.DataFrame, *columns: str) -> pl.DataFrame:
+    """`table` with the text of the entry in each of `columns` beside it, and the entry as people call it."""
+    names = names_of(misconceptions)
+    for column in columns:
+        texts = misconceptions.select(pl.col("misconception_id").alias(column), pl.col("text").alias(f"{column}_text"))
+        table = table.join(texts, on=column, how="left", maintain_order="left")
+    return table.with_columns(pl.col(columns).replace_strict(names, return_dtype=pl.String)) if names else table
 
 
 def _write(table: pl.DataFrame, path: Path) -> None:

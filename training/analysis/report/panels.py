@@ -77,7 +77,7 @@ def rankings_panel(found: Finished) -> Panel:
         "all pairs alike" if weight is None else f"{1 - weight:g} seen + {weight:g} unseen, as in the hidden test"
     )
     caption = (
-        f"{TASK.metric.title} among the misconceptions that {TASK.files.train} labels, with 95 % intervals from a "
+        f"{TASK.metric.title} among the {TASK.entries} that {TASK.files.train} labels, with 95 % intervals from a "
         f"bootstrap over questions. Weighted is {weighted}. The numbers' "
         "last column resamples both rankings together, so that what questions have in common falls out of its interval."
         f" The miner is {name_miner(found.settings)}."

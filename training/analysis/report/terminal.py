@@ -105,7 +105,7 @@ def _reached(run: Path, stage: str) -> tuple[str, str]:
 
 def _figures(run: Path, rankings: dict[str, dict]) -> Table:
     columns = (f"{TASK.metric.title} all", "seen", "unseen", "weighted", f"{TASK.metric.recall_key} weighted")
-    title = f"{run}: {TASK.metric.title} among the labelled misconceptions, with 95 % intervals"
+    title = f"{run}: {TASK.metric.title} among the labelled {TASK.entries}, with 95 % intervals"
     table = Table("ranking", *columns, title=title)
     for name, parts in rankings.items():
         cells = [format_interval(parts.get(part)) for part in ("all", "seen", "unseen", "weighted")]

@@ -10,7 +10,7 @@ from shared.artifacts.card import read_embedder_card, read_reranker_card
 from shared.artifacts.files import write_text
 from shared.artifacts.json_files import read_json
 from shared.prompts.pointwise import RerankerPrompt, pair_text
-from shared.prompts.query import FIELDS, row_text
+from shared.prompts.query import row_text
 from shared.task.current import TASK
 from shared.task.tables import POOLS
 from training.export.share.folders import behind_query, prompt_of_query
@@ -18,7 +18,6 @@ from training.run_folder.base_models import MINILM, MODELS, SMOLLM2
 
 HUB_NAMES = {MINILM: "sentence-transformers/all-MiniLM-L6-v2", SMOLLM2: "HuggingFaceTB/SmolLM2-135M-Instruct"}
 SMALL_LICENCE = "apache-2.0"
-ROW = {column: "..." for _, column in FIELDS}
 
 
 @dataclass(frozen=True)
@@ -39,13 +38,13 @@ def write_model_card(facts: Facts, model: Path, out: Path) -> None:
     """Write `out`/README.md about the merged model in `model`."""
     if facts.role == "embedder":
         card = read_embedder_card(model)
-        prompt, row = prompt_of_query(card, load_tokenizer(model)), row_text(ROW, card.prompt.layout)
+        prompt, row = prompt_of_query(card, load_tokenizer(model)), row_text(TASK.row_form.shown, card.prompt.layout)
         query = row + behind_query(card.prompt)
         shown, prompts = prompt + query, {"query": prompt, "document": card.prompt.passage_prefix}
         score = ""
     else:
         asked, prompts = read_reranker_card(model).prompt, {}
-        query, score = row_text(ROW, asked.layout), _score_of(asked)
+        query, score = row_text(TASK.row_form.shown, asked.layout), _score_of(asked)
         shown = pair_text(asked, query, "...")
     text = Environment(
         loader=FileSystemLoader(Path(__file__).parent), undefined=StrictUndefined, autoescape=False

@@ -19,7 +19,7 @@ def closing_lines(run: Path) -> list[str]:
     part = "weighted" if "weighted" in figures["reranked"] else "all"
     kind = "weighted " if part == "weighted" else ""
     lines = [
-        f"{kind}{TASK.metric.title} on held-out questions, among the labelled misconceptions (1 would be perfect):"
+        f"{kind}{TASK.metric.title} on held-out questions, among the labelled {TASK.entries} (1 would be perfect):"
     ]
     for ranking, meaning in {**BASELINES, "retrieved": "as retrieved", "reranked": "as reranked"}.items():
         value = figures.get(ranking, {}).get(part, {})

@@ -42,6 +42,22 @@ def test_a_german_table_with_several_labels_is_understood(folder):
     assert "the right answers are in column Themen, several parted by '|'" in said
 
 
+def test_the_file_to_predict_is_the_one_without_labels_whatever_it_is_called_and_wherever_excel_saved_it(folder):
+    rows = ["V-1;Kö;Gerät; Frage;HW", "V-2;Kö;Rechnung? ja;RE", "V-3;Li;Garantie;HW | RE"]
+    rows = [row.replace("Gerät; Frage", '"Gerät; ""Frage"""') for row in rows]
+    texts = {
+        "anfragen.csv": ["Vorgang;Kundin;Nachricht;Schlagworte", *rows],
+        "neue.csv": ["Vorgang;Kundin;Nachricht", "V-9;Öz;Und nun?"],
+        "themen.csv": ["Kürzel;Name", "HW;Gerät", "RE;Rechnung"],
+    }
+    for name, lines in texts.items():
+        (folder / name).write_text("\r\n".join([*lines, ""]), encoding="utf-8-sig", newline="")
+    found, data, said = made(folder)
+    assert data.test["text"].to_list() == ["Und nun?"] and "those to predict are in neue.csv" in said
+    assert data.train["text"][0] == 'Gerät; "Frage"' and data.train["right"].list.len().to_list() == [1, 1, 2]
+    assert (found.queries.group, found.labels.separator) == ("Kundin", "|")
+
+
 def test_a_collection_with_judgements_is_understood(folder):
     docs = [{"_id": f"d{n}", "title": f"title {n}", "text": f"about {n}"} for n in range(4)]
     asked = [{"_id": f"q{n}", "text": f"what is {n}?"} for n in range(3)]

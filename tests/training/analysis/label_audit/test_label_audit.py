@@ -86,14 +86,15 @@ def test_lists_are_written_decisions_measured_and_the_page_shows_both(runs, caps
         1
     ] == f"{labels['query_id'][0]},{labels['suggestion'][0]}"
     changed = read_decisions(folder / "labels.csv", folder / "duplicates.csv", "decision")
-    assert changed.labels == {labels["query_id"][0]: int(labels["suggestion"][0])} and changed.same == {}
+    first = labels.row(0, named=True)
+    assert changed.labels == {(first["query_id"], int(first["label"])): int(first["suggestion"])} and changed.same == {}
 
 
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [
-        ("query_id,suggestion,decision\n1_A,3,perhaps\n", "record 2: 'perhaps' is none of change, keep"),
-        ("query_id,suggestion\n1_A,3\n", "has no column decision"),
+        ("query_id,label,suggestion,decision\n1_A,2,3,perhaps\n", "record 2: 'perhaps' is none of change, keep"),
+        ("query_id,label,suggestion\n1_A,2,3\n", "has no column decision"),
         (None, "does not exist"),
     ],
 )

@@ -106,9 +106,13 @@ def budget_panel(found: Finished) -> Panel:
         for row in rows
     ]
     missed = sum(row["pairs"] for row in rows[3:])
+    several = of_ranking(found.evaluated.ranks, "reranked")["query_id"].is_duplicated().any()
+    judged = "The last column takes each pair for its query's only right answer, and sums to what all pairs then lack"
+    if not several:
+        judged = "The last column sums to what all pairs lack"
     caption = (
         f"What becomes of the right answers, labelled pool: {missed:,} of {total:,} never reach the reranker, which "
-        f"reads the first {depth}. The last column sums to what all pairs lack to a {TASK.metric.title} of 1."
+        f"reads the first {depth}. {judged} to a {TASK.metric.title} of 1."
     )
     headers = ("right answer", "pairs", "share", "seen", "unseen", f"{TASK.metric.title} lost")
     return Panel(title, caption, headers=headers, rows=cells, open=True)

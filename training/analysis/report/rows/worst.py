@@ -3,6 +3,7 @@
 import polars as pl
 
 from shared.prompts.query import FIELDS
+from shared.task.current import TASK
 from shared.task.folds import seen_ids
 from training.analysis.report.measure import with_probability, worst_queries
 from training.analysis.report.read import Finished
@@ -30,7 +31,7 @@ def worst_rows(found: Finished) -> list[tuple[str, str, list[dict]]]:
     return [
         (
             "Furthest down",
-            f"The {len(worst)} rows whose right misconception stands lowest after reranking, labelled pool, those most "
+            f"The {len(worst)} rows whose right {TASK.entry} stands lowest after reranking, labelled pool, those most "
             "sure of a wrong one first.",
             worst,
         ),
@@ -50,7 +51,7 @@ def all_rows(found: Finished) -> dict:
     [[candidate, probability], ...]].
     """
     if not found.evaluated:
-        return {"rows": [], "questions": {}, "misconceptions": {}}
+        return {"rows": [], "questions": {}, "misconceptions": {}, "entry": TASK.entry}
     data = found.evaluated
     near = with_probability(data.ranked, data.queries, found.settings.evaluate.depth)
     near = near.filter(pl.col("rank") <= SHOWN_CANDIDATES).sort("query_id", "rank")
@@ -77,6 +78,7 @@ def all_rows(found: Finished) -> dict:
         "rows": rows,
         "questions": questions,
         "misconceptions": dict(texts.select("misconception_id", "text").iter_rows()),
+        "entry": TASK.entry,
     }
 
 

@@ -29,7 +29,7 @@ def export_model(said: Arguments) -> int:
     return export_models(run, words.roles_of(said), export)
 
 
-@app.command(words.EXPORTED_TEXTS, "iter=demo_texts0 to=data/demo")
+@app.command(words.EXPORTED_TEXTS, "iter=demotexts0 to=data/demo")
 def export_texts(said: Arguments) -> int:
     """Write the texts of a run as rationales.csv and explanations.csv.
 

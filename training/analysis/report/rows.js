@@ -33,7 +33,7 @@ const facts = (row) => {
   for (const [name, value] of [["right answer", correct], ["chosen answer", wrong],
     ["misconception", `${data.misconceptions[answer]} (${seen ? "seen" : "unseen"})`],
     ["retrieved", place(before)], ["reranked", place(after)]]) {
-    list.append(element("dt", name), element("dd", value, name === "misconception" ? "right" : ""));
+    if (value) list.append(element("dt", name), element("dd", value, name === "misconception" ? "right" : ""));
   }
   return list;
 };

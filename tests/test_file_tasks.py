@@ -15,12 +15,15 @@ import pytest
 from nbclient import NotebookClient
 
 from shared.task.current import find_task
+from shared.task.folds import labelled_queries, labels_of
 from tests.file_tasks import NAMES, SLUG, name_contest, write_files, write_iteration
 from tests.kaggle_kernels.kaggle_server import OWNER, Server
 from tests.kaggle_kernels.lab import pointed_at
 from tests.tiny_models import make_qwen, make_wide_qwen
+from tests.training.analysis.report.test_page import chromium, open_page
 from tests.whole import RELEASE, copy_checkout, offline, run
 
+__all__ = ["chromium"]  # a fixture
 DATA = Path("data/small")
 EMBEDDER, RERANKER = (f"runs/tiny0/cv/merge_{role}" for role in ("embedder", "reranker"))
 
@@ -67,6 +70,19 @@ def test_a_finished_run_is_calibrated_reported_and_compared_in_the_tasks_own_fig
     assert "tiny0" in do(checkout, "runs")
     do(checkout, "train", "iter=tiny0", "as=more", "evaluate.depth=6")
     assert title in do(checkout, "compare", "a=tiny0", "b=tiny0@more")
+
+
+def test_its_page_has_every_pair_with_its_own_text_and_entries(task, checkout, chromium):
+    do(checkout, "report", "iter=tiny0", "split=cv2")
+    page, said = open_page(chromium, checkout / "runs/tiny0/cv2/report.html", 1280, "light")
+    pairs = labels_of(
+        labelled_queries(find_task(task).tables.queries.read(checkout / "runs/tiny0/cv2/prepare"), "valid")
+    )
+    assert page.locator("#count").inner_text() == f"{len(pairs)} of {len(pairs)} rows" and said == []
+    shown = "\n".join(page.locator("#found details").all_text_contents())
+    assert "undefined" not in shown and "chosen answer" not in shown
+    assert len(set(page.locator("#found .question").all_text_contents())) > 1
+    page.close()
 
 
 def test_its_labels_are_audited_and_decisions_measured(task, checkout):

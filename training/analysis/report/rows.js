@@ -33,7 +33,7 @@ const facts = (row) => {
   for (const [name, value] of [["right answer", correct], ["chosen answer", wrong],
     [data.entry, `${data.misconceptions[answer]} (${seen ? "seen" : "unseen"})`],
     ["retrieved", place(before)], ["reranked", place(after)]]) {
-    list.append(element("dt", name), element("dd", value, name === data.entry ? "right" : ""));
+    if (value) list.append(element("dt", name), element("dd", value, name === data.entry ? "right" : ""));
   }
   return list;
 };

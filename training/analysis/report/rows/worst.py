@@ -48,15 +48,18 @@ def all_rows(found: Finished) -> dict:
     """Every validation row, for the page's filters: each text stands once, and rows name it by its id or place.
 
     A row is [query_id, question_id, wrong answer, right id, whether that was seen, rank as retrieved, as reranked,
-    [[candidate, probability], ...]].
+    [[candidate, probability], ...]]. Of a task that a file defines every query is its own question, and numbers of
+    entries are texts: those that are made of words are too large for the page's script.
     """
     if not found.evaluated:
         return {"rows": [], "questions": {}, "misconceptions": {}, "entry": TASK.entry}
     data = found.evaluated
+    own = "text" in data.queries.columns
+    number: type = str if own else int
     near = with_probability(data.ranked, data.queries, found.settings.evaluate.depth)
     near = near.filter(pl.col("rank") <= SHOWN_CANDIDATES).sort("query_id", "rank")
     shown = {
-        query_id: [[id_, round(share, 2)] for id_, share in zip(ids, shares, strict=True)]
+        query_id: [[number(id_), round(share, 2)] for id_, share in zip(ids, shares, strict=True)]
         for query_id, ids, shares in near.group_by("query_id", maintain_order=True)
         .agg("misconception_id", "probability")
         .iter_rows()
@@ -68,11 +71,10 @@ def all_rows(found: Finished) -> dict:
         .select("query_id", "question_id", "misconception_id", "seen", "before", "after")
         .iter_rows()
     ):
-        query = queries[query_id]
-        query = _texts(query)
-        questions[question_id] = [query[column] for column in APART[:-1]]
-        rows.append([query_id, question_id, query["wrong"], id_, seen, before, after, shown.get(query_id, [])])
-    named = {row[3] for row in rows} | {id_ for row in rows for id_, _ in row[7]}
+        query, question = _texts(queries[query_id]), query_id if own else question_id
+        questions[question] = [query[column] for column in APART[:-1]]
+        rows.append([query_id, question, query["wrong"], number(id_), seen, before, after, shown.get(query_id, [])])
+    named = {int(row[3]) for row in rows} | {int(id_) for row in rows for id_, _ in row[7]}
     texts = data.misconceptions.filter(pl.col("misconception_id").is_in(sorted(named)))
     return {
         "rows": rows,

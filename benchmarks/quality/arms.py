@@ -5,10 +5,12 @@
 DATA holds a folder for each plan's `data`, such as DATA/eedi. The arms of a plan with the same split and seed run one
 after another in a folder of their own, where they share the stages that they have in common; these sequences are
 spread over `lanes` processes on each GPU, for small models leave most of one idle. What an arm found is a few files in
-OUT, and what is there is not computed again. An arm that fails costs no other. No text of the data gets into OUT.
+OUT, and what is there of the same words and data is not computed again, whatever code made it. An arm that fails costs
+no other. No text of the data gets into OUT.
 `python -m benchmarks.quality.table OUT PLAN` prints what is there.
 """
 
+import hashlib
 import os
 import shutil
 import subprocess
@@ -20,9 +22,12 @@ from pathlib import Path
 from queue import Queue
 
 from benchmarks.quality.plans import Plan, read_plan, result_path, slug
+from shared.artifacts.files import write_json
+from shared.artifacts.json_files import read_json
 
 ROOT = Path(__file__).parents[2]
 KEPT = {"evaluate": ("metrics.json", "ranks.parquet", "siblings.parquet"), "train_embedder": ("metrics.json",)}
+MADE_OF = "made_of.json"  # written last: what an arm was asked for, without which its files are not taken for results
 SEEDED = ("train_embedder", "train_reranker")
 
 
@@ -76,14 +81,12 @@ def _measure(sequence: Sequence, arm: str, data: Path, place: Path, gpu: int) ->
     """Whether the arm's results are there."""
     plan, out = sequence.plan, place.parents[1]
     result = result_path(out, plan, arm, sequence.split, sequence.seed)
-    if Path(f"{result}.metrics.json").exists():
+    iteration, words = words_of(sequence, arm)
+    made_of = {"until": plan.until, "words": words, "blank": plan.blank, "data": _digest(data / plan.data)}
+    if _is_made_of(result, made_of):
         return True
     result.parent.mkdir(parents=True, exist_ok=True)
-    said = [word.removeprefix("iter=") for word in plan.arms[arm] if word.startswith("iter=")]
-    iteration = (said or [plan.iteration])[0]
-    words = [f"iter={iteration}", f"as={slug(arm)}", f"split={sequence.split}"]
-    words += [f"prepare.competition={data / plan.data}", *plan.words, *(w for w in plan.arms[arm] if w[:5] != "iter=")]
-    words += [f"{section}.seed={sequence.seed}" for section in SEEDED if sequence.seed != "train"]
+    words = [*words, f"prepare.competition={data / plan.data}"]
     run, began = place / "runs" / f"{iteration}@{slug(arm)}" / sequence.split, time.monotonic()
     with Path(f"{result}.log").open("w", encoding="utf-8") as log:
         done = _call("stages", [plan.until, *words], place, gpu, log)
@@ -94,9 +97,33 @@ def _measure(sequence: Sequence, arm: str, data: Path, place: Path, gpu: int) ->
             if (run / plan.until / name).exists():
                 shutil.copy(run / plan.until / name, f"{result}.{name}.partial")
                 os.replace(f"{result}.{name}.partial", f"{result}.{name}")
+        write_json(Path(f"{result}.{MADE_OF}"), made_of)
     how = "is done" if done else "FAILED"
     print(f"{plan.name}: {result.name} {how}, {time.monotonic() - began:.0f} s", flush=True)
     return done
+
+
+def words_of(sequence: Sequence, arm: str) -> tuple[str, list[str]]:
+    """The iteration of an arm, and what is said on the command line for it, but for the place of the data."""
+    plan = sequence.plan
+    said = [word.removeprefix("iter=") for word in plan.arms[arm] if word.startswith("iter=")]
+    iteration = (said or [plan.iteration])[0]
+    words = [f"iter={iteration}", f"as={slug(arm)}", f"split={sequence.split}", *plan.words]
+    words += [word for word in plan.arms[arm] if not word.startswith("iter=")]
+    return iteration, words + [f"{part}.seed={sequence.seed}" for part in SEEDED if sequence.seed != "train"]
+
+
+def _is_made_of(result: Path, made_of: dict) -> bool:
+    path = Path(f"{result}.{MADE_OF}")
+    return path.is_file() and read_json(path) == made_of
+
+
+def _digest(folder: Path) -> str:
+    """SHA-256 of the files of a folder."""
+    found = hashlib.sha256()
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        found.update(f"{path.relative_to(folder)}\0".encode() + hashlib.sha256(path.read_bytes()).digest())
+    return found.hexdigest()
 
 
 def _call(module: str, words: list, place: Path, gpu: int, log) -> bool:

@@ -7,9 +7,9 @@ is said on the command line for it. The first arm is what the others are compare
 
 import tomllib
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from shared.task.splits import DRAWS
 
@@ -23,13 +23,21 @@ class Plan(BaseModel):
 
     name: str
     iteration: str = "explained0"
-    until: str = "evaluate"
+    until: Literal["evaluate", "train_embedder"] = "evaluate"
     data: str = "eedi"
     splits: tuple[str, ...] = DRAWS
     seeds: tuple[str, ...] = ("train",)
     words: tuple[str, ...] = ()
     blank: Annotated[float, Field(ge=0, lt=1)] = 0.0
     arms: dict[str, tuple[str, ...]]
+
+    @model_validator(mode="after")
+    def _check_names(self) -> Self:
+        """Two arms with one name of a run would be given one result."""
+        slugs = [slug(arm) for arm in self.arms]
+        if twice := [arm for arm in self.arms if slugs.count(slug(arm)) > 1]:
+            raise ValueError(f"the arms {' and '.join(twice)} have the same name as runs")
+        return self
 
 
 def read_plan(name: str) -> Plan:

@@ -76,9 +76,6 @@ class Reranker(Section):
     window: Annotated[int, Field(ge=2, le=200)] = 16
     """The most candidates of a list, for `listed` and `cumulative`. More are cut into lists of about equal length, by
     their ranks. It is the size of a training group, so that no list is longer than those that were learnt."""
-    orders: Literal[1, 2] = 1
-    """In how many orders a list is read when mining, teaching or serving: 2 is in that of the ranks and reversed, at
-    twice the cost, and the score is the mean. Training draws an order for every list, so that a place tells nothing."""
     listed_tokens: Count = 48
     """The longest line of a candidate in the list of `listed`, in tokens, without a description: the longest of the
     competition's misconceptions has 41. The candidate that is read stands behind the list in passage_tokens."""

@@ -140,3 +140,12 @@ class Merge(Section):
     share: Annotated[float, Field(gt=0, le=1)] = 1.0
     """How much of the adapter is added to the base (Wise-FT): 0.8 leaves the model nearer to what it knew before. It
     costs no training."""
+
+
+class MergeReranker(Merge):
+    """Which adapter becomes the reranker that serves, and how it reads."""
+
+    orders: Literal[1, 2] = 1
+    """For the kinds that read lists: 2 reads each list in the order of the ranks and reversed, at about twice the cost,
+    and the score is the mean. It belongs to merging, so that changing it trains nothing again: training draws an order
+    for every list, so that a place tells nothing."""

@@ -14,6 +14,11 @@ def check_kinds(settings: Settings, source: str) -> None:
                 f"{source}: train_reranker.shortest_list: {shortest} is of a kind that reads lists, and reranker.kind "
                 f"is {reranker.kind}: leave it out"
             )
+        if settings.merge_reranker.orders > 1:
+            raise ValueError(
+                f"{source}: merge_reranker.orders: {settings.merge_reranker.orders} is of a kind that reads lists, and "
+                f"reranker.kind is {reranker.kind}: leave it out"
+            )
         return
     if reranker.template == "pair":
         raise ValueError(

@@ -125,7 +125,8 @@ def test_what_a_later_iteration_asks_of_its_teacher_goes_together(overrides, wor
             ["reranker.kind=cumulative", "reranker.window=4", "train_reranker.shortest_list=5"],
             "train_reranker.shortest_list: 5 is more than reranker.window, 4",
         ),
-        (["reranker.kind=listed", "reranker.orders=3"], "reranker.orders: Input should be 1 or 2"),
+        (["reranker.kind=listed", "merge_reranker.orders=3"], "merge_reranker.orders: Input should be 1 or 2"),
+        (["merge_reranker.orders=2"], "merge_reranker.orders: 2 is of a kind that reads lists, .*: leave it out"),
         (["reranker.window=1"], "reranker.window: Input should be greater than or equal to 2"),
     ],
 )

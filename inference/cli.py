@@ -149,7 +149,7 @@ class Predict:
             raise ValueError(f"--margin-seconds {margin:g} is not between 0 and --limit-seconds, {limit:g}")
         for text in (*self.embedder, *self.reranker):
             read_member(text)
-        in_cascade(list(map(read_member, self.reranker)), self.cascade)
+        Models((), in_cascade(list(map(read_member, self.reranker)), self.cascade), self.average)
         if self.ray is None:  # a cluster has machines of its own
             refuse_machine(self.profile)
         refuse_place(self.out)

@@ -10,6 +10,19 @@ from inference.fusion.ensemble import Average
 from shared.task.tables import PAIR, RANKED
 
 
+def read_before(chosen: pl.DataFrame, tables: Sequence[pl.DataFrame]) -> pl.DataFrame:
+    """The rows of `chosen` that the last of `tables` which read anything of their query has read; all where none did.
+
+    `tables` are what each earlier reranker scored (query_id, misconception_id, ...). So a later one reads of what the
+    one before it read, and the scores that its gap compares are all means of as many.
+    """
+    left, kept = chosen, []
+    for table in reversed(tables):
+        kept.append(left.join(table, on=PAIR, how="semi", maintain_order="left"))
+        left = left.join(table, on="query_id", how="anti", maintain_order="left")
+    return pl.concat([*kept, left])
+
+
 def cut_behind_best(candidates: pl.DataFrame, gap: float | None) -> pl.DataFrame:
     """The rows of `candidates` (query_id, rerank_score, ...) whose score is within `gap` logits of their query's best.
 

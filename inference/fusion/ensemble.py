@@ -43,6 +43,10 @@ class Models:
     average: Average = "score"
     writer: Writing | None = None
 
+    def __post_init__(self) -> None:
+        if self.average == "rank" and any(member.gap is not None for member in self.rerankers):
+            raise ValueError("--average rank leaves no logits: leave the gaps out of --cascade, as in 8,5")
+
     @property
     def is_cascade(self) -> bool:
         """Whether what a later reranker read stays in front of what it did not."""

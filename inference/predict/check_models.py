@@ -13,6 +13,7 @@ from inference.engines.checks.lengths import (
 from inference.engines.checks.model import check_model, load_config
 from inference.engines.tokenizer import embedder_words, load_tokenizer, reranker_words
 from shared.artifacts.card import read_embedder_card, read_reranker_card
+from shared.prompts.lists import CumulativePrompt
 
 
 def check_embedder(folder: Path) -> None:
@@ -33,3 +34,19 @@ def check_reranker(folder: Path) -> None:
     check_vocabulary(folder, config, tokenizer)
     longest = longest_reranker_prompt(reranker_words(tokenizer), card.prompt)
     check_length(folder, config, longest, f"the lengths in {folder}/card.json, or train with shorter ones")
+
+
+def check_lists(folder: Path, most: int) -> None:
+    """Raise ValueError where the reranker in `folder` reads lists that a machine of `most` tokens a prompt may not.
+
+    A prompt that is too long gets no answer. One of a pair is never so long; a list grows with its candidates.
+    """
+    card = read_reranker_card(folder)
+    if not isinstance(card.prompt, CumulativePrompt):
+        return
+    longest = longest_reranker_prompt(reranker_words(load_tokenizer(folder)), card.prompt)
+    if longest > most:
+        raise ValueError(
+            f"{folder} reads lists of {card.prompt.window} candidates in up to {longest} tokens, and this profile "
+            f"reads {most}: take a profile that reads more, or train with a smaller reranker.window"
+        )

@@ -13,6 +13,7 @@ from inference.engines.serving import Serving
 from inference.engines.writers.check import check_writer
 from inference.fusion.calibration import Ensemble, check_ids
 from inference.fusion.ensemble import Models
+from inference.machine.profiles import Profile
 from inference.predict.anytime import Limit, say_loudly
 from inference.predict.chunk_store import ChunkStore, alone
 from inference.predict.losses import describe_losses
@@ -62,7 +63,7 @@ def predict(
             seconds: dict[str, float] = {}
             _timed("read", seconds, lambda: read_rows(prediction, competition))
             if limit.left() > 0:
-                _check_models(models)
+                _check_models(models, serving.profile)
             if models.writer is not None:
                 _timed("write", seconds, lambda: _write(prediction, kinds))
             _timed("retrieve", seconds, lambda: _retrieve(prediction))
@@ -89,14 +90,15 @@ def read_rows(prediction: Prediction, competition: Path) -> None:
     prediction.publish(True)
 
 
-def _check_models(models: Models) -> None:
+def _check_models(models: Models, profile: Profile) -> None:
     """Raise ValueError for a model that is not whole: one sentence now instead of a failed part later."""
-    from inference.predict.check_models import check_embedder, check_reranker
+    from inference.predict.check_models import check_embedder, check_lists, check_reranker
 
     for member in models.embedders:
         check_embedder(member.folder)
     for member in models.rerankers:
         check_reranker(member.folder)
+        check_lists(member.folder, profile.max_tokens)
 
 
 def _read_cards(models: Models, competition: Path) -> list[str]:

@@ -10,7 +10,7 @@ import polars as pl
 from inference.engines.open import count_processes
 from inference.engines.progress import Meter
 from inference.fusion.calibration import select_candidates
-from inference.fusion.cascade import cut_behind_best
+from inference.fusion.cascade import cut_behind_best, read_before
 from inference.predict.anytime import OpenableReranker, Score, Work, rerank_in_time
 from inference.predict.losses import NO_ANSWER, keep_losses
 from inference.predict.state import Prediction, size_of
@@ -50,6 +50,8 @@ def open_scoring(prediction: Prediction, number: int) -> Iterator[Score]:
     def read_chunk(chunk: int) -> tuple[pl.DataFrame, pl.DataFrame]:
         """Its queries, and its candidates, `rank` being the order in which this reranker reads them."""
         chosen = select_candidates(prediction.store.read("candidates", chunk), prediction.calibration).select(PAIR)
+        if prediction.models.is_cascade:
+            chosen = read_before(chosen, prediction.scored_by(chunk, number))
         order = prediction.rank_with(chunk, number).select(*PAIR, "rank", "rerank_score")
         ordered = cut_behind_best(chosen.join(order, on=PAIR), member.gap).sort("query_id", "rank")
         rank = pl.int_range(1, pl.len() + 1).over("query_id").alias("rank")

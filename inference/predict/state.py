@@ -50,6 +50,11 @@ class Prediction:
         """The best order of a chunk's rows that is known by now."""
         return self.rank_with(chunk, len(self.models.rerankers))
 
+    def scored_by(self, chunk: int, rerankers: int) -> list[pl.DataFrame]:
+        """What each of the first so many rerankers scored of a chunk, where it has begun."""
+        there = [number for number in range(rerankers) if self.store.has(f"scored{number}", chunk)]
+        return [self.store.read(f"scored{number}", chunk) for number in there]
+
     def rank_with(self, chunk: int, rerankers: int) -> pl.DataFrame:
         """The order of a chunk's rows by the first so many rerankers."""
         candidates = self.store.read("candidates", chunk)

@@ -25,6 +25,12 @@ def check_kinds(settings: Settings, source: str) -> None:
             f"{source}: reranker.kind: {reranker.kind} reads lists, and a base of template=pair reads two texts: "
             "say kind=pointwise"
         )
+    group = settings.train_reranker.group
+    if reranker.window > group:
+        raise ValueError(
+            f"{source}: reranker.window: {reranker.window} is more than train_reranker.group, {group}, and no list so "
+            f"long would ever be learnt: say reranker.window={group}, or a larger group"
+        )
     if shortest > reranker.window:
         raise ValueError(
             f"{source}: train_reranker.shortest_list: {shortest} is more than reranker.window, {reranker.window}"

@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 
 from inference.fusion.calibration import Calibration, plain
-from inference.fusion.cascade import cut_behind_best, rank_in_cascade
+from inference.fusion.cascade import cut_behind_best, rank_in_cascade, read_before
 from inference.fusion.ensemble import Member, Models, in_cascade
 from shared.task.tables import CANDIDATES
 
@@ -48,6 +48,24 @@ def test_what_a_later_reranker_read_is_ordered_by_the_mean_of_all_and_stays_in_f
     # 7 retrieves 0.9 and 3 retrieves 0.8: with a blend of 30, 0 + 27 > -2.5 + 24, where both are read
     blended = Calibration(retrieved=25, depth=4, blend=30.0)
     assert ranking(FIRST, scored(_3=-9.0, _7=0.0), calibration=blended)[:2] == [7, 3]
+
+
+def test_a_third_reranker_chooses_of_what_the_second_read_and_no_other_score_is_the_best_of_its_gap():
+    # the first says 10, 9.5 and 9, the second, of the first two, -10 and -8: their means are 0 and 0.75
+    first, second = scored(_7=10.0, _3=9.5, _9=9.0, _5=1.0), scored(_7=-10.0, _3=-8.0)
+    chosen = read_before(CANDIDATES_OF_A, [first, second])
+    assert chosen["misconception_id"].to_list() == [7, 3]
+    ranked = rank_in_cascade(CANDIDATES_OF_A, [first, second], (1.0, 1.0), "score", plain(4))
+    ordered = cut_behind_best(chosen.drop("rank").join(ranked, on=["query_id", "misconception_id"]), 4.6)
+    assert sorted(ordered["misconception_id"]) == [3, 7]  # 9, whose 9.0 only the first said, is not the best of them
+    # the second came to nothing of this query: what the first read counts
+    assert read_before(CANDIDATES_OF_A, [first, second.clear()])["misconception_id"].to_list() == [7, 3, 9, 5]
+    assert read_before(CANDIDATES_OF_A, []).equals(CANDIDATES_OF_A)
+
+
+def test_ranks_have_no_gap_in_logits():
+    with pytest.raises(ValueError, match="--average rank leaves no logits"):
+        Models((), in_cascade([Member(Path("a")), Member(Path("b"))], "8@4.6"), "rank")
 
 
 def test_a_gap_is_measured_from_the_best_of_each_query():

@@ -125,6 +125,10 @@ def test_what_a_later_iteration_asks_of_its_teacher_goes_together(overrides, wor
             ["reranker.kind=cumulative", "reranker.window=4", "train_reranker.shortest_list=5"],
             "train_reranker.shortest_list: 5 is more than reranker.window, 4",
         ),
+        (
+            ["reranker.kind=listed", "reranker.window=20"],
+            "reranker.window: 20 is more than train_reranker.group, 16, .*: say reranker.window=16",
+        ),
         (["reranker.kind=listed", "merge_reranker.orders=3"], "merge_reranker.orders: Input should be 1 or 2"),
         (["merge_reranker.orders=2"], "merge_reranker.orders: 2 is of a kind that reads lists, .*: leave it out"),
         (["reranker.window=1"], "reranker.window: Input should be greater than or equal to 2"),

@@ -90,14 +90,14 @@ def test_a_killed_named_run_goes_on_by_the_same_command_harms_no_other_and_is_co
 
 def test_a_reranker_that_reads_lists_is_trained_merged_evaluated_and_predicts(trained):
     kind = "listed"
-    lists = ("reranker.window=4", "merge_reranker.orders=2", "train_reranker.shortest_list=2")
+    lists = ("reranker.window=3", "merge_reranker.orders=2", "train_reranker.shortest_list=2")
     done = command(trained, "train", "iter=tiny0", f"as={kind}", f"reranker.kind={kind}", *lists)
     assert done.returncode == 0 and "  as reranked, 95 % interval" in done.stdout, done.stdout + done.stderr
     run = trained / f"runs/tiny0@{kind}/cv"
     model = run / "merge_reranker"
     verify_manifest(model)
     card = read_reranker_card(model)
-    assert (card.kind, card.prompt.window, card.prompt.orders) == (kind, 4, 2)
+    assert (card.kind, card.prompt.window, card.prompt.orders) == (kind, 3, 2)
     again = command(trained, "plan", "iter=tiny0", f"as={kind}", "merge_reranker.orders=1")
     changed = [line.split()[1].rpartition("/")[2] for line in again.stdout.splitlines() if line.startswith("run ")]
     assert changed == ["merge_reranker", "evaluate"], again.stdout + again.stderr  # another order trains nothing

@@ -35,10 +35,11 @@ def test_a_base_that_vllm_computes_otherwise_is_refused_before_it_is_trained_whe
 def test_a_list_that_is_longer_than_base_or_machine_reads_is_refused_before_anything_runs(
     kind, line, tiny_qwen, tmp_path
 ):
+    many = ["mine_for_reranker.count=99", "mine_for_reranker.highest=200", "train_reranker.group=100"]
     said = [f"reranker.kind={kind}", "reranker.window=5", "reranker.query_tokens=200", "reranker.instruction=Q?"]
     check_bases(load_settings("demo0", [f"reranker.base={tiny_qwen}", *said]))  # which has 1,024 positions
     folder = shutil.copytree(tiny_qwen, tmp_path / "base")
-    long = [f"reranker.base={folder}", *said[:1], "reranker.window=100", *said[2:]]
+    long = [f"reranker.base={folder}", *said[:1], "reranker.window=100", *many, *said[2:]]
     with pytest.raises(ValueError, match="room for 1024 tokens.*query_tokens, now 200, or off a list of 100"):
         check_bases(load_settings("demo0", long))
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))

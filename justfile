@@ -113,6 +113,10 @@ serve *arguments: setup
 export-model *arguments: setup
     @{{for_caller}} -m training export-model "$@"
 
+# Write the texts of a run as rationales.csv and explanations.csv, which replay reads: iter=1 [split=cv] [to=DIR]
+export-texts *arguments: setup
+    @{{for_caller}} -m training export-texts "$@"
+
 # Say what this machine has, which profile fits it and what would fail: [--profile t4x2] [--model DIR]
 [no-cd]
 doctor *arguments: setup
@@ -131,7 +135,7 @@ dag *arguments: setup
 predict *arguments: setup
     @{{here}} -m inference predict "$@"
 
-# Upload an iteration's merged models as private Kaggle datasets: iter=1 [vectors=PROFILE|skip] [quantized] [--dry-run]
+# Upload an iteration's merged models, and its writer, as private Kaggle datasets: iter=1 [vectors=PROFILE|skip] [quantized] [--dry-run]
 push-models *arguments: setup
     {{python}} -m kaggle_kernels push-models "$@"
 

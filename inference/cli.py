@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from inference.engines.quiet import hush_libraries
-from inference.fusion.ensemble import Average, Models, read_member, read_writing
+from inference.fusion.ensemble import Average, Models, in_cascade, read_member, read_writing
 from inference.options import LimitSeconds, NoCalibration, Ray, Vectors, choice_option, model_option
 from inference.scoring import ExportRun, Score
 from shared.artifacts.disk import sentence_of
@@ -86,12 +86,23 @@ class Predict:
     ] = None
     writer_adapter: Annotated[Path | None, typer.Option(metavar="DIR", help="LoRA on top of the writer.")] = None
     writer_gpus: Annotated[int, typer.Option(help="GPUs that share a copy of it; 0: as many as its weights need.")] = 0
+    writer_shots: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Solved examples for it; its folder's shots.json unless said."),
+    ] = None
     average: Annotated[str, choice_option(Average.__args__, "What several models blend.")] = "score"
     engine: Annotated[str, choice_option(Engine.__args__, "What computes.")] = "vllm"
     depth: Annotated[
         int | None,
         typer.Option(help="How many candidates are reranked: the calibration's, else those of the model's evaluation."),
     ] = None
+    cascade: Annotated[
+        str,
+        typer.Option(
+            metavar="DEPTH[@GAP],...",
+            help="How many of the first candidates each further reranker reads, and how many logits behind the best.",
+        ),
+    ] = ""
     no_calibration: NoCalibration = False
     vectors: Vectors = None
     limit_seconds: LimitSeconds = None
@@ -138,6 +149,7 @@ class Predict:
             raise ValueError(f"--margin-seconds {margin:g} is not between 0 and --limit-seconds, {limit:g}")
         for text in (*self.embedder, *self.reranker):
             read_member(text)
+        in_cascade(list(map(read_member, self.reranker)), self.cascade)
         if self.ray is None:  # a cluster has machines of its own
             refuse_machine(self.profile)
         refuse_place(self.out)
@@ -169,8 +181,9 @@ class Predict:
         from shared.artifacts.verified import check_folder
 
         members = (tuple(map(read_member, texts)) for texts in (self.embedder, self.reranker))
-        writing = read_writing(self.writer, self.writer_adapter, self.writer_gpus)
-        models = Models(*members, self.average, writing)
+        writing = read_writing(self.writer, self.writer_adapter, self.writer_gpus, self.writer_shots)
+        embedders, rerankers = members
+        models = Models(embedders, in_cascade(rerankers, self.cascade), self.average, writing)
         ensemble = Ensemble(models, calibration_of(models, depth=self.depth, ignore=self.no_calibration))
         serving = Serving(self.engine, load_profile(self.profile))
         for member in () if self.verified else (*models.embedders, *models.rerankers):

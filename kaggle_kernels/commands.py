@@ -14,6 +14,7 @@ from kaggle_kernels.package.calibration import calibration_file
 from kaggle_kernels.package.kernel_metadata import check_kernel, metadata_path, read_kernel_metadata
 from kaggle_kernels.package.stage_folder import StagedFolder, stage_code, stage_model, trained_model
 from kaggle_kernels.package.wheels_lock import fill_lock, source_packages
+from kaggle_kernels.package.writer import check_writer, stage_writer, writer_slug
 from kaggle_kernels.push.dataset import push_dataset
 from kaggle_kernels.push.dry_run import dry_run_dataset, dry_run_kernel, dry_run_submission
 from kaggle_kernels.push.kernel import FAILED, await_kernel, push_kernel, pushed_kernel, run_status, with_sources
@@ -66,6 +67,7 @@ def _push_models(request: Request, signed_in: Callable[[], Kaggle], clock: Clock
     from kaggle_kernels.package.catalogue_vectors import catalogue_vectors  # brings torch, which no other verb needs
 
     models = _models(request)
+    writer = stage_writer(request.run, request.tag, request.public, say)
 
     def stages(extra: dict[str, dict]) -> list[StagedFolder]:
         return [stage_model(role, models[role], request.tag, request.public, extra.get(role, {})) for role in ROLES]
@@ -76,12 +78,14 @@ def _push_models(request: Request, signed_in: Callable[[], Kaggle], clock: Clock
 
     extra = {"reranker": calibration_file(request.run, say)}
     vectors = catalogue_vectors(request.run, models["embedder"], request.vectors, request.dry_run, say, check)
-    staged = stages({**extra, "embedder": vectors})  # both are sound before a byte moves
-    return _push_stages(request, signed_in(), clock, say, staged)
+    staged = stages({**extra, "embedder": vectors})  # all are sound before a byte moves
+    return _push_stages(request, signed_in(), clock, say, [*staged, *writer])
 
 
 def _models(request: Request) -> dict[str, Path]:
-    return {role: trained_model(role, request.run, role in request.quantized) for role in ROLES}
+    models = {role: trained_model(role, request.run, role in request.quantized) for role in ROLES}
+    check_writer(request.run)
+    return models
 
 
 def _push_code(request: Request, signed_in: Callable[[], Kaggle], clock: Clock, say: Callable) -> dict[str, Source]:
@@ -139,6 +143,8 @@ def _push_kernel(
     kernel = kernel_request(SUBMIT, kaggle.owner, request.tag, internet=False, public=request.public)
     mounted = [request.competition if name == EEDI.slug else name for name in kernel["competitionDataSources"]]
     kernel["competitionDataSources"] = mounted
+    if slug := writer_slug(request.run, request.tag):
+        kernel["datasetDataSources"].append(f"{kaggle.owner}/{slug}")
     for source in kernel["kernelDataSources"]:
         owner, _, slug = source.partition("/")
         if owner == kaggle.owner and not planned:

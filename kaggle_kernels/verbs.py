@@ -52,7 +52,8 @@ VERBS = (
         """Upload an iteration's models as datasets.
 
         It waits until Kaggle can mount the merged embedder and reranker. The misconceptions' vectors travel with the
-        embedder, and the calibration with the reranker where there is one.""",
+        embedder, and the calibration with the reranker where there is one. The run's writer is a third dataset, where
+        the models read what it writes.""",
         "iter=1 quantized=reranker --dry-run",
         CommandWords((ITER,), (*MODELS, _wait(4), *SENDING)),
     ),

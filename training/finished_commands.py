@@ -29,6 +29,19 @@ def export_model(said: Arguments) -> int:
     return export_models(run, words.roles_of(said), export)
 
 
+@app.command(words.EXPORTED_TEXTS, "iter=demotexts0 to=data/demo")
+def export_texts(said: Arguments) -> int:
+    """Write the texts of a run as rationales.csv and explanations.csv.
+
+    They are what its models read, cleaned, with who wrote each. explain.writer=replay reads them again, and predict
+    reads rationales.csv beside a test.csv.
+    """
+    from training.export.share.export_texts import export_texts
+
+    run, options = _run(said), said.options
+    return export_texts(run, callers_path(options["to"]) if "to" in options else run / "texts")
+
+
 @app.command(words.TAGGED, "rows.csv iter=1 k=3")
 def tag(said: Arguments) -> int:
     """Tag the rows of a file with entries of the catalogue.

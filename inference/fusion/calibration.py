@@ -88,9 +88,15 @@ def apply(candidates: pl.DataFrame, scored: pl.DataFrame, calibration: Calibrati
     Without a scored row it is the order of retrieval, with the offset of the tail.
     """
     never = never_labelled(calibration.labelled).cast(pl.Float64)
+    tail = pl.col("retrieval_score").cast(pl.Float64) + calibration.tail_offset * never
+    return put_in_order(candidates, scored, calibrated(calibration), tail)
+
+
+def calibrated(calibration: Calibration) -> pl.Expr:
+    """The score that decides among what was reranked."""
+    never = never_labelled(calibration.labelled).cast(pl.Float64)
     retrieval = pl.col("retrieval_score").cast(pl.Float64)
-    final = pl.col("rerank_score").cast(pl.Float64) + calibration.blend * retrieval + calibration.offset * never
-    return put_in_order(candidates, scored, final, retrieval + calibration.tail_offset * never)
+    return pl.col("rerank_score").cast(pl.Float64) + calibration.blend * retrieval + calibration.offset * never
 
 
 def never_labelled(labelled: tuple[int, ...]) -> pl.Expr:

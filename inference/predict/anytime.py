@@ -46,6 +46,10 @@ class OpenableReranker:
     name: str
     size: float
     open: Callable[[], AbstractContextManager[Score]]
+    wanted: int | None = None  # candidates of a row that it reads at most; None: those of the work
+
+    def most(self, work: "Work") -> int:
+        return min(self.wanted or work.wanted, work.wanted)
 
 
 @dataclass
@@ -96,20 +100,6 @@ def rerank_in_time(
     return table
 
 
-def describe_progress(name: str, state: RerankingProgress) -> dict:
-    """What a log says of a reranker."""
-    depths, rows = np.unique(state.done, return_counts=True)  # 1 ms for a million rows
-    return {
-        "model": name,
-        "ended": state.ended,
-        "rows_by_depth": {str(depth): count for depth, count in zip(depths.tolist(), rows.tolist(), strict=True)},
-        "shards": len(state.shards),
-        "seconds_to_open": round(state.start, 1),
-        "seconds_of_shards": round(sum(shard.seconds for shard in state.shards), 1),
-        "plans": [{"rows": rows, "depths": depths} for rows, depths in state.plans],
-    }
-
-
 def say_loudly(text: str) -> None:
     """A line that nobody overlooks, on standard error."""
     with suppress(OSError):  # a full disk behind the output
@@ -128,7 +118,7 @@ def _came_back(
     state = table[number]
     state.opened = False
     try:
-        if not _pending(state, work.wanted).any():  # what is left has failed twice
+        if not _pending(state, rerankers[number].most(work)).any():  # what is left has failed twice
             state.ended = "complete" if state.shards else "failed"
         elif _worth_opening(rerankers, table, number, work, limit):
             _run(rerankers, table, number, work, limit, publish)
@@ -148,7 +138,7 @@ def _worth_opening(
     if not any(state.shards for state in table):
         return limit.left() > 0
     stage = _stages(rerankers, table, number, work)[0]
-    reading = seconds_for(stage, min(LEAST, work.wanted)) - stage.costs.start
+    reading = seconds_for(stage, min(LEAST, rerankers[number].most(work))) - stage.costs.start
     return stage.costs.start + PART * reading <= limit.left()
 
 
@@ -161,7 +151,7 @@ def _run(
     publish: Publish,
 ) -> None:
     """Open a reranker and score shards until its part of the plan is done or no further row fits."""
-    state, writing, began = table[number], 0.0, limit.clock()
+    state, writing, began, most = table[number], 0.0, limit.clock(), rerankers[number].most(work)
     state.ended = "running"
     with rerankers[number].open() as score:
         state.start, state.opened = limit.clock() - began, True
@@ -170,7 +160,7 @@ def _run(
             depths = _decide(rerankers, table, number, work, left)
             depth, rows = depths[0], _next_rows(state, work, depths[0], left)
             if not len(rows) and not any(depths[1:]):  # time that nobody else will use makes some of the rows deeper
-                depth = min(2 * depth, work.wanted)
+                depth = min(2 * depth, most)
                 rows = _next_rows(state, work, depth, left)
             if not len(rows):
                 break
@@ -181,7 +171,7 @@ def _run(
             state.shards.append(Shard(len(rows), len(rows) * (depth - first), *tokens, limit.clock() - began))
             state.done[rows] = depth
             writing = publish(table, False)
-        state.ended = "out of time" if _pending(state, work.wanted).any() else "complete"
+        state.ended = "out of time" if _pending(state, most).any() else "complete"
         publish(table, True)  # before the engine is closed, which may take its time
 
 
@@ -189,12 +179,12 @@ def _decide(
     rerankers: Sequence[OpenableReranker], table: Sequence[RerankingProgress], number: int, work: Work, left: float
 ) -> tuple[int, ...]:
     """The depths of this and the later rerankers; everything until a first shard was measured."""
-    state = table[number]
+    state, wanted = table[number], tuple(reranker.most(work) for reranker in rerankers[number:])
     if math.isinf(left) or not any(earlier.shards for earlier in table):
-        return (work.wanted,) * (len(table) - number)
+        return wanted
     now, *later = _stages(rerankers, table, number, work)
     depths = plan_depths(
-        [RerankingStage(now.done, Costs(0.0, now.costs.query, now.costs.candidate)), *later], work.wanted, left
+        [RerankingStage(now.done, Costs(0.0, now.costs.query, now.costs.candidate)), *later], wanted, left
     )
     if not state.plans or state.plans[-1][1] != depths:
         state.plans = [*state.plans[-PLANS:], (int((state.done > 0).sum()), depths)]

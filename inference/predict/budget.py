@@ -42,29 +42,34 @@ class RerankingStage:
     costs: Costs
 
 
-def plan_depths(stages: Sequence[RerankingStage], wanted: int, seconds: float) -> tuple[int, ...]:
-    """Candidates to score in every stage: the best plan that ends within `seconds`.
+def plan_depths(stages: Sequence[RerankingStage], wanted: Sequence[int], seconds: float) -> tuple[int, ...]:
+    """Candidates to score in every stage, of those `wanted` there: the best plan that ends within `seconds`.
 
     Where none does, it is the cheapest, and the first stage gets through as many queries as it can.
     """
-    plans = list(ladder(wanted, len(stages)))
+    plans = list(ladder(wanted))
     for depths in plans:
         if sum(map(seconds_for, stages, depths)) <= seconds:
             return depths
     return plans[-1]
 
 
-def ladder(wanted: int, stages: int) -> Iterator[tuple[int, ...]]:
-    """Plans, the best first: all read all; the later ones read fewer; the last one is left out; the first reads fewer.
+def ladder(wanted: Sequence[int]) -> Iterator[tuple[int, ...]]:
+    """Plans, the best first: all read what is wanted of them; the later ones read fewer, the deepest of them first; the
+    last one is left out; the first reads fewer.
 
     The first reads all before a second reads anything: a candidate that it never saw cannot rise.
     """
-    least = min(LEAST, wanted)
-    for running in range(stages, 1, -1):
-        for depth in range(wanted, least - 1, -1):
-            yield (wanted, *[depth] * (running - 1), *[0] * (stages - running))
-    for depth in range(wanted, least - 1, -1):
-        yield (depth, *[0] * (stages - 1))
+    first, *later = wanted
+    for running in range(len(later), 0, -1):
+        for depth in _downwards(max(later[:running])):
+            yield (first, *[min(depth, own) for own in later[:running]], *[0] * (len(later) - running))
+    for depth in _downwards(first):
+        yield (depth, *[0] * len(later))
+
+
+def _downwards(most: int) -> range:
+    return range(most, min(LEAST, most) - 1, -1)
 
 
 def seconds_for(stage: RerankingStage, depth: int) -> float:

@@ -4,10 +4,14 @@ from pathlib import Path
 
 from transformers import AutoModel, AutoModelForSequenceClassification
 
-from inference.engines.checks.lengths import TEXT, check_length, check_vocabulary, longest_embedder_prompt, longest_pair
+from inference.engines.checks.lengths import (
+    check_length,
+    check_vocabulary,
+    longest_embedder_prompt,
+    longest_reranker_prompt,
+)
 from inference.engines.checks.model import check_model, load_config
 from inference.engines.tokenizer import embedder_words, load_tokenizer, reranker_words
-from inference.reranking.kinds import KINDS
 from shared.artifacts.card import read_embedder_card, read_reranker_card
 
 
@@ -27,6 +31,5 @@ def check_reranker(folder: Path) -> None:
     check_model(folder, AutoModelForSequenceClassification)
     config = load_config(folder)
     check_vocabulary(folder, config, tokenizer)
-    make = KINDS[card.kind].prompts
-    longest = longest_pair(reranker_words(tokenizer), lambda words: make(words, card.prompt, TEXT, [TEXT]))
+    longest = longest_reranker_prompt(reranker_words(tokenizer), card.prompt)
     check_length(folder, config, longest, f"the lengths in {folder}/card.json, or train with shorter ones")

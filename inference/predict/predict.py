@@ -19,6 +19,7 @@ from inference.predict.losses import describe_losses
 from inference.predict.state import Prediction
 from inference.retrieval.bm25 import WordIndex
 from inference.writing.replay import read_texts, texts_of
+from inference.writing.shots import find_shots
 from shared.artifacts.card import read_embedder_card, read_reranker_card
 from shared.artifacts.files import write_log
 from shared.artifacts.manifest import read_manifest
@@ -108,6 +109,7 @@ def _read_cards(models: Models, competition: Path) -> list[str]:
     kinds = [kind for kind in RATIONALES["both"] if kind in read]
     if models.writer is not None:
         check_writer(models.writer.folder, models.writer.adapter)
+        find_shots(models.writer.folder, models.writer.shots, kinds)
         if not kinds:
             raise ValueError("none of these models reads rationales: leave --writer out, or take models that do")
         if (file := competition / Explain().file).is_file():

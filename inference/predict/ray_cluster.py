@@ -85,7 +85,7 @@ class Ranker:
         self.starts, self.sizes, self.wanted = (
             np.cumsum([0, *prediction.store.sizes]),
             prediction.store.sizes,
-            prediction.wanted,
+            prediction.wanted_of(number),
         )
 
     def __call__(self, batch: dict[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -10,6 +10,7 @@ import polars as pl
 from inference.engines.open import count_processes
 from inference.engines.progress import Meter
 from inference.fusion.calibration import select_candidates
+from inference.fusion.cascade import cut_behind_best
 from inference.predict.anytime import OpenableReranker, Score, Work, rerank_in_time
 from inference.predict.losses import NO_ANSWER, keep_losses
 from inference.predict.state import Prediction, size_of
@@ -29,7 +30,10 @@ def score_all(prediction: Prediction) -> None:
     work = Work(tuple(prediction.store.sizes), prediction.wanted, rows_at_once)
     rerankers = [
         OpenableReranker(
-            str(member.folder), size_of(member.folder), lambda number=number: open_scoring(prediction, number)
+            str(member.folder),
+            size_of(member.folder),
+            lambda number=number: open_scoring(prediction, number),
+            member.depth,
         )
         for number, member in enumerate(prediction.models.rerankers)
     ]
@@ -46,12 +50,12 @@ def open_scoring(prediction: Prediction, number: int) -> Iterator[Score]:
     def read_chunk(chunk: int) -> tuple[pl.DataFrame, pl.DataFrame]:
         """Its queries, and its candidates, `rank` being the order in which this reranker reads them."""
         chosen = select_candidates(prediction.store.read("candidates", chunk), prediction.calibration).select(PAIR)
-        order = prediction.rank_with(chunk, number).select(*PAIR, "rank")
-        ordered = chosen.join(order, on=PAIR).sort("query_id", "rank")
+        order = prediction.rank_with(chunk, number).select(*PAIR, "rank", "rerank_score")
+        ordered = cut_behind_best(chosen.join(order, on=PAIR), member.gap).sort("query_id", "rank")
         rank = pl.int_range(1, pl.len() + 1).over("query_id").alias("rank")
         return prediction.store.read("queries", chunk), ordered.select(*PAIR, rank)
 
-    total = sum(prediction.store.sizes) * prediction.wanted
+    total = sum(prediction.store.sizes) * prediction.wanted_of(number)
     with (
         open_reranker(member.folder, prediction.serving, strict=False) as reranker,
         Meter(desc=f"rerank {member.folder.name}", total=total, unit=" candidates") as meter,

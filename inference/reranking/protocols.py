@@ -1,6 +1,6 @@
 """What a kind of reranker is: how its prompts are made and its scores read, whatever it reads at once."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -8,7 +8,7 @@ import polars as pl
 from transformers import PreTrainedTokenizerBase
 
 from inference.engines.protocols import Answer, Scorer
-from shared.prompts.query import Written
+from shared.prompts.reading import Reading
 from shared.prompts.words import Words
 
 
@@ -39,7 +39,6 @@ class RerankerKind:
     """The parts of a kind. A prompt is an instance of the kind's class in shared/prompts/kinds.py."""
 
     open: Callable[[Scorer, Words, Any], Reranker]  # from a loaded model, the words of its tokenizer, and its prompt
-    # token ids of all prompts of one query, from its text and its candidates' texts in the order of their rank
-    prompts: Callable[[Words, Any, Written, Sequence[Written]], list[list[int]]]
+    reading: Reading  # how its prompts are made
     # whose logit a Scorer gives, of a language model: merging keeps this row of the head
     token: Callable[[PreTrainedTokenizerBase, Any], Answer]

@@ -11,7 +11,7 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, PlainTextResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
-from pydantic import BaseModel, ConfigDict, Field, create_model
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, create_model
 from starlette.exceptions import HTTPException
 
 from inference.tagging.batcher import Batcher, Overloaded
@@ -19,6 +19,8 @@ from inference.tagging.catalogue import MOST_TEXT, edit_of
 from inference.tagging.middleware import LimitBody, Measure, Metrics
 from inference.tagging.rows import check_texts, row_model
 from inference.tagging.tagger import Tagger
+from shared.task.csv_records import shorten
+from shared.task.files.catalogue import number_of
 
 MOST_K = 100
 RETRY_SECONDS = 1
@@ -103,7 +105,7 @@ def _add_tagging(app: FastAPI, batcher: Batcher, limits: Limits, metrics: Metric
 def _add_catalogue(app: FastAPI, tagger: Tagger) -> None:
     """A catalogue from a task's own files calls its entries by words, the competition's by numbers."""
     named = tagger.catalogue.named
-    kind = Annotated[str, Field(min_length=1, max_length=MOST_TEXT)] if named else Id
+    kind = Annotated[str, Field(max_length=MOST_TEXT), AfterValidator(_visible)] if named else Id
     Entry = create_model(
         "Entry",
         __config__=STRICT,
@@ -133,9 +135,17 @@ def _add_catalogue(app: FastAPI, tagger: Tagger) -> None:
         return {"id": id_, "retired": True}
 
 
+def _visible(name: str) -> str:
+    if not name or name != name.strip():
+        raise ValueError(f"{name!r} is no id: it has to be visible, without a space in front or behind")
+    return name
+
+
 def _known(tagger: Tagger, id_: int | str) -> int | str:
-    if not tagger.catalogue.has(edit_of("retire", id_).id):
-        raise HTTPException(404, f"the catalogue has no entry {id_}")
+    """`id_`, which may be anything that a path can say. Raises 404 where no entry is called so."""
+    number = number_of(id_) if isinstance(id_, str) else id_
+    if not 0 <= number < 2**63 or not tagger.catalogue.has(number):
+        raise HTTPException(404, f"the catalogue has no entry {shorten(str(id_))}")
     return id_
 
 

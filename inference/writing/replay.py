@@ -1,9 +1,12 @@
-"""Takes what a language model wrote earlier from a CSV file, as if it were written now.
+"""Takes what a language model wrote earlier from a CSV file, as if it were written now, and writes such a file.
 
 A file of rationales has the columns QuestionId_Answer, Rationale and Reasoning, one of explanations MisconceptionId and
-Explanation. Rows of it that nobody asks for are passed over: one file may serve training and test.
+Explanation, and either may have the column Writer, which says who wrote a row; such a row is taken to end where its
+writer ended it. Rows that nobody asks for are passed over: one file may serve training and test.
 """
 
+import csv
+import io
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -15,10 +18,11 @@ from shared.task.csv_records import read_records, shorten
 from shared.task.tables import TEXTS
 
 RATIONALE_KEY, EXPLANATION_KEY = "QuestionId_Answer", "MisconceptionId"
+WRITER = "Writer"  # the column that says who wrote a row's texts; without it, that is the file
 COLUMNS = {"short": "Rationale", "cot": "Reasoning", DESCRIPTION: "Explanation"}  # of each kind of text
 
 
-Texts = dict[str, dict[str, str]]  # {key: {kind: what was written}}
+Texts = dict[str, dict[str, str]]  # {key: {kind: what was written}}, and under WRITER who wrote it, where that is said
 
 
 def replay(path: Path, kinds: Iterable[str], folds: Mapping[str, str]) -> pl.DataFrame:
@@ -46,23 +50,39 @@ def read_texts(path: Path, kinds: Sequence[str]) -> Texts:
         raise ValueError(f"{path} does not exist: {again}")
     written: Texts = {}
     lines: dict[str, int] = {}
-    for record in read_records(path, (key_column, *columns.values()), again):
+    for record in read_records(path, (key_column, *columns.values()), again, optional=(WRITER,)):
         key = record.text(key_column)
         if key in lines:
             raise record.defect(key_column, f"{shorten(key)} is also on line {lines[key]}; remove one of the two rows")
         lines[key] = record.line
         written[key] = {kind: record.fields[column] for kind, column in columns.items()}
+        if writer := record.fields.get(WRITER, "").strip():
+            written[key][WRITER] = writer
     return written
 
 
 def texts_of(written: Texts, source: str, kinds: Sequence[str], folds: Mapping[str, str]) -> pl.DataFrame:
-    """Table TEXTS as `replay` gives it, of what was read from the file `source`."""
+    """Table TEXTS as `replay` gives it, of what was read from the file `source`, which stands for who wrote."""
     rows = [_row(kind, key, fold, written.get(key, {}), source) for kind in kinds for key, fold in folds.items()]
     return pl.DataFrame(rows, schema=TEXTS.schema, orient="row")
 
 
+def as_csv(texts: pl.DataFrame) -> str:
+    """Rows of TEXTS, of rows or of misconceptions, as a file that `replay` reads: the cleaned texts, by key."""
+    described = DESCRIPTION in set(texts["kind"])
+    kinds = (DESCRIPTION,) if described else ("short", "cot")
+    told: Texts = {}
+    for kind, key, text, model in texts.select("kind", "key", "clean", "model").iter_rows():
+        told.setdefault(key, {WRITER: model})[kind] = text
+    file = io.StringIO()
+    rows = csv.writer(file, lineterminator="\n")
+    rows.writerow([EXPLANATION_KEY if described else RATIONALE_KEY, *(COLUMNS[kind] for kind in kinds), WRITER])
+    rows.writerows([key, *(own.get(kind, "") for kind in kinds), own[WRITER]] for key, own in told.items())
+    return file.getvalue()
+
+
 def _row(kind: str, key: str, fold: str, texts: Mapping[str, str], source: str) -> tuple:
-    raw = texts.get(kind, "")
-    text, flags = clean(kind, raw)
+    raw, writer = texts.get(kind, ""), texts.get(WRITER, source)
+    text, flags = clean(kind, raw, finished=WRITER in texts)
     nobody = ("", "", "")  # revision, and digests of the prompt and the sampling: the file does not say
-    return (kind, key, raw, text, 0, "replayed", " ".join(flags), source, *nobody, 0, False, "", fold, 0.0)
+    return (kind, key, raw, text, 0, "replayed", " ".join(flags), writer, *nobody, 0, False, "", fold, 0.0)

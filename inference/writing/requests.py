@@ -14,20 +14,29 @@ from inference.engines.protocols import Writer
 from inference.engines.tokenizer import load_tokenizer, writer_words
 from inference.engines.writers.open import WriterOpening, open_writer
 from inference.retrieval.bm25 import WordIndex
+from inference.writing.shots import Shots
 from inference.writing.write import OpenableWriter, Request
 from shared.artifacts.manifest import MANIFEST
 from shared.prompts.words import Words
-from shared.prompts.writer import CONTRASTED, PROMPTS, ROW_KINDS, description_prompt, row_prompt
+from shared.prompts.writer import CONTRASTED, PROMPTS, ROW_KINDS, description_prompt, row_prompt, solved_rows
 
 LOOKED_AT = 1 << 20  # bytes at the beginning, in the middle and at the end of a file of weights
 
 
-def row_requests(queries: pl.DataFrame, words: Words, kinds: Sequence[str] = ROW_KINDS) -> list[Request]:
-    """A request of each kind for each row of QUERIES. No label is read."""
+def row_requests(
+    queries: pl.DataFrame, words: Words, kinds: Sequence[str] = ROW_KINDS, shots: Shots | None = None
+) -> list[Request]:
+    """A request of each kind for each row of QUERIES, with shots in front of it. No label of the row is read."""
+    shown = shots.of(queries["question"].to_list()) if shots else {}
+    solved: dict[tuple[str, tuple[str, ...]], list[int]] = {}  # ids of what is the same for nearly all rows
     requests = []
     for kind, row in itertools.product(kinds, queries.drop("misconception_id", strict=False).to_dicts()):
-        tokens = tuple(row_prompt(words, PROMPTS[kind], row))
-        requests.append(Request(kind, row["query_id"], tokens, PROMPTS[kind].sampling, row["fold"]))
+        prompt, own = PROMPTS[kind], shown[row["question"]] if shots else ()
+        names = tuple(shot.query_id for shot in own)
+        if (kind, names) not in solved:
+            solved[kind, names] = solved_rows(words, prompt, [(shot.row, shot.texts[kind]) for shot in own])
+        tokens = tuple(row_prompt(words, prompt, row, solved[kind, names]))
+        requests.append(Request(kind, row["query_id"], tokens, prompt.sampling, row["fold"], shots=names))
     return requests
 
 

@@ -30,7 +30,7 @@ MODEL = (  # names, in whatever folder; what is not here does not travel
     " added_tokens.json vocab.json vocab.txt merges.txt spiece.model sentencepiece.bpe.model chat_template.jinja"
     " chat_template.json modules.json sentence_bert_config.json config_sentence_transformers.json data_config.json"
     " recipe.yaml card.json descriptions.parquet metrics.json README.md LICENSE LICENSE.* NOTICE NOTICE.*"
-    " .gitattributes manifest.json"
+    " adapter_config.json .gitattributes manifest.json"
 )
 CODE = {"shared": "*.py *.toml", "inference": "*.py *.toml"}  # folder: names that the kernel needs of it
 
@@ -92,6 +92,32 @@ def stage_model(role: str, source: Path, tag: str, public: bool, extra: dict[str
     return _staged(role, slug, tag, folder)
 
 
+def stage_files(role: str, tag: str, files: dict[str, Path], lineage: dict | None = None) -> StagedFolder:
+    """`files` ({name: path}), whose manifest is among them or, with a `lineage`, is written here.
+
+    Raises ValueError for a secret, and for a link.
+    """
+    refuse_credentials(files)
+    slug, folder = _place(role, tag)
+    _lay_out(files, folder, link=True)
+    if lineage is not None:
+        manifest.write_manifest(folder, lineage)
+    return _staged(role, slug, tag, folder)
+
+
+def model_files(folder: Path) -> dict[str, Path]:
+    """{name: path} of what a model in `folder` consists of; links of the hub's cache are followed."""
+    paths = [path for path in sorted(folder.rglob("*")) if _is_listed(path, MODEL)]
+    return {path.relative_to(folder).as_posix(): path.resolve() for path in paths}
+
+
+def refuse_without_licence(role: str) -> None:
+    """Raise ValueError where the role's metadata do not say under which licence everybody may have its weights."""
+    if licence_of(read_dataset_metadata(role, "")) in ("other", "unknown"):
+        path = META / role / "dataset-metadata.json"
+        raise ValueError(f"{path} must name the licence of the base model before its weights become public")
+
+
 def stage_code() -> StagedFolder:
     """What the kernel imports: shared/ and inference/, as they are in this checkout."""
     files = {
@@ -116,9 +142,7 @@ def _refuse_in_public(role: str, source: Path) -> None:
         raise ValueError(
             f"{source}/{quoting[0]} quotes items of the competition, whose rules forbid that: push without --public"
         )
-    if licence_of(read_dataset_metadata(role, "")) in ("other", "unknown"):
-        path = META / role / "dataset-metadata.json"
-        raise ValueError(f"{path} must name the licence of the base model before its weights become public")
+    refuse_without_licence(role)
 
 
 def _place(role: str, tag: str) -> tuple[str, Path]:

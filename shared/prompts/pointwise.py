@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from shared.prompts.query import Layout, Rationale, Written
+from shared.prompts.reading import Rows
 from shared.prompts.words import MEANING, THINKING, Length, MaybeLength, Words
 
 INSTRUCTION = (
@@ -40,16 +41,26 @@ class RerankerPrompt:
 
 def reranker_query(words: Words, prompt: RerankerPrompt, query: Written) -> list[int]:
     """Ids in front of every candidate of a query."""
-    before, behind = _around_query(words, prompt)
+    before, behind = around_query(words, prompt)
+    return [*before, *query_ids(words, prompt, query), *behind]
+
+
+def query_ids(words: Words, prompt: RerankerPrompt, query: Written) -> list[int]:
+    """Ids of a query's own text, with nothing around it."""
     query = replace(query, text=_led(prompt, query.text))
-    return [*before, *words.cut(query, prompt.query_tokens, THINKING, prompt.rationale_tokens), *behind]
+    return words.cut(query, prompt.query_tokens, THINKING, prompt.rationale_tokens)
 
 
 def reranker_passage(words: Words, prompt: RerankerPrompt, passage: Written) -> list[int]:
     """Ids of one candidate behind its query; the last one's logit of "Yes", or the pair's one label, is the score."""
-    before, behind = _around_passage(words, prompt)
+    before, behind = around_passage(words, prompt)
     passage = replace(passage, text=_led(prompt, passage.text))
     return [*before, *words.cut(passage, prompt.passage_tokens, MEANING, prompt.description_tokens), *behind]
+
+
+def pair_rows(words: Words, prompt: RerankerPrompt, query: Sequence[int], parts: Sequence[list[int]]) -> Rows:
+    """The prompts of pairs, from the ids of a query and of its candidates."""
+    return Rows([[*query, *part] for part in parts], sum(map(len, parts)))
 
 
 def rationale_target(words: Words, text: str, most: int) -> tuple[list[int], list[int]]:
@@ -57,15 +68,9 @@ def rationale_target(words: Words, text: str, most: int) -> tuple[list[int], lis
     return words.frame("\nThinking:"), words.encode(f" {text}")[:most]
 
 
-def pair_prompts(words: Words, prompt: RerankerPrompt, query: Written, passages: Sequence[Written]) -> list[list[int]]:
-    """Ids of a query with each of its candidates."""
-    before = reranker_query(words, prompt, query)
-    return [[*before, *reranker_passage(words, prompt, passage)] for passage in passages]
-
-
 def pair_frame(words: Words, prompt: RerankerPrompt) -> tuple[list[int], list[int], list[int]]:
     """Ids in front of a pair's query, between it and the candidate, and behind the candidate."""
-    (first, second), (third, last) = _around_query(words, prompt), _around_passage(words, prompt)
+    (first, second), (third, last) = around_query(words, prompt), around_passage(words, prompt)
     return first, [*second, *third], last
 
 
@@ -84,7 +89,8 @@ def _led(prompt: RerankerPrompt, text: str) -> str:
     return f" {text}" if leads_with_space(prompt) else text
 
 
-def _around_query(words: Words, prompt: RerankerPrompt) -> tuple[list[int], list[int]]:
+def around_query(words: Words, prompt: RerankerPrompt) -> tuple[list[int], list[int]]:
+    """Ids in front of a query's text, and between it and its candidate."""
     if prompt.template == "pair":
         return [*words.head], [*words.between]
     before, behind = _query_frame(prompt)
@@ -92,7 +98,8 @@ def _around_query(words: Words, prompt: RerankerPrompt) -> tuple[list[int], list
     return [*head, *words.frame(before)], words.frame(behind) if behind else []
 
 
-def _around_passage(words: Words, prompt: RerankerPrompt) -> tuple[list[int], list[int]]:
+def around_passage(words: Words, prompt: RerankerPrompt) -> tuple[list[int], list[int]]:
+    """Ids in front of a candidate's text, and behind it."""
     if prompt.template == "pair":
         return [], [*words.tail]
     before, behind = _passage_frame(prompt)

@@ -1,10 +1,11 @@
 """Makes the prompts with which a language model writes about a row or a misconception; none of them holds a label.
 
-What is the same for every row stands first, so that it is computed once: the instruction, then subject, construct,
-question and right answer, which the wrong options of a question share, and the wrong answer last.
+What is the same for every row stands first, so that it is computed once: the instruction and the solved examples, where
+there are some, then subject, construct, question and right answer, which the wrong options of a question share, and the
+wrong answer last.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from shared.prompts.query import row_text
@@ -72,12 +73,25 @@ PROMPTS = {
     ),
 }
 ROW_KINDS = ("short", "cot")  # of a row of the queries table; a description is of a misconception
+BETWEEN_SHOTS = "\n\n###\n\n"  # a model that goes on with another example meets the string at which its text ends
 CONTRASTED = 3  # names beside that of a described misconception
 
 
-def row_prompt(words: Words, prompt: WriterPrompt, row: Mapping[str, object]) -> list[int]:
-    """Ids with which a text about a row's wrong answer is asked for; the row's label is never read."""
-    return _put_together(words, prompt, words.encode(row_text(row))[: prompt.text_tokens])
+def row_prompt(words: Words, prompt: WriterPrompt, row: Mapping[str, object], solved: Sequence[int] = ()) -> list[int]:
+    """Ids with which a text about a row's wrong answer is asked for; the row's label is never read.
+
+    `solved` are the ids of solved_rows, which stand in front of the row.
+    """
+    return _put_together(words, prompt, [*solved, *words.encode(row_text(row))[: prompt.text_tokens]])
+
+
+def solved_rows(words: Words, prompt: WriterPrompt, shots: Iterable[tuple[str, str]]) -> list[int]:
+    """Ids of other rows' texts, each with what was written about it, which is cut where a text has to end."""
+    ids = []
+    for row, text in shots:
+        ids += [*words.encode(row)[: prompt.text_tokens], *words.frame(f"\n\n{prompt.cue} ")]
+        ids += [*words.encode(text)[: prompt.sampling.max_tokens], *words.frame(BETWEEN_SHOTS)]
+    return ids
 
 
 def description_prompt(words: Words, prompt: WriterPrompt, name: str, near: Sequence[str]) -> list[int]:

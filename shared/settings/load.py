@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from shared.artifacts.files import write_text
 from shared.prompts.kinds import ROLES
+from shared.settings.checks.kinds import check_kinds
 from shared.settings.checks.merging import check_merging
 from shared.settings.checks.teaching import check_teaching
 from shared.settings.keys import nearest_key
@@ -147,6 +148,7 @@ def _cross_check(settings: Settings, source: str) -> None:
             raise ValueError(
                 f"{source}: train_{name}.distill: {train.distill} needs a teacher, and iteration.previous is empty"
             )
+    check_kinds(settings, source)
     check_merging(settings, source)
     check_teaching(settings, source)
     _check_writer(settings, source)
@@ -169,6 +171,16 @@ def _check_writer(settings: Settings, source: str) -> None:
         raise ValueError(
             f"{source}: train_writer.file: {settings.train_writer.file} is what a student learns from, and "
             f"explain.writer is {settings.explain.writer}: say vllm or hf there, with a [writer]"
+        )
+    explain = settings.explain
+    if bool(explain.shots) != bool(explain.shots_file):
+        raise ValueError(
+            f"{source}: explain.shots: {explain.shots} and explain.shots_file {explain.shots_file!r}: say both or none"
+        )
+    if explain.shots and (explain.writer not in WRITING_ENGINES or settings.train_writer.file):
+        raise ValueError(
+            f"{source}: explain.shots: {explain.shots} are shown to a model that writes as it is: say vllm or hf for "
+            "explain.writer, and no train_writer.file"
         )
 
 

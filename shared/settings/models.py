@@ -69,7 +69,16 @@ class Reranker(Section):
     """A Hugging Face id, with an optional `@COMMIT`, or a folder: of a decoder with a word "Yes", of a classifier of
     one label such as a reranker that was merged, or of an encoder, with `template = "pair"`."""
     kind: Literal[tuple(PROMPTS)] = "pointwise"
-    """What the model reads at once: `pointwise` is one candidate behind the query."""
+    """What the model reads at once. `pointwise` is one candidate behind the query. `listed` shows it the texts of all
+    candidates first, so that it knows among which it decides. `cumulative` puts the candidates behind each other and
+    reads each where it ends, in the fewest tokens; a candidate sees those in front of it. How good lists are is not
+    measured yet."""
+    window: Annotated[int, Field(ge=2, le=200)] = 16
+    """The most candidates of a list, for `listed` and `cumulative`. More are cut into lists of about equal length, by
+    their ranks. It is the size of a training group, so that no list is longer than those that were learnt."""
+    listed_tokens: Count = 48
+    """The longest line of a candidate in the list of `listed`, in tokens, without a description: the longest of the
+    competition's misconceptions has 41. The candidate that is read stands behind the list in passage_tokens."""
     dtype: Precision = "bfloat16"
     """The precision that the base model is loaded in."""
     weights: Weights = "full"

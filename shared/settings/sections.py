@@ -9,7 +9,7 @@ from shared.settings.evaluation import Evaluate, Quantize
 from shared.settings.models import Embedder, Lora, Reranker
 from shared.settings.section import Count, Engine, Precision, Scheme, Section, Share, Weights
 from shared.settings.texts import Describe, Explain, TrainWriter, Writer
-from shared.settings.training import Merge, Train, TrainEmbedder, TrainReranker
+from shared.settings.training import Merge, MergeReranker, Train, TrainEmbedder, TrainReranker
 
 __all__ = [
     "Count",
@@ -22,6 +22,7 @@ __all__ = [
     "Lora",
     "Machine",
     "Merge",
+    "MergeReranker",
     "Mine",
     "MineForReranker",
     "Precision",
@@ -69,7 +70,7 @@ class Settings(Section):
     train_teachers: TrainTeachers = TrainTeachers()
     teach_reranker: TeachReranker = TeachReranker()
     train_reranker: TrainReranker = TrainReranker()
-    merge_reranker: Merge
+    merge_reranker: MergeReranker
     evaluate: Evaluate = Evaluate()
     quantize: Quantize = Quantize()
 

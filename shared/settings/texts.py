@@ -35,6 +35,13 @@ class Explain(Section):
     file: str = "rationales.csv"
     """The file in the competition's folder that `replay` reads: QuestionId_Answer, Rationale, Reasoning."""
 
+    shots: Annotated[int, Field(ge=0, le=16)] = 0
+    """How many solved examples a writer is shown in front of a row: training rows with the texts of `shots_file`, the
+    same for all rows, but for those of an example's own question or of one near it."""
+    shots_file: str = ""
+    """The file in the competition's folder with texts about labelled training rows, which may have been written by
+    somebody who saw the labels: QuestionId_Answer, Rationale, Reasoning."""
+
 
 class Describe(Section):
     """What is written about every misconception, from its name."""

@@ -111,6 +111,10 @@ class TrainReranker(Train):
     negative; `lambda`, the same weighted by what it changes in NDCG (LambdaLoss); `approx_mrr`, a smooth 1 / rank."""
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """The share of the hard cross-entropy's target that is spread over the group. The teacher's part stays as it is."""
+    shortest_list: Annotated[int, Field(ge=0)] = 0
+    """For the kinds that read lists: the most candidates of a list are drawn between this and `reranker.window`, anew
+    for each group in every epoch, so that the model knows lists of many lengths. Of a group in several lists, all but
+    one are without the right answer. Zero draws nothing: it is always `reranker.window`."""
     rationale_loss: Annotated[float, Field(ge=0)] = 0.0
     """The weight of one more loss: behind the query, where candidates do not see it, the model learns to write the
     query's rationale. Nothing of it is there when the model serves."""
@@ -136,3 +140,12 @@ class Merge(Section):
     share: Annotated[float, Field(gt=0, le=1)] = 1.0
     """How much of the adapter is added to the base (Wise-FT): 0.8 leaves the model nearer to what it knew before. It
     costs no training."""
+
+
+class MergeReranker(Merge):
+    """Which adapter becomes the reranker that serves, and how it reads."""
+
+    orders: Literal[1, 2] = 1
+    """For the kinds that read lists: 2 reads each list in the order of the ranks and reversed, at about twice the cost,
+    and the score is the mean. It belongs to merging, so that changing it trains nothing again: training draws an order
+    for every list, so that a place tells nothing."""

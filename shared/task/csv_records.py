@@ -61,11 +61,18 @@ class Record:
 
 
 def read_records(
-    path: Path, columns: Sequence[str], again: str, *, cut: bool = False, others: bool = False
+    path: Path,
+    columns: Sequence[str],
+    again: str,
+    *,
+    optional: Sequence[str] = (),
+    cut: bool = False,
+    others: bool = False,
 ) -> Iterator[Record]:
     """Every row of the CSV at `path`, one at a time, which must have exactly `columns` in any order; blank lines not.
 
-    With `others`, further columns may stand there, and tabs, semicolons or bars between the fields.
+    Those in `optional` may stand there as well. With `others`, any further columns may stand there, and tabs,
+    semicolons or bars between the fields.
 
     Raises CompetitionError for a file that is missing, empty, not UTF-8, or not a table of those columns. `again` says
     how to get the file anew. A field that is too long is an error too, or, with `cut`, is cut, which a line says.
@@ -77,7 +84,7 @@ def read_records(
         line, header = next(rows, (1, None))
         if header is None:
             raise defect(path, f"the file is empty; {again}")
-        _check_header(path, line, header, columns, others)
+        _check_header(path, line, header, columns, optional, others)
         record = None
         for line, fields in rows:
             record = Record(path, line, _name_fields(path, line, header, fields, cut))
@@ -175,13 +182,15 @@ def _explain(error: csv.Error) -> str:
     return f"the quotes do not match ({error}); double every quote within a quoted field"
 
 
-def _check_header(path: Path, line: int, header: list[str], columns: Sequence[str], others: bool) -> None:
+def _check_header(
+    path: Path, line: int, header: list[str], columns: Sequence[str], optional: Sequence[str], others: bool
+) -> None:
     seen = set()
     for name in header:
         if name in seen:
             raise defect(path, f"column {shorten(name)} is there twice; remove one of them", line)
         seen.add(name)
-    extra = [name for name in header if name not in columns]
+    extra = [name for name in header if name not in columns and name not in optional]
     for name in columns:
         if name not in seen:
             raise defect(path, f"column {name} is missing; {_advise(name, extra, header)}", line)

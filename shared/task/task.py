@@ -132,3 +132,8 @@ class Task:
     # settings {section: {key: value}} in place of the usual defaults
     defaults: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     reads: Mapping[str, Any] = field(default_factory=dict)  # what of its definition decides prepare; {} if it is code
+
+    @property
+    def entry(self) -> str:
+        """What messages call one of `entries`."""
+        return {"entries": "entry"}.get(self.entries, self.entries.removesuffix("s"))

@@ -124,7 +124,7 @@ def test_a_shell_completes_names_iterations_splits_and_stages(place):
     assert completed("./just t", 1) == ["train"]
     assert completed("./just train ", 2) == ["iter=", "split=", "as=", "nodes=", "rendezvous=", "on="]
     assert completed("./just train sp", 2) == ["split="]
-    assert completed("./just train iter=d", 4) == ["demo0", "demo1"]
+    assert completed("./just train iter=d", 4) == ["demo0", "demo1", "demotexts0"]
     assert completed("./just train iter=1 ", 5) == ["split=", "as=", "nodes=", "rendezvous=", "on="]
     assert completed("./just train iter=1 split=", 6) == list(SPLITS)
     assert completed("./just clean stage=train_", 4) == [

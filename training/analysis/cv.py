@@ -17,7 +17,7 @@ from shared.task.splits import DRAWS
 from shared.task.tables import POOLS
 from training.analysis.console import open_console
 from training.analysis.sensitivity import MEANING, read_siblings, sensitivity_table
-from training.analysis.untrained import describe_best, name_miner
+from training.analysis.untrained import describe_best, describe_reranking, name_miner
 from training.pipeline.train import train
 from training.run_folder.freshness import outdated
 from training.run_folder.names import Target
@@ -50,6 +50,8 @@ def cv_table(target: Target, draws: int) -> int:
     drawn = [run for run in done if run.name in DRAWS]
     for pool in POOLS if drawn else ():
         console.print(describe_best(drawn, pool), highlight=False)
+        if said := describe_reranking(drawn, pool):
+            console.print(said, highlight=False)
     console.print(f"miner: {name_miner(read_settings(done[0]))}", highlight=False)
     _print_sensitivity(console, folder.name, drawn)
     for run in runs:

@@ -57,6 +57,22 @@ def describe_best(runs: list[Path], pool: str, ranking: str = "reranked") -> str
     )
 
 
+def describe_reranking(runs: list[Path], pool: str) -> str:
+    """A sentence where the reranker made the order worse than as retrieved, with what to do; "" where it did not."""
+    retrieved, reranked = (_rows(runs, ranking, pool) for ranking in ("retrieved", "reranked"))
+    if not retrieved or not reranked:
+        return ""
+    how = read_settings(runs[0]).evaluate
+    before, after, difference, low, high = difference_from(Baseline("retrieved", retrieved, 0.0), reranked, how)
+    if high >= 0:
+        return ""
+    return (
+        f"the reranker makes the order worse, {pool} pool: {before:.3f} as retrieved, {after:.3f} as reranked, "
+        f"{difference:+.3f} (95 %: {low:+.3f} to {high:+.3f}): let `./just calibrate` weigh both, or predict with "
+        "--depth 1, which keeps the order as retrieved"
+    )
+
+
 def difference_from(
     best: Baseline, tables: list[pl.DataFrame], settings: Evaluate
 ) -> tuple[float, float, float, float, float]:

@@ -4,7 +4,7 @@
     question                  a validation question, by id, or one whose text is near it
     misconception             a held-out misconception as a right answer, by id or by its words
     negative                  a negative from outside of what mine.negatives says
-    text                      a text as input whose writer saw a label, or examples of the held-out fold
+    text                      a text as input whose writer saw a label, or examples of its question or of the valid fold
     student                   a text as input by a student that learnt from the question that it is about
     teacher                   scores by a teacher of parts that learnt from the row's question or its misconception
     lineage                   an input of another split, of other folds, unaudited, or changed since it was used
@@ -31,8 +31,8 @@ from shared.task.near_duplicates import near_pairs, words_of
 from shared.task.splits import fold_seed, holds_out
 from shared.task.tables import GROUPS, LESSONS, TAUGHT, TEXTS
 from training.evaluation.teacher_audit import find_learnt_rows
-from training.evaluation.text_audit import alarms, find_labels_seen, find_own_lessons
-from training.run_folder.freshness import COMPETITION, PROMPTS, REPLAYED
+from training.evaluation.text_audit import alarms, find_labels_seen, find_own_lessons, find_own_shots
+from training.run_folder.freshness import COMPETITION, PROMPTS, REPLAYED, SHOTS
 from training.run_folder.held_out import holds_out_misconceptions
 from training.run_folder.stage_context import StageContext
 from training.run_folder.teachers import PARTS, teachers_of
@@ -132,7 +132,7 @@ def find_strangers(run: Path, folders: list[Path]) -> Finding:
         averaged = set() if holds_out(run.name) else {Path(adapter).parent for adapter in lineage.averaged or ()}
         averaged = {path for path in averaged if path.parent != folder.parent}  # other epochs of its own training stay
         inputs = {Path(path): then for path, then in lineage.inputs.items() if Path(path) not in averaged}
-        for name in (COMPETITION, REPLAYED, PROMPTS):  # which are no folders of a run
+        for name in (COMPETITION, REPLAYED, SHOTS, PROMPTS):  # which are no folders of a run
             inputs.pop(Path(name), None)
         if folder.name == "train_reranker" and folder.parent / "audit" not in inputs:
             broken.append(f"{folder}, which no audit preceded,")
@@ -172,7 +172,7 @@ def _findings(context: StageContext) -> Iterator[Finding]:
         yield from find_leaks(f"{context.run}/{stage}/card.json", _example_rows(context.run / stage, queries), held)
     if context.settings.explain.writer != "off":
         written, valid = context.read(TEXTS, "explain"), queries.filter(pl.col("fold") == "valid")
-        told = find_labels_seen(written, set(valid["query_id"]))
+        told = [*find_labels_seen(written, set(valid["query_id"])), *find_own_shots(written, queries)]
         yield Finding("text", f"{context.run}/explain/texts.parquet", len(written), tuple(told))
         if context.settings.train_writer.file:
             yield from _student_findings(context, written, held)

@@ -26,6 +26,16 @@ def find_labels_seen(texts: pl.DataFrame, held_out: Set[str]) -> list[str]:
     ]
 
 
+def find_own_shots(texts: pl.DataFrame, queries: pl.DataFrame) -> list[str]:
+    """The rows of `texts` (table TEXTS) whose writer was shown a solved example of their own question."""
+    question = dict(queries.select("query_id", "question_id").iter_rows())
+    return [
+        f"{kind} {key}"
+        for kind, key, shots in texts.filter(pl.col("shots") != "").select("kind", "key", "shots").iter_rows()
+        if question[key] in {question.get(shot) for shot in shots.split()}
+    ]
+
+
 def find_own_lessons(texts: pl.DataFrame, lessons: pl.DataFrame, queries: pl.DataFrame) -> list[str]:
     """The rows of `texts` (TEXTS) by a student that learnt from their question, or that no student wrote.
 

@@ -4,6 +4,7 @@ import json
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -22,12 +23,13 @@ from inference.engines.transformers.engine import (
 )
 from inference.machine.profiles import Profile, load_profile
 from inference.reranking.kinds import KINDS
-from shared.artifacts.card import EmbedderCard, write_card
+from shared.artifacts.card import EmbedderCard, RerankerCard, write_card
 from shared.artifacts.lineage import read_lineage
 from shared.artifacts.manifest import is_whole
 from shared.artifacts.verified import check_folder
 from shared.prompts.embedder import embedder_passage
 from shared.prompts.query import Written
+from shared.prompts.reading import prompts_in_order
 from shared.settings.sections import Embedder, Lora, Merge, Reranker, Weights, Writer
 from shared.task.tables import DESCRIPTIONS
 from training.export.adapter import check_trained
@@ -71,8 +73,11 @@ def merge_reranker(context: StageContext) -> dict:
     """Fill context.out with the merged reranker and its card; returns its lineage."""
     merging = context.settings.merge_reranker
     adapters = _adapters(context, "train_reranker", merging)
+    card = new_reranker_card(context.settings.reranker)
+    if merging.orders > 1:  # which only lists have
+        card = replace(card, prompt=replace(card.prompt, orders=merging.orders))
     with _one_adapter(adapters, merging) as adapter:
-        _write_reranker(context, adapter)
+        _write_reranker(context, adapter, card)
     return _lineage(context, local_folder(context.settings.reranker.base), adapters)
 
 
@@ -84,17 +89,17 @@ def merge_teacher(context: StageContext, adapter: Path) -> None:
     check_folder(adapter.parents[1])
     check_trained(adapter, context.settings.train_reranker.lora)
     _lineage(context, local_folder(context.settings.reranker.base), [adapter])
-    _write_reranker(context, adapter)
+    _write_reranker(context, adapter, new_reranker_card(context.settings.reranker))
 
 
-def _write_reranker(context: StageContext, adapter: Path) -> None:
+def _write_reranker(context: StageContext, adapter: Path, card: RerankerCard) -> None:
     """Fill context.out with the base of [reranker] and this adapter as one model, and its card."""
     section, profile = context.settings.reranker, load_profile(context.settings.machine.profile)
-    base, card = local_folder(section.base), new_reranker_card(section)
+    base = local_folder(section.base)
     kind, tokenizer, form = KINDS[card.kind], load_tokenizer(base), form_of(base)
     token = kind.token(tokenizer, card.prompt) if form == "language model" else 0
     probes, words = [Written(text) for text in PROBES], reranker_words(tokenizer)
-    rows = [row for query in probes for row in kind.prompts(words, card.prompt, query, probes)]
+    rows = [row for query in probes for row in prompts_in_order(kind.reading, words, card.prompt, query, probes)]
 
     def answer(folder: Path, adapter: Path | None, weights: Weights = "full") -> np.ndarray:
         load, row = (load_causal, token) if form == "language model" and folder != context.out else (load_reranker, 0)

@@ -85,7 +85,7 @@ def _divisor(width: int) -> int:
 
 
 def reranker_prompts(job: StageContext, source: Path, settings: Quantize) -> list[list[int]]:
-    """Pairs of the training fold, right and wrong ones in turn, as the reranker reads them."""
+    """Candidates of the training fold, right and wrong ones in turn, as the reranker reads them among their group's."""
     make = prompts_of(source)
     queries, misconceptions = job.texts()
     texts = {row["misconception_id"]: misconception_of(row) for row in misconceptions.iter_rows(named=True)}
@@ -95,8 +95,10 @@ def reranker_prompts(job: StageContext, source: Path, settings: Quantize) -> lis
     shown = {query_id: rows for (query_id,), rows in shown.group_by("query_id", maintain_order=True)}
     rows = []
     for place, row in enumerate(row for row in asked.iter_rows(named=True) if row["query_id"] in shown):
-        ids = shown[row["query_id"]].filter(pl.col("is_positive") == (place % 2 == 0))["misconception_id"]
-        rows += make(query_of(row, prompt.rationale, prompt.layout), [texts[ids[place % len(ids)]]])
+        own = shown[row["query_id"]]
+        ids, among = own.filter(is_positive=place % 2 == 0)["misconception_id"], own["misconception_id"].to_list()
+        prompts = make(query_of(row, prompt.rationale, prompt.layout), [texts[id_] for id_ in among])
+        rows.append(prompts[among.index(ids[place % len(ids)])])
     return rows
 
 

@@ -10,11 +10,14 @@ from tempfile import TemporaryDirectory
 
 import polars as pl
 
+from inference.engines.checks.lengths import positions_of
+from inference.engines.checks.model import load_config
 from inference.engines.protocols import Writer
 from inference.engines.writers.open import WriterOpening, open_writer
 from inference.machine.profiles import load_profile
-from inference.writing.replay import replay
+from inference.writing.replay import read_texts, replay
 from inference.writing.requests import description_requests, revision_of, row_requests, with_room, words_of_writer
+from inference.writing.shots import Shots, choose_shots, write_shots
 from inference.writing.write import OpenableWriter, Request, write_texts
 from shared.prompts.query import DESCRIPTION, RATIONALES
 from shared.settings.load import RUNS
@@ -35,7 +38,8 @@ def rationales(context: StageContext) -> pl.DataFrame:
     if section.writer == "replay":
         folds = dict(queries.select("query_id", "fold").iter_rows())
         return replay(Path(context.settings.prepare.competition) / section.file, kinds, folds)
-    requests = row_requests(queries, words_of_writer(local_folder(context.settings.writer.base)), kinds)
+    shots = _shots(context, queries, kinds) if section.shots else None
+    requests = row_requests(queries, words_of_writer(local_folder(context.settings.writer.base)), kinds, shots)
     if not context.settings.train_writer.file:
         return _write(context, section.writer, requests)
     trained = context.settings.train_writer
@@ -61,15 +65,39 @@ def descriptions(context: StageContext) -> pl.DataFrame:
     return _write(context, section.writer, description_requests(misconceptions, words))
 
 
+def _shots(context: StageContext, queries: pl.DataFrame, kinds: Sequence[str]) -> Shots:
+    """The solved examples of explain.shots_file; they are kept beside the texts, for predictions."""
+    section, prepare = context.settings.explain, context.settings.prepare
+    path = Path(prepare.competition) / section.shots_file
+    written = read_texts(path, kinds)
+    try:
+        shots = choose_shots(queries, written, kinds, section.shots, prepare.similar, context.settings.writer.seed)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
+    write_shots(shots, context.out)
+    return shots
+
+
 def _write(
     context: StageContext, engine: str, requests: Sequence[Request], student: str = "", adapter: Path | None = None
 ) -> pl.DataFrame:
     """What `requests` ask for, from the store as far as it is there."""
     section, profile = context.settings.writer, load_profile(context.settings.machine.profile)
     opening = with_room(WriterOpening(engine, local_folder(section.base), profile, 0, adapter), requests)
+    _check_room(opening)
     name = "/".join(filter(None, [section.base.rpartition("/")[2], student]))
     writer = OpenableWriter(name, revision_of(opening), partial(_open, opening))
     return write_texts(requests, writer, STORE, section.seed, wait_seconds=inf)
+
+
+def _check_room(opening: WriterOpening) -> None:
+    """Raise ValueError where a prompt with its text is longer than what the model reads, before any is written."""
+    most = positions_of(load_config(opening.folder))
+    if most is not None and opening.longest > most:
+        raise ValueError(
+            f"a prompt and its text may have {opening.longest} tokens, and {opening.folder} reads {most}: take another "
+            "writer, or show it fewer explain.shots"
+        )
 
 
 @contextmanager

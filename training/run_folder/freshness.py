@@ -16,6 +16,7 @@ from training.run_folder.names import plain_path
 
 COMPETITION = "competition"  # the input of prepare: no folder of ours
 REPLAYED = "replayed"  # the file of texts that a stage reads, as it is in the competition's folder
+SHOTS = "shots"  # the file of texts of which a writer is shown some as solved examples, likewise
 PROMPTS = "prompts"  # with which a writer is asked
 CHANGES_NOTHING = {"checkpoint_seconds", "recompute", "competition"}  # settings without a part in the result
 
@@ -120,14 +121,17 @@ def texts_inputs(settings: Settings, stage: str) -> dict[str, str]:
         inputs[PROMPTS] = hashlib.sha256(repr(sorted(WRITER_PROMPTS.items())).encode()).hexdigest()
     if stage == "train_writer" or section.writer == "replay":
         inputs[REPLAYED] = _file_digest(settings, section.file, f"{stage}.file")
+    if stage == "explain" and section.shots:
+        inputs[SHOTS] = _file_digest(settings, section.shots_file, "explain.shots_file", "explain.shots=0")
     return inputs
 
 
-def _file_digest(settings: Settings, name: str, key: str) -> str:
+def _file_digest(settings: Settings, name: str, key: str, without: str = "") -> str:
     path = Path(settings.prepare.competition) / name
     if not path.is_file():
-        section = key.partition(".")[0]
-        without = f"{section}.writer=off" if section in ("explain", "describe") else f"{key}= with nothing behind it"
+        section, nothing = key.partition(".")[0], f"{key}= with nothing behind it"
+        off = f"{section}.writer=off" if section in ("explain", "describe") else nothing
+        without = f"{without} {nothing}" if without else off
         raise ValueError(f"{path} does not exist: name another {key}, or do without: {without}")
     return hashlib.sha256(path.read_bytes()).hexdigest()
 

@@ -12,6 +12,7 @@ import polars as pl
 
 from shared.prompts.embedder import Example
 from shared.prompts.query import Layout, Rationale, row_text
+from shared.prompts.reading import cut_lists
 from shared.settings.sections import Train
 from shared.task.folds import labelled_queries, seed_of
 from shared.task.tables import PAIR
@@ -154,6 +155,21 @@ def shown_rationale(rationale: Rationale, settings: Train, seed: str, query_id: 
         return rationale
     left_out = np.random.default_rng(seed_of(seed, query_id, "rationale")).random() < settings.rationale_dropout
     return "none" if left_out else rationale
+
+
+def draw_lists(group: Group, most: int | None, least: int, seed: str) -> list[list[int]]:
+    """Places of a group's candidates in the lists that they are read in, whose order tells nothing about the answer.
+
+    At most `most` are in a list (None: the kind reads no lists, and the order stays); with `least` it is drawn how
+    many, from there to `most`. `seed` is the update's, in which a group stands once.
+    """
+    count = len(group.misconception_ids)
+    if most is None:
+        return [list(range(count))]
+    rng = np.random.default_rng(seed_of(seed, group.name, "list"))
+    places = rng.permutation(count).tolist()
+    held = int(rng.integers(least, most, endpoint=True)) if least else most
+    return [places[part.start : part.stop] for part in cut_lists(count, held)]
 
 
 def _draw_group(mined: Group, group: int, seed: int, siblings: float) -> Group:

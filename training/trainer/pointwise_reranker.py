@@ -1,4 +1,4 @@
-"""Trains the reranker: the logit of "Yes" for each pair, a loss from labels and one from a teacher over each group.
+"""Trains a reranker: the logit of "Yes" for each candidate, a loss from labels and one from a teacher over each group.
 
 b groups of a micro-batch, G group.
 """
@@ -14,22 +14,27 @@ from inference.engines.tokenizer import answer_of, reranker_words
 from inference.engines.transformers.device import send
 from inference.engines.transformers.engine import HFScorer
 from inference.engines.transformers.forward import answer_together, yes_logits
+from inference.reranking.kinds import KINDS
 from inference.reranking.order import order_by_score
-from inference.reranking.pointwise import PointwiseReranker
-from shared.prompts.pointwise import RerankerPrompt, rationale_target, reranker_passage, reranker_query
+from shared.prompts.kinds import kind_of, reading_of
+from shared.prompts.pointwise import RerankerPrompt, rationale_target
 from shared.prompts.query import misconception_of, query_of
+from shared.prompts.reading import Rows
 from shared.settings.sections import TrainReranker
 from shared.task.current import TASK
 from shared.task.folds import labelled_queries, labels_of, seed_of, seen_ids
 from shared.task.metrics import find_ranks, summarise
 from shared.task.tables import PAIR
-from training.trainer.batches import Group, shown_rationale
+from training.trainer.batches import Group, draw_lists, shown_rationale
 from training.trainer.group_losses import label_loss, teacher_loss
 from training.trainer.writing.rationale_loss import TARGET, TARGET_TOKENS, Target, scores_and_losses
 
 
 class RerankerObjective:
-    """The reranker's Objective. `model` is the model with its adapters in place, without peft's wrapper."""
+    """The Objective of every kind of reranker that gives a candidate a logit; its prompt says which kind it is.
+
+    `model` is the model with its adapters in place, without peft's wrapper.
+    """
 
     def __init__(
         self,
@@ -40,18 +45,20 @@ class RerankerObjective:
         settings: TrainReranker,
         batch_tokens: int,
     ):
-        self.model, self.prompt, self.settings = model, prompt, settings
+        self.model, self.prompt, self.settings, self.reading = model, prompt, settings, reading_of(prompt)
         self.yes = 0 if model.get_output_embeddings() is None else answer_of(tokenizer, prompt)
         self.words = reranker_words(tokenizer)
         self.queries, self.misconceptions, self.candidates = tables
         self.batch_tokens = batch_tokens
         self.asked = {
-            (row["query_id"], rationale): reranker_query(self.words, prompt, query_of(row, rationale, prompt.layout))
+            (row["query_id"], rationale): self.reading.query(
+                self.words, prompt, query_of(row, rationale, prompt.layout)
+            )
             for row in self.queries.filter(pl.col("fold") == "train").iter_rows(named=True)
             for rationale in {prompt.rationale, "none"}
         }
         self.known = {
-            row["misconception_id"]: reranker_passage(self.words, prompt, misconception_of(row))
+            row["misconception_id"]: self.reading.candidate(self.words, prompt, misconception_of(row))
             for row in self.misconceptions.iter_rows(named=True)
         }
 
@@ -63,10 +70,11 @@ class RerankerObjective:
 
     def count_tokens(self, group: Group, seed: str) -> int:
         """See Objective."""
-        query, passages = len(self._asked(group, seed)), [len(self.known[id_]) for id_ in group.misconception_ids]
+        query, rows = len(self._asked(group, seed)), self._prompts(group, seed)
+        tokens = query + rows.tokens if self.settings.share else sum(map(len, rows.ids))
         if target := self.targets.get(group.query_id):
-            passages.append(len(target.before) + len(target.text))
-        return query * (1 if self.settings.share else len(passages)) + sum(passages)
+            tokens += len(target.before) + len(target.text) + (0 if self.settings.share else query)
+        return tokens
 
     def accumulate(
         self, update: list[Group], own: Sequence[list[int]], collect: Callable[[], None], seed: str
@@ -91,7 +99,7 @@ class RerankerObjective:
         )
         engine = HFScorer(self.model, self.yes, self.batch_tokens)
         scorer = Strict(engine, self.model.name_or_path, Reach(advice="lower the rate"))
-        reranker = PointwiseReranker(scorer, self.words, self.prompt)
+        reranker = KINDS[kind_of(self.prompt)].open(scorer, self.words, self.prompt)
         scored = near.select(PAIR).with_columns(reranker.score(valid, self.misconceptions, near).values)
         figures = summarise(
             find_ranks(valid, order_by_score(near, scored)),
@@ -106,8 +114,19 @@ class RerankerObjective:
         rationale = shown_rationale(self.prompt.rationale, self.settings, seed, group.query_id)
         return self.asked[group.query_id, rationale]
 
+    def _prompts(self, group: Group, seed: str) -> Rows:
+        """The prompts of a group's candidates, in the order of the group, whatever lists they are read in."""
+        asked, parts = self._asked(group, seed), [self.known[id_] for id_ in group.misconception_ids]
+        ids, tokens = [[]] * len(parts), 0
+        for places in draw_lists(group, self.reading.at_once(self.prompt), self.settings.shortest_list, seed):
+            rows = self.reading.rows(self.words, self.prompt, asked, [parts[place] for place in places])
+            tokens += rows.tokens
+            for place, row in zip(places, rows.ids, strict=True):
+                ids[place] = row
+        return Rows(ids, tokens)
+
     def _loss(self, groups: list[Group], seed: str) -> torch.Tensor:
-        rows = [[*self._asked(group, seed), *self.known[id_]] for group in groups for id_ in group.misconception_ids]
+        rows = [ids for group in groups for ids in self._prompts(group, seed).ids]
         written = self._written(groups, seed, len(rows)) if self.settings.rationale_loss else {}
         scores_bG, rationale_loss_b = self._answer(groups, rows, written)
         loss_b = self.settings.label_weight * label_loss(scores_bG, self.settings)

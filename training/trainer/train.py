@@ -30,7 +30,11 @@ from training.trainer.pointwise_reranker import RerankerObjective
 from training.trainer.update import Objective
 from training.trainer.writing.rationale_loss import with_targets
 
-OBJECTIVES = {"pointwise": RerankerObjective}  # of each kind of reranker, see inference/reranking/kinds.py
+OBJECTIVES = {  # of each kind of reranker, see inference/reranking/kinds.py
+    "pointwise": RerankerObjective,
+    "listed": RerankerObjective,
+    "cumulative": RerankerObjective,
+}
 
 
 def train_embedder(context: StageContext, groups: pl.DataFrame, card: EmbedderCard) -> None:

@@ -1,6 +1,5 @@
 """Refuses lengths that a model has no positions for, and a tokenizer with more ids than the model has embeddings."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,7 +7,10 @@ from transformers import PretrainedConfig, PreTrainedTokenizerBase
 
 from inference.engines.checks.files import AGAIN
 from shared.prompts.embedder import EmbedderPrompt, Example, embedder_passage, embedder_query
+from shared.prompts.kinds import reading_of
+from shared.prompts.pointwise import RerankerPrompt
 from shared.prompts.query import Written
+from shared.prompts.reading import prompts_in_order
 from shared.prompts.words import Words
 
 ENDLESS = range(10**9)  # the ids of a text that is longer than any model has room for
@@ -39,9 +41,11 @@ def longest_embedder_prompt(words: Words, prompt: EmbedderPrompt, examples: int)
     return max(len(query), len(embedder_passage(endless, prompt, TEXT)))
 
 
-def longest_pair(words: Words, make: Callable[[Words], list[list[int]]]) -> int:
-    """Tokens of the longest prompt among those that `make` gives of words that never end."""
-    return max(map(len, make(replace(words, encode=lambda text: ENDLESS))))
+def longest_reranker_prompt(words: Words, prompt: RerankerPrompt) -> int:
+    """Tokens of the longest prompt that can be made, of a full list where candidates are read in lists."""
+    endless, reading = replace(words, encode=lambda text: ENDLESS), reading_of(prompt)
+    passages = [TEXT] * (reading.at_once(prompt) or 1)
+    return max(map(len, prompts_in_order(reading, endless, prompt, TEXT, passages)))
 
 
 def check_length(folder: Path, config: PretrainedConfig, longest: int, advice: str) -> None:

@@ -15,6 +15,7 @@ from inference.predict.state import Prediction, size_of
 from inference.predict.writing.in_time import OpenableWriting, Phase, Write, write_in_time
 from inference.retrieval.bm25 import WordIndex
 from inference.writing.requests import openable_writer, row_requests, with_room, words_of_writer
+from inference.writing.shots import find_shots
 from inference.writing.store import open_store
 from inference.writing.write import Desk, Request
 from shared.prompts.writer import PROMPTS
@@ -49,7 +50,8 @@ def _write(prediction: Prediction, kinds: Sequence[str]) -> pl.DataFrame:
     writing, store = prediction.models.writer, prediction.store
     words = words_of_writer(writing.folder)
     chunks = [store.read("queries", chunk) for chunk in range(len(store.sizes))]
-    requests = [request for queries in chunks for request in row_requests(queries, words, kinds)]
+    shots = find_shots(writing.folder, writing.shots, kinds)
+    requests = [request for queries in chunks for request in row_requests(queries, words, kinds, shots)]
     profile = _profile(prediction.serving.profile, writing)
     opening = with_room(WriterOpening(prediction.serving.engine, writing.folder, profile, 0, writing.adapter), requests)
     with open_store(store.folder / "texts") as kept:

@@ -50,7 +50,8 @@ def _fill(definition: Definition, fields: Mapping[str, str]) -> dict[str, str]:
 def _read(definition: Definition, path: Path) -> Iterator[tuple[int, dict[str, str]]]:
     """The rows of a file, which may have further columns, and an id as the task's own files or the column id have it.
 
-    Without a column that says the option, a row is a query for each option that is not right.
+    Without a column that says the option, a row is a query for each option that is not right, and an id of the column
+    id ends in the option.
     """
     fields, label = row_form(definition).fields, definition.labels
     told = isinstance(label, LabelOptions) and not _has(path, [OPTION])
@@ -62,7 +63,8 @@ def _read(definition: Definition, path: Path) -> Iterator[tuple[int, dict[str, s
         for option in [one for one in label.options if one != right] if told else [record.fields.get(OPTION, "")]:
             row = {name: record.fields[name] for name in needed} | ({OPTION: option} if OPTION in fields else {})
             template = definition.queries.id.of(option, right) if ids == named else None
-            named_so = template.fill(record.fields) if template else record.fields.get("id", "")
+            plain = record.fields.get("id", "")
+            named_so = template.fill(record.fields) if template else f"{plain}_{option}" if told and plain else plain
             yield record.line, {"id": named_so, **row} if ids else row
 
 

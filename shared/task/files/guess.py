@@ -48,7 +48,7 @@ def _guess(looks: list[Look]) -> tuple[dict[str, dict[str, object]], list[str]]:
     judged = next((look for look in looks if _judgements(look, looks)), None)
     train = _train_file(looks, judged)
     rest = [look for look in looks if look not in (train, judged)]
-    test = _test_file([look for look in rest if not _looks_like_catalogue(look, train, judged)], train)
+    test = _test_file(rest, train, judged)
     said = [f"the queries for training are in {train.name}"]
     none = "those to predict are the same: no file is called test, or has some of these columns and no others"
     said.append(f"those to predict are in {test.name}" if test else none)
@@ -93,11 +93,11 @@ def _train_file(looks: list[Look], judged: Look | None) -> Look:
     return named[0] if named else max(rest, key=lambda look: sum(look.length(name) for name in look.columns))
 
 
-def _test_file(looks: list[Look], train: Look) -> Look | None:
+def _test_file(looks: list[Look], train: Look, judged: Look | None) -> Look | None:
     """The file that is called so, or else one that has columns of the training file alone, but not all of them."""
     named = [look for look in looks if re.search("test", look.name, re.I)]
     like = [look for look in looks if len(look.columns) > 1 and set(look.columns) < set(train.columns)]
-    return next(iter([*named, *like]), None)
+    return next(iter([*named, *(look for look in like if not _looks_like_catalogue(look, train, judged))]), None)
 
 
 def _looks_like_catalogue(look: Look, train: Look, judged: Look | None) -> bool:

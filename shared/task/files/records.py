@@ -19,11 +19,13 @@ def read_rows(path: Path, columns: Sequence[str], again: str, *, cut: bool = Fal
     one of the columns. `again` says how to get the file anew. A field that is too long is an error too, or, with `cut`,
     is cut.
     """
-    if path.suffix in (".csv", ".tsv"):
+    end = path.suffix.lower()
+    if end in (".csv", ".tsv"):
         yield from read_records(path, columns, again, cut=cut, others=True)
         return
-    check_bytes(path, again, text=path.suffix == ".jsonl")
-    rows = _json_rows(path) if path.suffix == ".jsonl" else _parquet_rows(path, columns, again)
+    lines = end in (".jsonl", ".ndjson")
+    check_bytes(path, again, text=lines)
+    rows = _json_rows(path) if lines else _parquet_rows(path, columns, again)
     record = None
     for line, row in rows:
         record = Record(path, line, {name: _field(path, line, name, row, cut) for name in columns})

@@ -47,6 +47,10 @@ class Day:
     noise: float = 0.2
     there: int = WORK.wanted  # candidates that a query really has
     bad: tuple[int, ...] = ()  # rows whose prompts every engine refuses
+    cascade: tuple[int, ...] = ()  # candidates that each reranker wants, where the later ones read fewer
+
+    def wanted(self, number: int) -> int:
+        return self.cascade[number] if self.cascade else WORK.wanted
 
 
 @dataclass
@@ -104,7 +108,7 @@ def live_through(day: Day, limit: float = LIMIT - MARGIN) -> Outcome:
 
             def score(rows: np.ndarray, first: int, last: int) -> tuple[int, int]:
                 assert len(set(np.searchsorted(np.cumsum(WORK.chunks), rows, side="right"))) == 1
-                assert (memory[number][rows] == first).all() and first < last <= WORK.wanted
+                assert (memory[number][rows] == first).all() and first < last <= day.wanted(number)
                 if set(day.bad) & set(rows.tolist()):
                     raise RuntimeError("it breaks every engine")
                 read = max(0, min(last, day.there) - first)
@@ -115,7 +119,7 @@ def live_through(day: Day, limit: float = LIMIT - MARGIN) -> Outcome:
 
             yield score
 
-        return OpenableReranker(f"reranker {number}", 2.0**number, opened)
+        return OpenableReranker(f"reranker {number}", 2.0**number, opened, day.wanted(number))
 
     def publish(progress: list[RerankingProgress], final: bool) -> float:
         began = clock.now

@@ -26,6 +26,23 @@ def test_no_day_is_late_or_loses_more_than_a_shard(thousandth, capsys):
     assert ("failed in a part of the work" in capsys.readouterr().err) == (thousandth in (4, 5, 6))
 
 
+@pytest.mark.parametrize("thousandth", range(8))
+def test_no_day_with_a_cascade_is_late_or_reads_deeper_than_it_wants(thousandth, capsys):
+    for seed in range(thousandth, 200, 8):
+        day = dataclasses.replace(draw_day(seed), rerankers=3, cascade=(25, 12, 4))
+        outcome = live_through(day)
+        assert outcome.time <= WATCHDOG < LIMIT
+        assert all(scored.max() <= day.wanted(number) for number, scored in enumerate(outcome.scored))
+        for scored, state in zip(outcome.scored, outcome.said or [], strict=outcome.said is not None):
+            np.testing.assert_array_equal(scored, state.done)
+
+
+def test_a_cascade_with_time_to_spare_reads_what_each_wants_and_is_complete():
+    said = live_through(Day(8, 3, 0.0, 1e-4, cascade=(25, 12, 4))).said
+    assert [set(state.done.tolist()) for state in said] == [{25}, {12}, {4}]
+    assert [state.ended for state in said] == ["complete"] * 3
+
+
 def test_with_time_to_spare_everything_is_scored():
     # 600 queries x 1,440 tokens at 10 ms: 8,640 s, and as much again twice for a second one of twice the size
     outcome = live_through(Day(1, 2, 600.0, 0.01))

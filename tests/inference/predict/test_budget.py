@@ -21,9 +21,17 @@ def untouched(queries, costs, wanted=8):
 
 
 def test_the_ladder_goes_from_everything_to_a_few_candidates_of_the_first_reranker():
-    assert list(ladder(7, 1)) == [(7,), (6,), (5,)]
-    assert list(ladder(6, 3)) == [(6, 6, 6), (6, 5, 5), (6, 6, 0), (6, 5, 0), (6, 0, 0), (5, 0, 0)]
-    assert list(ladder(3, 2)) == [(3, 3), (3, 0)]  # fewer are wanted than the least: then all or nothing
+    assert list(ladder((7,))) == [(7,), (6,), (5,)]
+    assert list(ladder((6, 6, 6))) == [(6, 6, 6), (6, 5, 5), (6, 6, 0), (6, 5, 0), (6, 0, 0), (5, 0, 0)]
+    assert list(ladder((3, 3))) == [(3, 3), (3, 0)]  # fewer are wanted than the least: then all or nothing
+
+
+def test_the_ladder_of_a_cascade_goes_from_what_each_reranker_wants():
+    plans = list(ladder((8, 7, 6)))
+    assert plans[:3] == [(8, 7, 6), (8, 6, 6), (8, 5, 5)]  # the deepest of the later ones goes first
+    assert plans[3:6] == [(8, 7, 0), (8, 6, 0), (8, 5, 0)]  # the last one is left out
+    assert plans[6:] == [(8, 0, 0), (7, 0, 0), (6, 0, 0), (5, 0, 0)]
+    assert list(ladder((6, 3))) == [(6, 3), (6, 0), (5, 0)]
 
 
 def test_seconds_count_the_query_again_where_it_was_scored_before():
@@ -41,15 +49,25 @@ def test_seconds_count_the_query_again_where_it_was_scored_before():
 def test_the_plan_is_the_first_of_the_ladder_that_fits():
     stages = [untouched(10, FAST), untouched(10, SLOW)]
     # the first alone: 10 x (1 + 4) = 50. The second: 10 + 10 x (2 + d): 8 -> 110, 6 -> 90, 5 -> 80
-    assert plan_depths(stages, 8, 160) == (8, 8)
-    assert plan_depths(stages, 8, 159) == (8, 7)
-    assert plan_depths(stages, 8, 130) == (8, 5)
-    assert plan_depths(stages, 8, 129) == (8, 0)
-    assert plan_depths(stages, 8, 50) == (8, 0)
-    assert plan_depths(stages, 8, 49) == (7, 0)  # 10 x (1 + 3.5) = 45
-    assert plan_depths(stages, 8, 35) == (5, 0)  # 10 x (1 + 2.5)
-    assert plan_depths(stages, 8, 1) == (5, 0)  # nothing fits: the cheapest, for as many queries as there is time
-    assert plan_depths(stages, 8, math.inf) == (8, 8)
+    assert plan_depths(stages, (8, 8), 160) == (8, 8)
+    assert plan_depths(stages, (8, 8), 159) == (8, 7)
+    assert plan_depths(stages, (8, 8), 130) == (8, 5)
+    assert plan_depths(stages, (8, 8), 129) == (8, 0)
+    assert plan_depths(stages, (8, 8), 50) == (8, 0)
+    assert plan_depths(stages, (8, 8), 49) == (7, 0)  # 10 x (1 + 3.5) = 45
+    assert plan_depths(stages, (8, 8), 35) == (5, 0)  # 10 x (1 + 2.5)
+    assert plan_depths(stages, (8, 8), 1) == (5, 0)  # nothing fits: the cheapest, for as many queries as there is time
+    assert plan_depths(stages, (8, 8), math.inf) == (8, 8)
+
+
+def test_the_plan_of_a_cascade_counts_each_reranker_by_its_own_depth():
+    stages = [untouched(10, FAST), untouched(10, SLOW), untouched(10, SLOW)]
+    # 8 of the first take 50 s, 6 of the second 10 + 10 x (2 + 6) = 90, 3 of the third 10 + 10 x (2 + 3) = 60
+    assert plan_depths(stages, (8, 6, 3), 200) == (8, 6, 3)
+    assert plan_depths(stages, (8, 6, 3), 199) == (8, 5, 3)  # the second 80
+    assert plan_depths(stages, (8, 6, 3), 189) == (8, 6, 0)  # 50 + 90
+    assert plan_depths(stages, (8, 6, 3), 139) == (8, 5, 0)
+    assert plan_depths(stages, (8, 6, 3), 129) == (8, 0, 0)
 
 
 def test_costs_follow_the_slower_of_the_last_shard_and_the_last_four():

@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 import time
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
@@ -27,8 +28,10 @@ from inference.reranking.order import rerank
 from inference.retrieval.bm25 import WordIndex
 from inference.retrieval.retrieve import retrieve
 from inference.retrieval.vector_cache import VectorStore
+from inference.writing.shots import Shot, Shots, write_shots
 from shared.artifacts.card import read_embedder_card
 from shared.artifacts.manifest import write_manifest
+from shared.prompts.writer import PROMPTS, Sampling
 from shared.task.eedi import SUBMISSION, read_competition
 from shared.task.submission import read_submission
 
@@ -280,6 +283,52 @@ def test_a_later_reranker_with_less_time_reads_what_the_ones_before_it_put_first
     assert not best["read"].has_nulls()
 
 
+def test_a_cascade_reads_less_and_less_and_says_so(predict, competition, models, tmp_path):
+    made = rows(predict("e1", "r1 r2", "--depth", "6", "--cascade", "3@1000", "--no-calibration"))
+    misconceptions = read_competition(competition, need_train=False)
+    asked = misconceptions.test
+    candidates = retrieve(
+        asked, misconceptions.misconceptions, models / "e1", read_embedder_card(models / "e1"), SERVING, k=200
+    )
+    with open_reranker(models / "r1", SERVING) as reranker:
+        first_order = rerank(reranker, asked, misconceptions.misconceptions, candidates, 6)
+    near = first_order.filter(pl.col("rank") <= 3)
+    with open_reranker(models / "r2", SERVING) as reranker:
+        second = reranker.score(asked, misconceptions.misconceptions, near).values
+    both = near.with_columns(mean=(pl.col("rerank_score") + second) / 2)
+    best = both.sort("query_id", "mean", "misconception_id", descending=[False, True, False])
+    place = pl.int_range(1, pl.len() + 1, dtype=pl.Int64).over("query_id")
+    front = best.with_columns(rank=place).select(first_order.columns)
+    expected = pl.concat([front, first_order.filter(pl.col("rank") > 3)])
+    assert made == first(expected)
+    report = json.loads((tmp_path / "budget.json").read_text(encoding="utf-8"))
+    assert [part["rows_by_depth"] for part in report["rerankers"]] == [{"6": 12}, {"3": 12}]
+    assert [part["ended"] for part in report["rerankers"]] == ["complete", "complete"]
+
+
+def test_a_gap_leaves_candidates_out_that_the_first_reranker_finds_unlikely(competition, models, tmp_path):
+    misconceptions = read_competition(competition, need_train=False).misconceptions
+    rerankers = (Member(models / "r1"), Member(models / "r2", depth=4, gap=0.03))
+    store = ChunkStore(tmp_path / "submission.csv")
+    run = Prediction(Models((Member(models / "e1"),), rerankers), plain(6), misconceptions, store, SERVING, Limit())
+    read_rows(run, competition)
+    with open_scoring(run, 0) as score:
+        score(np.arange(12), 0, 6)
+    by_first = run.rank_with(0, 1)
+    with open_scoring(run, 1) as score:
+        score(np.arange(12), 0, 4)
+    best = pl.col("rerank_score").max().over("query_id")
+    wanted = by_first.filter(pl.col("rank") <= 4, pl.col("rerank_score") >= best - 0.03)
+    read = store.read("scored1", 0)
+    assert (
+        read.select("query_id", "misconception_id")
+        .sort(pl.all())
+        .equals(wanted.select("query_id", "misconception_id").sort(pl.all()))
+    )
+    assert 12 < len(read) < 48  # some of most queries
+    store.close()
+
+
 def test_a_second_run_encodes_only_the_answers_that_changed(competition, models, tmp_path, capsys):
     folder, store = shutil.copytree(competition, tmp_path / "competition"), tmp_path / "vectors"
     embedder = shutil.copytree(models / "e1", tmp_path / "embedder")
@@ -340,6 +389,23 @@ def test_what_a_writer_writes_stands_beside_the_rows_before_anything_is_retrieve
     assert json.loads((tmp_path / "timings.json").read_text(encoding="utf-8"))["write"] > 0
 
 
+def test_a_writer_is_shown_the_solved_examples_of_its_folder_or_those_that_are_named(
+    predict, readers, tiny_causal, tmp_path, monkeypatch
+):
+    small = replace(PROMPTS["short"], instruction="Say why.", text_tokens=90, sampling=Sampling(6))
+    monkeypatch.setitem(PROMPTS, "short", small)
+    plain = rows(predict(*readers, "--depth", "4", "--writer", str(tiny_causal)))
+    own = shutil.copytree(tiny_causal, tmp_path / "own")
+    shots = Shots(1, 0.5, (Shot("1_A", "Sum?", "Question: Sum?", {"short": "Adds."}),))
+    write_shots(shots, own)
+    shown = rows(predict(*readers, "--depth", "4", "--writer", str(own)))
+    named = ("--writer", str(tiny_causal), "--writer-shots", str(own / "shots.json"))
+    assert shown == rows(predict(*readers, "--depth", "4", *named)) != plain
+    (own / "shots.json").write_text("{}", encoding="utf-8")
+    with pytest.raises(AssertionError, match="shots.json holds no solved examples for a writer"):
+        predict(*readers, "--writer", str(own))
+
+
 def test_a_writer_that_fails_costs_its_texts_alone(predict, readers, tiny_causal, tmp_path, capsys):
     broken = tmp_path / "broken"
     shutil.copytree(tiny_causal, broken)
@@ -354,6 +420,7 @@ def test_a_writer_that_fails_costs_its_texts_alone(predict, readers, tiny_causal
     ("more", "said"),
     [
         (["--writer-adapter", "x"], "--writer-adapter needs --writer"),
+        (["--writer-shots", "x"], "--writer-shots needs --writer"),
         (["--writer", "tiny_bert"], "has no head to write with"),
         (["--writer", "tiny_causal"], "none of these models reads rationales"),
     ],

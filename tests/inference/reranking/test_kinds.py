@@ -23,7 +23,7 @@ from inference.predict.state import Prediction
 from inference.reranking.kinds import KINDS, open_reranker, prompts_of
 from inference.reranking.pointwise import PointwiseReranker
 from inference.reranking.protocols import RerankerKind, Scores
-from shared.prompts.kinds import PROMPTS
+from shared.prompts.kinds import PROMPTS, READINGS
 from shared.prompts.query import Written, query_of
 from shared.prompts.words import Words
 from shared.settings.sections import Reranker
@@ -58,7 +58,7 @@ class CountingReranker:
 def counting(models, tmp_path, monkeypatch) -> Path:
     """A reranker of that kind, which two lines make known here."""
     monkeypatch.setitem(PROMPTS, "counting", CountPrompt)
-    monkeypatch.setitem(KINDS, "counting", RerankerKind(CountingReranker, lambda *_: [], answer_of))
+    monkeypatch.setitem(KINDS, "counting", RerankerKind(CountingReranker, READINGS["pointwise"], answer_of))
     folder = shutil.copytree(models / "r1", tmp_path / "counting")
     (folder / "card.json").write_text(
         json.dumps({"prompt": {"query_tokens": 60}, "kind": "counting"}), encoding="utf-8"
@@ -67,7 +67,7 @@ def counting(models, tmp_path, monkeypatch) -> Path:
 
 
 def test_every_room_knows_the_same_kinds_and_the_settings_offer_them():
-    assert PROMPTS.keys() == KINDS.keys() == OBJECTIVES.keys()
+    assert PROMPTS.keys() == READINGS.keys() == KINDS.keys() == OBJECTIVES.keys()
     for kind in PROMPTS:
         assert Reranker(base="x", kind=kind).kind == kind
 

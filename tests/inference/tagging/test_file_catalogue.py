@@ -44,6 +44,8 @@ def test_rows_have_the_fields_of_the_task_and_entries_the_names_of_its_files(mod
             await client.put("/catalogue/d/1", json={"text": "a rope"}),
             await client.delete("/catalogue/Gerät:a b"),
             await client.delete("/catalogue/nobody"),
+            await client.post("/catalogue", json={"text": "jar", "id": " 77"}),
+            await client.put(f"/catalogue/{'x' * 3000}", json={"text": "a rope"}),
             await client.post("/catalogue", json={"text": "jar", "id": "Gerät:a b"}),
         ]
         best = (await client.post("/tag", json={"rows": [{"text": "a rope"}], "k": 1})).json()["rows"][0]["tags"][0]
@@ -57,8 +59,9 @@ def test_rows_have_the_fields_of_the_task_and_entries_the_names_of_its_files(mod
         with open_tagger(replace(models, reranker=None), entries, edits) as tagger:
             again = {entry["item"]: entry["text"] for entry in tagger.catalogue.entries.to_dicts()}
     assert {tag["id"] for tag in found} == set(ITEMS) and wrong.json()["error"] == "rows.0.text: Field required"
-    assert [answer.status_code for answer in said] == [201, 201, 200, 200, 404, 422]
+    assert [answer.status_code for answer in said] == [201, 201, 200, 200, 404, 422, 404, 422]
     assert said[0].json()["id"] == "78"  # behind 77: numbers that are made of letters do not count
+    assert "no id: it has to be visible" in said[5].json()["error"] and len(said[6].json()["error"]) < 200
     assert "had an entry Gerät:a b" in said[-1].json()["error"]
     assert best["id"] == "d/1" and best["text"] == "a rope"  # the words of the row are nearest to it
     assert {entry["id"]: entry["text"] for entry in left} == again

@@ -42,6 +42,12 @@ def test_descriptions_are_read_by_the_misconceptions_id(tmp_path):
     assert replay(path, ["description"], {"7": ""})["clean"].to_list() == ["It comes from counting."]
 
 
+def test_the_column_writer_says_who_wrote_a_row_and_without_it_that_is_the_file(tmp_path):
+    told = "QuestionId_Answer,Rationale,Reasoning,Writer\n1_A,x.,y.,a model\n1_B,x.,y.,\n"
+    texts = replay(_file(tmp_path, told), ("short",), {"1_A": "train", "1_B": "train", "2_A": "train"})
+    assert texts["model"].to_list() == ["a model", "rationales.csv", "rationales.csv"]
+
+
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [

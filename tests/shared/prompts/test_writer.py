@@ -5,7 +5,7 @@ from tokenizers import processors
 
 from inference.engines.tokenizer import load_tokenizer, writer_words
 from shared.prompts.words import Words
-from shared.prompts.writer import PROMPTS, ROW_KINDS, Sampling, description_prompt, row_prompt
+from shared.prompts.writer import PROMPTS, ROW_KINDS, Sampling, description_prompt, row_prompt, solved_rows
 
 WORDS = Words(lambda text: list(map(ord, text)), lambda text: list(map(ord, text)), head=(1,), tail=(2,))
 ROW = {"subject": "S", "construct": "C", "question": "Q", "correct": "1", "wrong": "2", "misconception_id": 77_777}
@@ -29,6 +29,15 @@ def test_only_the_text_of_a_row_is_cut():
         "Subject: S\nConstruct: C\nQuestion: \nCorrect answer: 1\nWrong answer: 2"
     )
     assert read(long).endswith(f"\n\n{PROMPTS['short'].cue}\2")
+
+
+def test_solved_rows_stand_between_the_instruction_and_the_row_and_end_where_a_text_has_to():
+    prompt = PROMPTS["short"]
+    solved = solved_rows(WORDS, prompt, [("Question: 1+1", "Adds."), ("R" * 600, "T" * 100)])
+    first, second = f"Question: 1+1\n\n{prompt.cue} Adds.", f"{'R' * 512}\n\n{prompt.cue} {'T' * 96}"
+    assert read(solved) == f"{first}\n\n###\n\n{second}\n\n###\n\n"
+    plain, shown = read(row_prompt(WORDS, prompt, ROW)), read(row_prompt(WORDS, prompt, ROW, solved))
+    assert shown == plain.replace("Subject: S", f"{read(solved)}Subject: S")
 
 
 def test_a_description_is_asked_for_with_other_names_to_tell_it_from():

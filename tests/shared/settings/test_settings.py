@@ -113,6 +113,28 @@ def test_what_a_later_iteration_asks_of_its_teacher_goes_together(overrides, wor
         load_settings("iter1", overrides)
 
 
+@pytest.mark.parametrize(
+    ("overrides", "words"),
+    [
+        (
+            ["train_reranker.shortest_list=3"],
+            "shortest_list: 3 is of a kind that reads lists, .*: leave it out",
+        ),
+        (["reranker.kind=listed", "reranker.template=pair"], "kind: listed reads lists, .*: say kind=pointwise"),
+        (
+            ["reranker.kind=cumulative", "reranker.window=4", "train_reranker.shortest_list=5"],
+            "train_reranker.shortest_list: 5 is more than reranker.window, 4",
+        ),
+        (["reranker.kind=listed", "merge_reranker.orders=3"], "merge_reranker.orders: Input should be 1 or 2"),
+        (["merge_reranker.orders=2"], "merge_reranker.orders: 2 is of a kind that reads lists, .*: leave it out"),
+        (["reranker.window=1"], "reranker.window: Input should be greater than or equal to 2"),
+    ],
+)
+def test_what_a_kind_of_reranker_is_asked_goes_together(overrides, words):
+    with pytest.raises(ValueError, match=words):
+        load_settings("iter0", overrides)
+
+
 def test_overrides_are_toml_values_or_bare_words_and_the_last_one_counts():
     settings = load_settings(
         "iter0",

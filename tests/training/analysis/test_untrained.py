@@ -9,7 +9,7 @@ from shared.artifacts.manifest import write_manifest
 from shared.settings.load import load_settings, write_settings
 from shared.task.tables import POOLS, RANKS
 from training.__main__ import main
-from training.analysis.untrained import best_untrained, describe_best, name_miner
+from training.analysis.untrained import best_untrained, describe_best, describe_reranking, name_miner
 
 
 def evaluated(name, folds="folds", **ranks):
@@ -45,6 +45,16 @@ def test_a_first_iteration_that_holds_out_other_rows_is_no_baseline(place):
     assert best_untrained([later], "labelled").name == "BM25"
     assert describe_best([later], "labelled").startswith("best without training, labelled pool: BM25, 0.250; reranked")
     assert best_untrained([evaluated("small0", reranked=[1, 1])], "labelled") is None
+
+
+def test_a_reranker_that_makes_the_order_worse_is_told_of(place):
+    run = evaluated("demo0", retrieved=[1] * 40, reranked=[2] * 40)
+    said = describe_reranking([run], "labelled")  # 1 against 1/2 for every pair, seen and unseen
+    assert said.startswith("the reranker makes the order worse, labelled pool: 1.000 as retrieved, 0.500 as reranked")
+    assert "-0.500 (95 %: -0.500 to -0.500)" in said and "--depth 1" in said
+    # one of 40 pairs is worse: nobody can tell
+    assert describe_reranking([evaluated("demo1", retrieved=[1] * 40, reranked=[1] * 39 + [2])], "labelled") == ""
+    assert describe_reranking([evaluated("small0", reranked=[1, 1])], "labelled") == ""
 
 
 def test_a_miner_is_named():

@@ -4,7 +4,7 @@ import polars as pl
 import pytest
 
 from shared.task.tables import TEXTS
-from training.evaluation.text_audit import alarms, coverage, find_labels_seen
+from training.evaluation.text_audit import alarms, coverage, find_labels_seen, find_own_shots
 
 NAMES = {10: "Adds the denominators together", 11: "Forgets brackets"}
 
@@ -22,6 +22,13 @@ def test_a_text_whose_writer_saw_a_label_of_its_own_or_of_the_held_out_fold_is_f
     rows = [_text("1_A"), _text("1_B", saw_label=True), _text("1_C", shots="5_A 7_D"), _text("2_A", shots="5_A")]
     texts = pl.DataFrame(rows, schema=TEXTS.schema, orient="row")
     assert find_labels_seen(texts, {"7_D", "7_C"}) == ["short 1_B", "short 1_C"]
+
+
+def test_a_text_whose_writer_was_shown_an_example_of_its_own_question_is_found():
+    rows = [_text("1_A", shots="2_A 1_B"), _text("1_B", shots="2_A"), _text("1_C"), _text("2_A", shots="2_A")]
+    texts = pl.DataFrame(rows, schema=TEXTS.schema, orient="row")
+    queries = pl.DataFrame({"query_id": ["1_A", "1_B", "1_C", "2_A"], "question_id": [1, 1, 1, 2]})
+    assert find_own_shots(texts, queries) == ["short 1_A", "short 2_A"]
 
 
 def test_a_text_tells_when_it_holds_four_of_five_long_words_of_the_name():

@@ -1,5 +1,6 @@
-"""Guards named runs where models are really trained: killed, gone on with, and compared, with a model of two layers."""
+"""Guards named runs where models are really trained: killed, gone on with, compared, and with another kind."""
 
+import csv
 import os
 import signal
 import subprocess
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from shared.artifacts.card import read_reranker_card
 from shared.artifacts.lineage import read_lineage
 from shared.artifacts.manifest import digest, verify_manifest
 from shared.settings.load import ITERATIONS
@@ -40,8 +42,8 @@ def environment() -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
 
 
-def command(place: Path, *words: str) -> subprocess.CompletedProcess:
-    words = (sys.executable, "-m", "training", *words)
+def command(place: Path, *words: str, room: str = "training") -> subprocess.CompletedProcess:
+    words = (sys.executable, "-m", room, *words)
     return subprocess.run(words, cwd=place, env=environment(), capture_output=True, text=True)
 
 
@@ -84,3 +86,34 @@ def test_a_killed_named_run_goes_on_by_the_same_command_harms_no_other_and_is_co
     assert places == sorted(set(places)) and {epoch for epoch, _ in places} == {1, 2}  # none twice
     said = command(trained, "compare", f"a={PLAIN}", f"b={FAST}")
     assert said.returncode == 0 and "runs/tiny0@fast/cv" in said.stdout, said.stdout + said.stderr
+
+
+def test_a_reranker_that_reads_lists_is_trained_merged_evaluated_and_predicts(trained):
+    kind = "listed"
+    lists = ("reranker.window=4", "merge_reranker.orders=2", "train_reranker.shortest_list=2")
+    done = command(trained, "train", "iter=tiny0", f"as={kind}", f"reranker.kind={kind}", *lists)
+    assert done.returncode == 0 and "  as reranked, 95 % interval" in done.stdout, done.stdout + done.stderr
+    run = trained / f"runs/tiny0@{kind}/cv"
+    model = run / "merge_reranker"
+    verify_manifest(model)
+    card = read_reranker_card(model)
+    assert (card.kind, card.prompt.window, card.prompt.orders) == (kind, 4, 2)
+    again = command(trained, "plan", "iter=tiny0", f"as={kind}", "merge_reranker.orders=1")
+    changed = [line.split()[1].rpartition("/")[2] for line in again.stdout.splitlines() if line.startswith("run ")]
+    assert changed == ["merge_reranker", "evaluate"], again.stdout + again.stderr  # another order trains nothing
+    out = trained / f"{kind}.csv"
+    models = ("--embedder", str(run / "merge_embedder"), "--reranker", str(model))
+    how = ("--competition", "competition", "--profile", "cpu", "--engine", "hf", "--depth", "6", "--out", str(out))
+    done = command(trained, "predict", *models, *how, room="inference")
+    assert done.returncode == 0, done.stdout + done.stderr
+    scored = read_submission_ids(out)
+    assert len(scored) == 12 and all(len(ids) == len(set(ids)) == 25 for ids in scored)
+    said = command(trained, "export-model", f"iter=tiny0@{kind}", "to=shared")
+    assert said.returncode == 2 and "only one that reads pairs can be exported" in said.stderr, said.stderr
+    assert not (trained / "shared").exists() and len(said.stderr.splitlines()) == 1
+
+
+def read_submission_ids(path: Path) -> list[list[str]]:
+    """The misconceptions of each row of a submission."""
+    with path.open(encoding="utf-8", newline="") as file:
+        return [row["MisconceptionId"].split() for row in csv.DictReader(file)]

@@ -1,5 +1,6 @@
 """Guards explain, describe and train_writer with a real model: who writes about what, once, and what makes it anew."""
 
+import csv
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +12,7 @@ from shared.prompts.writer import PROMPTS, Sampling
 from shared.settings.load import load_settings
 from shared.task.tables import LESSONS, MISCONCEPTIONS, QUERIES, TEXTS
 from training.cli import main
-from training.evaluation.text_audit import find_labels_seen, find_own_lessons
+from training.evaluation.text_audit import find_labels_seen, find_own_lessons, find_own_shots
 from training.pipeline.stages import stages_of
 from training.synthesis.malrules.generate import write_competition
 
@@ -79,6 +80,68 @@ def test_a_model_explains_every_row_and_describes_every_name_once_for_all_runs(p
     assert main(["explain", str(RUN)]) == 0
     new = stored()[len(before) :]
     assert stored()[: len(before)] == before and {text["key"] for text in new} == set(queries["query_id"])
+
+
+def test_exported_texts_are_replayed_as_they_were_and_an_edit_is_read(place, tiny_causal, capsys):
+    assert main(["export-texts", "iter=demo0"]) == 2
+    assert "runs/demo0/cv has no texts: explain.writer and describe.writer are off" in capsys.readouterr().err
+    assert main(["explain", str(RUN)]) == main(["describe", str(RUN)]) == 0
+    before, columns = {stage: written(stage) for stage in ("explain", "describe")}, ["kind", "key", "clean", "model"]
+    assert main(["export-texts", "iter=demo0", "to=data/demo"]) == 0
+    assert f"data/demo/rationales.csv has {len(before['explain'])} texts" in capsys.readouterr().out
+    replayed = ["explain.writer=replay", "describe.writer=replay", "explain.kinds=short"]
+    assert main(["settings", "iter=demo0", *replayed]) == 0
+    assert main(["explain", str(RUN)]) == main(["describe", str(RUN)]) == 0
+    for stage, texts in before.items():
+        assert written(stage).select(columns).equals(texts.select(columns))
+    assert main(["export-texts", "iter=demo0", "to=data/demo"]) == 0  # of what was replayed: the same bytes
+    path = Path("data/demo/rationales.csv")
+    head, *rows = csv.reader(path.read_text(encoding="utf-8").splitlines(keepends=True))
+    key = rows[0][0]
+    with path.open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file, lineterminator="\n").writerows([head, [key, "By hand", "", "me"], *rows[1:]])
+    assert main(["explain", str(RUN)]) == 0
+    now = written("explain").filter(pl.col("key") == key)
+    assert now["clean"].to_list() == ["By hand"] and now["model"].to_list() == ["me"]
+    assert main(["export-texts", "iter=demo0", "to=data/demo"]) == 0  # what was edited is what is there
+    path.write_text("mine", encoding="utf-8")
+    assert main(["export-texts", "iter=demo0", "to=data/demo"]) == 2
+    assert "data/demo/rationales.csv is there and says something else" in capsys.readouterr().err
+
+
+def test_solved_examples_are_training_rows_of_other_questions_and_are_written_down(
+    place, tiny_causal, capsys, monkeypatch
+):
+    queries = QUERIES.read(RUN / "prepare")
+    rows = [(key, f"Thinks of {key}.", "") for key in queries["query_id"]]  # also about held-out rows, which are left
+    example = pl.DataFrame(rows, schema=["QuestionId_Answer", "Rationale", "Reasoning"], orient="row")
+    shown = ["explain.shots=2", "explain.shots_file=shown.csv"]
+    assert main(["plan", "iter=demo0", *said(tiny_causal, *shown)]) == 2
+    assert "data/demo/shown.csv does not exist: name another explain.shots_file" in capsys.readouterr().err
+    example.write_csv("data/demo/shown.csv")
+    assert main(["explain", str(RUN)]) == 0
+    without = written("explain")
+    assert main(["settings", "iter=demo0", *said(tiny_causal, *shown)]) == 0
+    assert main(["explain", str(RUN)]) == 0
+    texts = written("explain")
+    assert "explain.shots: 0 -> 2" in capsys.readouterr().out
+    assert set(texts["prompt_digest"]).isdisjoint(without["prompt_digest"])
+    fold = dict(queries.select("query_id", "fold").iter_rows())
+    used = {shot for shots in texts["shots"] for shot in shots.split()}
+    assert len(used) == 3 and {fold[shot] for shot in used} == {"train"}  # two for all rows, and one in place of either
+    assert all(len(shots.split()) == 2 for shots in texts["shots"]) and not texts["saw_label"].any()
+    assert find_own_shots(texts, queries) == []
+    assert find_labels_seen(texts, set(queries.filter(pl.col("fold") == "valid")["query_id"])) == []
+    kept = json.loads((RUN / "explain/shots.json").read_text(encoding="utf-8"))
+    assert {shot["query_id"] for shot in kept["shots"]} == used
+    assert all(shot["texts"] == {"short": f"Thinks of {shot['query_id']}."} for shot in kept["shots"])
+    capsys.readouterr()
+    monkeypatch.setitem(PROMPTS, "short", replace(PROMPTS["short"], instruction="Say why. " * 100))
+    assert main(["explain", str(RUN)]) == 2
+    assert "reads 1024: take another writer, or show it fewer explain.shots" in capsys.readouterr().err
+    example.head(1).write_csv("data/demo/shown.csv")
+    assert main(["explain", str(RUN)]) == 2
+    assert "shown.csv: it has texts about" in capsys.readouterr().err
 
 
 def test_students_write_about_what_they_did_not_learn_from_and_the_last_one_about_the_rest(place, tiny_causal, capsys):

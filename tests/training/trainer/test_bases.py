@@ -29,3 +29,19 @@ def test_a_base_that_vllm_computes_otherwise_is_refused_before_it_is_trained_whe
     with pytest.raises(ValueError, match=r"embedder\.base=.* vLLM 0\.32 computes otherwise .*: use engine hf"):
         check_bases(load_settings("demo0", [base, "evaluate.engine=vllm"]))
     check_bases(load_settings("demo0", [base]))  # whose sections say hf
+
+
+@pytest.mark.parametrize(("kind", "line"), [("listed", "listed_tokens"), ("cumulative", "passage_tokens")])
+def test_a_list_that_is_longer_than_base_or_machine_reads_is_refused_before_anything_runs(
+    kind, line, tiny_qwen, tmp_path
+):
+    said = [f"reranker.kind={kind}", "reranker.window=5", "reranker.query_tokens=200", "reranker.instruction=Q?"]
+    check_bases(load_settings("demo0", [f"reranker.base={tiny_qwen}", *said]))  # which has 1,024 positions
+    folder = shutil.copytree(tiny_qwen, tmp_path / "base")
+    long = [f"reranker.base={folder}", *said[:1], "reranker.window=100", *said[2:]]
+    with pytest.raises(ValueError, match="room for 1024 tokens.*query_tokens, now 200, or off a list of 100"):
+        check_bases(load_settings("demo0", long))
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    (folder / "config.json").write_text(json.dumps({**config, "max_position_embeddings": 30000}), encoding="utf-8")
+    with pytest.raises(ValueError, match=f"cpu_bf16 reads .* up to 2048 .* 100 candidates .*reranker.{line}"):
+        check_bases(load_settings("demo0", [*long, "reranker.passage_tokens=33"]))

@@ -113,10 +113,21 @@ def _before_and_after(run: Path, decisions: Decisions) -> tuple[dict, dict, int]
     merged = ranked.with_columns(one).sort("query_id", "rank").unique(PAIR, keep="first", maintain_order=True)
     merged = merged.with_columns(rank=pl.int_range(1, pl.len() + 1).over("query_id").cast(pl.Int64))
     if rights == "right":
-        joined = [[decisions.same.get(id_, id_) for id_ in ids] for ids in put_right[rights]]
-        put_right = put_right.with_columns(pl.Series(rights, joined, dtype=valid.schema[rights]))
+        put_right = _join_same(put_right, decisions)
     after = summarise(find_ranks(put_right.with_columns(one), merged), seen, **how)["all"]
     return before, after, sum(id_ != now for id_, now in zip(valid[rights].to_list(), own, strict=True))
+
+
+def _join_same(queries: pl.DataFrame, decisions: Decisions) -> pl.DataFrame:
+    """`queries` with each right answer once, under the name that is kept; of two grades the higher one stays."""
+    rows = []
+    for row in queries.iter_rows(named=True):
+        best: dict[int, int] = {}
+        for id_, grade in zip(row["right"], row["grades"], strict=True):
+            kept = decisions.same.get(id_, id_)
+            best[kept] = max(grade, best.get(kept, grade))
+        rows.append({**row, "right": list(best), "grades": list(best.values())})
+    return pl.DataFrame(rows, schema=queries.schema, orient="row")
 
 
 def _changed(decisions: Decisions, query_id: str, right: int | list[int]) -> int | list[int]:

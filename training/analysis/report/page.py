@@ -62,6 +62,7 @@ def render_page(found: Finished) -> str:
         rows=rows,
         subjects=sorted({question[0] for question in rows["questions"].values()}),
         missing=panels.why_not(found),
+        entry=TASK.entry,
         specs=[panel.chart for section in sections for panel in section.panels if panel.chart],
         style=Markup((HERE / "page.css").read_text(encoding="utf-8")),
         script=Markup(script),
@@ -105,11 +106,11 @@ def _sections(found: Finished) -> list[Section]:
 
 
 def _about(found: Finished) -> str:
-    """`Qwen/Qwen2.5-14B retrieves, ... reranks 25; made by code 8d92255; trained on 2026-11-26 on 1 x NVIDIA H200`"""
+    """`Qwen/Qwen2.5-14B retrieves, ... reranks 25; made by 8d92255; trained on 2026-11-26 on 1 x NVIDIA H200`"""
     settings = found.settings
     versions = dict.fromkeys(filter(None, map(short_version, found.lineages.values())))
     models = f"{settings.embedder.base} retrieves, {settings.reranker.base} reranks {settings.evaluate.depth}"
-    made = f"{models}; made by code {', '.join(versions)}" if versions else models
+    made = f"{models}; made by {', '.join(versions)}" if versions else models
     return "; ".join(filter(None, (made, background.when_trained(found))))
 
 

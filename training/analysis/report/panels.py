@@ -126,7 +126,7 @@ def ranks_panel(found: Finished) -> Panel:
         for before, after in zip(bins["retrieved"], bins["reranked"], strict=True)
     ]
     depth = found.settings.evaluate.depth
-    caption = f"Pairs of the labelled pool by the rank of their misconception. Only the first {depth} are reranked."
+    caption = f"Pairs of the labelled pool by the rank of their {TASK.entry}. Only the first {depth} are reranked."
     return Panel(title, caption, charts.ranks_chart(points), ("rank", "retrieved", "reranked"), cells)
 
 

@@ -31,9 +31,9 @@ const facts = (row) => {
   const [, question, wrong, answer, seen, before, after] = row, [, , , correct] = data.questions[question];
   const list = element("dl", undefined, "answers");
   for (const [name, value] of [["right answer", correct], ["chosen answer", wrong],
-    ["misconception", `${data.misconceptions[answer]} (${seen ? "seen" : "unseen"})`],
+    [data.entry, `${data.misconceptions[answer]} (${seen ? "seen" : "unseen"})`],
     ["retrieved", place(before)], ["reranked", place(after)]]) {
-    if (value) list.append(element("dt", name), element("dd", value, name === "misconception" ? "right" : ""));
+    if (value) list.append(element("dt", name), element("dd", value, name === data.entry ? "right" : ""));
   }
   return list;
 };

@@ -13,7 +13,7 @@ from shared.task.tables import POOLS
 from training.analysis.console import format_interval, open_console
 from training.analysis.runs import check_metric
 from training.analysis.sensitivity import MEANING, read_siblings, sensitivity_table
-from training.analysis.untrained import describe_best, name_miner
+from training.analysis.untrained import describe_best, describe_reranking, name_miner
 from training.export.quantization_loss import describe_loss
 from training.pipeline.stages import STAGES
 from training.run_folder.freshness import outdated
@@ -37,6 +37,8 @@ def print_report(runs: list[Path]) -> list[Path]:
         console.print(_line(metrics["catalogue"]), highlight=False)
         for pool in POOLS:
             console.print(describe_best([run], pool), highlight=False)
+            if said := describe_reranking([run], pool):
+                console.print(said, highlight=False)
         console.print(f"miner: {name_miner(read_settings(run))}", highlight=False)
         if (siblings := read_siblings(run)) is not None:
             resamples = read_settings(run).evaluate.bootstrap

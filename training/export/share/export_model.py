@@ -16,7 +16,7 @@ from shared.task.tables import DESCRIPTIONS
 from shared.task.texts import with_descriptions
 from training.export.share.card import Facts, licence_of, write_model_card
 from training.export.share.compare import compare_embedder, compare_reranker
-from training.export.share.folders import write_embedder_folder, write_reranker_folder
+from training.export.share.folders import check_pairs, write_embedder_folder, write_reranker_folder
 from training.export.share.hub import check_repository, push
 from training.run_folder.base_models import local_folder
 
@@ -38,6 +38,9 @@ class Export:
 
 def export_models(run: Path, roles: Sequence[str], export: Export) -> int:
     """Export the merged models of `roles` in `run`; 0. Raises ValueError before anything is uploaded."""
+    merged = run / "merge_reranker"
+    if "reranker" in roles and merged.is_dir():
+        check_pairs(merged)
     if export.hub:
         for role in roles:
             check_repository(f"{export.hub}-{role}")

@@ -8,12 +8,12 @@ from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
 from inference.engines.checks.files import read_config
 from inference.engines.tokenizer import embedder_words, load_tokenizer, reranker_words
-from shared.artifacts.card import EmbedderCard, read_embedder_card, read_reranker_card
+from shared.artifacts.card import POINTWISE, EmbedderCard, read_embedder_card, read_reranker_card
 from shared.artifacts.files import write_json
 from shared.artifacts.json_files import read_json
 from shared.artifacts.sentence_folder import read_sentence_folder, reads_two_texts
 from shared.prompts.embedder import EmbedderPrompt, Example, Pooling, example_text, query_frame
-from shared.prompts.pointwise import RerankerPrompt, leads_with_space, pair_frame
+from shared.prompts.pointwise import leads_with_space, pair_frame
 from shared.prompts.words import MEANING, THINKING
 from training.export.share.frames import framing_pairs, framing_texts
 
@@ -51,11 +51,10 @@ def write_reranker_folder(model: Path, out: Path) -> list[str]:
     """Fill `out` with the merged reranker in `model`; returns what it cannot express, a sentence each.
 
     Its tokenizer puts a pair (query, misconception) into the words of the prompt, so that the score of a pair, without
-    an activation, is the logit of "Yes". Raises ValueError for a kind that does not read pairs.
+    an activation, is the logit of "Yes". Raises ValueError as check_pairs.
     """
     card = read_reranker_card(model)
-    if not isinstance(card.prompt, RerankerPrompt):
-        raise ValueError(f"{model} is a reranker of kind {card.kind}: only one that reads pairs can be exported")
+    check_pairs(model)
     own = load_tokenizer(model)
     words, prompt = reranker_words(own), card.prompt
     _copy_weights(model, out)
@@ -79,6 +78,16 @@ def write_reranker_folder(model: Path, out: Path) -> list[str]:
     if space and added:
         said.append(f"Behind a word like {added[0]} inside a text a space is read elsewhere, which is not read here.")
     return said
+
+
+def check_pairs(model: Path) -> None:
+    """Raise ValueError for a merged reranker of a kind that does not read pairs: no other program makes its prompts."""
+    kind = read_reranker_card(model).kind
+    if kind != POINTWISE:
+        raise ValueError(
+            f"{model} is a reranker of kind {kind}: only one that reads pairs can be exported, and role=embedder "
+            "exports the embedder alone"
+        )
 
 
 def prompt_of_query(card: EmbedderCard, tokenizer: PreTrainedTokenizerBase) -> str:

@@ -33,6 +33,11 @@ TEMPLATES = (
             "Treats a letter without a coefficient as worth nothing": lambda a, b: (b, a),
             "Adds the powers of a letter when collecting like terms": lambda a, b: (b, 0, a),
         },
+        thoughts=(
+            "puts $a, $b and 1 together and hangs x behind the total",
+            "sees $a x and a further x and still has just $a x",
+            "makes x² out of $a x and x",
+        ),
         show=show_polynomial("x"),
     ),
     Template(
@@ -49,6 +54,11 @@ TEMPLATES = (
             "Adds the value of a letter to its coefficient instead of multiplying": lambda a, b, v: a + v + b,
             "Ignores a letter and calculates with the numbers that can be seen": lambda a, b, v: a + b,
         },
+        thoughts=(
+            "sets $v right behind $a, like tens and units, and then $b more",
+            "finds $a + $v + $b",
+            "finds $a + $b, as if x were not there",
+        ),
         show=show_maths,
     ),
     Template(
@@ -62,6 +72,11 @@ TEMPLATES = (
             TIMES_INDEX: lambda a, v: 2 * a * v,
             VALUE_AS_DIGIT: lambda a, v: int(f"{a}{v * v}"),
         },
+        thoughts=(
+            "finds $a × $v first and squares the whole product",
+            "finds 2 × $a × $v, taking the small 2 as a factor",
+            "squares $v and sets what comes out right behind $a, as further figures",
+        ),
         show=show_maths,
     ),
     Template(
@@ -76,6 +91,12 @@ TEMPLATES = (
             ADDS_OUTSIDE: lambda a, b: (a + b, 1),
             "Joins the terms of an expanded bracket into one": lambda a, b: (0, a + a * b),
         },
+        thoughts=(
+            "finds $a × x and lets $b stand as it is",
+            "finds $a × $b and lets x stand as it is",
+            "reads $a followed by a parenthesis as a plus: x + $a + $b",
+            "finds $a x and $a × $b and puts both together as so many x",
+        ),
         show=show_polynomial("x"),
     ),
     Template(
@@ -89,6 +110,11 @@ TEMPLATES = (
             FIRST_TERM_ONLY: lambda a, b: (-b, -a),
             "Ignores the minus sign in front of a bracket": lambda a, b: (-a * b, a),
         },
+        thoughts=(
+            "finds -$a × p, and then - $a × $b, as it was - before $b",
+            "finds -$a × p and lets -$b stand as it is",
+            "finds $a × p - $a × $b, as if $a were positive",
+        ),
         show=show_polynomial("p"),
     ),
     Template(
@@ -102,6 +128,11 @@ TEMPLATES = (
             TIMES_INDEX: lambda a: (2 * a, 2),
             "Counts the middle term of a squared bracket only once": lambda a: (a * a, a, 1),
         },
+        thoughts=(
+            "finds x² and $a² and nothing between them",
+            "doubles x and doubles $a, taking the small 2 as a factor",
+            "finds x², $a² and one $a x between them",
+        ),
         show=show_polynomial("x"),
     ),
     Template(
@@ -115,6 +146,11 @@ TEMPLATES = (
             "Swaps the sum and the product when expanding two brackets": lambda a, b: (a + b, a * b, 1),
             "Adds the numbers of two brackets for the constant as well": lambda a, b: (a + b, a + b, 1),
         },
+        thoughts=(
+            "finds x × x and $a × $b and nothing between them",
+            "finds $a × $b for the x and $a + $b for the number at the end",
+            "finds $a + $b for the x and for the number at the end, too",
+        ),
         show=show_polynomial("x"),
     ),
     Template(
@@ -131,6 +167,11 @@ TEMPLATES = (
             "Ignores a negative constant when choosing the signs of the factors": lambda b, s, p: f"(x+{b + s})(x+{b})",
             "Writes the coefficients straight into the brackets when factorising": lambda b, s, p: f"(x+{s})(x-{p})",
         },
+        thoughts=(
+            "finds the right two numbers, but with + and - the other way round",
+            "finds the right two numbers, but lets both have a +, as if $p were added",
+            "sets $s and $p as they stand behind the two x",
+        ),
         show=show_maths,
         choices=lambda b, s, p: [f"(x+{b + s + k})(x-{b + k})" for k in (1, 2, 3)] + [f"(x-{b + s})(x-{b})"],
     ),
@@ -153,6 +194,11 @@ TEMPLATES = (
             "Writes 'times as many' as an addition": lambda left, right, u, v, k: f"{u}={v}+{k}",
             "Adds the letters and sets the sum equal to the given number": lambda left, right, u, v, k: f"{u}+{v}={k}",
         },
+        thoughts=(
+            "notes down what is heard: $k, then $u for $left, equals $v for $right",
+            "puts $k more to $v with a plus",
+            "puts $u and $v together with a plus and says that they make $k",
+        ),
         show=show_maths,
         choices=lambda left, right, u, v, k: [f"{k}{u}{v}=1", f"{u}={k}-{v}", f"{u}-{v}={k}", f"{u}{v}={k}"],
     ),
@@ -182,6 +228,11 @@ TEMPLATES = (
                 f"{one}s for {a} pence and {two}s for {b} pence each"
             ),
         },
+        thoughts=(
+            "reads x as a $one itself and y as a $two itself, so sees $a and $b of them",
+            "reads x and y as how many were bought",
+            "reads $a and $b as pence for one piece",
+        ),
         show=show_text,
         choices=lambda one, two, a, b: [
             f"the cost of {b} {one}s and {a} {two}s, in pence",

@@ -36,6 +36,11 @@ TEMPLATES = (
             ONE_ANGLE_ONLY: lambda a, b: 180 - a,
             STOPS_AT_SUM: lambda a, b: a + b,
         },
+        thoughts=(
+            "subtracts $a and $b from 360",
+            "finds 180 - $a and ends there; $b is never used",
+            "finds $a + $b and ends there",
+        ),
         show=DEGREES,
     ),
     Template(
@@ -52,6 +57,11 @@ TEMPLATES = (
             "Believes that angles on a straight line add up to ninety degrees": lambda a: 90 - a,
             ALL_EQUAL: lambda a: a,
         },
+        thoughts=(
+            "finds 360 - $a",
+            "finds 90 - $a",
+            "says $a once more",
+        ),
         show=DEGREES,
     ),
     Template(
@@ -68,6 +78,11 @@ TEMPLATES = (
             "Forgets to share what is left between two equal angles": lambda a: 180 - a,
             ALL_EQUAL: lambda a: a,
         },
+        thoughts=(
+            "finds 180 - 2 × $a, as if $a were there twice",
+            "finds 180 - $a and ends there",
+            "says $a once more",
+        ),
         show=DEGREES,
     ),
     Template(
@@ -84,6 +99,11 @@ TEMPLATES = (
             ONE_ANGLE_ONLY: lambda a, b, c: 360 - a,
             "Believes that opposite angles of every quadrilateral are equal": lambda a, b, c: b,
         },
+        thoughts=(
+            "finds $a + $b + $c and ends there",
+            "finds 360 - $a; $b and $c are never used",
+            "says $b once more, as if it were a parallelogram",
+        ),
         show=DEGREES,
     ),
     Template(
@@ -100,6 +120,11 @@ TEMPLATES = (
             "Multiplies the number of sides by the angle sum of a triangle": lambda n: n * 180,
             "Takes one side off instead of two for the angle sum": lambda n: (n - 1) * 180,
         },
+        thoughts=(
+            "says 360, without a look at $n",
+            "finds $n × 180",
+            "finds ($n - 1) × 180",
+        ),
         show=DEGREES,
     ),
     Template(
@@ -116,6 +141,11 @@ TEMPLATES = (
             "Divides the angle sum of a triangle by the number of sides": lambda n: Fraction(180, n),
             "Gives the sum of all interior angles when asked for one": lambda n: (n - 2) * 180,
         },
+        thoughts=(
+            "finds 360 ÷ $n, how far one turns at a corner, and ends there",
+            "finds 180 ÷ $n",
+            "finds ($n - 2) × 180 and ends there",
+        ),
         show=DEGREES,
     ),
     Template(
@@ -132,6 +162,11 @@ TEMPLATES = (
             "Takes a bearing away from a half turn to turn back": lambda a: 180 - a,
             "Believes that the bearing there and the bearing back are the same": lambda a: a,
         },
+        thoughts=(
+            "finds 360 - $a",
+            "finds 180 - $a",
+            "says $a once more",
+        ),
         show=show_bearing,
     ),
 )

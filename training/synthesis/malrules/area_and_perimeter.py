@@ -29,6 +29,11 @@ TEMPLATES = (
             LABELLED_SIDES: lambda a, b: a + b,
             "Doubles the product of the sides to find the area of a rectangle": lambda a, b: 2 * a * b,
         },
+        thoughts=(
+            "goes once round the edge: $a + $b + $a + $b",
+            "finds $a + $b",
+            "finds $a × $b and then twice that",
+        ),
         show=show_unit("cm^{2}"),
     ),
     Template(
@@ -45,6 +50,11 @@ TEMPLATES = (
             LABELLED_SIDES: lambda a, b: a + b,
             "Doubles only one of the sides when finding a perimeter": lambda a, b: 2 * a + b,
         },
+        thoughts=(
+            "takes $a times $b, so what is inside",
+            "finds $a + $b and ends there",
+            "takes $a twice but $b once",
+        ),
         show=show_unit("m"),
     ),
     Template(
@@ -62,6 +72,12 @@ TEMPLATES = (
             MULTIPLIES_LENGTHS: lambda b, h, s: b * h * s,
             LABELLED_SIDES: lambda b, h, s: b + h + s,
         },
+        thoughts=(
+            "finds $b × $h and ends there",
+            "finds $b × $s ÷ 2",
+            "finds $b × $h × $s",
+            "finds $b + $h + $s",
+        ),
         show=show_unit("cm^{2}"),
     ),
     Template(
@@ -78,6 +94,11 @@ TEMPLATES = (
             "Uses only one of the two parallel sides of a trapezium": lambda a, b, h: b * h,
             MULTIPLIES_LENGTHS: lambda a, b, h: a * b * h,
         },
+        thoughts=(
+            "finds ($a + $b) × $h and ends there",
+            "finds $b × $h; $a is never used",
+            "finds $a × $b × $h",
+        ),
         show=show_unit("cm^{2}"),
     ),
     Template(
@@ -94,6 +115,11 @@ TEMPLATES = (
             CIRCLE_FORMULAS: lambda d: d,
             "Halves after squaring instead of before": lambda d: d * d // 2,
         },
+        thoughts=(
+            "squares $d as it stands",
+            "takes π times $d, so what is round the edge",
+            "squares $d first and then takes 1/2 of that",
+        ),
         show=show_between(r"\( ", r" \pi \mathrm{~cm}^{2} \)"),
     ),
     Template(
@@ -110,6 +136,11 @@ TEMPLATES = (
             CIRCLE_FORMULAS: lambda r: r * r,
             "Doubles the radius once too often": lambda r: 4 * r,
         },
+        thoughts=(
+            "takes π times $r as it stands",
+            "squares $r and takes π times that, so what is inside",
+            "takes π times 4 × $r",
+        ),
         show=show_between(r"\( ", r" \pi \mathrm{~cm} \)"),
     ),
     Template(
@@ -130,6 +161,12 @@ TEMPLATES = (
             PERIMETER_FOR_AREA: lambda a, b, c, d: 2 * (a + b),
             "Takes the missing lengths off the sides before multiplying": lambda a, b, c, d: (a - c) * (b - d),
         },
+        thoughts=(
+            "finds $a × $b and ends there; $c and $d are never used",
+            "finds $a × $b + $c × $d",
+            "goes round the edge: $a + $b + $a + $b",
+            "finds $a - $c and $b - $d and then their product",
+        ),
         show=show_unit("cm^{2}"),
     ),
     Template(
@@ -147,6 +184,12 @@ TEMPLATES = (
             "Cubes the scale factor to find an area": lambda n, k: n * k**3,
             "Doubles the scale factor instead of squaring it": lambda n, k: n * 2 * k,
         },
+        thoughts=(
+            "finds $n × $k",
+            "finds $n + $k",
+            "finds $n × $k × $k × $k",
+            "finds $n × 2 × $k",
+        ),
         show=show_unit("cm^{2}"),
     ),
 )

@@ -51,6 +51,11 @@ TEMPLATES = (
             MEAN_FOR_MEDIAN: lambda listed: Fraction(sum(listed), 5),
             "Finds the range when asked for the median": lambda listed: max(listed) - min(listed),
         },
+        thoughts=(
+            "says what stands third as they were given",
+            "takes the sum and divides by 5",
+            "subtracts the least from the greatest",
+        ),
         show=show_text,
     ),
     Template(
@@ -64,6 +69,11 @@ TEMPLATES = (
             "Takes the lower of two middle values as the median": lambda listed: sorted(listed)[2],
             "Adds the two middle values without halving": lambda listed: sum(sorted(listed)[2:4]),
         },
+        thoughts=(
+            "looks at what stands third and fourth as they were given",
+            "sorts them and says what stands third",
+            "sorts them and finds the sum of what stands third and fourth",
+        ),
         show=show_text,
     ),
     Template(
@@ -78,6 +88,12 @@ TEMPLATES = (
             "Averages only the largest and the smallest value": lambda listed: Fraction(max(listed) + min(listed), 2),
             "Divides by two whenever an average is asked for": lambda listed: Fraction(sum(listed), 2),
         },
+        thoughts=(
+            "finds the sum and ends there",
+            "sorts them and says what stands third",
+            "finds the sum of the least and the greatest, ÷ 2; the others are never used",
+            "finds the sum of all five, but then ÷ 2",
+        ),
         show=show_text,
     ),
     Template(
@@ -93,6 +109,11 @@ TEMPLATES = (
             "Gives the largest value as the range": lambda listed: max(listed),
             "Counts the values to find the range": lambda listed: len(listed),
         },
+        thoughts=(
+            "subtracts what stands at one end of the list from what stands at the other end, unsorted",
+            "says the greatest and does not subtract the least",
+            "sees that there are six of them and says 6",
+        ),
         show=show_text,
     ),
     Template(
@@ -110,6 +131,12 @@ TEMPLATES = (
             "Averages the values in a table without regard to their frequencies": lambda listed: Fraction(10, 4),
             FORGETS_DIVISION: weigh,
         },
+        thoughts=(
+            "finds the sum of $listed, ÷ 4; 1, 2, 3 and 4 are never used",
+            "finds the right sum, but ÷ 4 in place of ÷ 20",
+            "finds 1 + 2 + 3 + 4, ÷ 4; $listed is never used",
+            "finds the right sum and ends there",
+        ),
         show=show_text,
     ),
     Template(
@@ -126,6 +153,11 @@ TEMPLATES = (
             "Adds two means to combine them": lambda n, m, x, y: x + y,
             FORGETS_DIVISION: lambda n, m, x, y: n * x + m * y,
         },
+        thoughts=(
+            "finds ($x + $y) ÷ 2; $n and $m are never used",
+            "finds $x + $y",
+            "finds $n × $x + $m × $y and ends there",
+        ),
         show=show_text,
     ),
 )

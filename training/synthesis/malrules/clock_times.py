@@ -50,6 +50,11 @@ TEMPLATES = (
             ),
             "Forgets to take off the hour that was changed into minutes": lambda h, m, k, n, **_: (k - h, 60 + n - m),
         },
+        thoughts=(
+            "reads $start and $end like decimals, and borrows 100 in place of 60",
+            "finds $k - $h, and then the gap of $m and $n, though $m belongs to the start",
+            "borrows 60 for $n - $m, but still has all of $k - $h",
+        ),
         show=show_duration,
     ),
     Template(
@@ -67,6 +72,12 @@ TEMPLATES = (
             HUNDRED_MINUTES: lambda h, m, d, start: (h + 1, m + d - 100) if m + d >= 100 else None,
             "Goes back in time when asked for a later time": lambda h, m, d, start: divmod(60 * h + m - d, 60),
         },
+        thoughts=(
+            "finds $m + $d, subtracts 60, and lets $h stand",
+            "finds $m + $d and writes it behind $h, though it is over 59",
+            "finds $m + $d and subtracts 100 in place of 60 for one more than $h",
+            "subtracts $d from $start",
+        ),
         show=show_clock,
     ),
     Template(
@@ -83,6 +94,11 @@ TEMPLATES = (
             "Divides the speed by the time to find a distance": lambda h, m, s: decimal(s / (h + Fraction(m, 60))),
             "Ignores the minutes of a time": lambda h, m, s: s * h,
         },
+        thoughts=(
+            "reads $h h $m min as $h.$m and takes $s times that",
+            "finds $s over $h h $m min, as if km/h were shared out",
+            "finds $s × $h; $m is never used",
+        ),
         show=show_between("", " km"),
     ),
     Template(
@@ -99,6 +115,11 @@ TEMPLATES = (
             "Adds two speeds to find the speed for the whole way": lambda s, t, d: s + t,
             "Takes the difference of two speeds as the average": lambda s, t, d: t - s,
         },
+        thoughts=(
+            "finds ($s + $t) ÷ 2",
+            "finds $s + $t",
+            "finds $t - $s",
+        ),
         show=show_between("", " km/h"),
     ),
 )

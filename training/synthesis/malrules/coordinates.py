@@ -36,6 +36,11 @@ TEMPLATES = (
             "Ignores the direction and writes positive coordinates only": lambda a, b: (a, b),
             "Puts the minus sign on the wrong coordinate": lambda a, b: (a, -b),
         },
+        thoughts=(
+            "says how far up first and how far left second: $b, then -$a",
+            "says $a and $b, as if left were right",
+            "says $a without - and gives - to $b",
+        ),
         show=show_pair,
     ),
     Template(
@@ -55,6 +60,11 @@ TEMPLATES = (
             ),
             "Gives the differences of the coordinates as the midpoint": lambda a, b, c, d: (c - a, d - b),
         },
+        thoughts=(
+            "finds $a + $c and $b + $d and ends there",
+            "finds $c - $a and $d - $b and divides each by 2",
+            "finds $c - $a and $d - $b and ends there",
+        ),
         show=show_pair,
     ),
     Template(
@@ -71,6 +81,11 @@ TEMPLATES = (
             "Swaps the coordinates to reflect a point": lambda a, b: (b, a),
             "Changes both signs when reflecting in one axis": lambda a, b: (-a, -b),
         },
+        thoughts=(
+            "takes the upright line for the mirror, so that $a becomes -$a and $b stays",
+            "writes $b first and $a second",
+            "makes -$a out of $a and -$b out of $b",
+        ),
         show=show_pair,
     ),
     Template(
@@ -90,6 +105,11 @@ TEMPLATES = (
             "Moves in the opposite direction of a vector": lambda a, b, c, d: (a - c, b - d),
             "Gives the vector itself as the new position": lambda a, b, c, d: (c, d),
         },
+        thoughts=(
+            "goes $d to the right and $c up, so the other way round",
+            "goes $c to the left and $d down",
+            "says ($c, $d), without a look at where it began",
+        ),
         show=show_pair,
     ),
     Template(
@@ -108,6 +128,11 @@ TEMPLATES = (
             ),
             "Gives the vertical change alone as the gradient": lambda a, b, c, d: d - b,
         },
+        thoughts=(
+            "finds $c - $a over $d - $b, so across over up",
+            "finds $b - $d on top, but $c - $a underneath",
+            "finds $d - $b and ends there",
+        ),
         show=show_fraction,
     ),
     Template(
@@ -124,6 +149,11 @@ TEMPLATES = (
             CONSTANT: lambda a, b, c: b,
             "Takes the point where a line crosses the y-axis as its gradient": lambda a, b, c: Fraction(b, c),
         },
+        thoughts=(
+            "says $a, without a look at $c",
+            "says $b, which stands alone",
+            "finds $b ÷ $c, the height when x is 0",
+        ),
         show=show_fraction,
     ),
     Template(
@@ -140,6 +170,11 @@ TEMPLATES = (
             "Drops the sign in front of x when reading a gradient": lambda a, b: a,
             "Subtracts the numbers of an equation to find its gradient": lambda a, b: b - a,
         },
+        thoughts=(
+            "says $b, which stands alone",
+            "says $a, though there is a - before it",
+            "finds $b - $a",
+        ),
         show=show_maths,
     ),
     Template(
@@ -156,6 +191,11 @@ TEMPLATES = (
             "Changes only the sign of a gradient for a perpendicular line": lambda a, b: Fraction(-a, b),
             "Gives perpendicular lines the same gradient": lambda a, b: Fraction(a, b),
         },
+        thoughts=(
+            "flips it to $b over $a and lets it be positive",
+            "writes - before it and does not flip it",
+            "says $a over $b once more",
+        ),
         show=show_fraction,
     ),
 )

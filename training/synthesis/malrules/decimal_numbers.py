@@ -47,6 +47,11 @@ TEMPLATES = (
                 sorted(listed, key=lambda text: Fraction("0." + digits(text).lstrip("0")))
             ),
         },
+        thoughts=(
+            "sorts what stands behind the points as if it were integers: the longest comes out greatest",
+            "lets the longest come first and the shortest last, since more places mean tinier pieces",
+            "passes over the 0 of a hundredth, as if 0.05 were 0.5",
+        ),
         show=show_list,
         choices=lambda listed: list(permutations(listed)),
     ),
@@ -67,6 +72,12 @@ TEMPLATES = (
             SHIFTS_WRONG_WAY: lambda v, p: v / p,
             "Moves the digits one place, whatever the power of ten": lambda v, p: v * 10,
         },
+        thoughts=(
+            "hangs the 0s of $p behind $v and lets the point stand",
+            "takes what is left of the dot times $p and lets the rest stand",
+            "shifts to the right, so that $v becomes smaller: $v ÷ $p",
+            "finds $v × 10 although there is $p",
+        ),
         show=show_text,
     ),
     Template(
@@ -88,6 +99,11 @@ TEMPLATES = (
             ),
             IGNORES_POINT: lambda v, w: v * 10 + w * 100,
         },
+        thoughts=(
+            "sets $v and $w flush right, so that tenths stand above hundredths",
+            "finds the sum left of the dot and the sum right of it, and joins the two",
+            "drops the dots, sums what is left, and puts no dot back",
+        ),
         show=show_text,
     ),
     Template(
@@ -103,6 +119,11 @@ TEMPLATES = (
             "Adds decimals when asked to multiply them": lambda a, b: Fraction(a, 10) + Fraction(f"0.{b}"),
             IGNORES_POINT: lambda a, b: a * b,
         },
+        thoughts=(
+            "finds $a × $b and lets the result end where the longest of the two ends",
+            "finds 0.$a + 0.$b, as if × were a plus",
+            "drops the dots and finds $a × $b",
+        ),
         show=show_text,
     ),
     Template(
@@ -119,6 +140,11 @@ TEMPLATES = (
             IGNORES_POINT: lambda n, a: n // a,
             "Multiplies when asked to divide by a decimal": lambda n, a: Fraction(n * a, 10),
         },
+        thoughts=(
+            "moves the point the way that brings less than $n: $n over ten times $a",
+            "drops the dot and finds $n ÷ $a",
+            "finds $n × 0.$a, as if ÷ were a times",
+        ),
         show=show_text,
     ),
     Template(
@@ -133,6 +159,12 @@ TEMPLATES = (
             "Writes the numerator behind the decimal point": lambda a, b: f"0.{a}",
             "Divides the denominator by the numerator": lambda a, b: decimal(Fraction(b, a)),
         },
+        thoughts=(
+            "sets $a left and $b right of a dot",
+            "sets 0 and a dot, and then $b; $a is never used",
+            "sets 0 and a dot, and then $a; $b is never used",
+            "finds $b ÷ $a",
+        ),
         show=show_text,
     ),
 )

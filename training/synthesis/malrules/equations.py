@@ -40,6 +40,12 @@ TEMPLATES = (
             DIVIDES_ONE_TERM: lambda a, b, c: whole(Fraction(c, a) - b),
             STOPS_BEFORE_LAST: lambda a, b, c: c - b,
         },
+        thoughts=(
+            "puts $b to $c with a plus and then divides by $a",
+            "finds $c - $b and takes $a away from that, too",
+            "finds $c ÷ $a and then takes $b away",
+            "finds $c - $b and ends there",
+        ),
         show=show_maths,
     ),
     Template(
@@ -54,6 +60,12 @@ TEMPLATES = (
             "Divides by a denominator instead of multiplying by it": lambda a, b, c: whole(Fraction(c - b, a)),
             "Multiplies only one of the terms of an equation by the denominator": lambda a, b, c: a * c - b,
         },
+        thoughts=(
+            "puts $b to $c with a plus and takes that times $a",
+            "finds $c - $b and ends there",
+            "finds $c - $b and then ÷ $a",
+            "finds $a × $c and then takes $b away as it stands",
+        ),
         show=show_maths,
     ),
     Template(
@@ -67,6 +79,11 @@ TEMPLATES = (
             "Adds the numbers of the two sides instead of subtracting": lambda a, b, c, d: Fraction(d + b, a - c),
             "Ignores the letter term on the right of an equation": lambda a, b, c, d: Fraction(d - b, a),
         },
+        thoughts=(
+            "puts $c x to $a x with a plus, and finds $d - $b over $a + $c",
+            "puts $b to $d with a plus, and finds that over $a - $c",
+            "acts as if $c x were not there, and finds $d - $b over $a",
+        ),
         show=show_fraction,
     ),
     Template(
@@ -80,6 +97,11 @@ TEMPLATES = (
             ADDS_EVERYTHING: lambda a, b, c: a + b + c,
             "Copies a number from the other side to keep two sides equal": lambda a, b, c: a,
         },
+        thoughts=(
+            "finds $a + $b and puts it in the box, without a look at $c",
+            "finds $a + $b + $c",
+            "puts $a in the box, as it stands before",
+        ),
         show=show_maths,
     ),
     Template(
@@ -93,6 +115,11 @@ TEMPLATES = (
             "Drops the minus sign of a coefficient when dividing by it": lambda a, b, k: f"x>{k}",
             REPEATS: lambda a, b, k: f"x>{a * b}",
         },
+        thoughts=(
+            "finds -$k and lets > stand as it was",
+            "finds $b ÷ $a = $k, as if $a were positive",
+            "takes $b times $a and lets > stand as it was",
+        ),
         show=show_maths,
         choices=lambda a, b, k: [f"x<{k}", f"x<-{b}", f"x>-{a + k}", f"x<{b + a}"],
     ),
@@ -108,6 +135,12 @@ TEMPLATES = (
             SUBTRACTS_COEFFICIENT: lambda a, b: f"x=y-{b}-{a}",
             "Swaps two letters of a formula and leaves the rest as it is": lambda a, b: f"x={a}y+{b}",
         },
+        thoughts=(
+            "puts $b to y with a plus, and then divides by $a",
+            "finds y ÷ $a, and takes $b away from that as it stands",
+            "takes $b and then also $a away from y",
+            "writes x where y was and y where x was, and changes nothing more",
+        ),
         show=show_maths,
         choices=lambda a, b: [rf"x=\frac{{y-{a}}}{{{b}}}", f"x={a}(y-{b})", rf"x=\frac{{{a}}}{{y-{b}}}"],
     ),

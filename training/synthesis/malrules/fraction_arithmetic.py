@@ -48,6 +48,12 @@ TEMPLATES = (
             LARGER_DENOMINATOR: lambda a, b, c, d: divide(a + c, max(b, d)),
             "Multiplies across when adding fractions": lambda a, b, c, d: divide(a * c, b * d),
         },
+        thoughts=(
+            "puts $a + $c on top and $b + $d underneath",
+            "finds $b × $d for the bottom, and puts $a + $c, not scaled, on top",
+            "uses the greater one of $b and $d as bottom and puts $a + $c on top",
+            "puts $a × $c on top and $b × $d underneath",
+        ),
         show=show_fraction,
     ),
     Template(
@@ -66,6 +72,11 @@ TEMPLATES = (
             SAME_NUMERATORS: lambda a, b, c, d: divide(a - c, b * d),
             LARGER_DENOMINATOR: lambda a, b, c, d: divide(a - c, max(b, d)),
         },
+        thoughts=(
+            "puts the gap of $a and $c on top, and that of $b and $d underneath",
+            "finds $b × $d for the bottom, and puts $a - $c, not scaled, on top",
+            "uses the greater one of $b and $d as bottom and puts $a - $c on top",
+        ),
         show=show_fraction,
     ),
     Template(
@@ -82,6 +93,11 @@ TEMPLATES = (
             "Cross-multiplies instead of multiplying straight across": lambda a, b, c: Fraction(a, c),
             "Adds fractions when asked to multiply them": lambda a, b, c: Fraction(a + c, b),
         },
+        thoughts=(
+            "puts $a × $c on top and lets $b stay underneath, as both have it",
+            "pairs $a with the lower $b and the other $b with $c, as in a division",
+            "puts $a + $c on top of $b, as if × were a plus",
+        ),
         show=show_fraction,
     ),
     Template(
@@ -99,6 +115,12 @@ TEMPLATES = (
             "Adds a whole number to the numerator instead of multiplying": lambda n, a, b: Fraction(n + a, b),
             "Reads a whole number times a fraction as a mixed number": lambda n, a, b: n + Fraction(a, b),
         },
+        thoughts=(
+            "takes top and bottom times $n, so that $a and $b grow alike",
+            "lets $a stand on top and puts $n × $b underneath",
+            "puts $n + $a on top of $b",
+            "sees $n wholes and $a of $b parts more",
+        ),
         show=show_fraction,
     ),
     Template(
@@ -117,6 +139,11 @@ TEMPLATES = (
             "Multiplies straight across when dividing fractions": lambda a, b, c, d: Fraction(a * c, b * d),
             "Turns both fractions upside down when dividing": lambda a, b, c, d: Fraction(b * d, a * c),
         },
+        thoughts=(
+            "flips the one before ÷ and not the one behind it: $b × $c over $a × $d",
+            "puts $a × $c on top and $b × $d underneath, without flipping",
+            "flips each of them: $b × $d over $a × $c",
+        ),
         show=show_fraction,
     ),
 )

@@ -50,6 +50,11 @@ TEMPLATES = (
             OTHER_PART: lambda a, b: Fraction(b, a + b),
             "Writes the whole over the part": lambda a, b: Fraction(a + b, a),
         },
+        thoughts=(
+            "puts $a on top and $b underneath",
+            "puts $b on top and the total of $a and $b underneath, so counts those not meant",
+            "puts the total of $a and $b on top and $a underneath",
+        ),
         show=show_fraction,
     ),
     Template(
@@ -67,6 +72,12 @@ TEMPLATES = (
             "Multiplies by the numerator and ignores the denominator": lambda a, b, n: n * a,
             PART_LEFT: lambda a, b, n: n - n // b * a,
         },
+        thoughts=(
+            "finds $n ÷ $a and takes it times $b",
+            "finds $n ÷ $b and ends there; $a is never used",
+            "finds $n × $a and ends there; $b is never used",
+            "finds the right share, but then subtracts it from $n",
+        ),
         show=show_text,
     ),
     Template(
@@ -85,6 +96,11 @@ TEMPLATES = (
                 10 * w + a, b
             ),
         },
+        thoughts=(
+            "puts $w + $a on top of $b",
+            "puts $w × $a on top of $b",
+            "sets $w and $a side by side, like tens and units, on top of $b",
+        ),
         show=show_fraction,
     ),
     Template(
@@ -103,6 +119,11 @@ TEMPLATES = (
             "Keeps the numerator when the denominator is changed": lambda a, b, m: a,
             "Gives the multiplier instead of the multiplied numerator": lambda a, b, m: m // b,
         },
+        thoughts=(
+            "sees how far it is up from $b to $m, and goes up as far from $a",
+            "lets $a stand, since just the bottom is another one",
+            "finds $m ÷ $b and ends there",
+        ),
         show=show_text,
     ),
     Template(
@@ -121,6 +142,11 @@ TEMPLATES = (
                 listed, lambda p, q: p - q
             ),
         },
+        thoughts=(
+            "sorts them by the bottoms, from small to big, without a look at the tops",
+            "sorts them by the tops, from small to big, without a look at the bottoms",
+            "sorts them by the gap between top and bottom: the smaller the gap, the bigger it is said to be",
+        ),
         show=show_list,
         choices=lambda listed: list(permutations(listed)),
     ),

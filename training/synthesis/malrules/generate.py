@@ -9,9 +9,9 @@ from itertools import cycle
 from pathlib import Path
 from random import Random
 
-from shared.artifacts.files import replacing_folder
+from shared.artifacts.files import replacing_folder, write_text
 from shared.task.eedi import FILES, LABEL_COLUMNS, MISCONCEPTION_COLUMNS, QUESTION_COLUMNS, SUBMISSION
-from training.synthesis.malrules import MISCONCEPTIONS, TEMPLATES
+from training.synthesis.malrules import MISCONCEPTIONS, TEMPLATES, perfect_writer
 from training.synthesis.malrules.questions import LETTERS, Question, make_question
 
 HELD_OUT = 0.3  # share of the misconceptions that no training question carries
@@ -22,21 +22,34 @@ CONSTRUCTS = tuple(dict.fromkeys(template.construct for template in TEMPLATES))
 SUBJECTS = tuple(dict.fromkeys(template.subject for template in TEMPLATES))
 
 
-def write_competition(folder: Path, *, questions: int = 240, test_questions: int = 60, seed: str = "demo") -> None:
+def write_competition(
+    folder: Path, *, questions: int = 240, test_questions: int = 60, seed: str = "demo", rationales: bool = False
+) -> None:
     """Write the competition's four CSV files, and test_labels.csv with its hidden answers, into a new folder.
 
+    With `rationales` the texts of the perfect writer stand beside them; a folder that holds the rest gets them added.
     The same arguments give the same bytes on every machine. Does nothing if the folder already holds them; raises
     ValueError if it holds something else.
     """
     train, test = make_competition(questions=questions, test_questions=test_questions, seed=seed)
     files = {name: _render(rows).encode() for name, rows in _tabulate(train, test).items()}
     if all((folder / name).is_file() and (folder / name).read_bytes() == content for name, content in files.items()):
+        if rationales:
+            _add(folder / perfect_writer.FILE, _write_texts(train, test))
         return
+    if rationales:
+        files[perfect_writer.FILE] = _write_texts(train, test).encode()
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise ValueError(f"{folder} already holds something else: remove it, or name another folder")
     with replacing_folder(folder) as partial:
         for name, content in files.items():
             (partial / name).write_bytes(content)
+
+
+def _add(path: Path, content: str) -> None:
+    if path.is_file() and path.read_bytes() != content.encode():
+        raise ValueError(f"{path} already holds other texts: remove it, or name another folder")
+    write_text(path, content)
 
 
 def make_competition(*, questions: int, test_questions: int, seed: str) -> tuple[list[Question], list[Question]]:
@@ -114,6 +127,11 @@ def _tabulate(train: list[Question], test: list[Question]) -> dict[str, list[Seq
     }
 
 
+def _write_texts(train: list[Question], test: list[Question]) -> str:
+    numbered = enumerate([*train, *test])
+    return _render([perfect_writer.HEADER, *perfect_writer.write_rationales(numbered)])
+
+
 def _write_row(number: int, question: Question) -> list:
     construct, subject = question.template.construct, question.template.subject
     names = [CONSTRUCTS.index(construct), construct, SUBJECTS.index(subject), subject]
@@ -137,9 +155,14 @@ def main() -> None:
     parser.add_argument("--questions", type=int, default=240)
     parser.add_argument("--test-questions", type=int, default=60)
     parser.add_argument("--seed", default="demo")
+    parser.add_argument(
+        "--rationales",
+        action="store_true",
+        help=f"write {perfect_writer.FILE} as well, by the {perfect_writer.NAME}",
+    )
     args = parser.parse_args()
     try:
-        write_competition(args.folder, questions=args.questions, test_questions=args.test_questions, seed=args.seed)
+        write_competition(**vars(args))
     except ValueError as error:
         parser.error(str(error))
     print(f"{args.folder}: {args.questions} training and {args.test_questions} test questions")

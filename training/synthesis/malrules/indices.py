@@ -41,6 +41,11 @@ TEMPLATES = (
             "Multiplies the bases together as well as adding the indices": lambda a, m, n: (a * a, m + n),
             "Adds the bases when multiplying powers": lambda a, m, n: (2 * a, m + n),
         },
+        thoughts=(
+            "keeps $a and finds $m × $n for the small number above",
+            "finds $a × $a below and $m + $n above",
+            "finds $a + $a below and $m + $n above",
+        ),
         show=show_power,
     ),
     Template(
@@ -57,6 +62,11 @@ TEMPLATES = (
             "Cancels the bases to one when dividing powers": lambda a, m, n: (1, m - n),
             "Adds the indices whether powers are multiplied or divided": lambda a, m, n: (a, m + n),
         },
+        thoughts=(
+            "keeps $a and finds $m ÷ $n for the small number above",
+            "finds $a ÷ $a = 1 below and $m - $n above",
+            "keeps $a and finds $m + $n for the small number above",
+        ),
         show=show_power,
     ),
     Template(
@@ -70,6 +80,11 @@ TEMPLATES = (
             "Raises the index itself to the outer power": lambda a, m, n: (a, m**n),
             "Multiplies the base by the outer index": lambda a, m, n: (a * n, m),
         },
+        thoughts=(
+            "keeps $a and finds $m + $n for the small number above",
+            "keeps $a and puts $m to the $n-th, as $m × ... × $m, above",
+            "finds $a × $n below and keeps $m above",
+        ),
         show=show_power,
     ),
     Template(
@@ -87,6 +102,12 @@ TEMPLATES = (
             "Adds the index to the base": lambda a, n: a + n,
             "Counts multiplication signs instead of factors, so multiplies once too often": lambda a, n: a ** (n + 1),
         },
+        thoughts=(
+            "finds $a × $n",
+            "finds $n × $n × ..., $a times, so reads it the other way round",
+            "finds $a + $n",
+            "takes $n for how many × there are, so that there are $n + 1 of the $a",
+        ),
         show=show_text,
     ),
     Template(
@@ -100,6 +121,11 @@ TEMPLATES = (
             DROPS_INDEX: lambda a, b: a * b,
             POWER_OF_PRODUCT: lambda a, b: 1,
         },
+        thoughts=(
+            "says that $a with a small 0 is nothing, and $b × 0 is nothing as well",
+            "does not see the small 0 and finds $b × $a",
+            "finds $b × $a and puts all of that to the 0, so that it becomes 1",
+        ),
         show=show_maths,
     ),
     Template(
@@ -114,6 +140,12 @@ TEMPLATES = (
             "Ignores the minus sign of an index": lambda a, n: a**n,
             "Puts the product of base and index under one for a negative index": lambda a, n: Fraction(1, a * n),
         },
+        thoughts=(
+            "finds $a to the $n-th and writes - before it",
+            "finds $a × (-$n)",
+            "finds $a to the $n-th, as if there were no - above",
+            "finds $a × $n and sets it below 1",
+        ),
         show=show_fraction,
     ),
     Template(
@@ -127,6 +159,11 @@ TEMPLATES = (
             "Halves a number to find its square root": lambda a, b, c: Fraction(c * c, 2),
             "Leaves out the square root at the end": lambda a, b, c: c * c,
         },
+        thoughts=(
+            "undoes each ² by itself and finds $a + $b",
+            "finds $a² + $b² and divides by 2",
+            "finds $a² + $b² and ends there",
+        ),
         show=show_maths,
     ),
     Template(
@@ -143,6 +180,11 @@ TEMPLATES = (
             "Multiplies by ten times the index instead of by a power of ten": lambda d, n: d * 10 * n,
             SHIFTS_WRONG_WAY: lambda d, n: d / 10**n,
         },
+        thoughts=(
+            "drops the dot of $d and hangs $n 0s behind",
+            "finds $d × 10 × $n",
+            "shifts to the right, so that it becomes tiny: $d ÷ 10 ÷ 10 ..., $n times",
+        ),
         show=show_text,
     ),
 )

@@ -29,6 +29,11 @@ TEMPLATES = (
             IGNORES_SIGN: lambda a, b: a + b,
             LARGER_LESS_SMALLER: lambda a, b: a - b,
         },
+        thoughts=(
+            "finds $a + $b and writes - before it, as one of the two is below zero",
+            "reads -$a as $a and finds $a + $b",
+            "finds $a - $b, the gap between the two, and lets it be positive",
+        ),
         show=show_maths,
     ),
     Template(
@@ -42,6 +47,11 @@ TEMPLATES = (
             ALWAYS_NEGATIVE: lambda a, b: -(a + b),
             "Takes the first number from the second when the second is negative": lambda a, b: b - a,
         },
+        thoughts=(
+            "sees - - as just one - and finds $a - $b",
+            "finds $a + $b and then writes - before it",
+            "turns it round and finds $b - $a",
+        ),
         show=show_maths,
     ),
     Template(
@@ -58,6 +68,11 @@ TEMPLATES = (
             LARGER_LESS_SMALLER: lambda a, b: abs(a - b),
             "Takes the difference of the sizes and puts a minus sign in front": lambda a, b: -abs(a - b),
         },
+        thoughts=(
+            "sees - twice, lets the pair become a plus, and finds $a + $b",
+            "finds the gap between $a and $b and lets it be positive",
+            "finds the gap between $a and $b and makes it negative",
+        ),
         show=show_maths,
     ),
     Template(
@@ -71,6 +86,11 @@ TEMPLATES = (
             "Adds two negative numbers when asked to multiply them": lambda a, b: -a - b,
             "Turns two minus signs into a plus sign and then adds": lambda a, b: a + b,
         },
+        thoughts=(
+            "finds $a × $b and keeps a - before it",
+            "finds -$a + (-$b), as if × were a plus",
+            "makes + out of - and -, and finds $a + $b",
+        ),
         show=show_maths,
     ),
     Template(
@@ -87,6 +107,11 @@ TEMPLATES = (
             "Counts zero as an extra step when crossing it": lambda a, b: a + b + 1,
             "Leaves a step out when counting across zero": lambda a, b: a + b - 1,
         },
+        thoughts=(
+            "finds the gap between $a and $b as if both were on the same side",
+            "goes up by $a, then by $b, and by one degree more for passing 0",
+            "goes up by $a, then by $b, but one degree too few at 0",
+        ),
         show=show_between(r"\( ", r"^{\circ} \mathrm{C} \)"),
     ),
     Template(
@@ -100,6 +125,11 @@ TEMPLATES = (
             TIMES_INDEX: lambda a: -2 * a,
             DROPS_INDEX: lambda a: -a,
         },
+        thoughts=(
+            "finds $a × $a and lets - stand before it",
+            "doubles -$a, taking the small 2 as a factor",
+            "does not see the small 2 and gives -$a itself",
+        ),
         show=show_maths,
     ),
 )

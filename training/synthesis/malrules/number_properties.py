@@ -39,6 +39,11 @@ TEMPLATES = (
             "Stops at the first common factor found": first_common_factor,
             "Takes the difference of two numbers as their highest common factor": lambda a, b: abs(a - b),
         },
+        thoughts=(
+            "looks for the first number that stands in both times tables, of $a and of $b",
+            "tries 2, 3, 4, ... and ends with the smallest that divides both $a and $b",
+            "subtracts one from the other, $a and $b",
+        ),
         show=show_text,
     ),
     Template(
@@ -58,6 +63,11 @@ TEMPLATES = (
             "Believes that the lowest common multiple is always the product": lambda a, b: a * b,
             "Adds two numbers to find their lowest common multiple": lambda a, b: a + b,
         },
+        thoughts=(
+            "looks for the biggest number that divides both $a and $b",
+            "finds $a × $b",
+            "finds $a + $b",
+        ),
         show=show_text,
     ),
     Template(
@@ -73,6 +83,11 @@ TEMPLATES = (
             "Believes that one is a prime number": lambda listed: 1 + sum(map(is_prime, listed)),
             "Believes that two is not prime because it is even": lambda listed: sum(map(is_prime, listed)) - 1,
         },
+        thoughts=(
+            "ticks 2 and all others that cannot be halved, except 1",
+            "ticks 1 as well, since nothing but itself divides it",
+            "leaves 2 out, for it can be halved",
+        ),
         show=show_text,
     ),
 )

@@ -32,6 +32,12 @@ TEMPLATES = (
             MULTIPLIES_EVERYTHING: lambda a, b, c: a * b * c,
             STOPS_EARLY: lambda a, b, c: b * c,
         },
+        thoughts=(
+            "does $a + $b first because it is read first, and multiplies the sum by $c",
+            "takes the sum of all three, $a + $b + $c, as if × were a plus",
+            "forms the product $a × $b × $c, as if + were a times",
+            "finds $b × $c and ends there; $a is never used",
+        ),
         show=show_maths,
     ),
     Template(
@@ -45,6 +51,11 @@ TEMPLATES = (
             ADDS_EVERYTHING: lambda a, b, c: a + b + c,
             STOPS_EARLY: lambda a, b, c: a - b,
         },
+        thoughts=(
+            "finds $b + $c and takes this sum away from $a",
+            "takes the sum $a + $b + $c, reading the minus as a plus",
+            "finds $a - $b and ends there; $c is never used",
+        ),
         show=show_maths,
     ),
     Template(
@@ -58,6 +69,11 @@ TEMPLATES = (
             MULTIPLIES_EVERYTHING: lambda a, b, c: a * b * c,
             STOPS_EARLY: lambda a, b, c: a // b,
         },
+        thoughts=(
+            "finds $b × $c and divides $a by this product",
+            "forms the product $a × $b × $c, reading ÷ as a times",
+            "finds $a ÷ $b and ends there; $c is never used",
+        ),
         show=show_text,
     ),
     Template(
@@ -72,6 +88,12 @@ TEMPLATES = (
             DROPS_INDEX: lambda a, b: a * b,
             "Adds instead of multiplying when a power is involved": lambda a, b: a + b * b,
         },
+        thoughts=(
+            "forms $a × $b and squares the whole product",
+            "takes the small 2 as a factor: $a × $b × 2",
+            "does not see the small 2 and finds $a × $b",
+            "squares $b as one should, but then puts $a to it with a plus",
+        ),
         show=show_maths,
     ),
     Template(
@@ -86,6 +108,12 @@ TEMPLATES = (
             MULTIPLIES_EVERYTHING: lambda a, b, c: a * b * c,
             STOPS_EARLY: lambda a, b, c: b + c,
         },
+        thoughts=(
+            "finds $a × $b and then $c more than that",
+            "reads $a followed by a parenthesis as a plus: $a + $b + $c",
+            "forms the product $a × $b × $c",
+            "finds $b + $c and ends there; $a is never used",
+        ),
         show=show_maths,
     ),
 )

@@ -33,6 +33,12 @@ TEMPLATES = (
             TENTHS: lambda p, n: n * p // 10,
             PART_LEFT: lambda p, n: n - n * p // 100,
         },
+        thoughts=(
+            "finds $n ÷ $p",
+            "finds $n - $p, as if $p were so many things",
+            "finds $n × $p ÷ 10, so takes $p tenths for $p hundredths",
+            "finds the share as one should, but then subtracts it from $n",
+        ),
         show=show_text,
     ),
     Template(
@@ -50,6 +56,12 @@ TEMPLATES = (
             WRONG_DIRECTION: lambda p, n: n - Fraction(n * p, 100),
             TENTHS: lambda p, n: n + Fraction(n * p, 10),
         },
+        thoughts=(
+            "finds $n + $p, as if $p were pounds",
+            "finds $p hundredths of $n and ends there",
+            "finds $p hundredths of $n and subtracts them from $n",
+            "finds $p tenths of $n in place of hundredths, and puts them to $n",
+        ),
         show=show_money,
     ),
     Template(
@@ -66,6 +78,11 @@ TEMPLATES = (
             ONLY_LAST: lambda p, q, n: Fraction(n * (100 + q), 100),
             "Multiplies two percentages to combine them": lambda p, q, n: Fraction(n * (100 + p * q), 100),
         },
+        thoughts=(
+            "finds $p + $q and lets $n grow once by that many hundredths",
+            "lets $n grow by $q hundredths, as if the year before had brought nothing",
+            "finds $p × $q and lets $n grow by that many hundredths",
+        ),
         show=show_money,
     ),
     Template(
@@ -82,6 +99,11 @@ TEMPLATES = (
             ONLY_LAST: lambda p, n: Fraction(n * (100 - p), 100),
             "Applies the first of two changes and forgets the second": lambda p, n: Fraction(n * (100 + p), 100),
         },
+        thoughts=(
+            "says that going up $p and down $p hundredths leads back to £$n",
+            "takes $p hundredths off £$n, as if it had not gone up before",
+            "lets £$n go up by $p hundredths and ends there",
+        ),
         show=show_money,
     ),
     Template(
@@ -102,6 +124,11 @@ TEMPLATES = (
             ),
             AS_AMOUNT: lambda p, s: s + p,
         },
+        thoughts=(
+            "finds $p hundredths of £$s, and puts them to £$s",
+            "finds $p hundredths of £$s, and subtracts them from £$s",
+            "finds $s + $p, as if $p were pounds",
+        ),
         show=show_money,
     ),
     Template(
@@ -118,6 +145,11 @@ TEMPLATES = (
             "Takes one percent off a hundred for each one missing": lambda a, b: 100 - (b - a),
             PART_LEFT: lambda a, b: 100 - Fraction(100 * a, b),
         },
+        thoughts=(
+            "puts % behind $a, without a look at $b",
+            "sees how many of $b are wanting and subtracts so many from 100",
+            "finds the share of those that are not meant, so 100 less what is right",
+        ),
         show=show_between("", "%"),
     ),
     Template(
@@ -131,6 +163,11 @@ TEMPLATES = (
             "Moves the digits one place to change a decimal to a percentage": lambda v: v * 10,
             "Writes a percent sign behind the unchanged decimal": lambda v: v,
         },
+        thoughts=(
+            "drops the dot of $v and puts % to what is left",
+            "finds $v × 10 and puts % to it",
+            "puts % to $v itself",
+        ),
         show=show_between("", "%"),
     ),
 )

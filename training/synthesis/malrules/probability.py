@@ -40,6 +40,12 @@ TEMPLATES = (
             "Writes one over the total, however many outcomes are favourable": lambda a, b, c: Fraction(1, a + b + c),
             OTHER_PART: lambda a, b, c: Fraction(b + c, a + b + c),
         },
+        thoughts=(
+            "puts $a on top and $b + $c, those that are not red, underneath",
+            "says 1 of 3, as there are three colours",
+            "puts 1 on top and $a + $b + $c underneath",
+            "puts $b + $c, those that are not red, on top and all of them underneath",
+        ),
         show=show_fraction,
     ),
     Template(
@@ -57,6 +63,12 @@ TEMPLATES = (
             "Makes every decimal digit up to ten when taking a decimal away from one": lambda p: Fraction(110, 100) - p,
             "Takes a probability away from a hundred instead of from one": lambda p: 100 - p,
         },
+        thoughts=(
+            "says 0.5, as there are two ways it can go",
+            "says $p once more",
+            "subtracts each figure of $p from 10, also the last but one, without a borrow",
+            "subtracts $p from 100",
+        ),
         show=show_text,
     ),
     Template(
@@ -81,6 +93,11 @@ TEMPLATES = (
             ),
             FIRST_ONLY: lambda a, b: Fraction(a, a + b),
         },
+        thoughts=(
+            "finds $a over $a + $b, and the same once more with a plus",
+            "lets there be one red less and one fewer in all at the next go",
+            "finds $a over $a + $b and ends there",
+        ),
         show=show_fraction,
     ),
     Template(
@@ -102,6 +119,11 @@ TEMPLATES = (
             ),
             FIRST_ONLY: lambda a, b: Fraction(a, a + b),
         },
+        thoughts=(
+            "finds $a over $a + $b, times the same once more",
+            "lets $a go down by one at the next go, but still has $a + $b underneath",
+            "finds $a over $a + $b and ends there",
+        ),
         show=show_fraction,
     ),
     Template(
@@ -121,6 +143,11 @@ TEMPLATES = (
             "Believes that a result becomes more likely after a run of it": lambda n, k: Fraction(k, k + 1),
             EQUALLY_LIKELY: lambda n, k: Fraction(1, 2),
         },
+        thoughts=(
+            "finds 1 over $n for each of the $k and for one more, and their product: it has had its share",
+            "says $k of $k + 1: it is on a streak",
+            "says 1 of 2: yes or no",
+        ),
         show=show_fraction,
     ),
     Template(
@@ -141,6 +168,11 @@ TEMPLATES = (
                 count_totals(n, t), 2 * n
             ),
         },
+        thoughts=(
+            "says 1 over how many sums there are, 2 up to 2 × $n",
+            "takes a pair like 1 and 2 once, though either may be the first",
+            "finds the right top, but $n + $n underneath",
+        ),
         show=show_fraction,
     ),
     Template(
@@ -157,6 +189,11 @@ TEMPLATES = (
             "Pairs each choice with only one other, so the smaller number limits the count": lambda a, b: min(a, b),
             "Counts every pair of choices twice": lambda a, b: 2 * a * b,
         },
+        thoughts=(
+            "finds $a + $b",
+            "says the lesser one of $a and $b: then one side is used up",
+            "finds $a × $b and then double that, with either side first",
+        ),
         show=show_text,
     ),
 )

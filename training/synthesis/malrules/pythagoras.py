@@ -28,6 +28,11 @@ TEMPLATES = (
             FORGETS_ROOT: lambda a, b, c: c * c,
             "Takes the mean of the shorter sides as the hypotenuse": lambda a, b, c: Fraction(a + b, 2),
         },
+        thoughts=(
+            "finds $a + $b",
+            "finds $a² + $b² and ends there",
+            "finds $a + $b and divides by 2",
+        ),
         show=show_unit("cm"),
     ),
     Template(
@@ -45,6 +50,12 @@ TEMPLATES = (
             TIMES_INDEX: lambda a, b, c: 2 * (c - a),
             "Adds the squares although the hypotenuse is known": lambda a, b, c: c * c + a * a,
         },
+        thoughts=(
+            "finds $c - $a",
+            "finds $c² - $a² and ends there",
+            "doubles $c and $a, taking the small 2 as a factor, and finds the gap",
+            "finds $c² + $a² and ends there",
+        ),
         show=show_unit("cm"),
     ),
 )

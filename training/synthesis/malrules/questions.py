@@ -46,8 +46,13 @@ def make_question(template: Template, choose: Callable, taken: set[str], rng: Ra
 
 def phrase(text: str, params: dict[str, Value], rng: Random) -> str:
     """Fill the drawn parameters, and a pupil's name, into one phrasing."""
+    return fill(text, params, name=rng.choice(NAMES))
+
+
+def fill(text: str, params: dict[str, Value], **further: str) -> str:
+    """Fill the drawn parameters, and what else is named, into a text with $."""
     shown = {key: ", ".join(map(str, v)) if isinstance(v, tuple) else show_text(v) for key, v in params.items()}
-    return Phrase(text).substitute(shown, name=rng.choice(NAMES))
+    return Phrase(text).substitute(shown, **further)
 
 
 def run_rules(template: Template, params: dict[str, Value]) -> dict[str, str]:

@@ -41,6 +41,12 @@ TEMPLATES = (
             OTHER_PART: lambda a, b, n: n * b // (a + b),
             "Reads a ratio as a fraction of the total": lambda a, b, n: whole(Fraction(n * a, b)),
         },
+        thoughts=(
+            "finds $n ÷ $a",
+            "finds $n ÷ ($a + $b) and ends there",
+            "finds $b shares of the $a + $b in place of $a",
+            "finds $n × $a ÷ $b",
+        ),
         show=show_text,
     ),
     Template(
@@ -61,6 +67,11 @@ TEMPLATES = (
             "Multiplies by the new number without finding the value of one first": lambda a, b, c: b * c,
             "Scales in the wrong direction": lambda a, b, c: whole(Fraction(b * a, c)),
         },
+        thoughts=(
+            "sees how far it is up or down from $a to $c and moves $b g just as far",
+            "finds $b × $c, though $b g is for $a of them",
+            "finds $b × $a ÷ $c, so gets less for more",
+        ),
         show=show_between("", " g"),
     ),
     Template(
@@ -77,6 +88,11 @@ TEMPLATES = (
             OTHER_PART: lambda a, b: Fraction(b, a + b),
             "Takes one number of a ratio as one share out of that many": lambda a, b: Fraction(1, a),
         },
+        thoughts=(
+            "puts $a on top and $b underneath",
+            "puts $b on top and $a + $b underneath, so counts the second kind",
+            "puts 1 on top and $a underneath",
+        ),
         show=show_fraction,
     ),
     Template(
@@ -93,6 +109,11 @@ TEMPLATES = (
             "Writes the numbers of a ratio in the wrong order": lambda a, b: simplify(b, 100 * a),
             "Believes that there are ten centimetres in a metre": lambda a, b: simplify(10 * a, b),
         },
+        thoughts=(
+            "compares $a with $b as they stand, with m beside cm",
+            "compares $b cm with $a m, the brick first",
+            "takes 10 cm for 1 m, so compares 10 × $a with $b",
+        ),
         show=show_ratio,
     ),
     Template(
@@ -109,6 +130,11 @@ TEMPLATES = (
             ADDITIVE: lambda a, b, c: b - (c - a) if b > c - a else None,
             "Believes that the result stays the same when one quantity changes": lambda a, b, c: b,
         },
+        thoughts=(
+            "finds $b × $c ÷ $a, so lets more of them need more days",
+            "sees how far it is up from $a to $c and subtracts that from $b",
+            "says $b again, though there are $c now",
+        ),
         show=show_text,
     ),
     Template(
@@ -125,6 +151,11 @@ TEMPLATES = (
             "Changes centimetres to metres and calls them kilometres": lambda n, k: Fraction(n * k, 100),
             "Gives the real length of one centimetre only": lambda n, k: Fraction(n, 100000),
         },
+        thoughts=(
+            "finds $n × $k cm and calls every 1000 of them a km",
+            "finds $n × $k cm and divides by 100 in place of 100000",
+            "finds what 1 cm stands for; $k is never used",
+        ),
         show=show_between("", " km"),
     ),
 )

@@ -38,6 +38,13 @@ TEMPLATES = (
             "Takes the tens column for the hundreds column": lambda n: int(round_to(n, 10)),
             DROPS_ZEROS: lambda n: int(round_to(n, 100)) // 100,
         },
+        thoughts=(
+            "keeps the figures down to the hundreds and puts 00 behind, without a look at what followed",
+            "goes to the hundred above, though the one below may be nearer",
+            "changes the hundreds as one should, but lets the last two figures of $n stand",
+            "goes to the nearest ten",
+            "says how many hundreds come out, without 00 behind",
+        ),
         show=show_text,
     ),
     Template(
@@ -54,6 +61,12 @@ TEMPLATES = (
             "Counts decimal places from the first digit of the number": lambda v: round_to(v, TENTH),
             "Takes decimal places to mean whole numbers": lambda v: round_to(v, 1),
         },
+        thoughts=(
+            "keeps two figures behind the point and drops what follows",
+            "goes to three places first, and from there to two",
+            "keeps two figures in all, and so goes to the nearest tenth",
+            "goes to the nearest integer",
+        ),
         show=show_text,
     ),
     Template(
@@ -67,6 +80,11 @@ TEMPLATES = (
             CUTS_OFF: lambda v: v // THOUSANDTH * THOUSANDTH,
             DROPS_ZEROS: lambda v: round_to(v, THOUSANDTH) * 10,
         },
+        thoughts=(
+            "lets the leading 0 be one of the two figures",
+            "keeps the two leading figures and drops what follows",
+            "finds the two figures, but loses the 0 before them, so that they stand too high",
+        ),
         show=show_text,
     ),
     Template(
@@ -84,6 +102,12 @@ TEMPLATES = (
             "Believes that a rounded measurement is exact": lambda n: n,
             "Mixes up the upper and the lower bound": lambda n: n - Fraction(1, 2),
         },
+        thoughts=(
+            "goes up by 0.4 from $n, since 0.5 would go to the next centimetre",
+            "goes up by a full centimetre from $n",
+            "takes $n as it stands, with no error either way",
+            "goes down by 0.5 from $n",
+        ),
         show=show_unit("cm"),
     ),
 )

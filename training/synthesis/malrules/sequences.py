@@ -39,6 +39,12 @@ TEMPLATES = (
             "Swaps the difference and the constant in the nth term": lambda a, d, listed: (d, a - d),
             "Leaves the constant out of the nth term": lambda a, d, listed: (0, d),
         },
+        thoughts=(
+            "sees that it goes up by $d, and lets $d stand beside n as a summand",
+            "takes $d times n and puts $a, where the list begins, to it",
+            "takes $d for what stands alone, and what should stand alone for the factor of n",
+            "takes $d times n and ends there",
+        ),
         show=show_polynomial("n"),
     ),
     Template(
@@ -53,6 +59,12 @@ TEMPLATES = (
             "Doubles the fifth term to find the tenth": lambda a, d, listed: 2 * (a + 4 * d),
             "Gives the next term when a later one is asked for": lambda a, d, listed: a + 4 * d,
         },
+        thoughts=(
+            "goes up from $a by $d ten times",
+            "finds 10 × $d; $a is never used",
+            "goes up to number five and takes that times 2",
+            "goes up by $d just once more behind the list",
+        ),
         show=show_text,
     ),
     Template(
@@ -66,6 +78,11 @@ TEMPLATES = (
             "Repeats the first difference of a geometric sequence": lambda a, q, listed: listed[2] + listed[1] - a,
             "Adds the last two terms to continue any sequence": lambda a, q, listed: listed[2] + listed[1],
         },
+        thoughts=(
+            "sees how far it went up between the two at the end, and goes up by as much again",
+            "sees how far it went up at the beginning, and goes up by as much again",
+            "finds the sum of the two at the end",
+        ),
         show=show_text,
     ),
     Template(
@@ -82,6 +99,11 @@ TEMPLATES = (
             TIMES_INDEX: lambda a, b, k: 2 * a * k + b,
             VALUE_AS_DIGIT: lambda a, b, k: int(f"{a}{k * k}") + b,
         },
+        thoughts=(
+            "finds $a × $k first, squares the whole product, and puts $b to it",
+            "finds $a × 2 × $k + $b, taking the small 2 as a factor",
+            "squares $k, sets what comes out right behind $a as further figures, and puts $b to it",
+        ),
         show=show_maths,
     ),
     Template(
@@ -101,6 +123,11 @@ TEMPLATES = (
             "Forgets the extra side at the start of a row": lambda n, k: (k - 1) * n,
             "Adds a whole shape to the repeated part of a pattern": lambda n, k: (k - 1) * n + k,
         },
+        thoughts=(
+            "finds $n × $k, as if they did not touch",
+            "takes $k less 1 for each of the $n, and ends there",
+            "takes $k less 1 for each of the $n, and then $k more for the beginning",
+        ),
         show=show_text,
     ),
 )

@@ -14,6 +14,8 @@ class Template:
 
     `texts` are phrasings in `string.Template` syntax ($a), because LaTeX is full of braces; `$name` is a pupil's name.
     `rules` maps a misconception, as a sentence, to its wrong procedure, which returns None where it makes no sense.
+    `thoughts`, one for each rule in the order of the rules, say behind "The student" what is done with the numbers, in
+    other words than the misconception's name.
     `choices`, for answers that are not numbers, lists the options a careless pupil might tick.
     """
 
@@ -23,6 +25,7 @@ class Template:
     draw: Callable[[Random], dict[str, Value]]
     right: Callable[..., Value]
     rules: dict[str, Callable[..., Value | None]]
+    thoughts: tuple[str, ...]
     show: Callable[[Value], str]
     choices: Callable[..., Sequence[Value]] | None = None
 

@@ -28,6 +28,11 @@ TEMPLATES = (
             "Finds the surface area when asked for the volume": lambda a, b, c: 2 * (a * b + b * c + c * a),
             "Multiplies only two of the three lengths to find a volume": lambda a, b, c: a * b,
         },
+        thoughts=(
+            "finds $a + $b + $c",
+            "sees how much paper would cover all six faces",
+            "finds $a × $b; $c is never used",
+        ),
         show=show_unit("cm^{3}"),
     ),
     Template(
@@ -47,6 +52,11 @@ TEMPLATES = (
             "Gives the area of the cross-section instead of the volume": lambda b, h, n: b * h // 2,
             "Adds the length of a prism to the area of its cross-section": lambda b, h, n: b * h // 2 + n,
         },
+        thoughts=(
+            "finds $b × $h × $n and ends there",
+            "finds $b × $h ÷ 2; $n is never used",
+            "finds $b × $h ÷ 2 and then $n more",
+        ),
         show=show_unit("cm^{3}"),
     ),
     Template(
@@ -60,6 +70,11 @@ TEMPLATES = (
             "Believes that there are a thousand small square units in a large one": lambda a: a * 1000,
             WRONG_OPERATION: lambda a: a / 10000,
         },
+        thoughts=(
+            "finds $a × 100, as for m and cm",
+            "finds $a × 1000",
+            "finds $a ÷ 10000",
+        ),
         show=show_text,
     ),
     Template(
@@ -73,6 +88,11 @@ TEMPLATES = (
             "Moves one place for every change of metric units": lambda a: a * 10,
             WRONG_OPERATION: lambda a: a / 1000,
         },
+        thoughts=(
+            "finds $a × 100",
+            "finds $a × 10",
+            "finds $a ÷ 1000",
+        ),
         show=show_text,
     ),
 )

@@ -53,6 +53,12 @@ TEMPLATES = (
             ),
             "Adds the columns when asked to subtract": lambda a, b: a + b,
         },
+        thoughts=(
+            "finds the gap of the upper and lower figure for units, tens and hundreds, whichever of them is above",
+            "borrows 10 where the upper figure is too small, but never lowers the neighbouring figure by 1",
+            "puts 0 wherever the figure below is too big to be taken away",
+            "finds $a + $b, as if - were a plus",
+        ),
         show=show_text,
     ),
     Template(
@@ -73,6 +79,11 @@ TEMPLATES = (
                 (a // 10 + b // 10 + (a + b) % 10) * 10 + 1
             ),
         },
+        thoughts=(
+            "puts the whole sum of the units behind the whole sum of the tens",
+            "puts down the last figure of the units' sum and forgets the 1 for the tens",
+            "puts down the 1 of what the last two figures make, and takes the other figure over to the left",
+        ),
         show=show_text,
     ),
     Template(
@@ -92,6 +103,12 @@ TEMPLATES = (
             "Writes the products of the columns side by side": lambda a, b: int(f"{a // 10 * b}{a % 10 * b}"),
             "Multiplies only the units digit and keeps the tens as they are": lambda a, b: a // 10 * 10 + a % 10 * b,
         },
+        thoughts=(
+            "puts the tens of the first product to the tens of $a, and only then takes those times $b",
+            "of the units' product keeps just the last figure; its tens are lost",
+            "finds units times $b and tens times $b and puts one behind the other",
+            "takes just the last figure of $a times $b, and lets its first figure stand",
+        ),
         show=show_text,
     ),
 )

@@ -7,6 +7,7 @@ from pathlib import Path
 from shared.prompts.kinds import ROLES
 from shared.prompts.query import FIELDS
 from shared.prompts.writer import CONTRASTED, PROMPTS, ROW_KINDS, description_prompt, row_prompt
+from shared.settings.checks.kinds import LISTS
 from shared.settings.sections import Embedder, Lora, Reranker, Settings, Writer
 from training.run_folder.bases import form_of
 from training.trainer.bases.low_bit import check_form, check_low_bit
@@ -32,6 +33,8 @@ def check_bases(settings: Settings) -> None:
             by_vllm = any(getattr(settings, stage).engine == "vllm" for stage in READ_BY[name])
             _check_once(name, section, Path(section.base).resolve(), train and train.lora, by_vllm)
     base = Path(settings.reranker.base)
+    if settings.reranker.kind in LISTS and base.is_dir():
+        _check_lists(settings.reranker, base.resolve(), settings.machine.profile)
     if settings.train_reranker.rationale_loss and base.is_dir() and form_of(base) != "language model":
         raise ValueError(
             f"train_reranker.rationale_loss: {settings.train_reranker.rationale_loss} has the reranker learn to write, "
@@ -73,9 +76,26 @@ def _check_once(
             _check_targets(name, kind, config, lora, without_pooler=bool(unread) and not new_head)
         check_vocabulary(folder, config, tokenizer)
         longest = (_longest_pair if isinstance(section, Reranker) else _longest_query)(tokenizer, section, folder)
-        check_length(folder, config, longest, f"{name}.query_tokens, now {section.query_tokens}")
+        lists = isinstance(section, Reranker) and section.kind in LISTS
+        among = f", or off a list of {section.window}" if lists else ""
+        check_length(folder, config, longest, f"{name}.query_tokens, now {section.query_tokens}{among}")
     except ValueError as error:
         raise ValueError(f"{name}.base={section.base}: {error}") from None
+
+
+@cache
+def _check_lists(section: Reranker, folder: Path, name: str) -> None:
+    """Raise ValueError where a whole list is longer than what the profile called `name` reads: its prompts grow."""
+    from inference.engines.tokenizer import load_tokenizer
+    from inference.machine.profiles import load_profile
+
+    most, longest = load_profile(name).max_tokens, _longest_pair(load_tokenizer(folder), section, folder)
+    if longest > most:
+        line = "listed_tokens" if section.kind == "listed" else "passage_tokens"
+        raise ValueError(
+            f"machine.profile {name} reads prompts of up to {most} tokens, and a list of {section.window} candidates "
+            f"may take {longest}: lower reranker.window or reranker.{line}"
+        )
 
 
 def _class_of(section: Embedder | Reranker, folder: Path, config) -> type:
@@ -147,16 +167,15 @@ def _longest_query(tokenizer, section: Embedder, folder: Path) -> int:
 
 
 def _longest_pair(tokenizer, section: Reranker, folder: Path) -> int:
-    from inference.engines.checks.lengths import TEXT, longest_pair
+    from inference.engines.checks.lengths import longest_reranker_prompt
     from inference.engines.tokenizer import reranker_words
     from inference.reranking.kinds import KINDS
     from training.run_folder.cards import new_reranker_card
 
     card = new_reranker_card(section)
-    kind = KINDS[card.kind]
     if form_of(folder) == "language model":
-        kind.token(tokenizer, card.prompt)  # refuses a vocabulary without a "Yes"
-    return longest_pair(reranker_words(tokenizer), lambda words: kind.prompts(words, card.prompt, TEXT, [TEXT]))
+        KINDS[card.kind].token(tokenizer, card.prompt)  # refuses a vocabulary without a "Yes"
+    return longest_reranker_prompt(reranker_words(tokenizer), card.prompt)
 
 
 def _longest_text(tokenizer) -> int:

@@ -48,6 +48,23 @@ def test_a_file_of_several_options_is_a_query_for_each_that_is_not_right(tmp_pat
         assert [fields_of(row)["option"] for row in rows] == ["A", "C", "D"]
 
 
+@pytest.mark.parametrize("end", [".CSV", ".Tsv", ".ndjson", ".JSONL"])
+def test_a_files_end_may_be_written_in_any_letters(tmp_path, end):
+    path, mark = tmp_path / f"rows{end}", "," if end == ".CSV" else "\t"
+    text = '{"_id": "q1", "text": "what?"}\n' if "j" in end.lower() else f"_id{mark}text\nq1{mark}what?\n"
+    path.write_text(text, encoding="utf-8")
+    with about("beir"):
+        assert [row.id for row in read_rows(path)] == ["q1"]
+
+
+def test_a_query_for_each_option_of_a_row_has_an_id_of_its_own(tmp_path):
+    names = [name for name in QUIZ if name != "option"]
+    lines = [";".join(["id", *names]), ";".join(["x7", *(QUIZ[name] for name in names)])]
+    (tmp_path / "rows.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    with about("choices"):
+        assert [row.id for row in read_rows(tmp_path / "rows.csv")] == ["x7_A", "x7_C", "x7_D"]
+
+
 @pytest.mark.parametrize("head", ["_id", "id", "none"])
 def test_a_row_is_called_as_the_tasks_files_do_or_by_a_column_id(tmp_path, head):
     (tmp_path / "rows.tsv").write_text(f"{head}\ttext\tmore\nq1\twhat?\tx\n", encoding="utf-8")

@@ -58,6 +58,16 @@ def test_the_file_to_predict_is_the_one_without_labels_whatever_it_is_called_and
     assert (found.queries.group, found.labels.separator) == ("Kundin", "|")
 
 
+def test_a_file_that_is_called_test_is_the_one_to_predict_whatever_numbers_the_training_has(folder):
+    train = [f"{n},text {n},{n % 5 + 1},{'good' if n % 2 else 'bad'}" for n in range(6)]
+    (folder / "train.csv").write_text("\n".join(["id,text,stars,label", *train, ""]), encoding="utf-8")
+    (folder / "test.csv").write_text(
+        "\n".join(["id,text", *(f"{n},more {n}" for n in range(1, 31)), ""]), encoding="utf-8"
+    )
+    found, data, _ = made(folder)  # every number of stars is an id of a row to predict
+    assert len(data.test) == 30 and found.catalogue.file == "" and found.labels.item in ("label", "{label}")
+
+
 def test_a_collection_with_judgements_is_understood(folder):
     docs = [{"_id": f"d{n}", "title": f"title {n}", "text": f"about {n}"} for n in range(4)]
     asked = [{"_id": f"q{n}", "text": f"what is {n}?"} for n in range(3)]

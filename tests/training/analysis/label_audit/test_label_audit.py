@@ -6,8 +6,9 @@ import pytest
 
 from shared.task.tables import MISCONCEPTIONS
 from tests.training.analysis.finished_run import finish_run
-from training.analysis.label_audit.decisions import read_decisions
+from training.analysis.label_audit.decisions import Decisions, read_decisions
 from training.analysis.label_audit.duplicates import NEAR_VECTORS, NEAR_WORDS, SAME, find_duplicates, groups_of
+from training.analysis.label_audit.label_audit import _join_same
 from training.analysis.label_audit.suspects import find_confused, find_suspects
 from training.analysis.report.page import write_page
 from training.cli import main
@@ -103,3 +104,10 @@ def test_a_decision_that_cannot_be_is_one_sentence(tmp_path, content, sentence):
         (tmp_path / "labels.csv").write_text(content, encoding="utf-8")
     with pytest.raises(ValueError, match=sentence):
         read_decisions(tmp_path / "labels.csv", tmp_path / "duplicates.csv", "decision")
+
+
+def test_a_right_answer_that_became_another_of_its_query_counts_once():
+    schema = {"query_id": pl.String, "right": pl.List(pl.Int64), "grades": pl.List(pl.Int64)}
+    queries = pl.DataFrame([("q1", [3, 4, 5], [1, 2, 1]), ("q2", [], [])], schema=schema, orient="row")
+    joined = _join_same(queries, Decisions({}, {4: 3}))
+    assert joined["right"].to_list() == [[3, 5], []] and joined["grades"].to_list() == [[2, 1], []]

@@ -127,9 +127,9 @@ def confused_panel(found: Finished) -> Panel:
     texts = dict(data.misconceptions.select("misconception_id", "text").iter_rows())
     pairs = confused_pairs(rows, data.queries.filter(pl.col("fold") == "valid"), MOST_PAIRS)
     cells = [[texts[right], texts[wrong], f"{times:,}"] for right, wrong, times in pairs]
-    caption = "Which misconception the reranker puts first where another is right, labelled pool, most often first."
+    caption = f"Which {TASK.entry} the reranker puts first where another is right, labelled pool, most often first."
     if not cells:
-        return Panel(title, missing="The reranker never puts a wrong misconception first.")
+        return Panel(title, missing=f"The reranker never puts a wrong {TASK.entry} first.")
     return Panel(title, caption, headers=("right", "put first", "times"), rows=cells)
 
 

@@ -3,6 +3,7 @@
 import polars as pl
 
 from shared.prompts.query import FIELDS
+from shared.task.current import TASK
 from shared.task.folds import seen_ids
 from training.analysis.report.measure import with_probability, worst_queries
 from training.analysis.report.read import Finished
@@ -30,7 +31,7 @@ def worst_rows(found: Finished) -> list[tuple[str, str, list[dict]]]:
     return [
         (
             "Furthest down",
-            f"The {len(worst)} rows whose right misconception stands lowest after reranking, labelled pool, those most "
+            f"The {len(worst)} rows whose right {TASK.entry} stands lowest after reranking, labelled pool, those most "
             "sure of a wrong one first.",
             worst,
         ),
@@ -51,7 +52,7 @@ def all_rows(found: Finished) -> dict:
     entries are texts: those that are made of words are too large for the page's script.
     """
     if not found.evaluated:
-        return {"rows": [], "questions": {}, "misconceptions": {}}
+        return {"rows": [], "questions": {}, "misconceptions": {}, "entry": TASK.entry}
     data = found.evaluated
     own = "text" in data.queries.columns
     number: type = str if own else int
@@ -79,6 +80,7 @@ def all_rows(found: Finished) -> dict:
         "rows": rows,
         "questions": questions,
         "misconceptions": dict(texts.select("misconception_id", "text").iter_rows()),
+        "entry": TASK.entry,
     }
 
 

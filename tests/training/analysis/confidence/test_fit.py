@@ -1,9 +1,14 @@
 """Guards how sure tags are said to be: a known truth is found again, and absence is told where it shows."""
 
+from dataclasses import replace
+
 import numpy as np
+import polars as pl
 import pytest
 
 from inference.fusion.confidence import RowScores, candidate_probabilities
+from shared.task.current import about
+from training.analysis.confidence.confidence import _split
 from training.analysis.confidence.fit import Row, auroc, calibration_error, fit_rows, try_out
 
 
@@ -52,6 +57,22 @@ def test_absence_that_shows_in_the_scores_is_told_and_noise_is_not():
         clear.append(Row(number % 4, 1.0, True, sides[0], sides[1], 0))
         blind.append(Row(number % 4, 1.0, True, sides[2], sides[1], 0))
     assert try_out(clear)[0] > 0.9 and try_out(blind)[0] == pytest.approx(0.5, abs=0.1)
+
+
+def test_absence_is_tried_on_all_rows_where_a_task_holds_no_entries_out():
+    seen = [replace(row, unseen=False) for row in made_up(400)]
+    assert try_out(seen)[0] == try_out(made_up(400))[0]
+
+
+def test_of_several_right_answers_the_first_ranked_counts_and_all_are_taken_away():
+    schema = ["query_id", "question_id", "misconception_id", "right", "grades"]
+    valid = pl.DataFrame([("q", 1, 7, [7, 5], [2, 1])], schema=schema, orient="row")
+    rows = [("q", id_, -float(rank), -float(rank)) for rank, id_ in enumerate((3, 5, 4, 7, 6))]
+    ranked = pl.DataFrame(rows, schema=["query_id", "misconception_id", "score", "retrieval_score"], orient="row")
+    with about("beir"):
+        (row,) = _split(ranked, valid, {7}, 0)
+    assert (row.right, row.weight, row.unseen) == (1, 1.0, False)  # 5 is second; 7 was seen; all count alike
+    assert row.gone.scores.tolist() == [0.0, -2.0, -4.0]  # 3, 4 and 6 are left
 
 
 def test_the_calibration_error_is_the_gap_within_bins():

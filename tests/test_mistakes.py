@@ -12,6 +12,7 @@ from pathlib import Path
 from shutil import copytree
 from tempfile import TemporaryDirectory
 
+import polars as pl
 import pytest
 
 import inference.cli
@@ -24,6 +25,7 @@ from shared.artifacts.manifest import write_manifest
 from shared.prompts.embedder import EmbedderPrompt
 from shared.prompts.pointwise import RerankerPrompt
 from shared.settings.load import ITERATIONS, load_settings, write_settings
+from shared.task.tables import TEXTS
 from training.pipeline.recipe import recipe_of
 from training.pipeline.stages import stages_of
 from training.synthesis.malrules.generate import write_competition
@@ -91,6 +93,11 @@ MISTAKES = [  # program, words, what the sentence says
         "training",
         ["export-texts", "iter=demo1"],
         "runs/demo1/cv has no texts: explain.writer and describe.writer are off",
+    ),
+    (
+        "training",
+        ["export-texts", "iter=busy", "split=cv2"],
+        "runs/busy/cv2/explain: the writers of 1 of 1 text saw solved examples of split cv2, and another split",
     ),
     (
         "training",
@@ -194,12 +201,21 @@ def finish_run() -> None:
         write_manifest(run / stage.name, {**lineage, "seconds": 1.0})
 
 
+def write_about_a_row() -> None:
+    """runs/busy/cv2/explain, a text whose writer was shown the row 2_A with its answer."""
+    row = ("short", "1_A", "x", "x", 1, "stop", "", "writer", "", "", "", 0, False, "2_A", "train", 1.0)
+    folder = Path("runs/busy/cv2/explain")
+    TEXTS.write(pl.DataFrame([row], schema=TEXTS.schema, orient="row"), folder)
+    write_manifest(folder, {})
+
+
 @pytest.fixture(scope="module")
 def made(tmp_path_factory) -> Path:
     place, before = tmp_path_factory.mktemp("checkout"), Path.cwd()
     make_place(place)
     os.chdir(place)
     finish_run()
+    write_about_a_row()
     os.chdir(before)
     return place
 
@@ -253,6 +269,7 @@ def main() -> None:
         make_place(Path(folder))
         os.chdir(folder)
         finish_run()
+        write_about_a_row()
         for program, words, _ in MISTAKES:
             status, _, error = tell(program, words)
             print(f"{program} {' '.join(words)}\n  {status}  {error.rstrip().splitlines()[-1]}")

@@ -34,12 +34,14 @@ def export_texts(said: Arguments) -> int:
     """Write the texts of a run as rationales.csv and explanations.csv.
 
     They are what its models read, cleaned, with who wrote each. explain.writer=replay reads them again, and predict
-    reads rationales.csv beside a test.csv.
+    reads rationales.csv beside a test.csv. Texts whose writers saw labels, solved examples or a teacher's lessons are
+    refused, for another split may hold these out.
     """
     from training.export.share.export_texts import export_texts
 
     run, options = _run(said), said.options
-    return export_texts(run, callers_path(options["to"]) if "to" in options else run / "texts")
+    folder = callers_path(options["to"]) if "to" in options else run / "texts"
+    return export_texts(run, folder, words.ANYWAY.name in said.flags)
 
 
 @app.command(words.TAGGED, "rows.csv iter=1 k=3")

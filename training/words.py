@@ -89,7 +89,8 @@ LICENCE = Word("licence", "apache-2.0", "the base model's licence, where its car
 PUBLIC = Word("--public", "", "what is uploaded may be seen by everybody")
 DRY_RUN = Word("--dry-run", "", "upload nothing, and list what would be")
 EXPORTED = CommandWords((ITER,), (SPLIT, AS, ROLE, TO, HUB, LICENCE, PUBLIC, DRY_RUN))
-EXPORTED_TEXTS = CommandWords((ITER,), (SPLIT, AS, TO))
+ANYWAY = Word("--anyway", "", "write also texts whose writers saw labels; the column Writer says what they saw")
+EXPORTED_TEXTS = CommandWords((ITER,), (SPLIT, AS, TO, ANYWAY))
 FILE = Word(
     "file", "FILE", "rows in .csv or .jsonl; the name alone is enough", missing="say which file: tag FILE iter=1"
 )

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
+from inference.engines.checks.files import TOKENIZERS
 from inference.engines.protocols import Answer
 from shared.prompts.pointwise import YES, RerankerPrompt
 from shared.prompts.words import Words
@@ -24,8 +25,7 @@ def load_tokenizer(folder: str | Path) -> PreTrainedTokenizerBase:
     try:
         return AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
     except Exception as error:  # of a dozen kinds, and some tell people to install what is there
-        files = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt")
-        if not any(Path(folder, name).is_file() for name in files):
+        if not any(Path(folder, name).is_file() for name in TOKENIZERS):
             raise ValueError(f"{folder} holds no tokenizer: fetch or make the model again") from None
         reason = " ".join(str(error).split())[:200]
         raise ValueError(f"{folder}: its tokenizer is damaged or unknown ({type(error).__name__}: {reason})") from None

@@ -92,23 +92,20 @@ def stage_model(role: str, source: Path, tag: str, public: bool, extra: dict[str
     return _staged(role, slug, tag, folder)
 
 
-def stage_files(role: str, tag: str, files: dict[str, Path], lineage: dict | None = None) -> StagedFolder:
+def stage_files(
+    role: str, tag: str, files: dict[str, Path], lineage: dict | None = None, known: dict[str, dict] | None = None
+) -> StagedFolder:
     """`files` ({name: path}), whose manifest is among them or, with a `lineage`, is written here.
 
+    `known`: the manifest's entries of files that were hashed a moment ago.
     Raises ValueError for a secret, and for a link.
     """
     refuse_credentials(files)
     slug, folder = _place(role, tag)
     _lay_out(files, folder, link=True)
     if lineage is not None:
-        manifest.write_manifest(folder, lineage)
+        manifest.write_manifest(folder, lineage, known=known)
     return _staged(role, slug, tag, folder)
-
-
-def model_files(folder: Path) -> dict[str, Path]:
-    """{name: path} of what a model in `folder` consists of; links of the hub's cache are followed."""
-    paths = [path for path in sorted(folder.rglob("*")) if _is_listed(path, MODEL)]
-    return {path.relative_to(folder).as_posix(): path.resolve() for path in paths}
 
 
 def refuse_without_licence(role: str) -> None:

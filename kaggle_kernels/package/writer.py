@@ -5,11 +5,14 @@ where no writer was trained, the base alone.
 """
 
 from collections.abc import Callable
+from fnmatch import fnmatch
 from pathlib import Path
 
+from inference.engines.checks.files import TOKENIZERS, check_tokenizer, read_shapes, tensor_shapes
+from inference.engines.writers import check
 from inference.writing.shots import SHOTS_FILE
 from kaggle_kernels.package.dataset_metadata import read_dataset_metadata
-from kaggle_kernels.package.stage_folder import StagedFolder, model_files, refuse_without_licence, stage_files
+from kaggle_kernels.package.stage_folder import StagedFolder, refuse_without_licence, stage_files
 from shared.artifacts import manifest
 from shared.prompts.kinds import ROLES
 from shared.settings.load import read_settings
@@ -19,6 +22,14 @@ from shared.task.splits import holds_out
 ROLE = "writer"
 TRAINED, MERGED = "train_writer", "merge_writer"
 ADAPTER = "adapter"  # the folder of the dataset that holds it
+ADAPTER_FILES = ("adapter_config.json", "adapter_model.safetensors")
+MODEL_FILES = (  # names in the top folder: what an engine opens, and the terms under which the weights may be passed on
+    *("*.safetensors", "*.safetensors.index.json", "config.json", "generation_config.json"),
+    *("quantization_config.json", "quantize_config.json", "preprocessor_config.json", "processor_config.json"),
+    *("video_preprocessor_config.json", *TOKENIZERS, "tokenizer_config.json", "special_tokens_map.json"),
+    *("added_tokens.json", "merges.txt", "chat_template.jinja", "chat_template.json"),
+    *("LICENSE", "LICENSE.*", "NOTICE", "NOTICE.*"),
+)
 
 
 def writer_settings(run: Path) -> Settings | None:
@@ -36,7 +47,7 @@ def writer_slug(run: Path, tag: str) -> str:
 
 
 def check_writer(run: Path) -> None:
-    """Raise ValueError where the run has a writer that is not trained, or whose base is not here."""
+    """Raise ValueError where the run has a writer that is not trained, or is not here as an engine could open it."""
     if settings := writer_settings(run):
         _folders(run, settings)
 
@@ -53,15 +64,17 @@ def stage_writer(run: Path, tag: str, public: bool, say: Callable) -> list[Stage
     if public:
         _refuse_in_public(shots)
     base, adapter = _folders(run, settings)
+    files = _model_files(base)
     if base == run / MERGED:
         manifest.verify_manifest(base)
         say(f"{base} goes along as the writer")
-        return [stage_files(ROLE, tag, model_files(base))]
-    files = model_files(base)
-    files.pop(manifest.MANIFEST, None)  # it would be the folder's own, and not list the adapter
+        table = manifest.read_manifest(base)
+        if files.keys() == table["files"].keys():
+            return [stage_files(ROLE, tag, {**files, manifest.MANIFEST: base / manifest.MANIFEST})]
+        return [stage_files(ROLE, tag, files, table["lineage"], table["files"])]
     if adapter is not None:
         manifest.verify_manifest(adapter.parents[1])
-        files |= {f"{ADAPTER}/{name}": path for name, path in model_files(adapter).items()}
+        files |= {f"{ADAPTER}/{name}": adapter / name for name in ADAPTER_FILES}
     if settings.explain.shots:
         files[SHOTS_FILE] = shots
     say(f"{base} goes along as the writer{f', with {adapter}' if adapter else ''}")
@@ -76,7 +89,7 @@ def _refuse_in_public(shots: Path) -> None:
 
 
 def _folders(run: Path, settings: Settings) -> tuple[Path, Path | None]:
-    """(the folder of a model, the adapter on top of it or None)."""
+    """(the folder of a model, the adapter on top of it or None), both of which an engine can open."""
     iteration = run.parent.name.removeprefix("iter")
     trained = settings.train_writer.file
     merged, adapter = run / MERGED, run / TRAINED / "whole" / f"epoch_{settings.train_writer.epochs}"
@@ -85,9 +98,27 @@ def _folders(run: Path, settings: Settings) -> tuple[Path, Path | None]:
     for folder in needed:
         if not (folder.is_dir() if folder == adapter else manifest.is_whole(folder)):
             raise ValueError(f"{folder} is not there, or not complete: just train iter={iteration} split={run.name}")
-    if merged in needed:
-        return merged, None
-    return _base(settings.writer.base), adapter if trained else None
+    found = (merged, None) if merged in needed else (_base(settings.writer.base), adapter if trained else None)
+    _check_opens(*found)
+    return found
+
+
+def _check_opens(base: Path, adapter: Path | None) -> None:
+    """Raise ValueError for what no engine could open: no whole model in safetensors, no tokenizer, no such adapter."""
+    check.check_writer(base, adapter)
+    read_shapes(base)
+    check_tokenizer(base)
+    if adapter is not None:
+        weights = adapter / ADAPTER_FILES[1]
+        if not weights.is_file():
+            raise ValueError(f"{weights} does not exist: {adapter} holds no adapter in safetensors")
+        tensor_shapes(weights)
+
+
+def _model_files(folder: Path) -> dict[str, Path]:
+    """{name: path} of what an engine reads of the model in `folder`; links of the hub's cache are followed."""
+    paths = [path for path in sorted(folder.iterdir()) if any(fnmatch(path.name, name) for name in MODEL_FILES)]
+    return {path.name: path.resolve() for path in paths if path.is_file()}
 
 
 def _base(base: str) -> Path:

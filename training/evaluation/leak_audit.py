@@ -34,6 +34,7 @@ from training.evaluation.teacher_audit import find_learnt_rows
 from training.evaluation.text_audit import alarms, find_labels_seen, find_own_lessons, find_own_shots
 from training.run_folder.freshness import COMPETITION, PROMPTS, REPLAYED, SHOTS
 from training.run_folder.held_out import holds_out_misconceptions
+from training.run_folder.seen_by_writers import seen_in_file
 from training.run_folder.stage_context import StageContext
 from training.run_folder.teachers import PARTS, teachers_of
 
@@ -82,7 +83,7 @@ def audit(context: StageContext) -> None:
                 f"{finding.file}, {finding.broken[0]} breaks the rule {finding.rule!r}, and {len(finding.broken) - 1} "
                 f"more rows of {finding.rows} do: `just clean` that stage and train again"
             )
-    for sentence in alarms(*context.texts()):
+    for sentence in [*alarms(*context.texts()), *_told(context)]:
         print(f"WARNING: {sentence}")
     print(f"{count(len(findings), 'rule')} kept by {count(sum(finding.rows for finding in findings), 'row')}")
 
@@ -178,6 +179,18 @@ def _findings(context: StageContext) -> Iterator[Finding]:
             yield from _student_findings(context, written, held)
     folders = [context.run / name for name in MADE if is_whole(context.run / name)]
     yield find_strangers(context.run, folders)
+
+
+def _told(context: StageContext) -> Iterator[str]:
+    """A sentence for each file of texts whose writers saw labels, which names no rows that it could be judged by."""
+    for stage in ("explain", "describe"):
+        if getattr(context.settings, stage).writer == "replay":
+            texts = context.read(TEXTS, stage)
+            for seen, rows in seen_in_file(texts).items():
+                yield (
+                    f"{context.run}/{stage}: the writers of {rows} of {count(len(texts), 'text')} saw {seen}, as their "
+                    f"names say, and what {context.run.name} holds out may be among that"
+                )
 
 
 def _student_findings(context: StageContext, written: pl.DataFrame, held: HeldOut) -> Iterator[Finding]:

@@ -14,6 +14,10 @@ WHOLE = "model.safetensors"
 AGAIN = "fetch or make the model again"
 POINTER = b"version https://git-lfs"
 PICKLED = ("*.bin", "*.pt", "*.pth", "*.ckpt")
+TOKENIZERS = (  # files any of which a tokenizer can be made of
+    *("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt"),
+    *("spiece.model", "sentencepiece.bpe.model"),
+)
 
 Shape = tuple[int, ...]
 
@@ -61,6 +65,12 @@ def tensor_shapes(path: Path) -> dict[str, Shape]:
             return {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError) as error:
         raise ValueError(f"{path} is cut or damaged ({str(error).strip()}): {AGAIN}") from None
+
+
+def check_tokenizer(folder: Path) -> None:
+    """Raise ValueError for a folder without a file that a tokenizer can be made of."""
+    if not any((folder / name).is_file() for name in TOKENIZERS):
+        raise ValueError(f"{folder} holds no tokenizer: {AGAIN}")
 
 
 def _check_plain(path: Path) -> None:

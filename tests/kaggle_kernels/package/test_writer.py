@@ -38,6 +38,8 @@ def make_writer(folder, name="model.safetensors", config="config.json", **conten
     folder.mkdir(parents=True)
     (folder / name).write_bytes(safetensors(random.Random(folder.name).randbytes(2000)))
     (folder / config).write_text(json.dumps(content or {"architectures": ["Qwen2ForCausalLM"]}), encoding="utf-8")
+    if config == "config.json":
+        (folder / "tokenizer.json").write_text("{}", encoding="utf-8")
     return folder
 
 
@@ -60,7 +62,7 @@ def test_a_merged_writer_is_a_dataset_of_its_own_and_the_kernel_mounts_that_very
     say(run, train_writer={"file": "teacher.csv"})
     merged = make_merged(run)
     rehearsed = publish("release", "iter=1", "--dry-run")
-    assert rehearsed.code == 0 and f"the new dataset alice/{WRITER}, private, 3 files" in rehearsed.out
+    assert rehearsed.code == 0 and f"the new dataset alice/{WRITER}, private, 4 files" in rehearsed.out
     assert not server.blobs
     outcome = publish("release", "iter=1")
     assert outcome.code == 0, outcome.err
@@ -112,8 +114,89 @@ def test_a_base_that_writes_as_it_is_travels_alone_and_without_what_is_no_model(
     assert publish("push-models", "iter=1").code == 0
     place = mounted(server, tmp_path / "input")
     names = sorted(path.name for path in place.iterdir())
-    assert names == ["config.json", "manifest.json", "model.safetensors"]
+    assert names == ["config.json", "manifest.json", "model.safetensors", "tokenizer.json"]
     assert publish("push-models", "iter=1").out.count("already there") == 3
+
+
+def test_of_a_writer_only_what_engines_read_in_the_top_folder_travels(server, publish, run, tmp_path):
+    strays = ("epoch_9/adapter_config.json", "runs/README.md", "original/consolidated.safetensors", "README.md")
+    base, licence = make_writer(tmp_path / "base"), "preprocessor_config.json LICENSE"
+    say(run, train_writer={"file": "teacher.csv"})
+    merged = make_writer(run / "merge_writer")
+    for folder in (base, merged):
+        for name in (*strays, *licence.split()):
+            (folder / name).parent.mkdir(exist_ok=True)
+            (folder / name).write_text('{"r": 8}', encoding="utf-8")
+    write_manifest(merged, {"stage": "merge_writer", "base": "models/writer"})
+    for place, sections in (("a", {"train_writer": {"file": "t.csv"}}), ("b", {"writer": {"base": str(base)}})):
+        say(run, **sections)
+        assert publish("push-models", "iter=1").code == 0
+        folder = mounted(server, tmp_path / "mounted" / place / "input")
+        names = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+        assert names == {"config.json", "manifest.json", "model.safetensors", "tokenizer.json", *licence.split()}
+        assert find_writer(folder.parent) == {"writer": folder}
+
+
+def only_config(base):
+    (base / "model.safetensors").unlink()
+    (base / "tokenizer.json").unlink()
+
+
+def pickled(base):
+    (base / "model.safetensors").rename(base / "pytorch_model.bin")
+    (base / "tokenizer.json").rename(base / "tokenizer.tiktoken")
+    (base / "epoch_9").mkdir()
+    (base / "epoch_9/adapter_config.json").write_text('{"r": 8}', encoding="utf-8")
+
+
+def short_of_a_shard(base):
+    (base / "model.safetensors").rename(base / "a.safetensors")
+    index = {"weight_map": {"t": "a.safetensors", "u": "b.safetensors"}}
+    (base / "model.safetensors.index.json").write_text(json.dumps(index), encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("spoil", "sentence"),
+    [
+        (only_config, "base holds no .safetensors file: take the model in safetensors"),
+        (pickled, "base holds no .safetensors file, only pytorch_model.bin, which is a pickle and not read"),
+        (short_of_a_shard, "base/b.safetensors is missing, and model.safetensors.index.json lists it"),
+        (lambda base: (base / "consolidated.safetensors").write_bytes(safetensors(b"abc")), "consolidated.safetensors"),
+        (lambda base: (base / "model.safetensors").write_bytes(b"cut"), "model.safetensors is cut or damaged"),
+        (lambda base: (base / "tokenizer.json").rename(base / "tokenizer.tiktoken"), "base holds no tokenizer"),
+        (lambda base: (base / "config.json").unlink(), "config.json does not exist: a writer is a folder of a causal"),
+        (lambda base: rewrite(base / "config.json", architectures=["BertModel"]), "which has no head to write with"),
+    ],
+)
+def test_a_base_that_no_engine_could_open_is_refused_before_anything_is_staged(
+    spoil, sentence, server, publish, run, tmp_path, checkout
+):
+    base = make_writer(tmp_path / "base")
+    spoil(base)
+    say(run, writer={"base": str(base)})
+    for command in ("push-models", "release"):
+        said = failure(publish(command, "iter=1"))
+        assert sentence in said and "settings.json" not in said
+    assert not server.blobs and not (checkout / ".cache/kaggle").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "config", "sentence"),
+    [
+        ("adapter_model.bin", {"r": 8}, "epoch_2/adapter_model.safetensors does not exist"),
+        ("adapter_model.safetensors", {"r": 8, "modules_to_save": ["lm_head"]}, "epoch_2 brings whole modules along"),
+    ],
+)
+def test_an_adapter_that_does_not_load_is_refused_before_anything_is_staged(
+    name, config, sentence, server, publish, checkout, tmp_path
+):
+    run = checkout / "runs/iter1/cv"
+    make_run(run, random.Random("cv"))
+    say(run, train_writer={"file": "teacher.csv", "epochs": 2}, writer={"base": str(make_writer(tmp_path / "base"))})
+    make_writer(run / "train_writer/whole/epoch_2", name, "adapter_config.json", **config)
+    write_manifest(run / "train_writer", {"stage": "train_writer"})
+    assert sentence in failure(publish("push-models", "iter=1", "split=cv"))
+    assert not server.blobs and not (checkout / ".cache/kaggle").exists()
 
 
 def test_what_a_writer_was_shown_travels_with_it_and_is_never_published(server, publish, run, tmp_path, checkout):

@@ -6,17 +6,19 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from inference.writing.replay import replay
 from shared.artifacts.card import EmbedderCard, write_card
 from shared.artifacts.manifest import digest, write_manifest
 from shared.prompts.embedder import EmbedderPrompt, Example
 from shared.prompts.query import row_text
 from shared.settings.load import load_settings
-from shared.task.tables import GROUPS, MISCONCEPTIONS, QUERIES, TAUGHT
+from shared.task.tables import GROUPS, MISCONCEPTIONS, QUERIES, TAUGHT, TEXTS
 from training.evaluation.leak_audit import ROWS, audit, find_leaks, hold_out
 from training.run_folder.stage_context import StageContext
 from training.trainer.batches import draw_examples
 
 ROOT = Path(__file__).parents[3]
+RATIONALES = "QuestionId_Answer,Rationale,Reasoning,Writer\n1_A,They add.,,{}\n"
 INPUTS = {
     "mine_for_embedder": ["prepare"],
     "teach_embedder": ["prepare", "mine_for_embedder"],
@@ -31,15 +33,26 @@ INPUTS = {
 def make(tmp_path, monkeypatch, queries, misconceptions):
     """A function that writes what the audit of demo1 reads, changed as it is told, and audits it."""
     monkeypatch.chdir(ROOT)
-    settings = load_settings("demo1")
+    settings, replaying = load_settings("demo1"), load_settings("demo1", ["explain.writer=replay"])
     monkeypatch.chdir(tmp_path)
 
-    def run(split="questions", *, folds=None, positive=None, negative=None, example=None, table="taught", lineage=None):
+    def run(
+        split="questions",
+        *,
+        folds=None,
+        positive=None,
+        negative=None,
+        example=None,
+        table="taught",
+        lineage=None,
+        writer="off",
+    ):
         own = queries if folds is None else folds
         if split == "full":
             own = own.with_columns(fold=pl.lit("train"))
+        said = settings if writer == "off" else replaying
         contexts = {
-            name: StageContext(settings, Path("runs", name, split), Path("audit"), "x") for name in ("demo0", "demo1")
+            name: StageContext(said, Path("runs", name, split), Path("audit"), "x") for name in ("demo0", "demo1")
         }
         before, after = contexts["demo0"].run, contexts["demo1"].run
         for run in (before, after):
@@ -68,6 +81,10 @@ def make(tmp_path, monkeypatch, queries, misconceptions):
             seal(after / stage, [*(after / name for name in inputs), *teachers])
         if lineage:
             lineage(before, after)
+        if writer != "off":
+            (after / "rationales.csv").write_text(RATIONALES.format(writer), encoding="utf-8")
+            folds = dict(own.select("query_id", "fold").iter_rows())
+            TEXTS.write(replay(after / "rationales.csv", ["short"], folds), after / "explain")
         out = Path("audit")
         out.mkdir(exist_ok=True)
         audit(contexts["demo1"])
@@ -103,6 +120,17 @@ def test_a_run_without_leaks_passes_and_every_rule_is_counted(make):
     assert rows["question", "prepare/queries.parquet"] == 9  # of the training fold, the unlabelled one too
     assert rows["negative", "teach_reranker/taught.parquet"] == 2
     assert rows["misconception", "train_embedder/card.json"] == 2
+
+
+def test_a_file_of_texts_whose_writer_saw_rows_of_another_split_is_warned_of(make, capsys):
+    make(writer="m")
+    assert "WARNING" not in capsys.readouterr().out
+    report = make(writer="m (saw solved examples of split cv)")
+    assert (
+        "WARNING: runs/demo1/questions/explain: the writers of 1 of 14 texts saw solved examples of split cv, as their "
+        "names say, and what questions holds out may be among that\n"
+    ) in capsys.readouterr().out
+    assert not any(rule["violations"] for rule in report)
 
 
 def test_a_full_run_has_nothing_to_hold_back_but_the_never_labelled(make):

@@ -88,7 +88,7 @@ class _Engine:
     def __init__(self, folder: Path, profile: Profile, task: str, options: dict):
         from vllm import LLM
 
-        check_vllm(folder)
+        check_vllm(folder, "retriever" if task == "embed" else "reranker")
         self.task, longest = task, reach_of(folder, profile).most
         self.two_texts = task == "classify" and reads_two_texts(read_config(folder))
         together = max(profile.batch_tokens, longest)  # a mean is not computed in parts

@@ -65,7 +65,7 @@ def _check_once(
                 )
             return
         if by_vllm:
-            check_vllm(folder)
+            check_vllm(folder, "retriever" if isinstance(section, Embedder) else "reranker")
         check_form(name, section, folder, config)
         kind = _class_of(section, folder, config)
         new_head = isinstance(section, Reranker) and form_of(folder) == "cross-encoder"

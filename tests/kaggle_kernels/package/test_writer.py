@@ -4,6 +4,7 @@ import json
 import random
 
 import pytest
+from huggingface_hub import constants
 
 from inference.kernel.writer import find_writer
 from shared.artifacts.manifest import digest, verify_manifest, write_manifest
@@ -11,6 +12,7 @@ from tests.kaggle_kernels.kaggle_checkout import failure, make_run, rewrite, saf
 from tests.kaggle_kernels.kaggle_storage import Fault
 
 WRITER = "malrule-iter1-writer"
+COMMIT = "0123456789abcdef0123456789abcdef01234567"  # as the hub names a snapshot
 ROLES = {"embedder": {"base": "a", "rationale": "short", "rationale_tokens": 96}, "reranker": {"base": "b"}}
 SETTINGS = ROLES | {
     "miner": {"base": "c"},
@@ -178,6 +180,27 @@ def test_a_base_that_no_engine_could_open_is_refused_before_anything_is_staged(
         said = failure(publish(command, "iter=1"))
         assert sentence in said and "settings.json" not in said
     assert not server.blobs and not (checkout / ".cache/kaggle").exists()
+
+
+def test_a_snapshot_of_the_hub_goes_along_once_it_is_whole(server, publish, run, tmp_path, tiny_causal, monkeypatch):
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+    kept = tmp_path / "hub/models--some--writer"
+    snapshot, blobs = kept / "snapshots" / COMMIT, kept / "blobs"
+    for folder in (snapshot, blobs, kept / "refs"):
+        folder.mkdir(parents=True)
+    (kept / "refs/main").write_text(COMMIT, encoding="utf-8")
+    (snapshot / "config.json").write_bytes((tiny_causal / "config.json").read_bytes())
+    say(run, writer={"base": "some/writer"})
+    said = failure(publish("push-models", "iter=1"))
+    assert f"snapshots/{COMMIT} holds no .safetensors file: take the model in safetensors" in said and not server.blobs
+    for number, path in enumerate(sorted(tiny_causal.iterdir())):  # links, as the hub keeps a model
+        (blobs / f"{number}").write_bytes(path.read_bytes())
+        (snapshot / path.name).unlink(missing_ok=True)
+        (snapshot / path.name).symlink_to(f"../../blobs/{number}")
+    assert publish("push-models", "iter=1").code == 0
+    place = mounted(server, tmp_path / "input")
+    assert {path.name for path in place.iterdir()} == {path.name for path in tiny_causal.iterdir()} | {"manifest.json"}
+    assert (place / "model.safetensors").read_bytes() == (tiny_causal / "model.safetensors").read_bytes()
 
 
 @pytest.mark.parametrize(

@@ -74,7 +74,7 @@ def bases_of(stage: str, settings: Settings, previous: Settings | None) -> list[
 def _in_4_bits(stage: str, role: str, settings: Settings) -> bool:
     """Whether a stage holds the base of a role in 4 bits: where it trains so, and where its own engine rounds it."""
     if stage.startswith("train_"):
-        return getattr(settings, role).weights != "full"
+        return role != "writer" and getattr(settings, role).weights != "full"
     reads = getattr(settings, stage, None)
     return getattr(reads, "engine", "") == "hf" and load_profile(settings.machine.profile).nf4
 

@@ -111,6 +111,12 @@ def test_a_profile_that_rounds_to_4_bits_lets_its_own_engine_read_what_does_not_
         assert [round(base.gib, 1) for base in bases_of(stage, settings, None)] == [gib], stage
 
 
+@pytest.mark.parametrize("stage", ["train_writer", "explain"])
+def test_a_writer_is_never_held_in_4_bits(stage):
+    settings = load_settings("iter0", ["writer.base=a/writer-7B", "explain.writer=hf", "machine.profile=gpu24"])
+    assert [(base.name, base.bits) for base in bases_of(stage, settings, None)] == [("a/writer-7B", 0.0)]
+
+
 def test_a_base_that_is_said_of_the_last_iteration_alone_is_noted(place):
     said = ("prepare.competition=data/demo", "embedder.base=models/smollm2-135m")
     [note] = notes(steps("iter1", *said), said)

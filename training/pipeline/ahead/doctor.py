@@ -7,7 +7,7 @@ from inference.machine.profiles import load_profile, profile_names
 from shared.settings.load import load_settings
 from shared.settings.sections import Settings, Weights
 from training.pipeline.ahead.bases import BYTES, GIB, bases_of
-from training.pipeline.ahead.machine import hardware
+from training.pipeline.ahead.machine import BFLOAT16, dtype_fault, hardware
 from training.pipeline.ahead.memory import LEAST_TOKENS, Need, weights_bytes
 from training.pipeline.ahead.shapes import Shape, shape_of
 from training.pipeline.ahead.tokens import TRAININGS, fault_of, need_of, said_of
@@ -58,7 +58,7 @@ def card_of(profile: str, settings: Settings) -> Card:
     if not profile and settings.machine.device == "cuda" and (gpus := hardware().gpus):
         smallest = min(gpus, key=lambda gpu: gpu.gib)
         weakest = min(gpu.capability for gpu in gpus)
-        return Card(smallest.gib, weakest >= 8.0, f"a {smallest.name} of this machine")
+        return Card(smallest.gib, weakest >= BFLOAT16, f"a {smallest.name} of this machine")
     name = profile or settings.machine.profile
     found = load_profile(name)
     if not found.gpu_gib:
@@ -113,9 +113,7 @@ def _faults(stage: str, settings: Settings, shape: Shape, card: Card) -> list[st
     """Why a training cannot run on the card as it is set, and what would; [] where it can."""
     role = stage.removeprefix("train_")
     section, train = getattr(settings, role), getattr(settings, stage)
-    faults = []
-    if section.dtype == "bfloat16" and not card.bfloat16:
-        faults.append(f"{role}.dtype is bfloat16, which this GPU does not compute: {role}.dtype=float16")
+    faults = [fault] if (fault := dtype_fault(stage, settings, card.bfloat16)) else []
     if not (fault := fault_of(stage, settings, need_of(stage, settings, shape), card.gib)):
         return faults
     if section.weights != "full":

@@ -106,6 +106,16 @@ def test_the_pair_of_t4_computes_in_float16_with_pytorchs_own_attention():
     assert not profile.packed and profile.nf4 and profile.replicas == 2
 
 
+def test_bfloat16_on_a_t4_is_refused_before_anything_runs(on, capsys):
+    on((Gpu("Tesla T4", 15.0, 7.5),) * 2)
+    words = ["iter=iter7b-t4x2", "prepare.competition=data/demo"]
+    assert main(["plan", *words, "reranker.dtype=bfloat16"]) == 2
+    said = "reranker.dtype is bfloat16, which this GPU does not compute: reranker.dtype=float16"
+    assert f"cannot run here: {said}\n" in capsys.readouterr().out
+    assert main(["train", *words, "reranker.dtype=bfloat16"]) == 2
+    assert capsys.readouterr().err == f"error: {said}\n"
+
+
 @pytest.mark.parametrize("name", FOR)
 def test_the_names_do_for_runs_and_for_kaggle(name):
     assert NAME.fullmatch(name) and re.fullmatch("[a-z0-9]+(-[a-z0-9]+)*", name)

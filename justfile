@@ -117,10 +117,13 @@ export-model *arguments: setup
 export-texts *arguments: setup
     @{{for_caller}} -m training export-texts "$@"
 
-# Say what this machine has, which profile fits it and what would fail: [--profile t4x2] [--model DIR]
+# Say what this machine has and what would fail on it, or which training fits: [--profile t4x2] [--model DIR] or --train iter=1 [profile=gpu24]
 [no-cd]
 doctor *arguments: setup
-    @{{here}} -m inference doctor "$@"
+    @case " $* " in \
+        *" --train "*) cd {{quote(justfile_directory())}} && {{python}} -m training doctor "$@" ;; \
+        *) {{here}} -m inference doctor "$@" ;; \
+    esac
 
 # Choose candidate depth, blend and the offset of never-labelled ids on the evaluated draws cv, cv2, ...: iter=1
 calibrate *arguments: setup

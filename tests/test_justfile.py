@@ -71,6 +71,16 @@ def test_words_arrive_as_typed(place, recipe):
     assert "HELLO" not in done.stdout.splitlines() and not (place / "x").exists()
 
 
+@pytest.mark.parametrize("typed", [["--train", "iter=1", "a b"], ["iter=1", "--train"]])
+def test_the_doctor_of_trainings_is_that_of_training(place, typed):
+    code = f"import json, sys\nopen({str(place / 'said')!r}, 'w').write(json.dumps(sys.argv[1:]))\n"
+    script(place / "python", f"#!{sys.executable}\n{code}")
+    (place / "elsewhere").mkdir()
+    done = just(place, f"python={place / 'python'}", "doctor", *typed, cwd=place / "elsewhere")
+    assert done.returncode == 0, done.stderr
+    assert json.loads((place / "said").read_text(encoding="utf-8")) == ["-m", "training", "doctor", *typed]
+
+
 @pytest.mark.parametrize("word", [word for word in WORDS if word != "--help"])
 def test_a_word_that_means_nothing_is_refused_in_a_sentence(place, word):
     done = just(place, f"python={sys.executable}", "plan", word)

@@ -8,7 +8,7 @@ import typer
 
 from inference.engines.quiet import hush_libraries
 from shared.settings.command_line import exit_status
-from training.finished_commands import app
+from training.machine_commands import app
 
 Folder = Annotated[str, typer.Argument(metavar="RUN", help="The run folder, such as runs/iter1/cv.")]
 

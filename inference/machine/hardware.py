@@ -4,7 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 
@@ -77,14 +77,23 @@ def read_model(folder: Path) -> Model:
     shards = list(folder.glob("*.safetensors"))
     if not shards:
         raise ValueError(f"{folder} holds no .safetensors file: fetch or make the model again")
-    config = read_json(folder / "config.json", "fetch or make the model again")
+    model = model_of(read_json(folder / "config.json", "fetch or make the model again"), folder)
+    has_tokenizer = (folder / "tokenizer.json").is_file() or (folder / "tokenizer.model").is_file()
+    return replace(model, gib=sum(path.stat().st_size for path in shards) / GIB, has_tokenizer=has_tokenizer)
+
+
+def model_of(config: dict, folder: Path) -> Model:
+    """What `config`, of a config.json, says alone: 0 GiB of weights and no tokenizer. `folder` is where it is from.
+
+    Raises ValueError for a model that is no transformer.
+    """
     try:
         heads, width = config["num_attention_heads"], config["hidden_size"]
         bits, float8, group = _quantisation(config)
         return Model(
             folder=folder,
             name=config["architectures"][0],
-            gib=sum(path.stat().st_size for path in shards) / GIB,
+            gib=0.0,
             bits=bits,
             float8=float8,
             group=group,
@@ -95,7 +104,7 @@ def read_model(folder: Path) -> Model:
             kv_heads=config.get("num_key_value_heads") or heads,
             head_width=config.get("head_dim") or width // heads,
             positions=config.get("max_position_embeddings") or 0,
-            has_tokenizer=(folder / "tokenizer.json").is_file() or (folder / "tokenizer.model").is_file(),
+            has_tokenizer=False,
         )
     except KeyError as missing:
         raise ValueError(f"{folder}/config.json has no {missing}: it is of no model that is read here") from None

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
+from inference.machine.profiles import load_profile
 from shared.settings.sections import Embedder, Reranker, Settings, Writer
 from shared.settings.texts import WRITING_ENGINES
 from training.run_folder.base_models import MINILM, MODELS, SMOLLM2
@@ -65,9 +66,17 @@ def bases_of(stage: str, settings: Settings, previous: Settings | None) -> list[
         section = owner and getattr(owner, role.removeprefix("previous."))
         if section is not None:
             base = _base(role.removeprefix("previous."), section)
-            trains = stage == f"train_{role}" and section.weights != "full"
-            found.append(replace(base, bits=LOW_BITS) if trains else base)
+            low = _in_4_bits(stage, role, settings)
+            found.append(replace(base, bits=LOW_BITS) if low else base)
     return list({base.name: base for base in found}.values())
+
+
+def _in_4_bits(stage: str, role: str, settings: Settings) -> bool:
+    """Whether a stage holds the base of a role in 4 bits: where it trains so, and where its own engine rounds it."""
+    if stage.startswith("train_"):
+        return role != "writer" and getattr(settings, role).weights != "full"
+    reads = getattr(settings, stage, None)
+    return getattr(reads, "engine", "") == "hf" and load_profile(settings.machine.profile).nf4
 
 
 def _base(role: str, section: Embedder | Reranker | Writer) -> Base:
@@ -103,10 +112,15 @@ def _weights(folder: Path) -> float:
     return sum(path.stat().st_size for path in folder.glob("*.safetensors")) * 4 / kept
 
 
-@cache
-def _cached(name: str) -> str:
+def cached_config(name: str) -> Path | None:
+    """The config.json of a model of the hub that was fetched before; None of one that was not."""
     from huggingface_hub import try_to_load_from_cache
 
     repository, _, revision = name.partition("@")
     found = try_to_load_from_cache(repository, "config.json", revision=revision or None)
-    return "here" if isinstance(found, str) else "fetched"
+    return Path(found) if isinstance(found, str) else None
+
+
+@cache
+def _cached(name: str) -> str:
+    return "here" if cached_config(name) else "fetched"

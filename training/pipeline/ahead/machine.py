@@ -7,6 +7,8 @@ from inference.machine.profiles import load_profile
 from shared.settings.sections import Machine, Settings
 from training.pipeline.stages import Stage
 
+BFLOAT16 = 8.0  # the compute capability from which on a GPU computes in it
+
 hardware = cache(this_machine)
 
 
@@ -24,6 +26,16 @@ def refuse_machine(stage: Stage, settings: Settings) -> None:
                 f"machine asks for {max(machine.processes, 1)} GPUs and {there} are there; for a CPU: "
                 "machine.device=cpu machine.profile=cpu machine.processes=2 (and small models)"
             )
+        if fault := dtype_fault(stage.name, settings, min(gpu.capability for gpu in hardware().gpus) >= BFLOAT16):
+            raise ValueError(fault)
+
+
+def dtype_fault(stage: str, settings: Settings, bfloat16: bool) -> str:
+    """Why a training cannot compute in its precision on GPUs with or without `bfloat16`; "" where it can."""
+    role = "reranker" if stage == "train_teachers" else stage.removeprefix("train_")
+    if bfloat16 or not stage.startswith("train_") or getattr(settings, role).dtype != "bfloat16":
+        return ""
+    return f"{role}.dtype is bfloat16, which this GPU does not compute: {role}.dtype=float16"
 
 
 def processes_there(machine: Machine) -> int:

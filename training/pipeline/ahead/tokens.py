@@ -1,12 +1,27 @@
 """Says how many tokens a training on 4 bits computes at once on this machine, and refuses what finds no room."""
 
-from pathlib import Path
+from dataclasses import replace
+from typing import NamedTuple
 
-from shared.settings.sections import Settings
+from shared.settings.sections import Settings, Weights
 from training.pipeline.ahead.bases import BYTES, GIB
 from training.pipeline.ahead.machine import memory_there
-from training.pipeline.ahead.memory import LEAST_TOKENS, training_need
-from training.run_folder.bases import form_of
+from training.pipeline.ahead.memory import LEAST_TOKENS, Need, training_need
+from training.pipeline.ahead.shapes import Shape, shape_of
+
+TRAININGS = ("train_embedder", "train_reranker")  # whose memory is computed
+LIES = {"full": "in 16 bits or more", "nf4": "in 4 bits", "packed": "in 4 bits"}
+
+
+class Fault(NamedTuple):
+    """Why something does not fit, and what to do instead."""
+
+    why: str
+    way_out: str
+
+    @property
+    def sentence(self) -> str:
+        return f"{self.why}: {self.way_out}"
 
 
 def fitting_tokens(stage: str, settings: Settings) -> str:
@@ -14,29 +29,46 @@ def fitting_tokens(stage: str, settings: Settings) -> str:
 
     Raises ValueError where not even one group fits, or fewer tokens than the setting `micro_tokens`.
     """
-    role = stage.removeprefix("train_")
-    if stage not in ("train_embedder", "train_reranker") or settings.machine.device != "cuda":
+    if stage not in TRAININGS or settings.machine.device != "cuda":
         return ""
-    section, train = getattr(settings, role), getattr(settings, stage)
-    folder = Path(section.base)
-    if section.weights == "full" or not folder.is_dir():
+    section = getattr(settings, stage.removeprefix("train_"))
+    shape = None if section.weights == "full" else shape_of(section.base)
+    if shape is None or shape.unlike:
         return ""
-    head = role == "reranker" and form_of(folder) == "language model"
-    need = training_need(folder, BYTES[section.dtype], section.weights, train.lora, head=head)
-    there = memory_there(settings.machine)
-    tokens = need.tokens(there * GIB)
-    said = f"{need.fixed / GIB:.1f} GiB and {need.token / 2**20:.2f} MiB a token"
+    need, there = need_of(stage, settings, shape), memory_there(settings.machine)
+    if fault := fault_of(stage, settings, need, there):
+        raise ValueError(fault.sentence)
+    layers = "no layer" if getattr(settings, stage).recompute == "none" else "all layers"
+    return f"{said_of(need)} with {layers} recomputed: {need.tokens(there * GIB):,} tokens fit at once"
+
+
+def need_of(stage: str, settings: Settings, shape: Shape, weights: Weights | None = None) -> Need:
+    """What a training takes with its base as the settings have it, or with `weights` instead.
+
+    A token takes what it does where as many layers as may compute again: none where `recompute` says so.
+    """
+    section, train = getattr(settings, stage.removeprefix("train_")), getattr(settings, stage)
+    head = stage == "train_reranker"
+    need = training_need(shape, BYTES[section.dtype], weights or section.weights, train.lora, head=head)
+    return replace(need, token=need.kept) if train.recompute == "none" else need
+
+
+def fault_of(stage: str, settings: Settings, need: Need, there: float) -> Fault | None:
+    """Why a training finds no room in `there` GiB, and the way out; None where it does."""
+    section, train = getattr(settings, stage.removeprefix("train_")), getattr(settings, stage)
+    tokens, base = need.tokens(there * GIB), f"{section.base} {LIES[section.weights]} takes {said_of(need)}"
     if tokens < LEAST_TOKENS:
-        raise ValueError(
-            f"{stage}: {section.base} in 4 bits takes {said}, and a GPU has {there:.1f} GiB, room for {tokens} tokens: "
-            f"a lower {stage}.lora.rank, a smaller base or a larger GPU"
-        )
+        why = f"{stage}: {base}, and a GPU has {there:.1f} GiB, room for {tokens} tokens"
+        return Fault(why, f"a lower {stage}.lora.rank, a smaller base or a larger GPU")
     if tokens < train.micro_tokens:
-        raise ValueError(
-            f"{stage}.micro_tokens={train.micro_tokens} do not fit: {section.base} in 4 bits takes {said}, and a GPU "
-            f"has {there:.1f} GiB: {stage}.micro_tokens={tokens // 256 * 256}"
-        )
-    return f"{said} with all layers recomputed: {tokens:,} tokens fit at once"
+        why = f"{stage}.micro_tokens={train.micro_tokens} do not fit: {base}, and a GPU has {there:.1f} GiB"
+        return Fault(why, f"{stage}.micro_tokens={tokens // 256 * 256}")
+    return None
+
+
+def said_of(need: Need) -> str:
+    """`8.9 GiB and 0.30 MiB a token`"""
+    return f"{need.fixed / GIB:.1f} GiB and {need.token / 2**20:.2f} MiB a token"
 
 
 def merges_on_cpu(stage: str, settings: Settings) -> bool:

@@ -10,9 +10,9 @@ from transformers.modeling_layers import GradientCheckpointingLayer
 from inference.engines.distributed import largest_over_ranks, rank
 from inference.engines.transformers.forward import last_hidden, plan_batches
 from shared.settings.sections import Train
+from training.trainer.memory.count import FREE_MEMORY_SHARE, count_recomputed
 
 PROBE_TOKENS = 1024
-FREE_MEMORY_SHARE = 0.9  # The rest is for what does not grow with the tokens.
 
 
 def fit_memory(model: PreTrainedModel, settings: Train) -> None:
@@ -23,24 +23,6 @@ def fit_memory(model: PreTrainedModel, settings: Train) -> None:
     if settings.recompute == "measured" and model.device.type == "cuda":
         count = _measure(model, layers, settings.micro_tokens)
     _set(layers, count)
-
-
-def count_recomputed(free: float, tokens: int, kept: float, recomputed: float, layers: int) -> int:
-    """The least number of layers that must recompute for `tokens` tokens to need at most `free` bytes.
-
-    `kept` and `recomputed` are bytes a token when no layer and when every layer recomputes. Raises ValueError when
-    all of them do not suffice.
-    """
-    too_much = kept * tokens - free
-    if too_much <= 0:
-        return 0
-    saved = (kept - recomputed) * tokens / layers
-    if saved * layers < too_much:
-        raise ValueError(
-            f"{tokens} tokens need {recomputed * tokens / 2**30:.0f} GiB, {free / 2**30:.0f} GiB are free: "
-            "lower micro_tokens"
-        )
-    return -int(-too_much // saved)
 
 
 def _measure(model: PreTrainedModel, layers: list[GradientCheckpointingLayer], tokens: int) -> int:

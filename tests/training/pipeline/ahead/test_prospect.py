@@ -98,6 +98,25 @@ def test_the_teachers_base_is_that_of_the_iteration_before():
     assert [base.name for base in bases_of("mine_for_embedder", later, first)] == ["models/minilm"]
 
 
+def test_a_profile_that_rounds_to_4_bits_lets_its_own_engine_read_what_does_not_fit_in_16():
+    said = ["machine.profile=gpu24", "mine_for_reranker.engine=hf", "reranker.weights=nf4"]
+    settings = load_settings("iter0", said)
+    # 14 B parameters of 5 bits are 8.1 GiB, of 16 bits 26.1; vLLM, which evaluates, reads no NF4, and merging writes 16
+    for stage, gib in {
+        "mine_for_reranker": 8.1,
+        "evaluate": 26.1,
+        "merge_embedder": 26.1,
+        "train_reranker": 8.1,
+    }.items():
+        assert [round(base.gib, 1) for base in bases_of(stage, settings, None)] == [gib], stage
+
+
+@pytest.mark.parametrize("stage", ["train_writer", "explain"])
+def test_a_writer_is_never_held_in_4_bits(stage):
+    settings = load_settings("iter0", ["writer.base=a/writer-7B", "explain.writer=hf", "machine.profile=gpu24"])
+    assert [(base.name, base.bits) for base in bases_of(stage, settings, None)] == [("a/writer-7B", 0.0)]
+
+
 def test_a_base_that_is_said_of_the_last_iteration_alone_is_noted(place):
     said = ("prepare.competition=data/demo", "embedder.base=models/smollm2-135m")
     [note] = notes(steps("iter1", *said), said)

@@ -28,7 +28,7 @@ def place(tmp_path, monkeypatch) -> Path:
         (["iter=3", "from=1"], "iter3", "iter0"),
         (["iter=mine1", "from=demo1", "previous=small0"], "mine1", "small0"),
         (["iter=demo5", "from=demo0"], "demo5", ""),  # a first one stays a first one
-        (["iter=explained1", "from=explained0"], "explained1", ""),
+        (["iter=map1", "from=map0"], "map1", ""),
     ],
 )
 def test_a_copy_has_its_place_and_the_settings_of_its_source(words, name, previous, capsys):

@@ -5,7 +5,8 @@ from transformers.modeling_layers import GradientCheckpointingLayer
 
 from inference.engines.transformers.engine import load_causal
 from tests.training.tiny import CPU, reranker_settings
-from training.trainer.memory.recompute import count_recomputed, fit_memory
+from training.trainer.memory.count import count_recomputed
+from training.trainer.memory.recompute import fit_memory
 
 
 @pytest.mark.parametrize(

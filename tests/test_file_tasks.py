@@ -129,6 +129,7 @@ def test_predict_writes_its_submission_and_shows_it_and_quantize_takes_its_model
     do(checkout, "quantize", "--check", "iter=tiny0", "split=cv", "scheme=fp8")
 
 
+@pytest.mark.parametrize("task", ["beir"], indirect=True)  # a minute; nothing in it is of one task
 def test_its_release_sends_a_notebook_that_predicts_without_a_network(task, checkout, tmp_path, monkeypatch):
     server = Server()
     own = {name: value for name, value in os.environ.items() if not name.startswith("KAGGLE_")}

@@ -14,6 +14,7 @@ from shared.settings.sections import Settings
 from training.pipeline.inputs import averaged_folders, further_teachers
 from training.pipeline.stages import STAGES, Stage, stages_of
 from training.run_folder.freshness import competition_digest, input_digest
+from training.run_folder.held_out import refuse_learnt
 from training.run_folder.names import BESIDE, Target, folder_name, iteration_name
 
 OVERRIDES = "overrides.json"  # beside settings.json: what was said when the run was started
@@ -75,9 +76,13 @@ def stages_in(chain: Chain) -> list[tuple[Path, Settings, Stage]]:
 
 
 def checked_chain(target: Target) -> Chain:
-    """The chain. Raises ValueError for what no stage makes and is missing: data, adapters of other splits."""
+    """The chain. Raises ValueError for what no stage makes and is missing: data, adapters of other splits.
+
+    Also for a base model that has learnt what a run holds out.
+    """
     chain = resolve(target)
     for run, settings in chain:
+        refuse_learnt(run, settings)
         competition_digest(settings)
         for folder in (folder for stage in STAGES.values() for folder in averaged_folders(stage, run, settings)):
             input_digest(folder)

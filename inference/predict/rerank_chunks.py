@@ -51,7 +51,7 @@ def open_scoring(prediction: Prediction, number: int) -> Iterator[Score]:
         """Its queries, and its candidates, `rank` being the order in which this reranker reads them."""
         chosen = select_candidates(prediction.store.read("candidates", chunk), prediction.calibration).select(PAIR)
         if prediction.models.is_cascade:
-            chosen = read_before(chosen, prediction.scored_by(chunk, number))
+            chosen = read_before(chosen, [*prediction.scored_by(chunk, number).values()])
         order = prediction.rank_with(chunk, number).select(*PAIR, "rank", "rerank_score")
         ordered = cut_behind_best(chosen.join(order, on=PAIR), member.gap).sort("query_id", "rank")
         rank = pl.int_range(1, pl.len() + 1).over("query_id").alias("rank")

@@ -50,18 +50,17 @@ class Prediction:
         """The best order of a chunk's rows that is known by now."""
         return self.rank_with(chunk, len(self.models.rerankers))
 
-    def scored_by(self, chunk: int, rerankers: int) -> list[pl.DataFrame]:
-        """What each of the first so many rerankers scored of a chunk, where it has begun."""
+    def scored_by(self, chunk: int, rerankers: int) -> dict[int, pl.DataFrame]:
+        """What each of the first so many rerankers scored of a chunk, by its number, where it has begun."""
         there = [number for number in range(rerankers) if self.store.has(f"scored{number}", chunk)]
-        return [self.store.read(f"scored{number}", chunk) for number in there]
+        return {number: self.store.read(f"scored{number}", chunk) for number in there}
 
     def rank_with(self, chunk: int, rerankers: int) -> pl.DataFrame:
         """The order of a chunk's rows by the first so many rerankers."""
         candidates = self.store.read("candidates", chunk)
-        there = [number for number in range(rerankers) if self.store.has(f"scored{number}", chunk)]
         scored = candidates.select(*PAIR, pl.lit(None, pl.Float32).alias("rerank_score")).clear()
-        tables = [self.store.read(f"scored{number}", chunk) for number in there]
-        weights = [self.models.rerankers[number].weight for number in there]
+        read = self.scored_by(chunk, rerankers)
+        tables, weights = [*read.values()], [self.models.rerankers[number].weight for number in read]
         if tables and self.models.is_cascade:
             return rank_in_cascade(candidates, tables, weights, self.models.average, self.calibration)
         if tables:

@@ -7,10 +7,10 @@ import numpy as np
 import polars as pl
 
 from inference.engines.protocols import Scorer
+from inference.reranking.parts import parts_of
 from inference.reranking.protocols import Scores
 from shared.prompts.kinds import reading_of
 from shared.prompts.lists import CumulativePrompt
-from shared.prompts.query import misconception_of, query_of
 from shared.prompts.reading import cut_lists
 from shared.prompts.words import Words
 
@@ -29,14 +29,7 @@ class ListReranker:
     def score(self, queries: pl.DataFrame, misconceptions: pl.DataFrame, candidates: pl.DataFrame) -> Scores:
         """See Reranker. A text is tokenised once."""
         reading, prompt = reading_of(self.prompt), self.prompt
-        asked = {
-            row["query_id"]: reading.query(self.words, prompt, query_of(row, prompt.rationale, prompt.layout))
-            for row in queries.join(candidates, on="query_id", how="semi").iter_rows(named=True)
-        }
-        parts = {
-            row["misconception_id"]: reading.candidate(self.words, prompt, misconception_of(row))
-            for row in misconceptions.join(candidates, on="misconception_id", how="semi").iter_rows(named=True)
-        }
+        asked, parts = parts_of(queries, misconceptions, candidates, self.words, prompt)
         prompts, places, tokens = [], [], 0
         for query_id, numbers, ids in _lists(candidates, prompt):
             rows = reading.rows(self.words, prompt, asked[query_id], [parts[id_] for id_ in ids])

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import polars as pl
 
 from inference.engines.protocols import Scorer
+from inference.reranking.parts import parts_of
 from inference.reranking.protocols import Scores
-from shared.prompts.pointwise import RerankerPrompt, reranker_passage, reranker_query
-from shared.prompts.query import misconception_of, query_of
+from shared.prompts.pointwise import RerankerPrompt
 from shared.prompts.words import Words
 from shared.task.tables import PAIR
 
@@ -22,16 +22,7 @@ class PointwiseReranker:
 
     def score(self, queries: pl.DataFrame, misconceptions: pl.DataFrame, candidates: pl.DataFrame) -> Scores:
         """See Reranker. A text is tokenised once."""
-        asked = {
-            row["query_id"]: reranker_query(
-                self.words, self.prompt, query_of(row, self.prompt.rationale, self.prompt.layout)
-            )
-            for row in queries.join(candidates, on="query_id", how="semi").iter_rows(named=True)
-        }
-        known = {
-            row["misconception_id"]: reranker_passage(self.words, self.prompt, misconception_of(row))
-            for row in misconceptions.join(candidates, on="misconception_id", how="semi").iter_rows(named=True)
-        }
+        asked, known = parts_of(queries, misconceptions, candidates, self.words, self.prompt)
         pairs = candidates.select(PAIR).rows()
         logits = self.scorer.score([[*asked[query_id], *known[id_]] for query_id, id_ in pairs])
         return Scores(

@@ -10,9 +10,7 @@ import sys
 import time
 from pathlib import Path
 
-import nbformat
 import pytest
-from nbclient import NotebookClient
 
 from shared.task.current import find_task
 from shared.task.folds import labelled_queries, labels_of
@@ -21,7 +19,7 @@ from tests.kaggle_kernels.kaggle_server import OWNER, Server
 from tests.kaggle_kernels.lab import pointed_at
 from tests.tiny_models import make_qwen, make_wide_qwen
 from tests.training.analysis.report.test_page import chromium, open_page
-from tests.whole import RELEASE, copy_checkout, offline, run
+from tests.whole import RELEASE, copy_checkout, execute_offline, run
 
 __all__ = ["chromium"]  # a fixture
 DATA = Path("data/small")
@@ -148,14 +146,7 @@ def test_its_release_sends_a_notebook_that_predicts_without_a_network(task, chec
             place.parent.mkdir(parents=True, exist_ok=True)
             place.write_bytes(content)
     shutil.copytree(checkout / DATA, inputs / "competitions" / SLUG)
-    for name, value in offline(tmp_path / "offline").items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.setenv("MALRULE_INPUT", str(inputs))
-    monkeypatch.setenv("MALRULE_OUT", str(tmp_path / "submission.csv"))
-    monkeypatch.setenv("MALRULE_PROFILE", "cpu")
-    monkeypatch.setenv("MALRULE_SAMPLE", "2")
-    notebook = nbformat.reads(version["text"], 4)
-    NotebookClient(notebook, timeout=600, resources={"metadata": {"path": str(tmp_path)}}).execute()
+    notebook = execute_offline(version["text"], inputs, tmp_path, monkeypatch)
     lines = (tmp_path / "submission.csv").read_text(encoding="utf-8").splitlines()
     assert len(lines) == 1 + len(find_task(task).read(checkout / DATA, need_train=False).test)
     said = "".join(output.get("text", "") for output in notebook.cells[0].outputs)

@@ -12,17 +12,15 @@ import sys
 import time
 from pathlib import Path
 
-import nbformat
 import numpy as np
 import polars as pl
 import pytest
-from nbclient import NotebookClient
 
 from shared.artifacts.manifest import digest, read_manifest, verify_manifest
 from shared.task.eedi import read_competition
 from shared.task.submission import read_submission
 from tests.kaggle_kernels.kaggle_server import OWNER, Server
-from tests.whole import RELEASE, ROOT, SMALLEST, copy_checkout, offline, run
+from tests.whole import RELEASE, ROOT, SMALLEST, copy_checkout, execute_offline, offline, run
 from training.pipeline.stages import STAGES
 
 
@@ -222,14 +220,8 @@ def test_the_notebook_that_kaggle_got_makes_the_demos_submission_from_what_kaggl
             (place / name).parent.mkdir(parents=True, exist_ok=True)
             (place / name).write_bytes(content)
     shutil.copytree(checkout / "data/demo", inputs / "competitions/eedi")
-    for name, value in offline(tmp_path / "offline").items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.setenv("MALRULE_INPUT", str(inputs))
-    monkeypatch.setenv("MALRULE_OUT", str(tmp_path / "submission.csv"))
-    monkeypatch.setenv("MALRULE_PROFILE", "cpu")
-    monkeypatch.setenv("MALRULE_SAMPLE", "2")
-    notebook = nbformat.reads(released.kernels["malrule-submit"]["versions"][-1]["text"], 4)
-    NotebookClient(notebook, timeout=600, resources={"metadata": {"path": str(tmp_path)}}).execute()
+    text = released.kernels["malrule-submit"]["versions"][-1]["text"]
+    notebook = execute_offline(text, inputs, tmp_path, monkeypatch)
     found, wanted = (_rows(path) for path in (tmp_path / "submission.csv", checkout / "runs/demo/submission.csv"))
     assert found.keys() == wanted.keys() and sum(found[row] != wanted[row] for row in wanted) <= len(wanted) / 10
     for row, ids in wanted.items():

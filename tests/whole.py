@@ -6,6 +6,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import nbformat
+from nbclient import NotebookClient
+
 ROOT = Path(__file__).parents[1]
 PARTS = ("shared", "inference", "training", "kaggle_kernels", "datasets_meta")
 SMALLEST = [  # two layers, one epoch, a decoder with an in-context example as embedder
@@ -76,3 +79,16 @@ def run(checkout: Path, *arguments: str, **options) -> subprocess.CompletedProce
     """`python -m ARGUMENTS` in `checkout`; what it printed stands in the result."""
     command = [sys.executable, "-m", *arguments]
     return subprocess.run(command, cwd=checkout, capture_output=True, text=True, **options)
+
+
+def execute_offline(text: str, inputs: Path, place: Path, monkeypatch):
+    """The notebook `text` as it was executed on `inputs` without a network; its submission.csv is in `place`."""
+    for name, value in offline(place / "offline").items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("MALRULE_INPUT", str(inputs))
+    monkeypatch.setenv("MALRULE_OUT", str(place / "submission.csv"))
+    monkeypatch.setenv("MALRULE_PROFILE", "cpu")
+    monkeypatch.setenv("MALRULE_SAMPLE", "2")
+    notebook = nbformat.reads(text, 4)
+    NotebookClient(notebook, timeout=600, resources={"metadata": {"path": str(place)}}).execute()
+    return notebook
